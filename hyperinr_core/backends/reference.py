@@ -1,0 +1,142 @@
+"""The definition of correct, in NumPy: one obvious statement for each step of the method."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import HashGrid, hash_grid
+
+#: Points evaluated at a time, so that memory stays bounded whatever the request.
+CHUNK = 1 << 16
+
+
+class ReferenceBackend:
+    """Evaluates one model; every other backend has these methods and must give these values.
+
+    Parameters
+    ----------
+    n_output_dims : number of values C per point.
+    encoder_params : (N, M) float16 or float32, one table per encoder.
+    mlp_params : (W,) float32, the weight matrices one after the other, each (outputs, inputs) row by row.
+    """
+
+    name = "reference"
+
+    def __init__(
+        self,
+        encoding: EncodingConfig,
+        network: NetworkConfig,
+        n_output_dims: int,
+        encoder_params: np.ndarray,
+        mlp_params: np.ndarray,
+    ) -> None:
+        self.grid = hash_grid(encoding)
+        self.n_output_dims = n_output_dims
+        self.encoder_params = encoder_params
+        self.layers = split_layers(network, encoding.n_output_dims, n_output_dims, mlp_params)
+
+    def blend(self, indices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The table for one theta: sum of weights[k] * encoder_params[indices[k]] (equation 4).
+
+        Parameters
+        ----------
+        indices : (K,) int, encoders.
+        weights : (K,) float, coefficients that sum to 1.
+
+        Returns
+        -------
+        The blended table in whatever form `sample` and `sample_grid` of the same backend read.
+        """
+        table = np.zeros(self.grid.n_params, np.float32)
+        for index, weight in zip(indices, weights, strict=True):
+            table += np.float32(weight) * self.encoder_params[index].astype(np.float32)
+        return table
+
+    def sample(self, table: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Normalised values at scattered points.
+
+        Parameters
+        ----------
+        points : (B, D) float32 in [0, 1], x first.
+
+        Returns
+        -------
+        (B, C) float32.
+        """
+        values = np.empty((len(points), self.n_output_dims), np.float32)
+        for start in range(0, len(points), CHUNK):
+            part = slice(start, start + CHUNK)
+            values[part] = apply_layers(self.layers, encode(self.grid, table, points[part]))
+        return values
+
+    def sample_grid(
+        self,
+        table: np.ndarray,
+        axes: tuple[np.ndarray, ...],
+        out: np.ndarray,
+        scale: np.ndarray,
+        offset: np.ndarray,
+    ) -> None:
+        """Values at every combination of the coordinates on each axis, x fastest.
+
+        Parameters
+        ----------
+        axes : D arrays of float32 in [0, 1]: x, y (, z).
+        out : (nz, ny, nx, C) or (ny, nx, C) C-contiguous float32, written with values * scale + offset.
+        scale, offset : (C,) float32.
+        """
+        nx, ny = len(axes[0]), len(axes[1])
+        rows = out.reshape(-1, nx, self.n_output_dims)
+        points = np.empty((nx, len(axes)), np.float32)
+        points[:, 0] = axes[0]
+        for index in range(len(rows)):
+            points[:, 1] = axes[1][index % ny]
+            if len(axes) == 3:
+                points[:, 2] = axes[2][index // ny]
+            rows[index] = self.sample(table, points) * scale + offset
+
+
+def split_layers(
+    network: NetworkConfig, n_input_dims: int, n_output_dims: int, mlp_params: np.ndarray
+) -> list[np.ndarray]:
+    """Views of the weight matrices, each (outputs, inputs), in `mlp_params`."""
+    layers, start = [], 0
+    for rows, columns in network.layer_shapes(n_input_dims, n_output_dims):
+        layers.append(mlp_params[start : start + rows * columns].reshape(rows, columns))
+        start += rows * columns
+    return layers
+
+
+def encode(grid: HashGrid, table: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Features of points: (B, D) float32 in [0, 1] to (B, L * F) float32."""
+    n_features = grid.config.n_features_per_level
+    entries = table.reshape(-1, n_features)
+    features = np.zeros((len(points), grid.config.n_output_dims), np.float32)
+    for level in range(grid.config.n_levels):
+        corner, fraction = locate(points, grid.scales[level])
+        columns = features[:, level * n_features : (level + 1) * n_features]
+        for steps in itertools.product((0, 1), repeat=grid.config.n_pos_dims):
+            weight = np.prod(np.where(steps, fraction, 1 - fraction), axis=1, dtype=np.float32)
+            index = grid.entry_indices(level, corner + np.array(steps))
+            columns += weight[:, None] * entries[index]
+    return features
+
+
+def locate(points: np.ndarray, scale: np.float32) -> tuple[np.ndarray, np.ndarray]:
+    """Lower corner (B, D) int64 and fraction (B, D) float32 of points on a level's grid.
+
+    The product and the sum are rounded once, to float32, as the fused multiply-add of tiny-cuda-nn does.
+    """
+    position = (points.astype(np.float64) * np.float64(scale) + 0.5).astype(np.float32)
+    corner = np.floor(position)
+    return corner.astype(np.int64), position - corner
+
+
+def apply_layers(layers: list[np.ndarray], features: np.ndarray) -> np.ndarray:
+    """The shared network: matrices without bias, ReLU between them, nothing after the last."""
+    for layer in layers[:-1]:
+        features = np.maximum(features @ layer.T, 0)
+    return features @ layers[-1].T

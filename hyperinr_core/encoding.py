@@ -1,0 +1,94 @@
+"""Geometry of a multiresolution hash grid, exactly as tiny-cuda-nn lays it out.
+
+Everything that decides which table entry a vertex reads is computed here once, in the float32 arithmetic of
+tiny-cuda-nn, and handed to every backend, so that backends cannot disagree about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperinr_core.config import EncodingConfig
+from hyperinr_core.errors import ParameterError
+
+#: Multipliers of the spatial hash for x, y, z (Instant-NGP; HyperINR equation 5).
+PRIMES = (1, 2654435761, 805459861)
+
+#: A level holds a multiple of this many entries.
+ENTRY_ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class HashGrid:
+    """Where the levels of one encoder lie in its flat table.
+
+    Attributes
+    ----------
+    scales : (L,) float32, a point x of [0, 1] lies at x * scale + 0.5 on the level's grid.
+    resolutions : (L,) int64, vertices along an axis.
+    offsets : (L + 1,) int64, first entry of each level and the number of all entries.
+    hashed : (L,) bool, whether the level has more vertices than entries.
+    """
+
+    config: EncodingConfig
+    scales: np.ndarray
+    resolutions: np.ndarray
+    offsets: np.ndarray
+    hashed: np.ndarray
+
+    @property
+    def n_entries(self) -> int:
+        return int(self.offsets[-1])
+
+    @property
+    def n_params(self) -> int:
+        """Length of one encoder's table, M; entry e keeps its features at [e * F, e * F + F)."""
+        return self.n_entries * self.config.n_features_per_level
+
+    def entry_indices(self, level: int, vertices: np.ndarray) -> np.ndarray:
+        """Table entry of each vertex of a level.
+
+        Parameters
+        ----------
+        vertices : (..., D) integer, vertex positions on the level's grid, x first.
+
+        Returns
+        -------
+        (...) int64, entry number within the whole table (the level's offset included).
+        """
+        size = int(self.offsets[level + 1] - self.offsets[level])
+        vertices = vertices.astype(np.uint32)
+        index = np.zeros(vertices.shape[:-1], np.uint32)
+        stride = 1
+        for axis in range(self.config.n_pos_dims):
+            if self.hashed[level]:
+                index ^= vertices[..., axis] * np.uint32(PRIMES[axis])
+            else:
+                index += vertices[..., axis] * np.uint32(stride)
+                stride *= int(self.resolutions[level])
+        return index.astype(np.int64) % size + int(self.offsets[level])
+
+
+def hash_grid(config: EncodingConfig) -> HashGrid:
+    """The layout of an encoder (tiny-cuda-nn's grid_scale, grid_resolution and offset table)."""
+    levels = np.arange(config.n_levels, dtype=np.float32)
+    growth = np.log2(np.float32(config.per_level_scale))
+    scales = (np.exp2(levels * growth) * np.float32(config.base_resolution) - np.float32(1)).astype(np.float32)
+    resolutions = np.ceil(scales).astype(np.int64) + 1
+    if resolutions[-1] >= 2**24:
+        raise ParameterError(
+            f"the finest level has {resolutions[-1]} vertices along an axis; expected less than 2^24, "
+            "lower n_levels or per_level_scale"
+        )
+    capacity = 1 << config.log2_hashmap_size
+    vertices = [int(r) ** config.n_pos_dims for r in resolutions]
+    entries = [min(-(-v // ENTRY_ALIGNMENT) * ENTRY_ALIGNMENT, capacity) for v in vertices]
+    return HashGrid(
+        config=config,
+        scales=scales,
+        resolutions=resolutions,
+        offsets=np.concatenate([[0], np.cumsum(entries)]).astype(np.int64),
+        hashed=np.array([v > capacity for v in vertices]),
+    )
