@@ -1,0 +1,135 @@
+"""HyperINR: encoders placed in parameter space that blend into a compact neural field for any theta."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+import numpy as np
+
+from hyperinr_core import backends
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.inr import INR
+from hyperinr_core.interpolation import ONE_PARAMETER, Coefficients, InverseDistance
+from hyperinr_core.volume import Field, Grid, Parameter
+
+#: A scene parameter as callers write it: a number, a sequence, or values by parameter name.
+Theta = Union[float, Sequence[float], np.ndarray, Mapping[str, float]]
+
+#: Interpolations a model can be stored with or asked for.
+INTERPOLATIONS = (*ONE_PARAMETER, "idw")
+
+
+@dataclass
+class HyperINR:
+    """A trained model (HyperINR section 2).
+
+    Attributes
+    ----------
+    parameters : the P scene parameters.
+    grid, fields : what the training data was.
+    encoder_positions : (N, P) float64, increasing when P is 1.
+    encoder_params : (N, M) float16 or float32, one hash table per encoder.
+    mlp_params : (W,) float32, the shared network.
+    interpolation : how encoders blend unless a caller says otherwise.
+    provenance, quality : JSON objects about where the model came from and how well it fits.
+    """
+
+    encoding: EncodingConfig
+    network: NetworkConfig
+    parameters: tuple[Parameter, ...]
+    grid: Grid
+    fields: tuple[Field, ...]
+    encoder_positions: np.ndarray
+    encoder_params: np.ndarray
+    mlp_params: np.ndarray
+    interpolation: str = "linear"
+    provenance: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._backends: dict[str, Any] = {}
+        self._inverse_distance: InverseDistance | None = None
+        check_interpolation(self.interpolation, len(self.parameters))
+
+    @property
+    def theta_bounds(self) -> np.ndarray:
+        """(P, 2) smallest and largest value of each parameter."""
+        return np.array([parameter.bounds for parameter in self.parameters], np.float64)
+
+    @property
+    def n_output_dims(self) -> int:
+        """Values per point, C."""
+        return sum(field.n_components for field in self.fields)
+
+    def theta(self, value: Theta, clamp: bool = False) -> np.ndarray:
+        """A scene parameter as (P,) float64.
+
+        Parameters
+        ----------
+        value : a number (P = 1), P numbers, or a mapping from every parameter's name to a number.
+        clamp : move values outside the bounds onto them instead of raising.
+
+        Raises
+        ------
+        ParameterError for a wrong count, an unknown or missing name, or a value outside the bounds.
+        """
+        if isinstance(value, Mapping):
+            value = self._by_name(value)
+        theta = np.atleast_1d(np.asarray(value, np.float64))
+        if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
+            names = ", ".join(parameter.name for parameter in self.parameters)
+            raise ParameterError(f"theta is {theta.tolist()}; expected {len(self.parameters)} finite numbers: {names}")
+        low, high = self.theta_bounds.T
+        if clamp:
+            return np.clip(theta, low, high)
+        for parameter, number in zip(self.parameters, theta):
+            if not parameter.bounds[0] <= number <= parameter.bounds[1]:
+                raise ParameterError(
+                    f"{parameter.name} is {number:g}; expected {parameter.bounds[0]:g} to {parameter.bounds[1]:g}, "
+                    "the range of the training data"
+                )
+        return theta
+
+    def interpolation_weights(self, theta: Theta, interpolation: str | None = None) -> Coefficients:
+        """Encoders that answer for theta: indices (K,) and weights (K,) that sum to 1 (equation 4)."""
+        theta = self.theta(theta)
+        kind = self.interpolation if interpolation is None else interpolation
+        check_interpolation(kind, len(theta))
+        if kind in ONE_PARAMETER:
+            return ONE_PARAMETER[kind](self.encoder_positions[:, 0], float(theta[0]))
+        if self._inverse_distance is None:
+            self._inverse_distance = InverseDistance(self.encoder_positions, self.theta_bounds)
+        return self._inverse_distance(theta)
+
+    def generate(self, theta: Theta, backend: str = "auto", interpolation: str | None = None) -> INR:
+        """The neural field at theta: blended encoders and the shared network (figure 1).
+
+        Raises
+        ------
+        ParameterError for theta outside the bounds; BackendError for a named backend that cannot run here.
+        """
+        indices, weights = self.interpolation_weights(theta, interpolation)
+        if backend not in self._backends:
+            self._backends[backend] = backends.create(
+                backend, self.encoding, self.network, self.n_output_dims, self.encoder_params, self.mlp_params
+            )
+        evaluator = self._backends[backend]
+        return INR(evaluator, evaluator.blend(indices, weights), self.grid, self.fields, self.encoding.n_pos_dims)
+
+    def _by_name(self, values: Mapping[str, float]) -> list[float]:
+        names = [parameter.name for parameter in self.parameters]
+        if set(values) != set(names):
+            raise ParameterError(f"values are given for {sorted(values)}; expected one for each of {sorted(names)}")
+        return [values[name] for name in names]
+
+
+def check_interpolation(kind: str, n_parameters: int) -> None:
+    """Raise ParameterError unless encoders in a space of so many parameters can be blended this way."""
+    allowed = tuple(ONE_PARAMETER) if n_parameters == 1 else ("idw",)
+    if kind not in allowed:
+        raise ParameterError(
+            f"interpolation is {kind!r}; expected one of {', '.join(allowed)} for {n_parameters} parameter(s)"
+        )

@@ -1,0 +1,104 @@
+"""The compact neural field at one theta: sampled at points, or into a grid that a renderer shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from hyperinr_core.errors import Aborted, ParameterError
+from hyperinr_core.volume import Extent, Field, Grid
+
+#: Called with the finished fraction between slabs; returning True stops the work.
+Progress = Callable[[float], Any]
+
+#: Points sampled between two calls of the progress callback.
+SLAB_POINTS = 1 << 20
+
+
+class INR:
+    """A field over the unit cube, made by `HyperINR.generate`.
+
+    Attributes
+    ----------
+    grid : the grid of the training data, the default of `sample_grid`.
+    fields : what the C components of a value are.
+    """
+
+    def __init__(self, backend: Any, table: Any, grid: Grid, fields: tuple[Field, ...], n_pos_dims: int) -> None:
+        self.grid = grid
+        self.fields = fields
+        self._backend = backend
+        self._table = table
+        self._n_pos_dims = n_pos_dims
+        ranges = np.array([limits for field in fields for limits in field.value_range], np.float64)
+        self._offset = ranges[:, 0].astype(np.float32)
+        self._scale = (ranges[:, 1] - ranges[:, 0]).astype(np.float32)
+
+    def sample(self, points: np.ndarray) -> np.ndarray:
+        """Values at points.
+
+        Parameters
+        ----------
+        points : (B, D) in [0, 1], x first; 0 and 1 are the first and last grid point of an axis.
+
+        Returns
+        -------
+        (B, C) float32 in the fields' units.
+        """
+        points = np.ascontiguousarray(points, np.float32)
+        if points.ndim != 2 or points.shape[1] != self._n_pos_dims:
+            raise ParameterError(f"points have shape {points.shape}; expected (B, {self._n_pos_dims})")
+        if points.size and not (points.min() >= 0 and points.max() <= 1):
+            raise ParameterError(f"points span {points.min():g} to {points.max():g}; expected coordinates in [0, 1]")
+        return self._backend.sample(self._table, points) * self._scale + self._offset
+
+    def sample_grid(
+        self, grid: Grid | None = None, region: Extent | None = None, progress: Progress | None = None
+    ) -> np.ndarray:
+        """Values at the points of a grid over the training data's box.
+
+        Parameters
+        ----------
+        grid : any sampling of the box; the training grid when None.
+        region : inclusive extent of the points wanted; all when None.
+        progress : called between slabs with the finished fraction.
+
+        Returns
+        -------
+        (nz, ny, nx, C) float32 of the region, in the fields' units.
+
+        Raises
+        ------
+        ParameterError for a region outside the grid; Aborted when `progress` returns True.
+        """
+        grid = self.grid if grid is None else grid
+        if self._n_pos_dims == 2 and grid.dims[2] != 1:
+            raise ParameterError(f"dims are {grid.dims}; expected nz = 1, since this model is a plane")
+        axes = grid.axes(region, self._n_pos_dims)
+        n_planes = len(axes[2]) if len(axes) == 3 else 1
+        out = np.empty((n_planes, len(axes[1]), len(axes[0]), len(self._scale)), np.float32)
+        step = max(1, SLAB_POINTS // max(1, out[0].size // len(self._scale)))
+        for start in range(0, n_planes, step):
+            stop = min(start + step, n_planes)
+            slab_axes = (*axes[:2], axes[2][start:stop]) if len(axes) == 3 else axes
+            slab = out[start:stop] if len(axes) == 3 else out[0]
+            self._backend.sample_grid(self._table, slab_axes, slab, self._scale, self._offset)
+            if progress is not None and progress(stop / n_planes):
+                raise Aborted("sampling was stopped by the caller")
+        return out
+
+    def split(self, values: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Views of values (..., C) by field name, (...) for scalars and (..., c) for vectors."""
+        arrays, start = {}, 0
+        for field in self.fields:
+            part = values[..., start : start + field.n_components]
+            arrays[field.name] = part[..., 0] if field.n_components == 1 else part
+            start += field.n_components
+        if names is None:
+            return arrays
+        unknown = [name for name in names if name not in arrays]
+        if unknown:
+            raise ParameterError(f"the model has no field {unknown[0]!r}; expected one of {', '.join(arrays)}")
+        return {name: arrays[name] for name in names}

@@ -1,0 +1,211 @@
+"""Regular grids, the fields on them, and series of volumes that are read as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hyperinr_core.errors import DataError, ParameterError
+
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+#: An inclusive box of point indices x0, x1, y0, y1, z0, z1, as VTK writes extents.
+Extent = tuple[int, int, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid of points, as vtkImageData describes it.
+
+    Attributes
+    ----------
+    dims : (nx, ny, nz) number of points along each axis.
+    origin : (3,) position of the first point, in the data's length unit.
+    spacing : (3,) distance of neighbouring points.
+    direction : (9,) row-major rotation from index axes to space.
+    """
+
+    dims: tuple[int, int, int]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    direction: tuple[float, ...] = IDENTITY
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dims", tuple(int(n) for n in self.dims))
+        for name, length in (("origin", 3), ("spacing", 3), ("direction", 9)):
+            numbers = tuple(float(v) for v in getattr(self, name))
+            if len(numbers) != length or not np.isfinite(numbers).all():
+                raise ParameterError(f"grid {name} is {numbers}; expected {length} finite numbers")
+            object.__setattr__(self, name, numbers)
+        if len(self.dims) != 3 or min(self.dims) < 1:
+            raise ParameterError(f"grid dims are {self.dims}; expected three numbers of at least 1")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """NumPy's order, (nz, ny, nx)."""
+        return self.dims[::-1]
+
+    @property
+    def n_points(self) -> int:
+        return self.dims[0] * self.dims[1] * self.dims[2]
+
+    @property
+    def n_pos_dims(self) -> int:
+        """2 for a plane of constant z, 3 otherwise."""
+        return 2 if self.dims[2] == 1 else 3
+
+    @property
+    def extent(self) -> Extent:
+        return (0, self.dims[0] - 1, 0, self.dims[1] - 1, 0, self.dims[2] - 1)
+
+    def with_dims(self, dims: Sequence[int]) -> Grid:
+        """The same box in space, sampled at other dims."""
+        spacing = tuple(
+            step * (old - 1) / (new - 1) if new > 1 and old > 1 else step
+            for step, old, new in zip(self.spacing, self.dims, dims)
+        )
+        return Grid(tuple(dims), self.origin, spacing, self.direction)
+
+    def axes(self, region: Extent | None = None, n_pos_dims: int = 3) -> tuple[np.ndarray, ...]:
+        """Unit coordinates i / (n - 1) of the points of a region along x, y (, z), float32.
+
+        Raises ParameterError when the region leaves the grid.
+        """
+        region = self.extent if region is None else tuple(int(i) for i in region)
+        for axis, limit in enumerate(self.dims):
+            low, high = region[2 * axis], region[2 * axis + 1]
+            if not 0 <= low <= high < limit:
+                raise ParameterError(
+                    f"region {region} asks for points {low} to {high} along {'xyz'[axis]}; expected within 0 to {limit - 1}"
+                )
+        return tuple(
+            (np.arange(region[2 * a], region[2 * a + 1] + 1) / max(self.dims[a] - 1, 1)).astype(np.float32)
+            for a in range(n_pos_dims)
+        )
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One scene parameter.
+
+    Attributes
+    ----------
+    role : time, light_azimuth, light_polar, free, or a name that starts with view_.
+    bounds : smallest and largest value the model answers for, in `units`.
+    values : the values of the training data, in the order of the training steps.
+    """
+
+    name: str
+    role: str
+    bounds: tuple[float, float]
+    units: str = ""
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Field:
+    """One array of the data: its name, components, and the range that the model maps to [0, 1]."""
+
+    name: str
+    n_components: int
+    value_range: tuple[tuple[float, float], ...]
+    units: str = ""
+
+
+@dataclass
+class VolumeSeries:
+    """Volumes on one grid, one per theta, read from where they are when asked for.
+
+    Attributes
+    ----------
+    grid : the grid all steps share.
+    thetas : (n, P) float64, strictly increasing in the first parameter when P is 1.
+    field_info : components of every field the data has.
+    loader : (step, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
+    source : where the data came from, for messages and provenance.
+    """
+
+    grid: Grid
+    thetas: np.ndarray
+    field_info: dict[str, int]
+    loader: Callable[[int, str, tuple[int, int] | None], np.ndarray]
+    source: str
+    parameters: tuple[str, ...] = ("time",)
+    roles: tuple[str, ...] = ("time",)
+    units: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.thetas = np.asarray(self.thetas, np.float64).reshape(-1, len(self.parameters))
+        if not len(self.thetas):
+            raise DataError(f"{self.source} has no steps; expected at least one, check the path or pattern")
+        if not self.field_info:
+            raise DataError(f"{self.source} has no numeric arrays; expected at least one to train on")
+        if not np.isfinite(self.thetas).all():
+            raise DataError(f"{self.source} has a step at {self.thetas.tolist()}; expected finite parameter values")
+        if len(self.parameters) == 1 and (np.diff(self.thetas[:, 0]) <= 0).any():
+            step = int(np.argmax(np.diff(self.thetas[:, 0]) <= 0))
+            raise DataError(
+                f"{self.source} goes from {self.parameters[0]} {self.thetas[step, 0]:g} (step {step}) to "
+                f"{self.thetas[step + 1, 0]:g}; expected strictly increasing values, give each step its own"
+            )
+
+    def __len__(self) -> int:
+        return len(self.thetas)
+
+    def read(self, step: int, names: Sequence[str], z_range: tuple[int, int] | None = None) -> np.ndarray:
+        """Fields of one step, (nz, ny, nx, C) float32, the named fields one after the other along C.
+
+        Parameters
+        ----------
+        z_range : first and one-past-last plane, all planes when None.
+
+        Raises
+        ------
+        DataError when the step cannot be read, has another shape, or holds NaN or Inf.
+        """
+        depth = self.grid.dims[2] if z_range is None else z_range[1] - z_range[0]
+        parts = []
+        for name in names:
+            n_components = self._components(name)
+            array = np.asarray(self.loader(step, name, z_range), np.float32)
+            expected = (depth, *self.grid.shape[1:])
+            if array.shape not in (expected, (*expected, n_components)):
+                raise DataError(
+                    f"step {step} of {self.source} gives {name!r} with shape {array.shape}; expected {expected}"
+                )
+            parts.append(array.reshape(*expected, n_components))
+            self._check_finite(parts[-1], step, name, z_range)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+    def select(self, indices: Sequence[int]) -> VolumeSeries:
+        """The series of only these steps."""
+        indices = [int(i) for i in indices]
+        loader = self.loader
+        return VolumeSeries(
+            self.grid,
+            self.thetas[indices],
+            self.field_info,
+            lambda step, name, z_range: loader(indices[step], name, z_range),
+            self.source,
+            self.parameters,
+            self.roles,
+            self.units,
+        )
+
+    def _components(self, name: str) -> int:
+        if name not in self.field_info:
+            raise DataError(f"{self.source} has no field {name!r}; expected one of {', '.join(sorted(self.field_info))}")
+        return self.field_info[name]
+
+    def _check_finite(self, array: np.ndarray, step: int, name: str, z_range: tuple[int, int] | None) -> None:
+        # A sum is finite when all its terms are, and costs no temporary array of flags.
+        if np.isfinite(np.sum(array, dtype=np.float64)):
+            return
+        z, y, x, _ = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        z += z_range[0] if z_range else 0
+        raise DataError(
+            f"step {step} of {self.source} holds {array[z - (z_range[0] if z_range else 0), y, x].tolist()} in field {name!r} "
+            f"at point ({x}, {y}, {z}); expected finite numbers, fill or remove them first"
+        )
