@@ -51,7 +51,7 @@ class ReferenceBackend:
         The blended table in whatever form `sample` and `sample_grid` of the same backend read.
         """
         table = np.zeros(self.grid.n_params, np.float32)
-        for index, weight in zip(indices, weights, strict=True):
+        for index, weight in zip(indices, weights):
             table += np.float32(weight) * self.encoder_params[index].astype(np.float32)
         return table
 

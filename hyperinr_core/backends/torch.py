@@ -1,0 +1,146 @@
+"""The method in torch: differentiable for training, on any device torch knows."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import PRIMES, HashGrid, hash_grid
+from hyperinr_core.errors import BackendError
+
+try:
+    import torch
+except ImportError as error:
+    raise BackendError("the torch backend needs torch, which is not installed here; pip install torch") from error
+
+#: Points evaluated at a time by the backend, so that memory stays bounded.
+CHUNK = 1 << 18
+
+
+class TorchBackend:
+    """Evaluates one model with torch; methods and results as `ReferenceBackend`."""
+
+    name = "torch"
+
+    def __init__(
+        self,
+        encoding: EncodingConfig,
+        network: NetworkConfig,
+        n_output_dims: int,
+        encoder_params: np.ndarray,
+        mlp_params: np.ndarray,
+    ) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.grid = hash_grid(encoding)
+        self.network = network
+        self.n_output_dims = n_output_dims
+        self.encoder_params = encoder_params
+        self.mlp_params = torch.from_numpy(np.array(mlp_params, np.float32)).to(self.device)
+
+    def blend(self, indices: np.ndarray, weights: np.ndarray) -> torch.Tensor:
+        """The (1, M) float32 table of one theta."""
+        rows = torch.from_numpy(self.encoder_params[np.asarray(indices)]).to(self.device).float()
+        return torch.as_tensor(weights, dtype=torch.float32, device=self.device)[None] @ rows
+
+    @torch.no_grad()
+    def sample(self, table: torch.Tensor, points: np.ndarray) -> np.ndarray:
+        """Normalised values (B, C) at points (B, D)."""
+        values = np.empty((len(points), self.n_output_dims), np.float32)
+        for start in range(0, len(points), CHUNK):
+            part = torch.from_numpy(points[start : start + CHUNK]).to(self.device)
+            features = encode(self.grid, table, part[None])
+            result = apply_layers(self.network, self.n_output_dims, self.mlp_params, features)
+            values[start : start + CHUNK] = result[0].cpu().numpy()
+        return values
+
+    def sample_grid(
+        self,
+        table: torch.Tensor,
+        axes: tuple[np.ndarray, ...],
+        out: np.ndarray,
+        scale: np.ndarray,
+        offset: np.ndarray,
+    ) -> None:
+        """Values at every combination of the axes' coordinates, into `out`."""
+        row_length = len(axes[0])
+        rows = out.reshape(-1, row_length, self.n_output_dims)
+        others = np.stack([g.ravel() for g in np.meshgrid(*axes[:0:-1], indexing="ij")][::-1], axis=1)
+        step = max(1, CHUNK // row_length)
+        for start in range(0, len(rows), step):
+            part = others[start : start + step]
+            points = np.empty((len(part), row_length, len(axes)), np.float32)
+            points[..., 0] = axes[0]
+            points[..., 1:] = part[:, None]
+            values = self.sample(table, points.reshape(-1, len(axes)))
+            rows[start : start + step] = values.reshape(len(part), row_length, -1) * scale + offset
+
+
+def encode(grid: HashGrid, tables: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Features of points, differentiable in the tables.
+
+    Parameters
+    ----------
+    tables : (S, M) float, one table per scene parameter.
+    points : (S, B, D) float32 in [0, 1].
+
+    Returns
+    -------
+    (S, B, L * F) in the tables' dtype.
+    """
+    n_scenes, n_points, n_dims = points.shape
+    n_features = grid.config.n_features_per_level
+    entries = tables.reshape(-1, n_features)
+    first_entry = (torch.arange(n_scenes, device=points.device) * grid.n_entries)[:, None, None]
+    features = []
+    for level in range(grid.config.n_levels):
+        # One rounding of scale * x + 0.5 to float32, as the fused multiply-add of tiny-cuda-nn does.
+        position = (points.double() * float(grid.scales[level]) + 0.5).float()
+        corner = position.floor()
+        indices, weights = _corners(grid, level, corner.long(), position - corner)
+        features.append(
+            torch.nn.functional.embedding_bag(
+                (indices + first_entry).reshape(-1, 2**n_dims),
+                entries,
+                per_sample_weights=weights.reshape(-1, 2**n_dims).to(tables.dtype),
+                mode="sum",
+            )
+        )
+    return torch.cat(features, dim=1).reshape(n_scenes, n_points, -1)
+
+
+def apply_layers(
+    network: NetworkConfig, n_output_dims: int, mlp_params: torch.Tensor, features: torch.Tensor
+) -> torch.Tensor:
+    """The shared network on features (..., L * F), giving (..., C); differentiable in both."""
+    shapes = network.layer_shapes(features.shape[-1], n_output_dims)
+    matrices = torch.split(mlp_params, [rows * columns for rows, columns in shapes])
+    for matrix, shape in zip(matrices[:-1], shapes[:-1]):
+        features = torch.relu(torch.nn.functional.linear(features, matrix.view(shape)))
+    return torch.nn.functional.linear(features, matrices[-1].view(shapes[-1]))
+
+
+def _corners(
+    grid: HashGrid, level: int, corner: torch.Tensor, fraction: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Entries and interpolation weights of the 2^D vertices around points, both (S, B, 2^D)."""
+    indices, weights = [], []
+    for steps in itertools.product((0, 1), repeat=corner.shape[-1]):
+        vertex = corner + torch.tensor(steps, device=corner.device)
+        indices.append(_entry_indices(grid, level, vertex))
+        weights.append(torch.where(torch.tensor(steps, device=corner.device) > 0, fraction, 1 - fraction).prod(-1))
+    return torch.stack(indices, -1), torch.stack(weights, -1)
+
+
+def _entry_indices(grid: HashGrid, level: int, vertices: torch.Tensor) -> torch.Tensor:
+    """`HashGrid.entry_indices` for int64 tensors."""
+    stride, index = 1, torch.zeros_like(vertices[..., 0])
+    for axis in range(vertices.shape[-1]):
+        if grid.hashed[level]:
+            index ^= vertices[..., axis] * PRIMES[axis]
+        else:
+            index += vertices[..., axis] * stride
+            stride *= int(grid.resolutions[level])
+    size = int(grid.offsets[level + 1] - grid.offsets[level])
+    return (index & 0xFFFFFFFF) % size + int(grid.offsets[level])
