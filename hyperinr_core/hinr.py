@@ -1,0 +1,270 @@
+"""Reading and writing `.hinr` files. `docs/hinr-format.md` is the specification; this is its implementation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.errors import FormatError, HyperINRError
+from hyperinr_core.files import replacing
+from hyperinr_core.hypernet import HyperINR, check_interpolation
+from hyperinr_core.volume import Field, Grid, Parameter
+
+VERSION = 1
+
+#: Most points a stored grid may have along an axis, and most bytes of the JSON document.
+MAX_DIM = 1 << 20
+MAX_DOCUMENT = 1 << 24
+
+_KEYS = {
+    "format", "version", "parameters", "grid", "fields", "encoding", "network", "interpolation", "provenance", "quality",
+}  # fmt: skip
+_ROLES = ("time", "light_azimuth", "light_polar", "free")
+
+
+def save(model: HyperINR, path: str | os.PathLike) -> None:
+    """Write a model; encoder tables are stored as float16. The name holds the old file or the new one, never half.
+
+    Raises
+    ------
+    DataError when the file cannot be written; FormatError for a model that could not be read again.
+    """
+    from safetensors.numpy import save_file
+
+    document = json.dumps(_document(model), allow_nan=False)
+    tensors = {
+        "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
+        "encoder_params": np.ascontiguousarray(model.encoder_params, np.float16),
+        "mlp_params": np.ascontiguousarray(model.mlp_params, np.float32),
+    }
+    for name, tensor in tensors.items():
+        _require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
+    with replacing(path) as part:
+        try:
+            save_file(tensors, part, metadata={"hinr": document})
+        except Exception as error:  # the library has an exception of its own for a full disk
+            raise OSError(str(error)) from error
+
+
+def load(path: str | os.PathLike) -> HyperINR:
+    """Read a model, checking everything before memory is taken for it.
+
+    Raises
+    ------
+    FormatError with one sentence: the path, what was found, what was expected.
+    """
+    with _open(path) as file:
+        document = _parse(path, file.metadata())
+        parts = _read_document(path, document)
+        _check_tensors(path, file, parts)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    for name, tensor in tensors.items():
+        _require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
+    positions = tensors["encoder_positions"]
+    if positions.shape[1] == 1:
+        _require((np.diff(positions[:, 0]) > 0).all(), path, "encoder_positions do not increase", "increasing positions")
+    return HyperINR(**parts, **tensors)
+
+
+def read_header(path: str | os.PathLike) -> dict[str, Any]:
+    """The JSON document of a file, checked, without reading its tensors."""
+    with _open(path) as file:
+        document = _parse(path, file.metadata())
+        _check_tensors(path, file, _read_document(path, document))
+    return document
+
+
+def _document(model: HyperINR) -> dict[str, Any]:
+    return {
+        "format": "hinr",
+        "version": VERSION,
+        "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters],
+        "grid": dataclasses.asdict(model.grid),
+        "fields": [dataclasses.asdict(field) for field in model.fields],
+        "encoding": model.encoding.to_dict(),
+        "network": model.network.to_dict(),
+        "interpolation": model.interpolation,
+        "provenance": model.provenance,
+        "quality": model.quality,
+    }
+
+
+def _open(path: str | os.PathLike) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FormatError(f"{path} is not there; expected a .hinr file, check the path")
+    try:
+        return safe_open(os.fspath(path), framework="numpy")
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FormatError(
+            f"{path} is not a whole .hinr file ({error}); expected one written by HyperINR, get or train it again"
+        ) from error
+
+
+def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
+    text = (metadata or {}).get("hinr")
+    _require(text is not None, path, "it has no 'hinr' document", "a .hinr file, not any safetensors file")
+    _require(len(text) <= MAX_DOCUMENT, path, f"its document has {len(text)} characters", f"at most {MAX_DOCUMENT}")
+    try:
+        document = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: its document is not valid JSON ({error}); expected one written by HyperINR") from None
+    _require(isinstance(document, dict) and document.get("format") == "hinr", path, "format is not 'hinr'", "'hinr'")
+    version = document.get("version")
+    _require(type(version) is int and version >= 1, path, f"version is {version!r}", "a whole number")
+    _require(version <= VERSION, path, f"format version is {version}", f"at most {VERSION}; update HyperINR to open it")
+    _require(
+        set(document) == _KEYS, path, f"its document has keys {sorted(map(str, document))}", f"exactly {sorted(_KEYS)}"
+    )
+    return document
+
+
+def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of HyperINR that the document holds, each checked."""
+    try:
+        parts = {
+            "encoding": EncodingConfig.from_dict(document["encoding"]),
+            "network": NetworkConfig.from_dict(document["network"]),
+            "parameters": tuple(_parameter(item) for item in _list(document["parameters"], 1, 64)),
+            "grid": _grid(document["grid"]),
+            "fields": tuple(_field(item) for item in _list(document["fields"], 1, 1024)),
+            "interpolation": document["interpolation"],
+            "provenance": _typed(document["provenance"], dict),
+            "quality": _typed(document["quality"], dict),
+        }
+        check_interpolation(parts["interpolation"], len(parts["parameters"]))
+    except (HyperINRError, TypeError, ValueError, KeyError, OverflowError) as error:
+        raise FormatError(f"{path} has a document that does not hold together: {error}") from None
+    for kind, items in (("parameter", parts["parameters"]), ("field", parts["fields"])):
+        names = [item.name for item in items]
+        _require(len(set(names)) == len(names), path, f"two {kind}s share a name in {names}", "different names")
+    _require(
+        parts["encoding"].n_pos_dims == 3 or parts["grid"].dims[2] == 1,
+        path, f"a plane's encoding stands on a grid of dims {parts['grid'].dims}", "nz = 1",
+    )  # fmt: skip
+    return parts
+
+
+def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) -> None:
+    n_parameters = len(parts["parameters"])
+    encoding = parts["encoding"]
+    n_outputs = sum(field.n_components for field in parts["fields"])
+    expected = {
+        "encoder_positions": (("F64",), [None, n_parameters]),
+        "encoder_params": (("F16", "F32"), [None, hash_grid(encoding).n_params]),
+        "mlp_params": (("F32",), [parts["network"].n_params(encoding.n_output_dims, n_outputs)]),
+    }
+    names = set(file.keys())
+    _require(names == set(expected), path, f"it holds tensors {sorted(names)}", f"exactly {sorted(expected)}")
+    counts = set()
+    for name, (dtypes, shape) in expected.items():
+        part = file.get_slice(name)
+        found = part.get_shape()
+        if shape[0] is None and found:
+            counts.add(found[0])
+            shape = [found[0], *shape[1:]]
+        _require(
+            found == shape and part.get_dtype() in dtypes,
+            path, f"{name} is {part.get_dtype()} {found}", f"{' or '.join(dtypes)} {shape}",
+        )  # fmt: skip
+    _require(len(counts) == 1 and min(counts) >= 1, path, f"it has {sorted(counts)} encoders", "one table per position")
+
+
+def _parameter(item: Any) -> Parameter:
+    _keys(item, Parameter)
+    low, high = _pair(item["bounds"])
+    values = tuple(_number(value) for value in _list(item["values"], 0, 1 << 20))
+    role = _typed(item["role"], str)
+    if role not in _ROLES and not role.startswith("view_"):
+        raise ValueError(f"parameter role is {role!r}; expected one of {', '.join(_ROLES)}, or view_...")
+    return Parameter(_name(item["name"]), role, (low, high), _typed(item["units"], str), values)
+
+
+def _field(item: Any) -> Field:
+    _keys(item, Field)
+    n_components = item["n_components"]
+    if type(n_components) is not int or not 1 <= n_components <= 16:
+        raise ValueError(f"a field has {n_components!r} components; expected 1 to 16")
+    limits = tuple(_pair(pair) for pair in _list(item["value_range"], n_components, n_components))
+    return Field(_name(item["name"]), n_components, limits, _typed(item["units"], str))
+
+
+def _grid(item: Any) -> Grid:
+    _keys(item, Grid)
+    dims = _list(item["dims"], 3, 3)
+    if not all(type(n) is int and 1 <= n <= MAX_DIM for n in dims):
+        raise ValueError(f"grid dims are {dims}; expected three whole numbers from 1 to {MAX_DIM}")
+    numbers = {
+        name: tuple(_number(value) for value in _list(item[name], length, length))
+        for name, length in (("origin", 3), ("spacing", 3), ("direction", 9))
+    }
+    return Grid(tuple(dims), **numbers)
+
+
+def _keys(item: Any, owner: type) -> None:
+    names = {field.name for field in dataclasses.fields(owner)}
+    if not isinstance(item, dict) or set(item) != names:
+        found = sorted(map(str, item)) if isinstance(item, dict) else type(item).__name__
+        raise ValueError(f"a {owner.__name__.lower()} has {found}; expected exactly {sorted(names)}")
+
+
+def _list(item: Any, shortest: int, longest: int) -> list:
+    if not isinstance(item, list) or not shortest <= len(item) <= longest:
+        raise ValueError(f"found {str(item)[:60]!r}; expected a list of {shortest} to {longest} items")
+    return item
+
+
+def _pair(item: Any) -> tuple[float, float]:
+    low, high = (_number(value) for value in _list(item, 2, 2))
+    if low > high:
+        raise ValueError(f"a range goes from {low} to {high}; expected the smaller number first")
+    return low, high
+
+
+def _number(item: Any) -> float:
+    if type(item) not in (int, float) or not np.isfinite(float(item)):
+        raise ValueError(f"found {str(item)[:60]!r}; expected a finite number")
+    return float(item)
+
+
+def _name(item: Any) -> str:
+    if not _typed(item, str) or len(item) > 256:
+        raise ValueError(f"found the name {str(item)[:60]!r}; expected 1 to 256 characters")
+    return item
+
+
+def _typed(item: Any, kind: type) -> Any:
+    if type(item) is not kind:
+        raise ValueError(f"found {str(item)[:60]!r}; expected a {kind.__name__}")
+    return item
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a key appears twice")
+    return dict(pairs)
+
+
+def _no_constant(text: str) -> Callable:
+    raise ValueError(f"it holds {text}")
+
+
+def _all_finite(tensor: np.ndarray) -> bool:
+    if tensor.dtype != np.float16:
+        return bool(np.isfinite(tensor).all())
+    # All exponent bits set means NaN or infinity; integers are compared many times faster than halves.
+    return not ((tensor.view(np.uint16) & 0x7C00) == 0x7C00).any()
+
+
+def _require(condition: Any, path: str | os.PathLike, found: str, expected: str) -> None:
+    if not condition:
+        raise FormatError(f"{path} cannot be used: {found}; expected {expected}")

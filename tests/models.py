@@ -1,0 +1,41 @@
+"""Small models with random parameters, for tests that need a model but no training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.volume import Field, Grid, Parameter
+
+
+def random_model(
+    dims=(12, 10, 8), parameters=None, fields=None, n_encoders=5, seed=0, interpolation=None, encoding=None
+) -> HyperINR:
+    """A model whose values vary over space and theta; by default one scalar field over time 0 to 2."""
+    rng = np.random.default_rng(seed)
+    grid = Grid(dims, origin=(1.0, -2.0, 0.5), spacing=(0.5, 0.25, 1.0))
+    parameters = parameters or (Parameter("time", "time", (0.0, 2.0), "s", tuple(np.linspace(0, 2, n_encoders))),)
+    fields = fields or (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"),)
+    encoding = encoding or EncodingConfig(grid.n_pos_dims, n_levels=4, log2_hashmap_size=9)
+    network = NetworkConfig(32, 2)
+    bounds = np.array([parameter.bounds for parameter in parameters])
+    positions = np.linspace(0, 1, n_encoders)[:, None] if len(parameters) == 1 else rng.random((n_encoders, len(bounds)))
+    positions = bounds[:, 0] + positions * (bounds[:, 1] - bounds[:, 0])
+    n_outputs = sum(field.n_components for field in fields)
+    layers = [
+        rng.normal(0, np.sqrt(2 / columns), rows * columns)
+        for rows, columns in network.layer_shapes(encoding.n_output_dims, n_outputs)
+    ]
+    return HyperINR(
+        encoding,
+        network,
+        tuple(parameters),
+        grid,
+        tuple(fields),
+        positions,
+        rng.uniform(-1, 1, (n_encoders, hash_grid(encoding).n_params)).astype(np.float16),
+        np.concatenate(layers).astype(np.float32),
+        interpolation or ("linear" if len(parameters) == 1 else "idw"),
+    )
