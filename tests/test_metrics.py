@@ -1,0 +1,79 @@
+"""PSNR and SSIM against numbers worked out by hand, and the edges where their formulas divide by zero."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from hyperinr_core.errors import DataError, HyperINRError
+from hyperinr_core.metrics import psnr, ssim
+
+
+def volume(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape).astype(np.float32)
+
+
+def test_psnr_of_a_known_error():
+    truth = volume(4, 5, 6)
+    assert psnr(truth + 0.5, truth, (0.0, 5.0)) == pytest.approx(20.0, abs=1e-5)
+    assert psnr(truth + 0.5, truth, (-25.0, 25.0)) == pytest.approx(40.0, abs=1e-5)
+
+
+def test_psnr_of_a_perfect_match_is_infinite():
+    assert psnr(volume(3, 3, 3), volume(3, 3, 3), (0.0, 1.0)) == math.inf
+
+
+def test_psnr_does_not_overflow_or_cancel_in_small_types():
+    truth = np.full((8, 8), 200, np.uint8)
+    assert psnr(np.full((8, 8), 199, np.uint8), truth, (0, 255)) == pytest.approx(20 * math.log10(255))
+    assert psnr(np.full((8, 8), 201, np.uint8), truth, (0, 255)) == pytest.approx(20 * math.log10(255))
+
+
+def test_each_component_is_measured_in_its_own_range():
+    truth = np.zeros((4, 4, 4, 2), np.float32)
+    values = truth + np.float32([0.1, 100.0])
+    assert psnr(values, truth, ((0, 1), (0, 1000))) == pytest.approx(20.0, abs=1e-5)
+    scalars = [ssim(values[..., c], truth[..., c], limits) for c, limits in enumerate([(0, 1), (0, 1000)])]
+    assert scalars[0] == pytest.approx(scalars[1], abs=1e-5)
+    assert ssim(values, truth, ((0, 1), (0, 1000))) == pytest.approx(np.mean(scalars))
+
+
+@pytest.mark.parametrize("shape", [(9, 8, 10), (1, 16, 20)])
+def test_ssim_is_that_of_scikit_image(shape):
+    truth, values = 3 * volume(*shape), 3 * volume(*shape, seed=1)
+    expected = structural_similarity(values.squeeze(), truth.squeeze(), data_range=4.0)
+    assert ssim(values, truth, (-0.5, 3.5)) == pytest.approx(expected, abs=1e-5)
+    assert ssim(truth, truth, (-0.5, 3.5)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("shape", [(5, 9, 9), (4, 9, 9), (2, 9, 9), (1, 1, 3), (1, 1, 1)])
+def test_ssim_of_short_axes_falls_with_the_error(shape):
+    truth = volume(*shape)
+    noise = volume(*shape, seed=1) - 0.5
+    scores = [ssim(truth + np.float32(size) * noise, truth, (0, 1)) for size in (0.0, 0.2, 2.0)]
+    assert scores[0] == pytest.approx(1.0)
+    assert scores[0] > scores[1] > scores[2]
+
+
+@pytest.mark.parametrize(("constant", "expected"), [(4.0, 20.0), (0.0, 20 * math.log10(1 / 0.4))])
+def test_a_constant_field_is_measured_against_its_magnitude(constant, expected):
+    truth = np.full((8, 8, 8), constant, np.float32)
+    assert psnr(truth + 0.4, truth, (constant, constant)) == pytest.approx(expected, abs=1e-5)
+    assert psnr(truth, truth, (constant, constant)) == math.inf
+    assert ssim(truth, truth, (constant, constant)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+def test_another_shape_is_refused_even_where_numpy_would_broadcast(metric):
+    with pytest.raises(DataError, match=r"shape \(8, 8, 1\); expected the truth's \(8, 8, 8\)"):
+        metric(volume(8, 8, 1), volume(8, 8, 8), (0, 1))
+
+
+def test_ssim_without_scikit_image_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.metrics", None)
+    with pytest.raises(HyperINRError, match="pip install scikit-image"):
+        ssim(volume(8, 8, 8), volume(8, 8, 8), (0, 1))
