@@ -33,13 +33,12 @@ def test_psnr_does_not_overflow_or_cancel_in_small_types():
     assert psnr(np.full((8, 8), 201, np.uint8), truth, (0, 255)) == pytest.approx(20 * math.log10(255))
 
 
-def test_each_component_is_measured_in_its_own_range():
-    truth = np.zeros((4, 4, 4, 2), np.float32)
-    values = truth + np.float32([0.1, 100.0])
-    assert psnr(values, truth, ((0, 1), (0, 1000))) == pytest.approx(20.0, abs=1e-5)
-    scalars = [ssim(values[..., c], truth[..., c], limits) for c, limits in enumerate([(0, 1), (0, 1000)])]
-    assert scalars[0] == pytest.approx(scalars[1], abs=1e-5)
-    assert ssim(values, truth, ((0, 1), (0, 1000))) == pytest.approx(np.mean(scalars))
+def test_components_of_a_vector_are_averaged():
+    truth = volume(8, 9, 10, 2)
+    values = truth + np.float32([0.1, 0.0]) * (volume(8, 9, 10, 1, seed=1) - 0.5)
+    scalars = [ssim(values[..., c], truth[..., c], (0, 1)) for c in range(2)]
+    assert scalars[0] < 0.999
+    assert ssim(values, truth, (0, 1)) == pytest.approx(np.mean(scalars))
 
 
 @pytest.mark.parametrize("shape", [(9, 8, 10), (1, 16, 20)])
