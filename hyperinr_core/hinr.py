@@ -70,7 +70,9 @@ def load(path: str | os.PathLike) -> HyperINR:
         _require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
     positions = tensors["encoder_positions"]
     if positions.shape[1] == 1:
-        _require((np.diff(positions[:, 0]) > 0).all(), path, "encoder_positions do not increase", "increasing positions")
+        _require(
+            (np.diff(positions[:, 0]) > 0).all(), path, "encoder_positions do not increase", "increasing positions"
+        )
     return HyperINR(**parts, **tensors)
 
 
@@ -117,7 +119,9 @@ def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str
     try:
         document = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"{path}: its document is not valid JSON ({error}); expected one written by HyperINR") from None
+        raise FormatError(
+            f"{path}: its document is not valid JSON ({error}); expected one written by HyperINR"
+        ) from None
     _require(isinstance(document, dict) and document.get("format") == "hinr", path, "format is not 'hinr'", "'hinr'")
     version = document.get("version")
     _require(type(version) is int and version >= 1, path, f"version is {version!r}", "a whole number")

@@ -196,7 +196,9 @@ class VolumeSeries:
 
     def _components(self, name: str) -> int:
         if name not in self.field_info:
-            raise DataError(f"{self.source} has no field {name!r}; expected one of {', '.join(sorted(self.field_info))}")
+            raise DataError(
+                f"{self.source} has no field {name!r}; expected one of {', '.join(sorted(self.field_info))}"
+            )
         return self.field_info[name]
 
     def _check_finite(self, array: np.ndarray, step: int, name: str, z_range: tuple[int, int] | None) -> None:

@@ -21,7 +21,9 @@ def random_model(
     encoding = encoding or EncodingConfig(grid.n_pos_dims, n_levels=4, log2_hashmap_size=9)
     network = NetworkConfig(32, 2)
     bounds = np.array([parameter.bounds for parameter in parameters])
-    positions = np.linspace(0, 1, n_encoders)[:, None] if len(parameters) == 1 else rng.random((n_encoders, len(bounds)))
+    positions = (
+        np.linspace(0, 1, n_encoders)[:, None] if len(parameters) == 1 else rng.random((n_encoders, len(bounds)))
+    )
     positions = bounds[:, 0] + positions * (bounds[:, 1] - bounds[:, 0])
     n_outputs = sum(field.n_components for field in fields)
     layers = [

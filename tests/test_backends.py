@@ -20,7 +20,11 @@ CASES = {
     "hashed from the start": (EncodingConfig(n_levels=4, log2_hashmap_size=5, base_resolution=7), NetworkConfig(), 1),
     "odd growth": (EncodingConfig(n_levels=7, n_features_per_level=2, per_level_scale=1.37), NetworkConfig(16, 1), 5),
     "one feature": (EncodingConfig(n_levels=5, n_features_per_level=1, per_level_scale=1.5), NetworkConfig(48, 3), 1),
-    "eight features": (EncodingConfig(n_levels=2, n_features_per_level=8, log2_hashmap_size=9), NetworkConfig(128, 8), 16),
+    "eight features": (
+        EncodingConfig(n_levels=2, n_features_per_level=8, log2_hashmap_size=9),
+        NetworkConfig(128, 8),
+        16,
+    ),
 }
 
 

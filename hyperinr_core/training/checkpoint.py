@@ -1,0 +1,62 @@
+"""The state of an unfinished run in a safetensors file, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperinr_core.errors import DataError
+from hyperinr_core.files import replacing
+from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.volume import Field, VolumeSeries
+
+
+def checkpoint_path(output: str | os.PathLike) -> Path:
+    """Where the run that makes `output` keeps its state."""
+    return Path(f"{os.fspath(output)}.checkpoint")
+
+
+def fingerprint(series: VolumeSeries, fields: Sequence[Field], config: RunConfig) -> str:
+    """A digest that changes when the data or a setting does."""
+    content = [config.to_dict(), repr(series.grid), series.thetas.tolist(), repr(tuple(fields))]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def write(path: Path, tensors: dict[str, np.ndarray], iteration: int, digest: str) -> None:
+    """Replace the checkpoint; raises DataError when it cannot be written."""
+    from safetensors.numpy import save_file
+
+    with replacing(path) as part:
+        try:
+            save_file(tensors, part, metadata={"run": json.dumps({"iteration": iteration, "fingerprint": digest})})
+        except Exception as error:
+            raise OSError(str(error)) from error
+
+
+def read(path: Path, digest: str) -> tuple[dict[str, np.ndarray], int]:
+    """Tensors and iteration of a checkpoint.
+
+    Raises
+    ------
+    DataError when it is damaged, or belongs to other data or settings.
+    """
+    from safetensors import safe_open
+
+    try:
+        with safe_open(os.fspath(path), framework="numpy") as file:
+            run: dict[str, Any] = json.loads((file.metadata() or {})["run"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except Exception as error:
+        raise DataError(f"{path} is no whole checkpoint ({error}); delete it to start over") from error
+    if run["fingerprint"] != digest:
+        raise DataError(
+            f"{path} belongs to a run with other data or settings; expected the same ones, "
+            "repeat the first command with --resume, or delete the file to start over"
+        )
+    return tensors, run["iteration"]

@@ -1,0 +1,179 @@
+"""Training points, drawn from a series that may be larger than memory.
+
+What is drawn at iteration i depends on the seed and on i alone, so that a run continued from a checkpoint sees the points
+that an unbroken one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperinr_core.volume import Field, VolumeSeries
+
+#: Blocks that the resident data is divided into when the series does not fit.
+RESIDENT_BLOCKS = 16
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Points of a few steps.
+
+    Attributes
+    ----------
+    thetas : (S, P) float64.
+    points : (S, B, D) float32 in [0, 1].
+    targets : (S, B, C) float32, values mapped to [0, 1] by the fields' ranges.
+    weights : (S,) float32, how much each step counts in the loss.
+    """
+
+    thetas: np.ndarray
+    points: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Block:
+    """Planes z_start to z_stop of one step."""
+
+    step: int
+    z_start: int
+    z_stop: int
+
+
+def scan_fields(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> tuple[Field, ...]:
+    """The named fields with their ranges over all steps; reads the whole series once and so finds NaN and Inf."""
+    low: np.ndarray | None = None
+    for block in _blocks(series, names, memory_bytes):
+        values = series.read(block.step, names, (block.z_start, block.z_stop))
+        smallest, largest = values.min(axis=(0, 1, 2)), values.max(axis=(0, 1, 2))
+        if low is None:
+            low, high = smallest, largest
+        else:
+            low, high = np.minimum(low, smallest), np.maximum(high, largest)
+    fields, start = [], 0
+    for name in names:
+        stop = start + series.field_info[name]
+        limits = tuple((float(low[i]), float(high[i])) for i in range(start, stop))
+        fields.append(Field(name, stop - start, limits, series.units.get(name, "")))
+        start = stop
+    return tuple(fields)
+
+
+class SampleStream:
+    """Draws batches from a series, keeping at most so many bytes of it in memory.
+
+    While the series fits, every step is resident. Otherwise a window over a shuffled order of blocks is, which moves on
+    by one block each time about as many points were drawn as a block holds; the next block is read meanwhile.
+    """
+
+    def __init__(
+        self,
+        series: VolumeSeries,
+        fields: Sequence[Field],
+        batch_steps: int,
+        batch_points: int,
+        memory_bytes: int,
+        seed: int,
+    ) -> None:
+        self.series = series
+        self._names = [field.name for field in fields]
+        limits = np.array([pair for field in fields for pair in field.value_range], np.float32)
+        self._low = limits[:, 0]
+        extent = limits[:, 1] - limits[:, 0]
+        self._scale = np.where(extent > 0, 1 / np.where(extent > 0, extent, 1), 0).astype(np.float32)
+        self._blocks = _blocks(series, self._names, memory_bytes)
+        whole = all(block.z_stop - block.z_start == series.grid.dims[2] for block in self._blocks)
+        fits = whole and _block_bytes(series, self._names, self._blocks[0]) * len(self._blocks) <= memory_bytes
+        self._n_resident = len(self._blocks) if fits else min(RESIDENT_BLOCKS, len(self._blocks))
+        self._batch_steps = min(batch_steps, self._n_resident)
+        self._batch_points = batch_points
+        self._seed = seed
+        points_per_block = series.grid.n_points * len(series) // len(self._blocks)
+        self._period = max(1, points_per_block // (self._batch_steps * batch_points))
+        self._resident: dict[int, np.ndarray] = {}
+        self._reader = ThreadPoolExecutor(1, "hyperinr-read")
+        self._reading: dict[int, Future] = {}
+
+    @property
+    def batch_size(self) -> int:
+        """Points of one batch, over all its steps."""
+        return self._batch_steps * self._batch_points
+
+    def draw(self, iteration: int) -> Batch:
+        """The batch of an iteration."""
+        window = self._window(iteration)
+        rng = np.random.Generator(np.random.Philox(key=[self._seed, 2 * iteration]))
+        chosen = [window[i] for i in rng.choice(len(window), self._batch_steps, replace=False)]
+        points = np.empty((len(chosen), self._batch_points, self.series.grid.n_pos_dims), np.float32)
+        targets = np.empty((len(chosen), self._batch_points, len(self._low)), np.float32)
+        for row, slot in enumerate(chosen):
+            values, block = self._values(slot), self._block(slot)
+            index = rng.integers(0, len(values), self._batch_points)
+            targets[row] = values[index]
+            points[row] = self._unit_points(index, block)
+        thetas = self.series.thetas[[self._block(slot).step for slot in chosen]]
+        return Batch(thetas, points, targets, np.ones(len(chosen), np.float32))
+
+    def close(self) -> None:
+        """Stop reading ahead and drop the data."""
+        self._reader.shutdown(cancel_futures=True)
+        self._resident.clear()
+
+    def _window(self, iteration: int) -> range:
+        """Slots (positions in the endless shuffled order) that are in memory at an iteration."""
+        if self._n_resident == len(self._blocks):
+            return range(self._n_resident)
+        first = iteration // self._period
+        for kept in (self._resident, self._reading):
+            for slot in [slot for slot in kept if slot < first]:
+                del kept[slot]
+        ahead = first + self._n_resident
+        if ahead not in self._reading:
+            self._reading[ahead] = self._reader.submit(self._read, ahead)
+        return range(first, ahead)
+
+    def _values(self, slot: int) -> np.ndarray:
+        if slot not in self._resident:
+            future = self._reading.pop(slot, None)
+            self._resident[slot] = future.result() if future else self._read(slot)
+        return self._resident[slot]
+
+    def _read(self, slot: int) -> np.ndarray:
+        block = self._block(slot)
+        values = self.series.read(block.step, self._names, (block.z_start, block.z_stop))
+        return ((values - self._low) * self._scale).reshape(-1, len(self._low))
+
+    def _block(self, slot: int) -> Block:
+        if self._n_resident == len(self._blocks):
+            return self._blocks[slot]
+        turn, place = divmod(slot, len(self._blocks))
+        order = np.random.Generator(np.random.Philox(key=[self._seed, 2 * turn + 1])).permutation(len(self._blocks))
+        return self._blocks[order[place]]
+
+    def _unit_points(self, index: np.ndarray, block: Block) -> np.ndarray:
+        nx, ny, nz = self.series.grid.dims
+        columns = [index % nx / max(nx - 1, 1), index // nx % ny / max(ny - 1, 1)]
+        if self.series.grid.n_pos_dims == 3:
+            columns.append((index // (nx * ny) + block.z_start) / max(nz - 1, 1))
+        return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _blocks(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> list[Block]:
+    """Whole steps if all of them fit, else slabs of which RESIDENT_BLOCKS fit."""
+    nx, ny, nz = series.grid.dims
+    plane = 4 * nx * ny * sum(series.field_info.get(name, 1) for name in names)
+    if plane * nz * len(series) <= memory_bytes:
+        depth = nz
+    else:
+        depth = min(nz, max(1, memory_bytes // (RESIDENT_BLOCKS + 1) // plane))
+    return [Block(step, z, min(z + depth, nz)) for step in range(len(series)) for z in range(0, nz, depth)]
+
+
+def _block_bytes(series: VolumeSeries, names: Sequence[str], block: Block) -> int:
+    nx, ny, _ = series.grid.dims
+    return 4 * nx * ny * (block.z_stop - block.z_start) * sum(series.field_info[name] for name in names)

@@ -1,0 +1,313 @@
+"""Fits a HyperINR to drawn points: interpolate encoders, evaluate, step the few tables that took part."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.training import checkpoint
+from hyperinr_core.training.samples import Batch, SampleStream
+from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.training.torch_evaluator import TorchEvaluator
+from hyperinr_core.volume import Field, Parameter
+
+#: Seconds between two reports, and between two checkpoints.
+REPORT_SECONDS = 0.5
+CHECKPOINT_SECONDS = 30.0
+
+#: Hash tables start in U(-INITIAL, INITIAL) (section 4).
+INITIAL = 1e-4
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a run is; psnr in dB over the normalised values of the latest batches."""
+
+    samples: int
+    total: int
+    loss: float
+    psnr: float
+    seconds_left: float
+
+
+class Interrupted(Exception):
+    """The run was asked to stop and kept its checkpoint."""
+
+
+class Trainer:
+    """One training run.
+
+    Parameters
+    ----------
+    stream : where points come from.
+    encoder_positions : (N, P), increasing when P is 1.
+    parameters, fields : what the model will say of itself.
+    device : "cpu" or "cuda".
+    """
+
+    def __init__(
+        self,
+        stream: SampleStream,
+        encoder_positions: np.ndarray,
+        parameters: tuple[Parameter, ...],
+        fields: tuple[Field, ...],
+        config: RunConfig,
+        device: str = "cpu",
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device)
+        self._stream = stream
+        self._digest = checkpoint.fingerprint(stream.series, fields, config)
+        self.model = _initial_model(stream, encoder_positions, parameters, fields, config)
+        self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
+        self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
+        self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
+        self._moments = {
+            "tables_m": torch.zeros_like(self._tables),
+            "tables_v": torch.zeros_like(self._tables),
+            "mlp_m": torch.zeros_like(self._mlp),
+            "mlp_v": torch.zeros_like(self._mlp),
+        }
+        self._table_steps = np.zeros(len(encoder_positions), np.int64)
+        self._scale = _LossScale(self.device.type == "cuda")
+        self.iteration = 0
+
+    @property
+    def n_iterations(self) -> int:
+        return math.ceil(self.config.training.samples / self._stream.batch_size)
+
+    def run(self, path: Path | None = None, progress: Callable[[Report], Any] | None = None) -> HyperINR:
+        """Train to the end of the budget.
+
+        Parameters
+        ----------
+        path : the checkpoint, written every half minute and when the run is interrupted; deleted by the caller.
+        progress : called about twice a second.
+
+        Raises
+        ------
+        Interrupted after SIGINT or SIGTERM, with the checkpoint written.
+        """
+        clock = _Clock(self.iteration, self.n_iterations)
+        with _StopRequest() as stop:
+            while self.iteration < self.n_iterations:
+                batch = self._stream.draw(self.iteration)
+                loss = self._step(batch)
+                self.iteration += 1
+                if stop.asked or (path and clock.checkpoint_is_due()):
+                    self.save_state(path)
+                if stop.asked:
+                    raise Interrupted()
+                if progress and clock.report_is_due(self.iteration == self.n_iterations):
+                    progress(self._report(batch, float(loss), clock))
+        self._stream.close()
+        self.model.encoder_params = self._tables.cpu().numpy()
+        self.model.mlp_params = self._mlp.cpu().numpy()
+        return self.model
+
+    def save_state(self, path: Path | None) -> None:
+        """Write everything that `load_state` needs to go on."""
+        if path is None:
+            return
+        tensors = {name: tensor.cpu().numpy() for name, tensor in self._moments.items()}
+        tensors.update(tables=self._tables.cpu().numpy(), mlp=self._mlp.cpu().numpy(), table_steps=self._table_steps)
+        tensors["loss_scale"] = np.array([self._scale.value, self._scale.good_steps])
+        checkpoint.write(path, tensors, self.iteration, self._digest)
+
+    def load_state(self, path: Path) -> None:
+        """Go on from a checkpoint of the same data and settings; DataError for any other."""
+        tensors, self.iteration = checkpoint.read(path, self._digest)
+        self._table_steps = tensors["table_steps"]
+        self._scale.value, self._scale.good_steps = tensors["loss_scale"].tolist()
+        for name, target in {**self._moments, "tables": self._tables, "mlp": self._mlp}.items():
+            target.copy_(torch.from_numpy(tensors[name]))
+
+    def _step(self, batch: Batch) -> torch.Tensor:
+        rows, mixing = self._blending(batch.thetas)
+        tables = [self._tables[row].detach().requires_grad_() for row in rows]
+        mlp = self._mlp.detach().requires_grad_()
+        blended = torch.stack(tables) if mixing is None else mixing.to(self.device) @ torch.stack(tables)
+        data = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets, batch.weights))
+        loss = self.evaluator.loss(blended, mlp, *data, self.config.training.loss)
+        (loss * self._scale.value).backward()
+        if self._scale.unscale([mlp, *tables]):
+            self._optimise(rows, tables, mlp)
+        return loss.detach()
+
+    def _blending(self, thetas: np.ndarray) -> tuple[list[int], torch.Tensor | None]:
+        """Encoders that take part, and the (S, R) matrix that blends them; None when each theta is an encoder."""
+        coefficients = [self.model.interpolation_weights(theta) for theta in thetas]
+        if all(len(indices) == 1 for indices, _ in coefficients):
+            rows = [int(indices[0]) for indices, _ in coefficients]
+            if len(set(rows)) == len(rows):
+                return rows, None
+        rows = sorted({int(index) for indices, _ in coefficients for index in indices})
+        mixing = torch.zeros(len(thetas), len(rows))
+        for scene, (indices, weights) in enumerate(coefficients):
+            for index, weight in zip(indices, weights):
+                mixing[scene, rows.index(int(index))] = float(weight)
+        return rows, mixing
+
+    def _optimise(self, rows: list[int], tables: list[torch.Tensor], mlp: torch.Tensor) -> None:
+        training = self.config.training
+        decay = 0.5 * (1 + math.cos(math.pi * self.iteration / self.n_iterations))
+        betas = (training.beta1, training.beta2, training.eps)
+        moments = self._moments
+        for row, table in zip(rows, tables):
+            self._table_steps[row] += 1
+            self.evaluator.adam_step(
+                self._tables[row], table.grad, moments["tables_m"][row], moments["tables_v"][row],
+                int(self._table_steps[row]), training.lr_encoding * decay, *betas,
+            )  # fmt: skip
+        self.evaluator.adam_step(
+            self._mlp, mlp.grad, moments["mlp_m"], moments["mlp_v"],
+            self.iteration + 1, training.lr_network * decay, *betas,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def _report(self, batch: Batch, loss: float, clock: _Clock) -> Report:
+        rows, mixing = self._blending(batch.thetas)
+        tables = self._tables[rows] if mixing is None else mixing.to(self.device) @ self._tables[rows]
+        points, targets = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets))
+        error = (self.evaluator.values(tables, self._mlp, points) - targets).square().mean()
+        size = self._stream.batch_size
+        return Report(
+            min(self.iteration * size, self.config.training.samples),
+            self.config.training.samples,
+            loss,
+            -10 * math.log10(max(float(error), 1e-20)),
+            clock.seconds_left(self.iteration),
+        )
+
+
+def make_evaluator(config: RunConfig, n_output_dims: int, device: torch.device) -> Any:
+    """The fastest evaluator for a device: the compiled one on a CPU where it loads, torch otherwise."""
+    if device.type == "cpu":
+        try:
+            from hyperinr_core.training.native_evaluator import NativeEvaluator
+
+            return NativeEvaluator(config.encoding, config.network, n_output_dims)
+        except (BackendError, ImportError):
+            pass
+    return TorchEvaluator(config.encoding, config.network, n_output_dims)
+
+
+def choose_device(name: str) -> str:
+    """ "cpu" or "cuda" for auto, cpu or cuda; ParameterError when CUDA was named and is not there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("device is 'cuda' but torch finds no CUDA device; use --device cpu or mend the driver")
+    if name not in ("cpu", "cuda"):
+        raise ParameterError(f"device is {name!r}; expected auto, cpu or cuda")
+    return name
+
+
+def _initial_model(
+    stream: SampleStream,
+    encoder_positions: np.ndarray,
+    parameters: tuple[Parameter, ...],
+    fields: tuple[Field, ...],
+    config: RunConfig,
+) -> HyperINR:
+    """All encoders start as one, so that blending them means something from the first step on."""
+    rng = np.random.Generator(np.random.Philox(key=np.array([config.training.seed, 2**64 - 1], np.uint64)))
+    table = rng.uniform(-INITIAL, INITIAL, hash_grid(config.encoding).n_params).astype(np.float32)
+    n_outputs = sum(field.n_components for field in fields)
+    layers = []
+    for rows, columns in config.network.layer_shapes(config.encoding.n_output_dims, n_outputs):
+        limit = math.sqrt(6 / (rows + columns))  # Glorot's, as in tiny-cuda-nn
+        layers.append(rng.uniform(-limit, limit, rows * columns))
+    return HyperINR(
+        config.encoding,
+        config.network,
+        parameters,
+        stream.series.grid,
+        fields,
+        encoder_positions,
+        np.tile(table, (len(encoder_positions), 1)),
+        np.concatenate(layers).astype(np.float32),
+        "linear" if len(parameters) == 1 else "idw",
+    )
+
+
+class _StopRequest:
+    """Turns SIGINT and SIGTERM into a flag that is read between iterations, so that no step is left half done."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> _StopRequest:
+        self._before = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: object) -> None:
+        self.asked = True
+
+
+class _LossScale:
+    """Keeps half-precision gradients from vanishing: grows while they stay finite, halves when they do not."""
+
+    GROWTH_INTERVAL = 2000
+
+    def __init__(self, enabled: bool) -> None:
+        self.value = 2.0**16 if enabled else 1.0
+        self.good_steps = 0
+        self._enabled = enabled
+
+    def unscale(self, tensors: list[torch.Tensor]) -> bool:
+        """Divide the gradients by the scale; False when the step must be skipped."""
+        if not self._enabled:
+            return True
+        for tensor in tensors:
+            tensor.grad /= self.value
+        finite = bool(torch.stack([tensor.grad.isfinite().all() for tensor in tensors]).all())
+        self.good_steps = self.good_steps + 1 if finite else 0
+        if not finite:
+            self.value /= 2
+        elif self.good_steps % self.GROWTH_INTERVAL == 0:
+            self.value *= 2
+        return finite
+
+
+class _Clock:
+    """When to report and to write checkpoints, and how long is left."""
+
+    def __init__(self, first: int, total: int) -> None:
+        self._first, self._total = first, total
+        self._start = self._reported = self._written = time.monotonic()
+
+    def checkpoint_is_due(self) -> bool:
+        due = time.monotonic() - self._written > CHECKPOINT_SECONDS
+        if due:
+            self._written = time.monotonic()
+        return due
+
+    def report_is_due(self, last: bool) -> bool:
+        due = last or time.monotonic() - self._reported > REPORT_SECONDS
+        if due:
+            self._reported = time.monotonic()
+        return due
+
+    def seconds_left(self, iteration: int) -> float:
+        passed = time.monotonic() - self._start
+        return passed * (self._total - iteration) / max(iteration - self._first, 1)

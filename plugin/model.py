@@ -1,0 +1,122 @@
+"""`hyperinr info` and `hyperinr sample`: what is in a model, and getting it out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperinr_core import hinr
+from hyperinr_core.errors import ParameterError
+
+
+@click.command()
+@click.argument("model", type=click.Path(dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(model: str, as_json: bool) -> None:
+    """Say what MODEL holds: parameters, grid, fields, settings, quality and size."""
+    document = hinr.read_header(model)
+    document["bytes"] = os.path.getsize(model)
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    grid, provenance = document["grid"], document["provenance"]
+    click.echo(f"{model}: HyperINR model, format version {document['version']}, {document['bytes'] / 1e6:.1f} MB")
+    for parameter in document["parameters"]:
+        low, high = parameter["bounds"]
+        unit = f" {parameter['units']}" if parameter["units"] else ""
+        click.echo(
+            f"  parameter {parameter['name']} ({parameter['role']}): {low:g} to {high:g}{unit}, "
+            f"trained on {len(parameter['values'])} values"
+        )
+    click.echo(f"  grid {' x '.join(map(str, grid['dims']))}, origin {grid['origin']}, spacing {grid['spacing']}")
+    quality = document["quality"].get("training_psnr_db", {})
+    for field in document["fields"]:
+        click.echo(f"  field {_field_line(field, quality.get(field['name'], []))}")
+    click.echo("  encoding " + ", ".join(f"{key} {value:g}" for key, value in document["encoding"].items()))
+    click.echo("  network " + ", ".join(f"{key} {value:g}" for key, value in document["network"].items()))
+    click.echo(f"  interpolation {document['interpolation']}")
+    if provenance:
+        click.echo(f"  made by {provenance.get('software', '?')} from {provenance.get('source', '?')}")
+
+
+def _field_line(field: dict[str, Any], psnr: list) -> str:
+    ranges = ", ".join(f"{low:g} to {high:g}" for low, high in field["value_range"])
+    numbers = [value for value in psnr if value is not None]
+    quality = f", {sum(numbers) / len(numbers):.2f} dB on the training steps" if numbers else ""
+    unit = f" {field['units']}" if field["units"] else ""
+    return f"{field['name']} ({field['n_components']} component(s)): {ranges}{unit}{quality}"
+
+
+@click.command()
+@click.argument("model", type=click.Path(dir_okay=False))
+@click.option("--at", "places", multiple=True, metavar="NAME=VALUE", help="Value of a parameter; one for each.")
+@click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz of the output.  [default: the training grid's]")
+@click.option("--field", "fields", multiple=True, help="Field to write; repeat for several.  [default: all]")
+@click.option("--interpolation", help="linear or catmull_rom.  [default: as stored]")
+@click.option("--backend", default="auto", show_default=True)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .vti or .npy file."
+)
+def sample(
+    model: str,
+    places: tuple[str, ...],
+    dims: tuple[int, int, int] | None,
+    fields: tuple[str, ...],
+    interpolation: str | None,
+    backend: str,
+    output: Path,
+) -> None:
+    """Sample MODEL at one theta into a volume.
+
+    A .vti holds every field; a .npy holds one field as (nz, ny, nx) or, for vectors, (nz, ny, nx, c).
+    """
+    if output.suffix not in (".vti", ".npy"):
+        raise ParameterError(f"output is {output}; expected a name that ends in .vti or .npy")
+    network = hinr.load(model)
+    inr = network.generate(parse_theta(places), backend, interpolation)
+    names = list(fields) or [field.name for field in network.fields]
+    inr.split(_nothing(network), names)  # an unknown field is found before the work, not after
+    if output.suffix == ".npy" and len(names) > 1:
+        raise ParameterError(f"a .npy holds one field, the model has {', '.join(names)}; choose with --field")
+    grid = network.grid.with_dims(dims) if dims else network.grid
+    arrays = inr.split(inr.sample_grid(grid), names)
+    _write(output, grid, arrays)
+    click.echo(f"{output}: {' x '.join(map(str, grid.dims))}, {', '.join(names)}")
+
+
+def parse_theta(places: tuple[str, ...]) -> dict[str, float]:
+    """{"time": 0.37} from ("time=0.37",); ParameterError for anything else."""
+    theta = {}
+    for place in places:
+        name, equals, value = place.partition("=")
+        try:
+            theta[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise ParameterError(f"--at is {place!r}; expected NAME=NUMBER, such as time=0.37")
+    return theta
+
+
+def _nothing(network: Any) -> Any:
+    import numpy as np
+
+    return np.empty((0, network.n_output_dims), np.float32)
+
+
+def _write(output: Path, grid: Any, arrays: dict[str, Any]) -> None:
+    if output.suffix == ".vti":
+        from hyperinr.filters.image import to_image, write_image
+
+        write_image(output, to_image(grid, arrays))
+        return
+    import numpy as np
+
+    from hyperinr_core.files import replacing
+
+    with replacing(output) as part, open(part, "wb") as file:
+        np.save(file, next(iter(arrays.values())))

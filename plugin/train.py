@@ -1,0 +1,138 @@
+"""`hyperinr train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.training.settings import PRESETS, preset, with_file
+
+
+@click.command()
+@click.argument("series", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
+)
+@click.option(
+    "--field", "fields", multiple=True, help="Field to learn; repeat for several. Default: all of the data's."
+)
+@click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Train on every N-th step only.")
+@click.option("--holdout", help="Steps to leave out: numbers and ranges (3,7,10-19), or a share below 1 (0.5).")
+@click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
+@click.option(
+    "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
+)
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
+@click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz of .raw data.")
+@click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4.")
+def train(
+    series: tuple[str, ...],
+    output: Path,
+    fields: tuple[str, ...],
+    every: int,
+    holdout: str | None,
+    preset_name: str,
+    config: str | None,
+    device: str,
+    seed: int | None,
+    resume: bool,
+    dims: tuple[int, int, int] | None,
+    dtype: str | None,
+) -> None:
+    """Train a model from SERIES: a .pvd, .series, NetCDF, .npy or .raw file, a folder, a pattern or the files of the steps.
+
+    The last line says where the model is and how to look at it. Ctrl-C keeps a checkpoint, and --resume goes on from it.
+    """
+    from hyperinr.filters.series import open_series
+
+    data = open_series(series[0] if len(series) == 1 else list(series), dims=dims, dtype=dtype)
+    chosen = training_steps(len(data), every, holdout, seed or 0)
+    names = list(fields) or list(data.field_info)
+    settings = preset(preset_name, data.grid)
+    if config:
+        settings = with_file(settings, config)
+    if seed is not None:
+        settings = type(settings)(settings.encoding, settings.network, settings.training.replace(seed=seed))
+    click.echo(
+        f"{data.source}: {len(data)} steps of {' x '.join(map(str, data.grid.dims))}, training on {len(chosen)}; "
+        f"fields: {', '.join(names)}"
+    )
+    model = _train(data.select(chosen), output, names, settings, device, resume)
+    _say_result(model, data, chosen, output)
+
+
+def training_steps(n_steps: int, every: int, holdout: str | None, seed: int) -> list[int]:
+    """Numbers of the steps to train on; ParameterError when none is left or a number is not there."""
+    left_out = _held_out(n_steps, holdout, seed) if holdout else set()
+    chosen = [step for step in range(0, n_steps, every) if step not in left_out]
+    if not chosen:
+        raise ParameterError(
+            f"--every {every} and --holdout {holdout} leave no step of {n_steps}; expected at least one"
+        )
+    return chosen
+
+
+def _held_out(n_steps: int, text: str, seed: int) -> set[int]:
+    """Steps named by "3,7,10-19"; or for a share of all a random choice that spares the first and last."""
+    try:
+        if "." in text:
+            return _random_share(n_steps, float(text), seed)
+        steps: set[int] = set()
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            steps.update(range(int(first), int(last or first) + 1))
+    except ValueError:
+        raise ParameterError(
+            f"--holdout is {text!r}; expected step numbers such as 3,7,10-19 or a share such as 0.5"
+        ) from None
+    if steps and max(steps) >= n_steps:
+        raise ParameterError(f"--holdout names step {max(steps)}; expected 0 to {n_steps - 1}")
+    return steps
+
+
+def _random_share(n_steps: int, share: float, seed: int) -> set[int]:
+    import numpy as np
+
+    if not 0 <= share < 1:
+        raise ParameterError(f"--holdout is the share {share:g}; expected at least 0 and less than 1")
+    inner = np.arange(1, n_steps - 1)
+    count = min(len(inner), round(share * n_steps))
+    return set(np.random.default_rng(seed).choice(inner, count, replace=False).tolist())
+
+
+def _train(data: Any, output: Path, names: list[str], settings: Any, device: str, resume: bool) -> Any:
+    from hyperinr.plugin.progress import training_progress
+    from hyperinr_core.training.run import train as run
+    from hyperinr_core.training.trainer import Interrupted, choose_device
+
+    try:
+        with training_progress() as progress:
+            return run(data, output, names, settings, choose_device(device), resume, progress)
+    except Interrupted:
+        click.echo(
+            f"\nStopped. The state is kept in {output}.checkpoint; repeat the command with --resume to go on.", err=True
+        )
+        sys.exit(130)
+
+
+def _say_result(model: Any, data: Any, chosen: list[int], output: Path) -> None:
+    for name, values in model.quality["training_psnr_db"].items():
+        numbers = [value for value in values if value is not None]
+        if numbers:
+            click.echo(
+                f"{name}: {sum(numbers) / len(numbers):.2f} dB PSNR on the training steps (worst {min(numbers):.2f} dB)"
+            )
+    beyond = [step for step in range(len(data)) if not chosen[0] <= step <= chosen[-1]]
+    if beyond:
+        click.echo(
+            f"{len(beyond)} steps lie before the first or after the last training step; the model does not cover them."
+        )
+    size, raw = output.stat().st_size, 4 * data.grid.n_points * model.n_output_dims * len(chosen)
+    click.echo(f"{output}: {size / 1e6:.1f} MB, {size / raw:.2f} of the training data as float32.")
+    click.echo(f"Look at it with: {sys.argv[0]} paraview {output}")

@@ -1,0 +1,222 @@
+"""Training reaches the data, can be cut off anywhere, and draws what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from series import moving_blob
+
+from hyperinr_core import hinr
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.training import trainer as trainer_module
+from hyperinr_core.training.checkpoint import checkpoint_path
+from hyperinr_core.training.run import encoder_positions, train
+from hyperinr_core.training.samples import SampleStream, scan_fields
+from hyperinr_core.training.settings import RunConfig, TrainingConfig, preset, with_file
+from hyperinr_core.training.trainer import Interrupted, choose_device
+from hyperinr_core.volume import Grid, VolumeSeries
+
+SMALL = RunConfig(
+    EncodingConfig(n_levels=4, n_features_per_level=2, log2_hashmap_size=10, per_level_scale=1.5),
+    NetworkConfig(16, 2),
+    TrainingConfig(samples=400_000, batch_points=1000, lr_encoding=1e-2, lr_network=5e-3),
+)
+
+
+def with_training(**changes) -> RunConfig:
+    return RunConfig(SMALL.encoding, SMALL.network, SMALL.training.replace(**changes))
+
+
+def test_training_reaches_the_data(tmp_path):
+    series = moving_blob()
+    reports = []
+    model = train(series, tmp_path / "m.hinr", ["density"], SMALL, progress=reports.append)
+    assert min(model.quality["training_psnr_db"]["density"]) > 32
+    assert reports[-1].samples == reports[-1].total == 400_000
+    assert not checkpoint_path(tmp_path / "m.hinr").exists()
+    loaded = hinr.load(tmp_path / "m.hinr")
+    truth = series.read(2, ["density"])
+    assert np.abs(loaded.generate(1.0).sample_grid() - truth).mean() < 0.2
+    assert [field.name for field in loaded.fields] == ["density"]
+
+
+def test_several_fields_and_vectors_share_a_model(tmp_path):
+    series = moving_blob()
+    model = train(series, tmp_path / "m.hinr", ["density", "motion"], SMALL)
+    inr = model.generate(0.5)
+    arrays = inr.split(inr.sample_grid())
+    assert arrays["density"].shape == (12, 14, 16) and arrays["motion"].shape == (12, 14, 16, 2)
+    truth = series.read(1, ["motion"])
+    assert np.abs(arrays["motion"] - truth).mean() < 0.3
+
+
+@pytest.mark.parametrize("cut", [1, 60, 199])
+def test_interrupted_run_continues_to_the_same_bytes(tmp_path, monkeypatch, cut):
+    series = moving_blob()
+    train(series, tmp_path / "whole.hinr", ["density"], SMALL)
+    draw = SampleStream.draw
+
+    def draw_and_interrupt(self, iteration):
+        if iteration == cut:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw(self, iteration)
+
+    monkeypatch.setattr(SampleStream, "draw", draw_and_interrupt)
+    with pytest.raises(Interrupted):
+        train(series, tmp_path / "cut.hinr", ["density"], SMALL)
+    monkeypatch.setattr(SampleStream, "draw", draw)
+    assert not (tmp_path / "cut.hinr").exists()
+    with pytest.raises(ParameterError, match="--resume"):
+        train(series, tmp_path / "cut.hinr", ["density"], SMALL)
+    with pytest.raises(DataError, match="other data or settings"):
+        train(series, tmp_path / "cut.hinr", ["density"], with_training(seed=1), resume=True)
+    train(series, tmp_path / "cut.hinr", ["density"], SMALL, resume=True)
+    assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["cut.hinr", "whole.hinr"]
+
+
+def test_killed_run_continues_from_its_last_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0.0)
+    series = moving_blob()
+    config = with_training(samples=40_000)
+    train(series, tmp_path / "whole.hinr", ["density"], config)
+    draw = SampleStream.draw
+
+    def draw_and_die(self, iteration):
+        if iteration == 13:
+            raise RuntimeError("killed")
+        return draw(self, iteration)
+
+    monkeypatch.setattr(SampleStream, "draw", draw_and_die)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(series, tmp_path / "cut.hinr", ["density"], config)
+    monkeypatch.setattr(SampleStream, "draw", draw)
+    train(series, tmp_path / "cut.hinr", ["density"], config, resume=True)
+    assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
+
+
+def test_damaged_checkpoint_is_named(tmp_path):
+    checkpoint_path(tmp_path / "m.hinr").write_bytes(b"half")
+    with pytest.raises(DataError, match="no whole checkpoint"):
+        train(moving_blob(), tmp_path / "m.hinr", ["density"], SMALL, resume=True)
+
+
+def test_constant_field_is_reproduced(tmp_path):
+    series = VolumeSeries(Grid((6, 6, 6)), [0.0, 1.0], {"c": 1}, lambda s, n, z: np.full((6, 6, 6), 7.5), "constant")
+    model = train(series, tmp_path / "m.hinr", ["c"], with_training(samples=2000))
+    assert (model.generate(0.5).sample_grid() == 7.5).all()
+
+
+def test_single_step_is_a_static_volume(tmp_path):
+    model = train(moving_blob(n_steps=1), tmp_path / "m.hinr", ["density"], SMALL)
+    assert model.theta_bounds.tolist() == [[0.0, 0.0]]
+    assert min(model.quality["training_psnr_db"]["density"]) > 32
+
+
+def test_plane_uses_two_dimensional_encoders(tmp_path):
+    series = moving_blob(dims=(20, 16, 1))
+    config = preset("fast", series.grid)
+    assert config.encoding.n_pos_dims == 2 and config.encoding.base_resolution == 8
+    config = RunConfig(
+        config.encoding.replace(n_levels=3), SMALL.network, SMALL.training.replace(samples=80_000, batch_points=100)
+    )
+    model = train(series, tmp_path / "m.hinr", ["density"], config)
+    assert min(model.quality["training_psnr_db"]["density"]) > 25
+
+
+def test_nan_is_found_before_training(tmp_path):
+    series = moving_blob()
+    clean = series.loader
+
+    def load(step, name, z_range):
+        values = clean(step, name, z_range).copy()
+        if step == 3:
+            values[4, 5, 6] = np.nan
+        return values
+
+    series.loader = load
+    with pytest.raises(DataError, match=r"step 3 .* at point \(6, 5, 4\)"):
+        train(series, tmp_path / "m.hinr", ["density"], SMALL)
+    assert os.listdir(tmp_path) == []
+
+
+def test_unknown_field_lists_the_known(tmp_path):
+    with pytest.raises(DataError, match="no field 'speed'; expected one of density, motion"):
+        train(moving_blob(), tmp_path / "m.hinr", ["speed"], SMALL)
+
+
+def test_missing_folder_is_found_before_training(tmp_path):
+    with pytest.raises(DataError, match="no folder that can be written to"):
+        train(moving_blob(), tmp_path / "no" / "m.hinr", ["density"], SMALL)
+
+
+def test_points_carry_the_values_of_their_voxels():
+    series = moving_blob()
+    fields = scan_fields(series, ["density", "motion"], 1 << 30)
+    stream = SampleStream(series, fields, 2, 500, 1 << 30, seed=3)
+    batch = stream.draw(7)
+    assert batch.points.shape == (2, 500, 3) and batch.targets.shape == (2, 500, 3)
+    for scene, theta in enumerate(batch.thetas):
+        step = int(np.flatnonzero(series.thetas[:, 0] == theta[0])[0])
+        index = np.round(batch.points[scene] * (np.array(series.grid.dims) - 1)).astype(int)
+        values = series.read(step, ["density", "motion"])[index[:, 2], index[:, 1], index[:, 0]]
+        low, high = np.array([pair for field in fields for pair in field.value_range]).T
+        np.testing.assert_allclose(batch.targets[scene] * (high - low) + low, values, atol=1e-5)
+
+
+def test_series_larger_than_memory_is_streamed():
+    series = moving_blob(dims=(16, 16, 40), n_steps=8)
+    reads = []
+    load = series.loader
+
+    def counted(step, name, z_range):
+        reads.append(z_range)
+        return load(step, name, z_range)
+
+    series.loader = counted
+    memory = 60_000  # the series takes 328 kB
+    fields = scan_fields(series, ["density"], memory)
+    reads.clear()
+    stream = SampleStream(series, fields, 2, 256, memory, seed=0)
+    seen = set()
+    for iteration in range(400):
+        batch = stream.draw(iteration)
+        resident = sum(values.nbytes for values in stream._resident.values())
+        assert resident <= memory
+        seen.update(batch.thetas[:, 0])
+    assert len(seen) == 8
+    assert max(stop - start for start, stop in reads) < 40
+    # an interrupted run starts in the middle and must draw the same
+    again = SampleStream(series, fields, 2, 256, memory, seed=0).draw(399)
+    np.testing.assert_array_equal(again.targets, batch.targets)
+
+
+def test_encoder_positions():
+    series = moving_blob(thetas=[0, 0.5, 2])
+    assert encoder_positions(series, 0).ravel().tolist() == [0, 0.5, 2]
+    assert encoder_positions(series, 5).ravel().tolist() == [0, 0.5, 1, 1.5, 2]
+
+
+def test_fewer_encoders_than_steps_train_through_the_interpolation(tmp_path):
+    model = train(moving_blob(n_steps=9), tmp_path / "m.hinr", ["density"], with_training(n_encoders=4))
+    assert model.encoder_positions.shape == (4, 1)
+    assert np.mean(model.quality["training_psnr_db"]["density"]) > 30
+
+
+def test_settings_file_changes_only_what_it_names(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text('{"training": {"samples": 5}, "network": {"n_neurons": 32}}')
+    config = with_file(SMALL, path)
+    assert config.training == SMALL.training.replace(samples=5) and config.network.n_neurons == 32
+    path.write_text('{"training": {"sample": 5}}')
+    with pytest.raises(ParameterError, match=r"unknown keys \['sample'\]"):
+        with_file(SMALL, path)
+
+
+def test_named_device_must_be_there():
+    with pytest.raises(ParameterError, match="expected auto, cpu or cuda"):
+        choose_device("tpu")
