@@ -1,0 +1,36 @@
+# Everything runs in .venv, which `make install` fills; a target that finds it up to date installs nothing.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test bench lint clean
+
+PYTHON := .venv/bin/python
+SOURCES := CMakeLists.txt $(shell find plugin hyperinr_core filters xml -type f -not -path '*/__pycache__/*')
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/.package ## Install ParaView and the Python packages where missing, build, install into .venv
+
+demo: install ## Simulate turbulence, train, evaluate and render in ParaView; results in demo/
+	$(PYTHON) examples/demo.py
+
+test: install ## Run the tests
+	.venv/bin/pytest
+
+bench: install ## Measure this machine's speed against its limits
+	.venv/bin/hyperinr bench
+
+lint: .venv/.requirements ## Check style and formatting
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+clean: ## Remove the environment, builds and the demo's results
+	rm -rf .venv build dist demo .pytest_cache .ruff_cache
+
+.venv/.requirements: pyproject.toml tools/install.sh tools/requirements.py tools/constraints.txt
+	tools/install.sh
+	touch $@
+
+# not editable: ParaView's Python, which gets .venv through PYTHONPATH, does not read the .pth files of editable installs
+.venv/.package: .venv/.requirements $(SOURCES)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	touch $@
