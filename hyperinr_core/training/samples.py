@@ -14,7 +14,7 @@ import numpy as np
 
 from hyperinr_core.volume import Field, VolumeSeries
 
-#: Blocks that the resident data is divided into when the series does not fit.
+#: Least number of blocks to draw from when the series does not fit into memory.
 RESIDENT_BLOCKS = 16
 
 
@@ -48,7 +48,7 @@ class Block:
 def scan_fields(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> tuple[Field, ...]:
     """The named fields with their ranges over all steps; reads the whole series once and so finds NaN and Inf."""
     low: np.ndarray | None = None
-    for block in _blocks(series, names, memory_bytes):
+    for block in _plan(series, names, memory_bytes)[0]:
         values = series.read(block.step, names, (block.z_start, block.z_stop))
         smallest, largest = values.min(axis=(0, 1, 2)), values.max(axis=(0, 1, 2))
         if low is None:
@@ -86,10 +86,7 @@ class SampleStream:
         self._low = limits[:, 0]
         extent = limits[:, 1] - limits[:, 0]
         self._scale = np.where(extent > 0, 1 / np.where(extent > 0, extent, 1), 0).astype(np.float32)
-        self._blocks = _blocks(series, self._names, memory_bytes)
-        whole = all(block.z_stop - block.z_start == series.grid.dims[2] for block in self._blocks)
-        fits = whole and _block_bytes(series, self._names, self._blocks[0]) * len(self._blocks) <= memory_bytes
-        self._n_resident = len(self._blocks) if fits else min(RESIDENT_BLOCKS, len(self._blocks))
+        self._blocks, self._n_resident = _plan(series, self._names, memory_bytes)
         self._batch_steps = min(batch_steps, self._n_resident)
         self._batch_points = batch_points
         self._seed = seed
@@ -163,17 +160,15 @@ class SampleStream:
         return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _blocks(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> list[Block]:
-    """Whole steps if all of them fit, else slabs of which RESIDENT_BLOCKS fit."""
+def _plan(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> tuple[list[Block], int]:
+    """Blocks of the series, and how many are in memory at a time.
+
+    Whole steps, all resident, when they fit; else slabs, of which one more is being read while the others are used.
+    """
     nx, ny, nz = series.grid.dims
-    plane = 4 * nx * ny * sum(series.field_info.get(name, 1) for name in names)
-    if plane * nz * len(series) <= memory_bytes:
-        depth = nz
-    else:
-        depth = min(nz, max(1, memory_bytes // (RESIDENT_BLOCKS + 1) // plane))
-    return [Block(step, z, min(z + depth, nz)) for step in range(len(series)) for z in range(0, nz, depth)]
-
-
-def _block_bytes(series: VolumeSeries, names: Sequence[str], block: Block) -> int:
-    nx, ny, _ = series.grid.dims
-    return 4 * nx * ny * (block.z_stop - block.z_start) * sum(series.field_info[name] for name in names)
+    plane_bytes = 4 * nx * ny * sum(series.field_info.get(name, 1) for name in names)
+    fits = plane_bytes * nz * len(series) <= memory_bytes
+    depth = nz if fits else min(nz, max(1, memory_bytes // (RESIDENT_BLOCKS + 1) // plane_bytes))
+    blocks = [Block(step, z, min(z + depth, nz)) for step in range(len(series)) for z in range(0, nz, depth)]
+    n_resident = len(blocks) if fits else memory_bytes // (plane_bytes * depth) - 1
+    return blocks, min(max(n_resident, 1), len(blocks))
