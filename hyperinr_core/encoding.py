@@ -19,6 +19,9 @@ PRIMES = (1, 2654435761, 805459861)
 #: A level holds a multiple of this many entries.
 ENTRY_ALIGNMENT = 8
 
+#: Beyond it float32 positions have no fraction left.
+MAX_RESOLUTION = 1 << 24
+
 
 @dataclass(frozen=True)
 class HashGrid:
@@ -73,15 +76,16 @@ class HashGrid:
 
 def hash_grid(config: EncodingConfig) -> HashGrid:
     """The layout of an encoder (tiny-cuda-nn's grid_scale, grid_resolution and offset table)."""
+    finest = config.base_resolution * config.per_level_scale ** (config.n_levels - 1)
+    if finest >= MAX_RESOLUTION:
+        raise ParameterError(
+            f"the finest level has {finest:g} vertices along an axis; expected less than {MAX_RESOLUTION}, "
+            "lower n_levels or per_level_scale"
+        )
     levels = np.arange(config.n_levels, dtype=np.float32)
     growth = np.log2(np.float32(config.per_level_scale))
     scales = (np.exp2(levels * growth) * np.float32(config.base_resolution) - np.float32(1)).astype(np.float32)
     resolutions = np.ceil(scales).astype(np.int64) + 1
-    if resolutions[-1] >= 2**24:
-        raise ParameterError(
-            f"the finest level has {resolutions[-1]} vertices along an axis; expected less than 2^24, "
-            "lower n_levels or per_level_scale"
-        )
     capacity = 1 << config.log2_hashmap_size
     vertices = [int(r) ** config.n_pos_dims for r in resolutions]
     entries = [min(-(-v // ENTRY_ALIGNMENT) * ENTRY_ALIGNMENT, capacity) for v in vertices]

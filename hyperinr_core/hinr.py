@@ -24,6 +24,9 @@ VERSION = 1
 MAX_DIM = 1 << 20
 MAX_DOCUMENT = 1 << 24
 
+#: Largest magnitude of any number; values are float32.
+MAX_NUMBER = float(np.finfo(np.float32).max)
+
 _KEYS = {
     "format", "version", "parameters", "grid", "fields", "encoding", "network", "interpolation", "provenance", "quality",
 }  # fmt: skip
@@ -235,7 +238,8 @@ def _pair(item: Any) -> tuple[float, float]:
 
 
 def _number(item: Any) -> float:
-    if type(item) not in (int, float) or not np.isfinite(float(item)):
+    # an int may be too large for a float, so it is compared as it is
+    if type(item) not in (int, float) or not -MAX_NUMBER <= item <= MAX_NUMBER:
         raise ValueError(f"found {str(item)[:60]!r}; expected a finite number")
     return float(item)
 

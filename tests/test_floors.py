@@ -1,0 +1,68 @@
+"""The floors of the house: who may import whom. One table, read from the sources."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIBRARIES = {"numpy", "scipy", "safetensors"}
+
+#: folder or file -> packages it may import besides the standard library; the most specific entry holds
+FLOORS = {
+    "hyperinr_core": LIBRARIES | {"hyperinr_core"},
+    "hyperinr_core/metrics.py": LIBRARIES | {"hyperinr_core", "skimage"},
+    "hyperinr_core/backends/torch.py": LIBRARIES | {"hyperinr_core", "torch"},
+    "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "skimage"},
+    "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules", "netCDF4"},
+    "plugin": LIBRARIES
+    | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
+    "plugin/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
+    # these run inside pvpython, started by hyperinr render and hyperinr doctor
+    "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.plugin"},
+    "plugin/probe.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters"},
+}
+SOURCES = sorted(
+    path.relative_to(ROOT)
+    for folder in ("hyperinr_core", "filters", "plugin")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, (
+                f"{path} has a relative import; expected absolute ones, which floors can be read from"
+            )
+            names.add(node.module)
+    return names
+
+
+def allowed(path: Path) -> set[str]:
+    entries = [entry for entry in FLOORS if path.as_posix() == entry or path.as_posix().startswith(f"{entry}/")]
+    return FLOORS[max(entries, key=len)]
+
+
+def within(module: str, packages: set[str]) -> bool:
+    if module.split(".")[0] in sys.stdlib_module_names:
+        return True
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_imports_stay_on_their_floor(path):
+    strangers = {module for module in imported(path) if not within(module, allowed(path))}
+    assert not strangers, f"{path} imports {sorted(strangers)}; its floor allows {sorted(allowed(path))}"
+
+
+def test_every_folder_is_seen():
+    assert {path.parts[0] for path in SOURCES} == {"hyperinr_core", "filters", "plugin"}
+    assert not (ROOT / "xml" / "__init__.py").exists(), "it would shadow the standard library's xml on ParaView's path"

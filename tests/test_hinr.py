@@ -1,0 +1,198 @@
+"""`.hinr` files: what is written is read back; what is wrong with a file is said in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from models import random_model
+from safetensors.numpy import load_file, save_file
+
+from hyperinr_core import hinr
+from hyperinr_core.errors import DataError, FormatError
+from hyperinr_core.volume import Field, Parameter
+
+
+@pytest.fixture
+def path(tmp_path):
+    hinr.save(random_model(), tmp_path / "m.hinr")
+    return tmp_path / "m.hinr"
+
+
+def rewrite(path, change_document=None, change_tensors=None, text=None):
+    """Replace a good file by one with a changed document or changed tensors."""
+    document, tensors = hinr.read_header(path), load_file(path)
+    if change_document:
+        change_document(document)
+    if change_tensors:
+        change_tensors(tensors)
+    save_file(tensors, path, metadata={"hinr": text or json.dumps(document)})
+
+
+def test_round_trip(tmp_path):
+    parameters = (
+        Parameter("time", "time", (0.0, 3.0), "s", (0.0, 3.0)),
+        Parameter("azimuth", "light_azimuth", (0.0, 360.0), "deg"),
+    )
+    fields = (Field("b", 1, ((0.0, 1.0),)), Field("a", 3, ((-1.0, 1.0), (0.0, 2.0), (5.0, 5.0)), "m/s"))
+    model = random_model(parameters=parameters, fields=fields)
+    model.provenance, model.quality = {"source": "here"}, {"training_psnr_db": {"b": [40.5, None]}}
+    hinr.save(model, tmp_path / "m.hinr")
+    loaded = hinr.load(tmp_path / "m.hinr")
+    for name in ("encoding", "network", "parameters", "grid", "fields", "interpolation", "provenance", "quality"):
+        assert getattr(loaded, name) == getattr(model, name), name
+    for name in ("encoder_positions", "encoder_params", "mlp_params"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
+    theta = {"azimuth": 100.0, "time": 1.0}
+    np.testing.assert_array_equal(
+        loaded.generate(theta, "reference").sample_grid(), model.generate(theta, "reference").sample_grid()
+    )
+
+
+def test_same_model_gives_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        hinr.save(random_model(), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+DOCUMENTS = {
+    "newer version": (lambda d: d.update(version=2), "version is 2; expected at most 1; update HyperINR"),
+    "no version": (lambda d: d.pop("version"), "version is None"),
+    "boolean version": (lambda d: d.update(version=True), "version is True"),
+    "other format": (lambda d: d.update(format="png"), "format is not 'hinr'"),
+    "unknown key": (lambda d: d.update(more=1), "expected exactly"),
+    "missing key": (lambda d: d.pop("grid"), "expected exactly"),
+    "absurd dims": (lambda d: d["grid"].update(dims=[2**40, 2, 2]), "grid dims are"),
+    "negative dims": (lambda d: d["grid"].update(dims=[4, -2, 2]), "grid dims are"),
+    "dims as text": (lambda d: d["grid"].update(dims="444"), "expected a list of 3"),
+    "absurd levels": (lambda d: d["encoding"].update(n_levels=10**9), "n_levels is 1000000000; expected 1 to 32"),
+    "absurd growth": (lambda d: d["encoding"].update(per_level_scale=16.0, n_levels=30), "finest level"),
+    "unknown setting": (lambda d: d["encoding"].update(n_bins=3), r"unknown keys \['n_bins'\]"),
+    "huge number": (lambda d: d["grid"].update(origin=[10**400, 0, 0]), "expected a finite number"),
+    "no parameters": (lambda d: d.update(parameters=[]), "expected a list of 1 to 64"),
+    "unknown role": (lambda d: d["parameters"][0].update(role="mood"), "role is 'mood'"),
+    "bounds reversed": (lambda d: d["parameters"][0].update(bounds=[2, 1]), "expected the smaller number first"),
+    "unknown interpolation": (lambda d: d.update(interpolation="magic"), "interpolation is 'magic'"),
+    "interpolation of another kind": (lambda d: d.update(interpolation=["linear"]), "interpolation is"),
+    "two fields of one name": (lambda d: d["fields"].append(d["fields"][0]), "share a name"),
+    "more fields than outputs": (lambda d: d["fields"].append({**d["fields"][0], "name": "b"}), "mlp_params is F32"),
+    "plane on a volume": (lambda d: d["encoding"].update(n_pos_dims=2), "plane's encoding"),
+    "document is a list": (lambda d: d.update(fields={"a": 1}), "expected a list"),
+    "provenance is a list": (lambda d: d.update(provenance=[]), "expected a dict"),
+}
+
+
+@pytest.mark.parametrize("case", DOCUMENTS)
+def test_wrong_document(path, case):
+    change, message = DOCUMENTS[case]
+    rewrite(path, change)
+    for read in (hinr.load, hinr.read_header):
+        with pytest.raises(FormatError, match=message) as caught:
+            read(path)
+        assert str(path) in str(caught.value) and "expected" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+TEXTS = {
+    "no JSON": ("{", "not valid JSON"),
+    "a list": ("[]", "format is not 'hinr'"),
+    "NaN": ('{"format": NaN}', "it holds NaN"),
+    "repeated key": ('{"format": "hinr", "format": "hinr"}', "appears twice"),
+    "deep": ("[" * 100_000, "not valid JSON"),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_wrong_text(path, case):
+    text, message = TEXTS[case]
+    rewrite(path, text=text)
+    with pytest.raises(FormatError, match=message):
+        hinr.load(path)
+
+
+TENSORS = {
+    "missing": (lambda t: t.pop("mlp_params"), "it holds tensors"),
+    "surplus": (lambda t: t.update(extra=np.zeros(3)), "it holds tensors"),
+    "wrong size": (lambda t: t.update(mlp_params=t["mlp_params"][:-1]), "mlp_params is F32"),
+    "wrong type": (lambda t: t.update(encoder_params=t["encoder_params"].astype(np.int16)), "encoder_params is I16"),
+    "no encoder": (lambda t: t.update(encoder_params=t["encoder_params"][:0]), "encoders"),
+    "one position short": (lambda t: t.update(encoder_positions=t["encoder_positions"][:-1]), "encoders"),
+    "positions flat": (
+        lambda t: t.update(encoder_positions=t["encoder_positions"].ravel()),
+        "encoder_positions is F64",
+    ),
+    "positions unordered": (
+        lambda t: t.update(encoder_positions=t["encoder_positions"][::-1].copy()),
+        "do not increase",
+    ),
+    "NaN in a table": (lambda t: t["encoder_params"].__setitem__((1, 7), np.nan), "encoder_params holds NaN"),
+    "infinity in the network": (lambda t: t["mlp_params"].__setitem__(5, np.inf), "mlp_params holds NaN"),
+}
+
+
+@pytest.mark.parametrize("case", TENSORS)
+def test_wrong_tensors(path, case):
+    change, message = TENSORS[case]
+    rewrite(path, change_tensors=change)
+    with pytest.raises(FormatError, match=message):
+        hinr.load(path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FormatError, match="is not there"):
+        hinr.load(tmp_path / "m.hinr")
+    with pytest.raises(FormatError, match="is not there"):
+        hinr.load(tmp_path)
+
+
+def test_every_truncation_is_noticed(path):
+    content = path.read_bytes()
+    for length in [0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1]:
+        path.write_bytes(content[:length])
+        with pytest.raises(FormatError, match="not a whole .hinr file"):
+            hinr.load(path)
+
+
+def test_other_safetensors_file(tmp_path):
+    save_file({"a": np.zeros(3)}, tmp_path / "m.hinr")
+    with pytest.raises(FormatError, match="no 'hinr' document"):
+        hinr.load(tmp_path / "m.hinr")
+
+
+def test_unwritable_folder_leaves_nothing(tmp_path):
+    with pytest.raises(DataError, match="cannot be written"):
+        hinr.save(random_model(), tmp_path / "no" / "m.hinr")
+    assert os.listdir(tmp_path) == []
+
+
+def test_full_disk_keeps_the_old_file(path):
+    """/dev/full cannot take a rename, so the limit on the size of a file stands in for the disk's end."""
+    before = path.read_bytes()
+    code = f"""
+import resource, signal, sys
+sys.path[:0] = {[os.path.dirname(__file__), *sys.path]!r}
+from models import random_model
+from hyperinr_core import hinr
+from hyperinr_core.errors import DataError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    hinr.save(random_model(seed=1), {str(path)!r})
+except DataError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "cannot be written" in result.stdout, result.stderr
+    assert path.read_bytes() == before and os.listdir(path.parent) == ["m.hinr"]
+
+
+def test_model_with_nan_is_not_written(tmp_path):
+    model = random_model()
+    model.mlp_params[3] = np.nan
+    with pytest.raises(FormatError, match="mlp_params is not finite"):
+        hinr.save(model, tmp_path / "m.hinr")
+    assert os.listdir(tmp_path) == []

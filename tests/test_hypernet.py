@@ -1,0 +1,171 @@
+"""Interpolation weights, thetas, and fields generated between the encoders."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from models import random_model
+
+from hyperinr_core import backends
+from hyperinr_core.errors import Aborted, BackendError, ParameterError
+from hyperinr_core.interpolation import InverseDistance, catmull_rom_weights, linear_weights
+from hyperinr_core.volume import Field, Grid, Parameter
+
+POSITIONS = np.array([0.0, 1.0, 2.5, 3.0, 5.0])
+
+
+@pytest.mark.parametrize("weights_at", [linear_weights, catmull_rom_weights])
+def test_lines_are_reproduced_at_uneven_positions(weights_at):
+    for t in np.linspace(0, 5, 51):
+        indices, weights = weights_at(POSITIONS, t)
+        assert weights.sum() == pytest.approx(1)
+        assert weights @ (2 * POSITIONS[indices] + 1) == pytest.approx(2 * t + 1)
+
+
+@pytest.mark.parametrize("weights_at", [linear_weights, catmull_rom_weights])
+def test_an_encoders_own_position_takes_it_alone(weights_at):
+    for index, t in enumerate(POSITIONS):
+        indices, weights = weights_at(POSITIONS, t)
+        assert indices.tolist() == [index] and weights.tolist() == [1]
+
+
+def test_catmull_rom_on_even_positions_is_the_textbook_one():
+    indices, weights = catmull_rom_weights(np.arange(6.0), 2.5)
+    assert indices.tolist() == [1, 2, 3, 4]
+    np.testing.assert_allclose(weights, [-1 / 16, 9 / 16, 9 / 16, -1 / 16])
+
+
+def test_catmull_rom_is_smooth_across_positions():
+    values = np.sin(POSITIONS)
+
+    def at(t):
+        indices, weights = catmull_rom_weights(POSITIONS, t)
+        return weights @ values[indices]
+
+    for t in POSITIONS[1:-1]:
+        assert (at(t) - at(t - 1e-5)) / 1e-5 == pytest.approx((at(t + 1e-5) - at(t)) / 1e-5, abs=1e-3)
+
+
+def test_inverse_distance_over_the_nearest_four():
+    positions = np.array([[0, 0], [1, 0], [0, 10], [1, 10], [0.5, 5.0]])
+    interpolate = InverseDistance(positions, np.array([[0, 1], [0, 10.0]]))
+    indices, weights = interpolate(np.array([0.5, 5.0]))
+    assert indices.tolist() == [4] and weights.tolist() == [1]
+    indices, weights = interpolate(np.array([0.25, 2.5]))
+    distances = np.hypot(positions[:, 0] - 0.25, (positions[:, 1] - 2.5) / 10)
+    nearest = np.argsort(distances)[:4]
+    assert sorted(indices) == sorted(nearest)
+    expected = 1 / distances[indices] / (1 / distances[nearest]).sum()
+    np.testing.assert_allclose(weights, expected)
+
+
+def test_field_between_encoders_is_the_blended_table():
+    model = random_model()
+    indices, weights = model.interpolation_weights(0.3)
+    assert indices.tolist() == [0, 1]
+    np.testing.assert_allclose(weights, [0.4, 0.6])
+    table = np.tensordot(weights, model.encoder_params[indices].astype(np.float64), 1)
+    blended = random_model()
+    blended.encoder_params = np.repeat(table[None].astype(np.float32), 5, axis=0)
+    expected = blended.generate(0.0, "reference").sample_grid()
+    np.testing.assert_allclose(model.generate(0.3, "reference").sample_grid(), expected, atol=1e-5)
+
+
+def test_interpolation_is_a_choice_at_evaluation():
+    model = random_model()
+    linear, cubic = (model.generate(0.3, interpolation=kind).sample_grid() for kind in ("linear", "catmull_rom"))
+    assert np.abs(linear - cubic).max() > 1e-3
+    with pytest.raises(ParameterError, match="expected one of linear, catmull_rom for 1 parameter"):
+        model.generate(0.3, interpolation="idw")
+
+
+def test_theta_by_name_number_and_sequence():
+    model = random_model(
+        parameters=(Parameter("time", "time", (0.0, 1.0)), Parameter("phi", "light_azimuth", (0.0, 360.0)))
+    )
+    assert model.theta({"phi": 90, "time": 0.5}).tolist() == model.theta([0.5, 90]).tolist() == [0.5, 90]
+    assert model.theta([2.0, -5.0], clamp=True).tolist() == [1.0, 0.0]
+    for wrong, message in [
+        (0.5, "expected 2 finite numbers: time, phi"),
+        ([0.5, np.nan], "expected 2 finite numbers"),
+        ({"time": 0.5}, r"values are given for \['time'\]"),
+        ([0.5, 361], "phi is 361; expected 0 to 360"),
+    ]:
+        with pytest.raises(ParameterError, match=message):
+            model.generate(wrong)
+
+
+def test_values_lie_in_physical_units():
+    fields = (Field("a", 1, ((100.0, 300.0),)), Field("b", 2, ((0.0, 1.0), (-1.0, 1.0))))
+    inr = random_model(fields=fields).generate(1.0, "reference")
+    unit = random_model(fields=tuple(Field(f.name, f.n_components, ((0.0, 1.0),) * f.n_components) for f in fields))
+    points = np.random.default_rng(0).random((50, 3), np.float32)
+    expected = unit.generate(1.0, "reference").sample(points) * [200, 1, 2] + [100, 0, -1]
+    np.testing.assert_allclose(inr.sample(points), expected, rtol=1e-5, atol=1e-4)
+    arrays = inr.split(inr.sample(points))
+    assert arrays["a"].shape == (50,) and arrays["b"].shape == (50, 2)
+    with pytest.raises(ParameterError, match="no field 'c'; expected one of a, b"):
+        inr.split(expected, ["c"])
+
+
+@pytest.mark.parametrize("backend", ["reference", "auto"])
+def test_region_is_a_piece_of_the_grid(backend):
+    inr = random_model().generate(0.7, backend)
+    grid = inr.grid.with_dims((20, 9, 7))
+    whole = inr.sample_grid(grid)
+    assert whole.shape == (7, 9, 20, 1)
+    piece = inr.sample_grid(grid, (3, 11, 0, 4, 2, 6))
+    np.testing.assert_allclose(piece, whole[2:7, 0:5, 3:12], atol=2e-6)
+    with pytest.raises(ParameterError, match="asks for points 3 to 20 along x; expected within 0 to 19"):
+        inr.sample_grid(grid, (3, 20, 0, 4, 2, 6))
+
+
+def test_grid_points_are_where_sample_puts_them():
+    inr = random_model(dims=(5, 4, 3)).generate(0.7, "reference")
+    points = np.array([[x / 4, y / 3, z / 2] for z in range(3) for y in range(4) for x in range(5)], np.float32)
+    np.testing.assert_allclose(inr.sample_grid().reshape(-1, 1), inr.sample(points), atol=1e-6)
+
+
+def test_plane():
+    inr = random_model(dims=(9, 7, 1)).generate(0.7, "reference")
+    assert inr.sample_grid().shape == (1, 7, 9, 1)
+    assert inr.sample_grid(region=(2, 4, 1, 1, 0, 0)).shape == (1, 1, 3, 1)
+    with pytest.raises(ParameterError, match="expected nz = 1"):
+        inr.sample_grid(Grid((9, 7, 2)))
+
+
+def test_progress_is_called_between_slabs_and_can_stop(monkeypatch):
+    monkeypatch.setattr("hyperinr_core.inr.SLAB_POINTS", 240)
+    inr = random_model().generate(0.7)
+    calls = []
+    inr.sample_grid(progress=calls.append)
+    assert calls == [0.25, 0.5, 0.75, 1.0]
+    with pytest.raises(Aborted):
+        inr.sample_grid(progress=lambda fraction: fraction >= 0.5)
+
+
+@pytest.mark.parametrize(
+    "points", [np.zeros((3, 2)), np.zeros(3), np.array([[0.5, 1.2, 0]]), np.array([[0.5, np.nan, 0]])]
+)
+def test_points_outside_are_refused(points):
+    with pytest.raises(ParameterError, match="points"):
+        random_model().generate(0.7, "reference").sample(points)
+
+
+def test_auto_falls_back_and_says_so_once(monkeypatch, caplog):
+    real = backends._backend_class
+
+    def without_native(name):
+        if name == "native":
+            raise BackendError("no compiled kernel, for this test")
+        return real(name)
+
+    monkeypatch.setattr(backends, "_backend_class", without_native)
+    monkeypatch.setattr(backends, "_said", set())
+    for _ in range(2):
+        assert random_model().generate(0.7)._backend.name == "reference"
+    assert [record.message for record in caplog.records if "no compiled kernel" in record.message] == [
+        "the native backend is not used (no compiled kernel, for this test); sampling with NumPy, which is much slower"
+    ]
+    with pytest.raises(BackendError, match="no compiled kernel"):
+        random_model().generate(0.7, "native")
