@@ -149,6 +149,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "quality": _typed(document["quality"], dict),
         }
         check_interpolation(parts["interpolation"], len(parts["parameters"]))
+        hash_grid(parts["encoding"])  # refuses levels finer than an index can reach
     except (HyperINRError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise FormatError(f"{path} has a document that does not hold together: {error}") from None
     for kind, items in (("parameter", parts["parameters"]), ("field", parts["fields"])):

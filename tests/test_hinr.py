@@ -153,7 +153,7 @@ def test_every_truncation_is_noticed(path):
     content = path.read_bytes()
     for length in [0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1]:
         path.write_bytes(content[:length])
-        with pytest.raises(FormatError, match="not a whole .hinr file"):
+        with pytest.raises(FormatError, match=r"not a whole \.hinr file"):
             hinr.load(path)
 
 
