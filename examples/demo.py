@@ -1,0 +1,198 @@
+"""The whole path once: simulate turbulence, train on every fifth step, measure, and look at it in real ParaView.
+
+make demo        # or: .venv/bin/python examples/demo.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import plots
+import turbulence
+
+from hyperinr.filters.series import open_series
+from hyperinr.plugin import launch
+from hyperinr.plugin.evaluate import METHODS, print_tables
+from hyperinr_core.errors import HyperINRError
+from hyperinr_core.interpolation import linear_weights
+
+FIELD = "vorticity"
+EVERY = 5
+FRAMES_PER_GAP = 4
+HYPERINR = Path(sys.executable).with_name("hyperinr")
+#: Seconds after which drawing has hung rather than being slow.
+RENDER_TIMEOUT = 900.0
+
+
+def run(
+    folder: Path,
+    n: int = 64,
+    n_steps: int = 101,
+    train_options: Sequence[str] = ("--preset", "fast"),
+    frame_dims: tuple[int, int, int] = (96, 96, 96),
+) -> None:
+    """Make everything in a folder; what is simulated already is not simulated again.
+
+    Parameters
+    ----------
+    n, n_steps : size of the simulation.
+    train_options : more options of `hyperinr train`.
+    frame_dims : points at which the model is sampled for the animation.
+    """
+    begin = time.monotonic()
+    headline(f"1/4  Simulating forced turbulence, {n}^3 points, {n_steps} steps")
+    series = turbulence.write_series(folder / "turbulence", "forced", n, n_steps)
+    training_series = series.with_name("training.pvd")
+    write_training_series(series, training_series)
+
+    headline(f"2/4  Training on every {EVERY}th step")
+    model = folder / "turbulence.hinr"
+    hyperinr("train", series, "-o", model, "--field", FIELD, "--every", str(EVERY), "--resume", *train_options)
+
+    headline("3/4  Measuring the steps that training did not see")
+    plot = folder / "psnr.png"
+    printed = hyperinr("evaluate", model, series, "--field", FIELD, "--json", "--plot", plot, capture=True)
+    (folder / "evaluation.json").write_text(printed)
+    report = json.loads(printed)
+    print_tables({FIELD: report}, n_outside=0)
+
+    headline("4/4  Rendering in ParaView, a minute or so")
+    job = render_job(folder, model, series, training_series, report, frame_dims)
+    render(job)
+    draw_strip(folder / "strip.png", job, report)
+    draw_animation(folder / "animation.gif", job, report)
+    say_where(folder, time.monotonic() - begin)
+
+
+def headline(text: str) -> None:
+    """Say what comes next."""
+    print(f"\n{text}", flush=True)
+
+
+def hyperinr(*arguments: object, capture: bool = False) -> str:
+    """Run the command as a user would, its progress bar included; end the demo where it fails."""
+    command = [str(HYPERINR), *map(str, arguments)]
+    print("$", *(os.path.relpath(part) if os.path.isabs(part) else part for part in command), flush=True)
+    result = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True, check=False)
+    if result.returncode:
+        sys.exit(result.returncode)  # the command has said why
+    return result.stdout or ""
+
+
+def write_training_series(series: Path, training_series: Path) -> None:
+    """A collection of the training steps alone, for ParaView's TemporalInterpolator."""
+    times = open_series(str(series)).thetas[::EVERY, 0]
+    files = {float(t): f"turbulence_{EVERY * index:03d}.vti" for index, t in enumerate(times)}
+    turbulence.write_pvd(training_series, files)
+
+
+def render_job(
+    folder: Path,
+    model: Path,
+    series: Path,
+    training_series: Path,
+    report: dict,
+    frame_dims: tuple[int, int, int],
+) -> dict:
+    """What `demo_render.py` is to draw: the step nearest to the middle of the gap that is in the middle of the series."""
+    data = open_series(str(series))
+    trained = np.array([entry["theta"] for entry in report["steps"] if entry["trained"]])
+    left = (len(trained) - 1) // 2
+    step = left * EVERY + EVERY // 2
+    moment = float(data.thetas[step, 0])
+    truth = data.read(step, [FIELD])
+    indices, weights = linear_weights(trained, moment)
+    linear = sum(weight * data.read(int(index) * EVERY, [FIELD]) for index, weight in zip(indices, weights))
+    pictures = folder / "pictures"
+    pictures.mkdir(exist_ok=True)
+    return {
+        "folder": str(pictures.resolve()),
+        "model": str(model.resolve()),
+        "series": str(series.resolve()),
+        "training_series": str(training_series.resolve()),
+        "field": FIELD,
+        "time": moment,
+        "ranges": {
+            "field": (0.0, float(np.quantile(truth, 0.998))),
+            "difference": (0.0, float(np.quantile(abs(linear - truth), 0.998))),
+        },
+        "frame_times": np.linspace(trained[0], trained[-1], FRAMES_PER_GAP * (len(trained) - 1) + 1).tolist(),
+        "frame_dims": frame_dims,
+    }
+
+
+def render(job: dict) -> None:
+    """Draw the job in pvpython, on a virtual display where there is none.
+
+    Raises HyperINRError with ParaView's last words when a picture is missing.
+    """
+    script = Path(__file__).with_name("demo_render.py")
+    command = [launch.find_program("pvpython"), str(script), json.dumps(job)]
+    result = launch.run_program(launch.on_display(command), RENDER_TIMEOUT)
+    last = Path(job["folder"]) / f"frame_{len(job['frame_times']) - 1:03d}.png"
+    if result.returncode or not last.is_file():
+        raise HyperINRError(f"ParaView ended with status {result.returncode}: {result.stderr.strip()[-2000:]}")
+
+
+def draw_strip(path: Path, job: dict, report: dict) -> None:
+    """The five panels with their names and the PSNR of this one step."""
+    pictures = Path(job["folder"])
+    entry = min(report["steps"], key=lambda step: abs(step["theta"] - job["time"]))
+    decibel = {method: f"{entry[method]['psnr']:.1f} dB" for method in METHODS}
+    panels = [
+        (pictures / "truth.png", "truth (simulation)"),
+        (pictures / "model.png", f"HyperINR, {decibel['model']}"),
+        (pictures / "linear.png", f"linear in time, {decibel['linear']}"),
+        (pictures / "model_difference.png", "|HyperINR - truth|"),
+        (pictures / "linear_difference.png", "|linear - truth|"),
+    ]
+    bars = [
+        (3, "vorticity magnitude", "inferno", job["ranges"]["field"]),
+        (2, "difference", "viridis", job["ranges"]["difference"]),
+    ]
+    trained = sorted(step["theta"] for step in report["steps"] if step["trained"])
+    left = max(theta for theta in trained if theta < job["time"])
+    right = min(theta for theta in trained if theta > job["time"])
+    plots.strip(path, panels, bars, f"time {job['time']:.2f}, between the training steps {left:.2f} and {right:.2f}")
+
+
+def draw_animation(path: Path, job: dict, report: dict) -> None:
+    """All frames; the label says which of them training saw."""
+    trained = np.array([step["theta"] for step in report["steps"] if step["trained"]])
+    frames = [Path(job["folder"]) / f"frame_{number:03d}.png" for number in range(len(job["frame_times"]))]
+    seen = [bool(np.isclose(trained, moment).any()) for moment in job["frame_times"]]
+    labels = [
+        f"HyperINR, time {moment:.2f}{'  (training step)' if known else ''}"
+        for moment, known in zip(job["frame_times"], seen)
+    ]
+    plots.animation(path, frames, labels)
+
+
+def say_where(folder: Path, seconds: float) -> None:
+    """The last words: what was made, and how to go on."""
+    made = {
+        "turbulence.hinr": "the model",
+        "strip.png": "truth, HyperINR, linear and the differences",
+        "animation.gif": f"the whole sequence at {FRAMES_PER_GAP} times the training rate",
+        "psnr.png": "PSNR over time",
+        "evaluation.json": "all numbers",
+        "turbulence/turbulence.pvd": "the simulation, which ParaView opens too",
+    }
+    headline(f"Done in {seconds / 60:.1f} minutes:")
+    for name, what in made.items():
+        print(f"  {folder / name}: {what}")
+    print(f"\nOpen the model in ParaView with:\n  {os.path.relpath(HYPERINR)} paraview {folder / 'turbulence.hinr'}")
+
+
+if __name__ == "__main__":
+    try:
+        run(Path("demo"))
+    except HyperINRError as problem:
+        sys.exit(f"demo: error: {problem}")
