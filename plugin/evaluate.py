@@ -74,7 +74,7 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(reports[names[0]]))
     else:
-        _print_tables(reports, n_outside=len(truth) - len(reports[names[0]]["steps"]))
+        print_tables(reports, n_outside=len(truth) - len(reports[names[0]]["steps"]))
 
 
 def compare(
@@ -230,7 +230,8 @@ def _means(entries: list[dict]) -> dict[str, dict[str, float | None]]:
     }
 
 
-def _print_tables(reports: dict[str, Report], n_outside: int) -> None:
+def print_tables(reports: dict[str, Report], n_outside: int) -> None:
+    """Print a table of means for each field, and how many steps no model of this series can answer for."""
     from rich.console import Console
     from rich.table import Table
 
