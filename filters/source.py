@@ -1,0 +1,316 @@
+"""HyperINR Source: the reader that turns a `.hinr` file into an image at any time and parameter value.
+
+ParaView's GUI crashes when the module of a proxy's class cannot be imported, so this module imports only VTK;
+everything else is imported inside the requests, where a failure becomes an error message.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+
+from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
+from vtkmodules.vtkCommonCore import vtkDataArraySelection, vtkOutputWindow
+from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
+from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
+
+#: Sliders in the panel for parameters other than time; `xml/HyperINR.xml` declares as many.
+N_SLIDERS = 6
+
+#: The choice that leaves the interpolation to the file.
+AS_STORED = "as stored"
+
+EMPTY_EXTENT = (0, -1, 0, -1, 0, -1)
+
+
+class HyperINRSource(VTKPythonAlgorithmBase):
+    """A reader of `.hinr` files with one vtkImageData output.
+
+    Setters only store and call Modified(), because ParaView takes a setter that raises for a success. The requests
+    load, check and sample; whatever goes wrong there becomes one VTK error and an empty output.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(nInputPorts=0, nOutputPorts=1, outputType="vtkImageData")
+        self._file_name = None
+        self._dims = (0, 0, 0)
+        self._use_region = False
+        self._region = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self._interpolation = AS_STORED
+        self._backend = "auto"
+        self._sliders = [0.0] * N_SLIDERS
+        self._model = None
+        self._stamp = None
+        self._output_grid = None
+        self._failed = False
+        self._last_error = None
+        self._said = set()
+        self._selection = vtkDataArraySelection()
+        self._selection.AddObserver("ModifiedEvent", _modifier(self))
+
+    def CanReadFile(self, name: str) -> int:
+        """Whether ParaView shall open a file with this reader: all but whole models of a plane."""
+        return int(not _is_plane(name))
+
+    # Properties, in the order of the panel.
+
+    def SetFileName(self, name: str | None) -> None:
+        """Path of the `.hinr` file."""
+        self._store("_file_name", name)
+
+    def GetFieldSelection(self) -> vtkDataArraySelection:
+        """Which fields become point arrays; all unless told otherwise."""
+        return self._selection
+
+    def SetDims(self, nx: int, ny: int, nz: int) -> None:
+        """Points along each axis; 0 takes the training grid's."""
+        self._store("_dims", (int(nx), int(ny), int(nz)))
+
+    def SetUseRegion(self, enabled: int) -> None:
+        """Whether to sample only the region of interest."""
+        self._store("_use_region", bool(enabled))
+
+    def SetRegion(self, *bounds: float) -> None:
+        """Region of interest x0, x1, y0, y1, z0, z1 in the data's length unit, along the grid's axes."""
+        self._store("_region", tuple(float(bound) for bound in bounds))
+
+    def SetInterpolation(self, name: str | None) -> None:
+        """How encoders blend: as stored, linear or catmull_rom."""
+        self._store("_interpolation", name or AS_STORED)
+
+    def SetBackend(self, name: str | None) -> None:
+        """What evaluates the model: auto, native, reference or torch."""
+        self._store("_backend", name or "auto")
+
+    def _store(self, name: str, value: object) -> None:
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+            self.Modified()
+
+    # What ParaView asks for its panel; neutral answers while there is no model.
+
+    def GetNumberOfParameters(self) -> int:
+        """How many sliders the model uses."""
+        return len(self._slider_parameters())
+
+    def GetDataBounds(self) -> tuple[float, ...]:
+        """(6,) x0, x1, y0, y1, z0, z1 of the training grid along its own axes."""
+        if self._model is None:
+            return (0.0,) * 6
+        from hyperinr.filters.choices import axis_bounds
+
+        return sum((axis_bounds(self._model.grid, axis) for axis in range(3)), ())
+
+    def _slider_parameters(self) -> list:
+        return [p for p in self._model.parameters if p.role != "time"][:N_SLIDERS] if self._model else []
+
+    # Requests.
+
+    def RequestInformation(self, request, in_info, out_info) -> int:
+        info = out_info.GetInformationObject(0)
+        info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), EMPTY_EXTENT, 6)
+        info.Remove(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
+        info.Remove(vtkStreamingDemandDrivenPipeline.TIME_RANGE())
+        self._failed = not self._guarded(self._publish, info)
+        return 1
+
+    def RequestData(self, request, in_info, out_info) -> int:
+        output = vtkImageData.GetData(out_info, 0)
+        output.Initialize()
+        if not self._failed and not self._guarded(self._fill, output, out_info.GetInformationObject(0)):
+            output.Initialize()
+        return 1
+
+    def _guarded(self, work, *arguments) -> bool:
+        """Do the work; a failure becomes one VTK error, an abort an empty output."""
+        try:
+            work(*arguments)
+        except Exception as error:  # nothing may escape: VTK would print a traceback and go on
+            if type(error).__name__ != "Aborted":
+                self._report_once(_sentence(error, self._file_name))
+            return False
+        return True
+
+    def _report_once(self, message: str) -> None:
+        """Report an error unless it is the last one again: VTK asks again and again for an image it did not get."""
+        occasion = (message, self.GetMTime())
+        if occasion != self._last_error:
+            self._last_error = occasion
+            self._report("ErrorEvent", message)
+
+    def _publish(self, info) -> None:
+        """Tell the pipeline the extent, place and times that the output can have."""
+        from hyperinr.filters.choices import output_extent
+
+        self._load()
+        grid = self._output_grid
+        extent = output_extent(grid, self._region) if self._use_region else grid.extent
+        info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), extent, 6)
+        info.Set(vtkAlgorithm.CAN_PRODUCE_SUB_EXTENT(), 1)
+        info.Set(vtkDataObject.ORIGIN(), grid.origin, 3)
+        info.Set(vtkDataObject.SPACING(), grid.spacing, 3)
+        info.Set(vtkDataObject.DIRECTION(), grid.direction, 9)
+        time = next((p for p in self._model.parameters if p.role == "time"), None)
+        if time is not None:
+            steps = sorted(set(time.values)) or list(time.bounds)
+            info.Set(vtkStreamingDemandDrivenPipeline.TIME_STEPS(), steps, len(steps))
+            info.Set(vtkStreamingDemandDrivenPipeline.TIME_RANGE(), time.bounds, 2)
+
+    def _fill(self, output: vtkImageData, info) -> None:
+        """Sample exactly the extent that is asked for, at exactly the time that is asked for."""
+        from hyperinr.filters.image import to_image
+        from hyperinr_core.errors import DataError
+
+        published = self._output_grid
+        if self._load() and self._output_grid != published:
+            self.Modified()
+            raise DataError(f"{self._file_name} was replaced by a model on another grid; use File > Reload Files")
+        extent = info.Get(vtkStreamingDemandDrivenPipeline.UPDATE_EXTENT())
+        if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
+            return  # a rank that has no part of the image
+        theta = self._theta(info)
+        interpolation = None if self._interpolation == AS_STORED else self._interpolation
+        inr = self._model.generate(theta, self._backend, interpolation)
+        values = inr.sample_grid(self._output_grid, extent, progress=self._progress)
+        names = [f.name for f in self._model.fields if self._selection.ArrayIsEnabled(f.name)]
+        output.ShallowCopy(to_image(self._output_grid, inr.split(values, names), extent))
+        self._set_units(output)
+        time = [value for p, value in zip(self._model.parameters, theta) if p.role == "time"]
+        if time:
+            output.GetInformation().Set(vtkDataObject.DATA_TIME_STEP(), time[0])
+
+    def _progress(self, fraction: float) -> bool:
+        self.UpdateProgress(fraction)
+        return bool(self.GetAbortExecute())
+
+    def _set_units(self, output: vtkImageData) -> None:
+        for field in self._model.fields:
+            array = output.GetPointData().GetAbstractArray(field.name)
+            if array is not None and field.units:
+                array.GetInformation().Set(array.UNITS_LABEL(), field.units)
+
+    # The model and what is made of it.
+
+    def _load(self) -> bool:
+        """Read the file if it is not the one that was read last; whether it was read."""
+        from hyperinr.filters.choices import output_grid
+        from hyperinr_core import hinr
+        from hyperinr_core.errors import FormatError
+
+        if not self._file_name:
+            raise FormatError("no file is chosen; expected the path of a .hinr file")
+        stamp = _stamp(self._file_name)
+        fresh = stamp is None or stamp != self._stamp
+        if fresh:
+            self._model = self._stamp = None
+            self._model = hinr.load(self._file_name)
+            self._stamp = stamp
+            self._said.clear()
+            self._list_fields()
+        self._output_grid = output_grid(self._model.grid, self._dims)
+        return fresh
+
+    def _list_fields(self) -> None:
+        """Offer the model's fields, keeping the choice for those that were offered before."""
+        names = [field.name for field in self._model.fields]
+        for index in reversed(range(self._selection.GetNumberOfArrays())):
+            if self._selection.GetArrayName(index) not in names:
+                self._selection.RemoveArrayByIndex(index)
+        for name in names:
+            self._selection.AddArray(name)
+
+    def _theta(self, info) -> list[float]:
+        """(P,) the requested time and the sliders' values; that one had to be moved is said once for each model."""
+        from hyperinr.filters.choices import clamped_theta
+
+        key = vtkStreamingDemandDrivenPipeline.UPDATE_TIME_STEP()
+        theta, moved = clamped_theta(self._model.parameters, info.Get(key) if info.Has(key) else None, self._sliders)
+        for name in moved.keys() - self._said:
+            self._said.add(name)
+            self._report("WarningEvent", moved[name])
+        return theta
+
+    def _report(self, event: str, message: str) -> None:
+        """What vtkErrorMacro and vtkWarningMacro do: tell an observer, else ParaView's Output Messages."""
+        if self.HasObserver(event):
+            self.InvokeEvent(event, message)
+        elif event == "ErrorEvent":
+            vtkOutputWindow.GetInstance().DisplayErrorText(f"HyperINR Source: {message}\n")
+        else:
+            vtkOutputWindow.GetInstance().DisplayWarningText(f"HyperINR Source: {message}\n")
+
+
+class HyperINRPlaneSource(HyperINRSource):
+    """The reader of models of a plane, which ParaView shows as a surface and not as a volume."""
+
+    def CanReadFile(self, name: str) -> int:
+        return int(_is_plane(name))
+
+
+def _is_plane(name: str) -> bool:
+    """Whether a file is a model of a plane; what cannot be read is not, and gets its error when it is opened."""
+    try:
+        from hyperinr_core import hinr
+
+        return hinr.read_header(name)["grid"]["dims"][2] == 1
+    except Exception:
+        return False
+
+
+def _add_slider(index: int) -> None:
+    """Give the class SetParameter1, GetParameter1Name, GetParameter1Range and so on, which XML names one by one."""
+
+    def set_parameter(self, value: float) -> None:
+        if self._sliders[index] != value:
+            self._sliders[index] = float(value)
+            self.Modified()
+
+    def get_range(self) -> tuple[float, float]:
+        parameters = self._slider_parameters()
+        return tuple(parameters[index].bounds) if index < len(parameters) else (0.0, 1.0)
+
+    def get_name(self) -> str:
+        parameters = self._slider_parameters()
+        if index >= len(parameters):
+            return ""
+        units = parameters[index].units
+        return f"{parameters[index].name} [{units}]" if units else parameters[index].name
+
+    setattr(HyperINRSource, f"SetParameter{index + 1}", set_parameter)
+    setattr(HyperINRSource, f"GetParameter{index + 1}Name", get_name)
+    setattr(HyperINRSource, f"GetParameter{index + 1}Range", get_range)
+
+
+for _index in range(N_SLIDERS):
+    _add_slider(_index)
+
+
+def _modifier(source: HyperINRSource):
+    """A callback that marks the source modified and does not keep it alive."""
+    reference = weakref.ref(source)
+
+    def modified(*_) -> None:
+        if reference() is not None:
+            reference().Modified()
+
+    return modified
+
+
+def _stamp(path: str) -> tuple[str, int, int] | None:
+    """What tells a file from its replacement; None when there is no such file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return path, status.st_mtime_ns, status.st_size
+
+
+def _sentence(error: Exception, path: str | None) -> str:
+    """An exception as one sentence for Output Messages."""
+    if isinstance(error, ImportError):
+        return f"{error}; HyperINR's Python packages are not all visible to ParaView, run `hyperinr doctor`"
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory for this grid of {path}; lower Dims or choose a region of interest"
+    if isinstance(error, OSError) or type(error).__module__ == "hyperinr_core.errors":
+        return str(error)
+    return f"{path}: unexpected {type(error).__name__}: {error}; please report it"

@@ -1,0 +1,132 @@
+"""How ParaView finds this package: the variables it needs, its programs, and running them safely."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from hyperinr_core.errors import BackendError
+from hyperinr_core.files import replacing
+
+#: What the viewing path imports besides ourselves.
+PACKAGES = ("hyperinr_core", "numpy", "safetensors", "scipy")
+
+
+def environment() -> dict[str, str]:
+    """PYTHONPATH and PV_PLUGIN_CONFIG_FILE that make ParaView load the plugin, put before what they hold now."""
+    return {
+        "PYTHONPATH": _prepend([str(folder) for folder in python_folders()], "PYTHONPATH"),
+        "PV_PLUGIN_CONFIG_FILE": _prepend([str(write_plugin_config())], "PV_PLUGIN_CONFIG_FILE"),
+    }
+
+
+def python_folders() -> list[Path]:
+    """The folders that ParaView's Python must search, each once, ours first.
+
+    Raises
+    ------
+    BackendError for an editable install, which only this Python's import hooks can see.
+    """
+    root = Path(__file__).parents[2]  # not resolved: a link into the source tree is a layout that ParaView can follow
+    if not (root / "hyperinr" / "filters" / "source.py").is_file():
+        raise BackendError(
+            f"hyperinr runs from {Path(__file__).parent}, an editable install that ParaView cannot see; "
+            "install it normally with `pip install .`"
+        )
+    folders = [root]
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin:
+            folders.append(Path(spec.origin).parents[1])
+    return list(dict.fromkeys(folders))
+
+
+def plugin_xml() -> Path:
+    """The file that ParaView loads."""
+    return Path(__file__).parents[1] / "xml" / "HyperINR.xml"
+
+
+def write_plugin_config() -> Path:
+    """A file in the user's cache that tells ParaView to load the plugin at its start; its name follows its content."""
+    text = f'<Plugins>\n  <Plugin name="HyperINR" filename={quoteattr(str(plugin_xml()))} auto_load="1"/>\n</Plugins>\n'
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperinr"
+    path = cache / f"plugins-{hashlib.sha256(text.encode()).hexdigest()[:12]}.xml"
+    if not path.is_file() or path.read_text() != text:
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BackendError(
+                f"{cache} cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder of yours"
+            ) from None
+        with replacing(path) as part:
+            part.write_text(text)
+    return path
+
+
+def _prepend(entries: list[str], variable: str) -> str:
+    present = [entry for entry in os.environ.get(variable, "").split(os.pathsep) if entry]
+    return os.pathsep.join(dict.fromkeys(entries + present))
+
+
+def find_program(name: str) -> str:
+    """Path of a ParaView program; BackendError when there is none."""
+    path = shutil.which(name)
+    if path is None:
+        package = "python3-paraview" if name in ("pvpython", "pvbatch") else "paraview"
+        raise BackendError(
+            f"{name} is not on PATH; expected ParaView 5.10 or newer, install it (Debian: apt install {package}) "
+            "or add its bin folder to PATH"
+        )
+    return path
+
+
+def on_display(command: list[str]) -> list[str]:
+    """The command with an X display to draw on: the user's, or a virtual one.
+
+    Raises
+    ------
+    BackendError when there is neither; ParaView would crash or hang instead of saying so.
+    """
+    if os.environ.get("DISPLAY"):
+        return command
+    if shutil.which("xvfb-run") is None:
+        raise BackendError(
+            "there is no display (DISPLAY is not set) and no xvfb-run; ParaView needs one of them to draw, "
+            "install xvfb (Debian: apt install xvfb xauth)"
+        )
+    return ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24", *command]
+
+
+def run_program(command: list[str], timeout: float) -> subprocess.CompletedProcess:
+    """Run a program that could hang, with the plugin in its environment; no child of its own outlives it.
+
+    Raises
+    ------
+    BackendError when it takes longer than `timeout` seconds.
+    """
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",  # ParaView's Python looks for modules in its folder first; nobody keeps any here
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that the whole group can be ended: xvfb-run leaves its server behind otherwise
+    )
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise BackendError(f"{' '.join(command[:4])} did not answer within {timeout:g} s and was ended") from None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
