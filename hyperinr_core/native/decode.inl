@@ -1,0 +1,193 @@
+// The network over blocks of encoded samples, and what feeds it: rows of a grid, scattered points; and the blend.
+
+// ---- the network ----
+constexpr int kMaxDots = 4;  // outputs up to which dot products beat a matrix padded to kPad columns
+
+HINR_INLINE float finish(float value, const float *scale, const float *offset, int c) {
+    return scale ? madd(value, scale[c], offset[c]) : value;
+}
+
+// values (n, C) from the last hidden layer's float32 activations.
+HINR_INLINE void dot_outputs(const Layer &layer, const float *hidden, int64_t stride, int n, float *values,
+                             const float *scale, const float *offset) {
+    for (int i = 0; i < n; ++i) {
+        for (int c = 0; c < layer.n_out; ++c) {
+            const float *row = layer.backward + c * layer.in_pad, *x = hidden + i * stride;
+            Vec total = mul(load(x), load(row));
+            for (int k = W; k < layer.in_pad; k += W) total = madd(load(x + k), load(row + k), total);
+            values[i * layer.n_out + c] = finish(sum(total), scale, offset, c);
+        }
+    }
+}
+
+HINR_INLINE void copy_outputs(const float *padded, int n_out, int n, float *values, const float *scale,
+                              const float *offset) {
+    for (int i = 0; i < n; ++i)
+        for (int c = 0; c < n_out; ++c) values[i * n_out + c] = finish(padded[i * kPad + c], scale, offset, c);
+}
+
+struct NetworkFloat32 {
+    // One hidden layer. May write where it reads only if one tile covers all columns.
+    HINR_INLINE static void hidden(const Layer &layer, const float *in, int64_t in_stride, int n, float *out,
+                                   int64_t stride) {
+        multiply<Float32>(in, in_stride, 1, layer.n_in, n, layer.forward, layer.out_pad, ReluFloat32{out, stride});
+    }
+    static void run(const Model &model, const Scratch &s, int n, float *values, const float *scale,
+                    const float *offset) {
+        const int64_t stride = model.max_pad;
+        const float *in = s.features;
+        int64_t in_stride = model.layers[0].in_pad;
+        for (int l = 0; l + 1 < model.n_layers; ++l) {
+            const bool in_place = model.layers[l].out_pad <= kChunk;
+            float *out = in == s.a && !in_place ? s.b : s.a;
+            hidden(model.layers[l], in, in_stride, n, out, stride);
+            in = out;
+            in_stride = stride;
+        }
+        const Layer &last = model.layers[model.n_layers - 1];
+        if (last.n_out <= kMaxDots) return dot_outputs(last, in, stride, n, values, scale, offset);
+        float padded[kBlock * kPad];
+        multiply<Float32>(in, stride, 1, last.n_in, n, last.forward, kPad, PlainFloat32{padded, kPad});
+        copy_outputs(padded, last.n_out, n, values, scale, offset);
+    }
+};
+
+#ifdef HINR_BF16
+struct NetworkBFloat16 {
+    static void run(const Model &model, const Scratch &s, int n, float *values, const float *scale,
+                    const float *offset) {
+        const int64_t stride = model.max_pad / 2;
+        uint32_t *a = (uint32_t *)s.a, *b = (uint32_t *)s.b;
+        int64_t in_stride = model.layers[0].in_pad / 2;
+        for (int64_t i = 0; i < n * in_stride * 2; i += W) store_bf16(b + i / 2, load(s.features + i));
+        const uint32_t *in = b;
+        const Layer &last = model.layers[model.n_layers - 1];
+        const bool dots = last.n_out <= kMaxDots;
+        for (int l = 0; l + 1 < model.n_layers; ++l) {
+            const Layer &layer = model.layers[l];
+            if (dots && l + 2 == model.n_layers) {  // the dot products read float32
+                float *out = in == a ? s.b : s.a;
+                multiply<BFloat16>(in, in_stride, 1, layer.in_pad / 2, n, layer.forward_bf16, layer.out_pad,
+                                   ReluFloat32{out, model.max_pad});
+                return dot_outputs(last, out, model.max_pad, n, values, scale, offset);
+            }
+            uint32_t *out = in == a && layer.out_pad > kChunk ? b : a;
+            multiply<BFloat16>(in, in_stride, 1, layer.in_pad / 2, n, layer.forward_bf16, layer.out_pad,
+                               ReluBFloat16{out, stride});
+            in = out;
+            in_stride = stride;
+        }
+        float padded[kBlock * kPad];
+        multiply<BFloat16>(in, in_stride, 1, last.in_pad / 2, n, last.forward_bf16, kPad, PlainFloat32{padded, kPad});
+        copy_outputs(padded, last.n_out, n, values, scale, offset);
+    }
+};
+#endif
+
+// ---- scattered points ----
+template <class Network, int D, int F, class T>
+static void sample_with(const Model &model, const T *table, const float *points, int64_t n, float *values,
+                        const Scratch &s) {
+    for (int64_t begin = 0; begin < n; begin += kBlock) {
+        const int count = int(n - begin < kBlock ? n - begin : kBlock);
+        encode_points<D, F>(model, table, points + begin * D, count, s.features, model.layers[0].in_pad);
+        Network::run(model, s, count, values + begin * model.n_outputs, nullptr, nullptr);
+    }
+}
+
+template <class Network, class T, class... Args> static void sample_any(const Model &model, const T *table, Args... args) {
+    const bool volume = model.n_pos_dims == 3;
+    switch (model.n_features) {
+        case 1: return volume ? sample_with<Network, 3, 1>(model, table, args...) : sample_with<Network, 2, 1>(model, table, args...);
+        case 2: return volume ? sample_with<Network, 3, 2>(model, table, args...) : sample_with<Network, 2, 2>(model, table, args...);
+        case 4: return volume ? sample_with<Network, 3, 4>(model, table, args...) : sample_with<Network, 2, 4>(model, table, args...);
+        default: return volume ? sample_with<Network, 3, 8>(model, table, args...) : sample_with<Network, 2, 8>(model, table, args...);
+    }
+}
+
+static void sample(const Model &model, const void *table, const float *points, int64_t n, float *values,
+                   const Scratch &s) {
+#ifdef HINR_BF16
+    if (model.precision == HINR_BFLOAT16)
+        return sample_any<NetworkBFloat16>(model, (const uint16_t *)table, points, n, values, s);
+#endif
+    sample_any<NetworkFloat32>(model, (const float *)table, points, n, values, s);
+}
+
+// ---- rows of a grid ----
+template <class Network, int F, class T>
+static void rows_with(const Model &model, const T *table, const GridPlan &plan, int64_t row_begin, int64_t row_end,
+                      float *out, const float *scale, const float *offset, const Scratch &s) {
+    const int64_t stride = model.layers[0].in_pad;
+    float *values = out + row_begin * plan.nx * model.n_outputs;  // rows lie one after the other
+    int held = 0;
+    for (int64_t row = row_begin; row < row_end; ++row) {
+        combine_row<F>(model, table, plan, row, s.row_buffer);
+        for (int64_t x = 0; x < plan.nx;) {
+            const int take = int(plan.nx - x < kBlock - held ? plan.nx - x : kBlock - held);
+            lerp_row<F>(model, plan, s.row_buffer, x, take, s.features + held * stride, stride);
+            x += take;
+            held += take;
+            if (held == kBlock || (row + 1 == row_end && x == plan.nx)) {
+                Network::run(model, s, held, values, scale, offset);
+                values += int64_t(held) * model.n_outputs;
+                held = 0;
+            }
+        }
+    }
+}
+
+template <class Network, class T, class... Args> static void rows_any(const Model &model, const T *table, Args... args) {
+    switch (model.n_features) {
+        case 1: return rows_with<Network, 1>(model, table, args...);
+        case 2: return rows_with<Network, 2>(model, table, args...);
+        case 4: return rows_with<Network, 4>(model, table, args...);
+        default: return rows_with<Network, 8>(model, table, args...);
+    }
+}
+
+static void sample_rows(const Model &model, const void *table, const GridPlan &plan, int64_t row_begin, int64_t row_end,
+                        float *out, const float *scale, const float *offset, const Scratch &s) {
+#ifdef HINR_BF16
+    if (model.precision == HINR_BFLOAT16)
+        return rows_any<NetworkBFloat16>(model, (const uint16_t *)table, plan, row_begin, row_end, out, scale, offset, s);
+#endif
+    rows_any<NetworkFloat32>(model, (const float *)table, plan, row_begin, row_end, out, scale, offset, s);
+}
+
+// ---- blend ----
+// table[begin, end) = sum of weights[k] * rows[k], k in order; end - begin is a multiple of 8 (entries of a level are).
+template <class From, class To>
+static void blend_with(const void *const *rows, const float *weights, int64_t n, int64_t begin, int64_t end, To *table) {
+    int64_t i = begin;
+    for (; i + W <= end; i += W) {
+        Vec total = set1(0);
+        for (int64_t k = 0; k < n; ++k) total = madd(set1(weights[k]), load((const From *)rows[k] + i), total);
+        store(table + i, total);
+    }
+    if (i == end) return;
+    From from[W];
+    To to[W];
+    Vec total = set1(0);
+    for (int64_t k = 0; k < n; ++k) {
+        memset(from, 0, sizeof from);
+        memcpy(from, (const From *)rows[k] + i, size_t(end - i) * sizeof(From));
+        total = madd(set1(weights[k]), load(from), total);
+    }
+    store(to, total);
+    memcpy(table + i, to, size_t(end - i) * sizeof(To));
+}
+
+static void blend(const Model &model, const void *const *rows, int row_type, const float *weights, int64_t n,
+                  int64_t begin, int64_t end, void *table) {
+    const bool half_rows = row_type == HINR_TYPE_FLOAT16;
+#ifdef HINR_BF16
+    if (model.precision == HINR_BFLOAT16) {
+        if (half_rows) return blend_with<uint16_t>(rows, weights, n, begin, end, (uint16_t *)table);
+        return blend_with<float>(rows, weights, n, begin, end, (uint16_t *)table);
+    }
+#endif
+    (void)model;
+    if (half_rows) return blend_with<uint16_t>(rows, weights, n, begin, end, (float *)table);
+    blend_with<float>(rows, weights, n, begin, end, (float *)table);
+}

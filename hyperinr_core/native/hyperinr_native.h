@@ -1,0 +1,98 @@
+/* The C interface of the CPU kernel: what backends/native.py and training/native_evaluator.py call through ctypes.
+ *
+ * Every function that can fail returns 0 or a HINR_ERROR_*; nothing throws and nothing is written on an error.
+ * Arrays are C-contiguous. Sizes are passed beside every pointer, so that a wrong one is an error and not a crash.
+ */
+#ifndef HYPERINR_NATIVE_H
+#define HYPERINR_NATIVE_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define HINR_API __declspec(dllexport)
+#else
+#define HINR_API __attribute__((visibility("default")))
+#endif
+
+#define HINR_ABI_VERSION 1
+
+enum { HINR_ISA_GENERIC = 0, HINR_ISA_AVX2 = 1, HINR_ISA_AVX512 = 2, HINR_ISA_AVX512_BF16 = 3, HINR_ISA_COUNT = 4 };
+
+/* float32: float32 tables and network. bfloat16: float16 tables, bfloat16 network with float32 sums. */
+enum { HINR_FLOAT32 = 0, HINR_BFLOAT16 = 1 };
+
+/* Element types of encoder rows and of tables. */
+enum { HINR_TYPE_FLOAT32 = 0, HINR_TYPE_FLOAT16 = 1 };
+
+/* What hinr_backward differentiates: the mean of weights[s] * |values - targets|, the same squared,
+ * or the sum of values * targets (targets then are the gradients of the values). */
+enum { HINR_LOSS_L1 = 0, HINR_LOSS_L2 = 1, HINR_LOSS_DOT = 2 };
+
+enum {
+    HINR_OK = 0,
+    HINR_ERROR_NULL = 1,    /* a null pointer */
+    HINR_ERROR_SIZE = 2,    /* an array whose length does not fit the model */
+    HINR_ERROR_RANGE = 3,   /* a coordinate that is not within [0, 1], or NaN */
+    HINR_ERROR_INDEX = 4,   /* an encoder that does not exist */
+    HINR_ERROR_CONFIG = 5,  /* a grid or network outside what the kernel knows */
+    HINR_ERROR_ISA = 6,     /* an instruction set or precision that this processor or build lacks */
+    HINR_ERROR_MEMORY = 7,  /* out of memory */
+    HINR_ERROR_THREADS = 8, /* a thread count that is not 1 to 1024 */
+    HINR_ERROR_VERSION = 9  /* built for another version of this header */
+};
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An encoder's geometry (HashGrid of encoding.py) and the network's sizes. */
+typedef struct {
+    int32_t abi_version;
+    int32_t n_pos_dims, n_levels, n_features_per_level;
+    int32_t n_neurons, n_hidden_layers, n_output_dims;
+    const float *scales;        /* (L) */
+    const int64_t *resolutions; /* (L) */
+    const int64_t *offsets;     /* (L + 1) */
+    const uint8_t *hashed;      /* (L) */
+} hinr_shape;
+
+typedef struct hinr_model hinr_model;
+
+HINR_API int hinr_isa_supported(int isa);
+HINR_API int hinr_set_num_threads(int n_threads);
+HINR_API int hinr_num_threads(void);
+
+/* mlp_params: the weight matrices one after the other, each (outputs, inputs) row by row. */
+HINR_API int hinr_model_create(const hinr_shape *shape, const float *mlp_params, int64_t n_mlp_params, int isa,
+                               int precision, hinr_model **model);
+HINR_API int hinr_model_set_mlp(hinr_model *model, const float *mlp_params, int64_t n_mlp_params);
+HINR_API void hinr_model_destroy(hinr_model *model);
+
+/* table = sum of weights[k] * rows[indices[k]]; the table's type follows the model's precision. */
+HINR_API int hinr_blend(const hinr_model *model, const void *rows, int row_type, int64_t n_rows, int64_t row_length,
+                        const int64_t *indices, const float *weights, int64_t n_weights, void *table,
+                        int64_t table_length);
+
+/* values (n_points, C) at points (n_points, D). */
+HINR_API int hinr_sample(const hinr_model *model, const void *table, int64_t table_length, const float *points,
+                         int64_t n_points, float *values);
+
+/* out (nz, ny, nx, C) = values * scale + offset at every combination of axes[0] = x, y (, z). */
+HINR_API int hinr_sample_grid(const hinr_model *model, const void *table, int64_t table_length,
+                              const float *const *axes, const int64_t *dims, float *out, const float *scale,
+                              const float *offset);
+
+/* Loss and its gradients for S tables (S, M) and points (S, B, D), targets (S, B, C), weights (S);
+ * grad_tables (S, M) and grad_mlp (W) are overwritten. Needs a float32 model. */
+HINR_API int hinr_backward(const hinr_model *model, const float *tables, int64_t n_tables, int64_t table_length,
+                           const float *points, int64_t n_points, const float *targets, const float *weights, int kind,
+                           double *loss, float *grad_tables, float *grad_mlp, int64_t n_mlp_params);
+
+/* One step of Adam in place; with skip_zero, entries whose gradient is zero are left as they are. */
+HINR_API int hinr_adam(int isa, float *params, const float *grad, float *m, float *v, int64_t n, int64_t step,
+                       double lr, double beta1, double beta2, double eps, int skip_zero);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

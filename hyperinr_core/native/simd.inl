@@ -1,0 +1,106 @@
+// Vectors of the unit's width, and the few operations that the kernels need. Included inside the unit's namespace.
+
+#if defined(HINR_AVX512)
+
+using Vec = __m512;
+constexpr int W = 16;
+HINR_INLINE Vec load(const float *p) { return _mm512_loadu_ps(p); }
+HINR_INLINE Vec load(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+HINR_INLINE void store(float *p, Vec a) { _mm512_storeu_ps(p, a); }
+HINR_INLINE void store(uint16_t *p, Vec a) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+HINR_INLINE Vec set1(float a) { return _mm512_set1_ps(a); }
+HINR_INLINE Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
+HINR_INLINE Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
+HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+HINR_INLINE Vec div(Vec a, Vec b) { return _mm512_div_ps(a, b); }
+HINR_INLINE Vec root(Vec a) { return _mm512_sqrt_ps(a); }
+HINR_INLINE Vec relu(Vec a) { return _mm512_max_ps(a, _mm512_setzero_ps()); }
+HINR_INLINE Vec where_positive(Vec x, Vec a) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a);
+}
+HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) {
+    return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_EQ_OQ), a);
+}
+HINR_INLINE float sum(Vec a) {
+    const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+using Lanes = __m512i;
+HINR_INLINE Lanes lanes_from(const uint32_t *p) { return _mm512_loadu_si512(p); }
+HINR_INLINE Vec permute(Vec a, Lanes lanes) { return _mm512_permutexvar_ps(lanes, a); }
+
+#elif defined(HINR_AVX2)
+
+using Vec = __m256;
+constexpr int W = 8;
+HINR_INLINE Vec load(const float *p) { return _mm256_loadu_ps(p); }
+HINR_INLINE Vec load(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+HINR_INLINE void store(float *p, Vec a) { _mm256_storeu_ps(p, a); }
+HINR_INLINE Vec set1(float a) { return _mm256_set1_ps(a); }
+HINR_INLINE Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
+HINR_INLINE Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
+HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+HINR_INLINE Vec div(Vec a, Vec b) { return _mm256_div_ps(a, b); }
+HINR_INLINE Vec root(Vec a) { return _mm256_sqrt_ps(a); }
+HINR_INLINE Vec relu(Vec a) { return _mm256_max_ps(a, _mm256_setzero_ps()); }
+HINR_INLINE Vec where_positive(Vec x, Vec a) {
+    return _mm256_and_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ), a);
+}
+HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) {
+    return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_EQ_OQ));
+}
+HINR_INLINE float sum(Vec a) {
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_movehdup_ps(q)));
+}
+using Lanes = __m256i;
+HINR_INLINE Lanes lanes_from(const uint32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+HINR_INLINE Vec permute(Vec a, Lanes lanes) { return _mm256_permutevar8x32_ps(a, lanes); }
+
+#else  // any processor, any compiler: four lanes that compilers turn into whatever vectors there are
+
+constexpr int W = 4;
+struct Vec { float lane[W]; };
+struct Lanes { uint32_t lane[W]; };
+#define HINR_LANES(expression) do { Vec r; for (int i = 0; i < W; ++i) r.lane[i] = (expression); return r; } while (0)
+HINR_INLINE float half_to_float(uint16_t h) {
+    // Shifting a half into a float's fields leaves the exponent 112 too low; multiplying mends denormals as well.
+    const uint32_t magnitude = uint32_t(h & 0x7fff) << 13;
+    float value;
+    memcpy(&value, &magnitude, 4);
+    value *= 5.192296858534828e33f;  // 2^112
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    if ((h & 0x7c00) == 0x7c00) bits = magnitude | 0x7f800000u;
+    bits |= uint32_t(h & 0x8000) << 16;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+HINR_INLINE float as_float(float a) { return a; }
+HINR_INLINE float as_float(uint16_t a) { return half_to_float(a); }
+template <class T> HINR_INLINE Vec load(const T *p) { HINR_LANES(as_float(p[i])); }
+HINR_INLINE void store(float *p, Vec a) { for (int i = 0; i < W; ++i) p[i] = a.lane[i]; }
+HINR_INLINE Vec set1(float a) { HINR_LANES(a); }
+HINR_INLINE Vec mul(Vec a, Vec b) { HINR_LANES(a.lane[i] * b.lane[i]); }
+HINR_INLINE Vec add(Vec a, Vec b) { HINR_LANES(a.lane[i] + b.lane[i]); }
+HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { HINR_LANES(madd(a.lane[i], b.lane[i], c.lane[i])); }
+HINR_INLINE Vec div(Vec a, Vec b) { HINR_LANES(a.lane[i] / b.lane[i]); }
+HINR_INLINE Vec root(Vec a) { HINR_LANES(sqrtf(a.lane[i])); }
+HINR_INLINE Vec relu(Vec a) { HINR_LANES(a.lane[i] > 0 ? a.lane[i] : 0.0f); }
+HINR_INLINE Vec where_positive(Vec x, Vec a) { HINR_LANES(x.lane[i] > 0 ? a.lane[i] : 0.0f); }
+HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) { HINR_LANES(x.lane[i] == 0 ? a.lane[i] : b.lane[i]); }
+HINR_INLINE float sum(Vec a) { return (a.lane[0] + a.lane[2]) + (a.lane[1] + a.lane[3]); }
+HINR_INLINE Lanes lanes_from(const uint32_t *p) {
+    Lanes r;
+    for (int i = 0; i < W; ++i) r.lane[i] = p[i];
+    return r;
+}
+HINR_INLINE Vec permute(Vec a, Lanes lanes) { HINR_LANES(a.lane[lanes.lane[i]]); }
+#undef HINR_LANES
+
+#endif

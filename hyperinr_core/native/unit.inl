@@ -1,0 +1,49 @@
+// The kernels of one instruction set. A unit defines HINR_UNIT (its namespace), HINR_KERNELS (the name of its table)
+// and one of HINR_AVX2, HINR_AVX512, HINR_AVX512 and HINR_BF16, or nothing; then it includes this file.
+#include <math.h>
+#include <string.h>
+
+#include "hyperinr_native.h"
+#include "kernels.h"
+
+#if defined(HINR_AVX2) || defined(HINR_AVX512)
+#include <immintrin.h>
+#define HINR_FAST_FMA
+#elif defined(__FP_FAST_FMAF)
+#define HINR_FAST_FMA
+#endif
+#if defined(__GNUC__)
+#define HINR_INLINE inline __attribute__((always_inline))
+#define HINR_LAMBDA __attribute__((always_inline))
+#else
+#define HINR_INLINE inline
+#define HINR_LAMBDA
+#endif
+
+namespace hinr {
+namespace HINR_UNIT {
+
+// Fused where the processor does it at once. The compiler itself fuses nothing (-ffp-contract=off), else it could
+// fuse in one of two loops that must agree.
+HINR_INLINE float madd(float a, float b, float c) {
+#if defined(HINR_FAST_FMA)
+    return __builtin_fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+#include "simd.inl"
+#include "tile.inl"
+#include "encode.inl"
+#include "decode.inl"
+#include "train.inl"
+
+}  // namespace HINR_UNIT
+
+const Kernels HINR_KERNELS = {
+    HINR_UNIT::W,      HINR_UNIT::locate, HINR_UNIT::blend,   HINR_UNIT::sample,
+    HINR_UNIT::sample_rows, HINR_UNIT::train,  HINR_UNIT::scatter, HINR_UNIT::adam,
+};
+
+}  // namespace hinr

@@ -1,0 +1,191 @@
+"""The CPU kernel as the trainer sees it: values, loss and gradients of torch tensors, and Adam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from hyperinr_core.backends import native
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.errors import ParameterError
+
+_LOSSES = {"l1": 0, "l2": 1}
+_DOT = 2
+
+
+class NativeEvaluator:
+    """Differentiable evaluation of tables and of the shared network in float32 on the CPU.
+
+    Gradients do not depend on the number of threads.
+    """
+
+    def __init__(self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int) -> None:
+        self.grid = hash_grid(encoding)
+        self.n_output_dims = n_output_dims
+        self._n_mlp_params = network.n_params(encoding.n_output_dims, n_output_dims)
+        self._isa = native.choose_isa()
+        native.set_threads_from_environment()
+        zeros = np.zeros(self._n_mlp_params, np.float32)
+        self._model = native.Model(self.grid, network, n_output_dims, zeros, self._isa, "float32")
+        self._library = native.library()
+
+    def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Normalised values, differentiable with respect to the tables and the network.
+
+        Parameters
+        ----------
+        tables : (S, M) float32. mlp_params : (W,) float32. points : (S, B, D) float32 in [0, 1].
+
+        Returns
+        -------
+        (S, B, C) float32.
+        """
+        return _Values.apply(self, tables, mlp_params, points)
+
+    def loss(
+        self,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        kind: str,
+    ) -> torch.Tensor:
+        """Mean over all values of weights[s] * |values - targets| ("l1") or of the square ("l2").
+
+        Parameters
+        ----------
+        targets : (S, B, C) float32. weights : (S,) float32.
+
+        Returns
+        -------
+        () float32; its gradients are computed along with it.
+        """
+        if kind not in _LOSSES:
+            raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
+        return _Loss.apply(self, tables, mlp_params, points, targets, weights, _LOSSES[kind])
+
+    def adam_step(
+        self,
+        params: torch.Tensor,
+        grad: torch.Tensor,
+        m: torch.Tensor,
+        v: torch.Tensor,
+        step: int,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        skip_zero: bool = False,
+    ) -> None:
+        """One step of Adam in place on (n,) float32 tensors; `step` counts from 1.
+
+        With `skip_zero`, entries whose gradient is exactly zero keep their parameter and moments (tiny-cuda-nn's rule).
+        """
+        tensors = [
+            _checked(name, t, params.shape) for name, t in zip(["params", "grad", "m", "v"], (params, grad, m, v))
+        ]
+        pointers = [tensor.data_ptr() for tensor in tensors]
+        numbers = params.numel(), step, lr, beta1, beta2, eps, int(skip_zero)
+        native.check(self._library.hinr_adam(self._isa, *pointers, *numbers))
+
+    def _checked_inputs(
+        self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor
+    ) -> list[torch.Tensor]:
+        n_tables, n_points = points.shape[:2]
+        return [
+            _checked("tables", tables.contiguous(), (n_tables, self.grid.n_params)),
+            _checked("mlp_params", mlp_params.contiguous(), (self._n_mlp_params,)),
+            _checked("points", points.contiguous(), (n_tables, n_points, self.grid.config.n_pos_dims)),
+        ]
+
+    def _forward(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        tables, mlp_params, points = self._checked_inputs(tables, mlp_params, points)
+        values = torch.empty((*points.shape[:2], self.n_output_dims))
+        native.check(self._library.hinr_model_set_mlp(self._model.handle, mlp_params.data_ptr(), mlp_params.numel()))
+        for table, part, out in zip(tables, points, values):
+            args = table.data_ptr(), table.numel(), part.data_ptr(), len(part), out.data_ptr()
+            native.check(self._library.hinr_sample(self._model.handle, *args))
+        return values
+
+    def _backward(
+        self,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        kind: int,
+    ) -> tuple[float, torch.Tensor, torch.Tensor]:
+        tables, mlp_params, points = self._checked_inputs(tables, mlp_params, points)
+        targets = _checked("targets", targets.contiguous(), (*points.shape[:2], self.n_output_dims))
+        weights = _checked("weights", weights.contiguous(), (len(tables),))
+        native.check(self._library.hinr_model_set_mlp(self._model.handle, mlp_params.data_ptr(), mlp_params.numel()))
+        grad_tables, grad_mlp = torch.empty_like(tables), torch.empty_like(mlp_params)
+        loss = native.c_double()
+        code = self._library.hinr_backward(
+            self._model.handle,
+            *(tables.data_ptr(), *tables.shape, points.data_ptr(), points.shape[1]),
+            *(targets.data_ptr(), weights.data_ptr(), kind, native.ctypes.byref(loss)),
+            *(grad_tables.data_ptr(), grad_mlp.data_ptr(), grad_mlp.numel()),
+        )
+        native.check(code)
+        return loss.value, grad_tables, grad_mlp
+
+
+def _checked(name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    if (
+        tensor.device.type != "cpu"
+        or tensor.dtype != torch.float32
+        or tensor.shape != shape
+        or not tensor.is_contiguous()
+    ):
+        raise ParameterError(
+            f"{name} is {tensor.dtype} {tuple(tensor.shape)} on {tensor.device}; "
+            f"expected contiguous float32 {tuple(shape)} on the CPU"
+        )
+    return tensor
+
+
+class _Values(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, evaluator: NativeEvaluator, tables: Any, mlp_params: Any, points: Any) -> torch.Tensor:
+        ctx.evaluator = evaluator
+        ctx.save_for_backward(tables, mlp_params, points)
+        return evaluator._forward(tables, mlp_params, points)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_values: torch.Tensor) -> tuple:
+        tables, mlp_params, points = ctx.saved_tensors
+        weights = torch.ones(len(tables))
+        _, *grads = ctx.evaluator._backward(tables, mlp_params, points, grad_values, weights, _DOT)
+        return None, *grads, None
+
+
+class _Loss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        evaluator: NativeEvaluator,
+        tables: Any,
+        mlp_params: Any,
+        points: Any,
+        targets: Any,
+        weights: Any,
+        kind: int,
+    ) -> torch.Tensor:
+        loss, *grads = evaluator._backward(tables, mlp_params, points, targets, weights, kind)
+        ctx.save_for_backward(*grads)
+        return tables.new_tensor(loss)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_loss: torch.Tensor) -> tuple:
+        grads = ctx.saved_tensors
+        if grad_loss != 1:  # the usual case costs no pass over the tables
+            grads = [grad * grad_loss for grad in grads]
+        return None, *grads, None, None, None, None
