@@ -22,6 +22,8 @@ class NativeEvaluator:
     Gradients do not depend on the number of threads.
     """
 
+    name = "native"
+
     def __init__(self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int) -> None:
         self.grid = hash_grid(encoding)
         self.n_output_dims = n_output_dims
