@@ -42,6 +42,7 @@ class HyperINRSource(VTKPythonAlgorithmBase):
         self._model = None
         self._stamp = None
         self._output_grid = None
+        self._published_grid = None
         self._failed = False
         self._last_error = None
         self._said = set()
@@ -143,7 +144,7 @@ class HyperINRSource(VTKPythonAlgorithmBase):
         from hyperinr.filters.choices import output_extent
 
         self._load()
-        grid = self._output_grid
+        grid = self._published_grid = self._output_grid
         extent = output_extent(grid, self._region) if self._use_region else grid.extent
         info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), extent, 6)
         info.Set(vtkAlgorithm.CAN_PRODUCE_SUB_EXTENT(), 1)
@@ -161,9 +162,8 @@ class HyperINRSource(VTKPythonAlgorithmBase):
         from hyperinr.filters.image import to_image
         from hyperinr_core.errors import DataError
 
-        published = self._output_grid
-        if self._load() and self._output_grid != published:
-            self.Modified()
+        self._load()
+        if self._output_grid != self._published_grid:
             raise DataError(f"{self._file_name} was replaced by a model on another grid; use File > Reload Files")
         extent = info.Get(vtkStreamingDemandDrivenPipeline.UPDATE_EXTENT())
         if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
@@ -191,8 +191,8 @@ class HyperINRSource(VTKPythonAlgorithmBase):
 
     # The model and what is made of it.
 
-    def _load(self) -> bool:
-        """Read the file if it is not the one that was read last; whether it was read."""
+    def _load(self) -> None:
+        """Read the file if it is not the one that was read last."""
         from hyperinr.filters.choices import output_grid
         from hyperinr_core import hinr
         from hyperinr_core.errors import FormatError
@@ -200,15 +200,13 @@ class HyperINRSource(VTKPythonAlgorithmBase):
         if not self._file_name:
             raise FormatError("no file is chosen; expected the path of a .hinr file")
         stamp = _stamp(self._file_name)
-        fresh = stamp is None or stamp != self._stamp
-        if fresh:
+        if stamp is None or stamp != self._stamp:
             self._model = self._stamp = None
             self._model = hinr.load(self._file_name)
             self._stamp = stamp
             self._said.clear()
             self._list_fields()
         self._output_grid = output_grid(self._model.grid, self._dims)
-        return fresh
 
     def _list_fields(self) -> None:
         """Offer the model's fields, keeping the choice for those that were offered before."""

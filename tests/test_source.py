@@ -1,0 +1,231 @@
+"""The reader as a VTK algorithm, without ParaView."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import random_model
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.util.vtkConstants import VTK_STRING
+
+from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
+from hyperinr_core import hinr
+from hyperinr_core.volume import Field
+
+FIELDS = (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"), Field("velocity", 3, ((0.0, 1.0),) * 3))
+
+
+@pytest.fixture
+def path(tmp_path):
+    hinr.save(random_model(fields=FIELDS), tmp_path / "m.hinr")
+    return str(tmp_path / "m.hinr")
+
+
+def reader_of(path, **settings):
+    """A reader and the lists that its errors and warnings go to."""
+    reader, errors, warnings = HyperINRSource(), [], []
+    for event, said in (("ErrorEvent", errors), ("WarningEvent", warnings)):
+
+        def note(caller, name, text, said=said):
+            said.append(text)
+
+        note.CallDataType = VTK_STRING
+        reader.AddObserver(event, note)
+    reader.SetFileName(path)
+    for name, value in settings.items():
+        getattr(reader, f"Set{name}")(*(value if isinstance(value, tuple) else (value,)))
+    return reader, errors, warnings
+
+
+def values(reader, name="density"):
+    image = reader.GetOutputDataObject(0)
+    nx, ny, nz = image.GetDimensions()
+    return vtk_to_numpy(image.GetPointData().GetArray(name)).reshape(nz, ny, nx, -1).copy()
+
+
+def expected(path, time, **options):
+    model = hinr.load(path)
+    inr = model.generate(time)
+    return inr.split(inr.sample_grid(**options))
+
+
+def test_any_time_is_evaluated_not_snapped(path):
+    reader, errors, _ = reader_of(path)
+    for time in (0.5, 0.55, 1.999):
+        reader.UpdateTimeStep(time)
+        np.testing.assert_allclose(values(reader)[..., 0], expected(path, time)["density"], atol=1e-6)
+        np.testing.assert_allclose(values(reader, "velocity"), expected(path, time)["velocity"], atol=1e-6)
+        assert reader.GetOutputDataObject(0).GetInformation().Get(reader.GetOutputDataObject(0).DATA_TIME_STEP()) == time
+    assert not errors
+
+
+def test_place_units_and_times_come_from_the_file(path):
+    reader, _, _ = reader_of(path)
+    reader.Update()
+    image, model = reader.GetOutputDataObject(0), hinr.load(path)
+    assert image.GetOrigin() == model.grid.origin and image.GetSpacing() == model.grid.spacing
+    array = image.GetPointData().GetArray("density")
+    assert array.GetInformation().Get(array.UNITS_LABEL()) == "kg/m^3"
+    info, executive = reader.GetOutputInformation(0), reader.GetExecutive()
+    assert info.Get(executive.TIME_STEPS()) == model.parameters[0].values
+    assert info.Get(executive.TIME_RANGE()) == (0.0, 2.0)
+    assert reader.GetDataBounds() == image.GetBounds()
+
+
+def test_exactly_the_update_extent_is_filled(path):
+    reader, _, _ = reader_of(path)
+    whole = expected(path, 0.0)["density"]
+    reader.UpdateExtent((2, 6, 3, 9, 1, 4))
+    image = reader.GetOutputDataObject(0)
+    assert image.GetExtent() == (2, 6, 3, 9, 1, 4)
+    np.testing.assert_allclose(values(reader)[..., 0], whole[1:5, 3:10, 2:7], atol=1e-6)
+
+
+def test_dims_region_and_interpolation(path):
+    model = hinr.load(path)
+    grid = model.grid.with_dims((23, 10, 15))
+    region = (1.9, 3.1, -1.0, 0.0, 2.0, 5.0)
+    reader, errors, _ = reader_of(path, Dims=(23, 0, 15), UseRegion=1, Region=region, Interpolation="catmull_rom")
+    reader.UpdateTimeStep(0.8)
+    image = reader.GetOutputDataObject(0)
+    extent = image.GetExtent()
+    assert all(image.GetBounds()[i] <= region[i] + 1e-9 for i in (0, 2, 4))
+    assert all(image.GetBounds()[i] >= region[i] - 1e-9 for i in (1, 3, 5))
+    inr = model.generate(0.8, interpolation="catmull_rom")
+    np.testing.assert_allclose(values(reader), inr.sample_grid(grid, extent)[..., :1], atol=1e-6)
+    assert not errors and extent != grid.extent
+
+
+def test_fields_are_chosen_by_name_before_or_after_the_file_is_known(path):
+    reader, _, _ = reader_of(path)
+    reader.GetFieldSelection().SetArraySetting("velocity", 0)
+    reader.Update()
+    assert [reader.GetOutputDataObject(0).GetPointData().GetArrayName(i) for i in range(2)] == ["density", None]
+    reader.GetFieldSelection().EnableArray("velocity")
+    reader.Update()
+    assert reader.GetOutputDataObject(0).GetPointData().GetNumberOfArrays() == 2
+
+
+def test_the_file_is_read_once_and_again_when_it_changed(path, monkeypatch):
+    loaded, load = [], hinr.load
+    monkeypatch.setattr(hinr, "load", lambda name: loaded.append(name) or load(name))
+    reader, errors, _ = reader_of(path)
+    for time in (0.1, 0.2, 0.3):
+        reader.UpdateTimeStep(time)
+    assert len(loaded) == 1
+    hinr.save(random_model(fields=FIELDS, seed=9), path)
+    os.utime(path, ns=(0, 0))
+    reader.UpdateTimeStep(0.4)
+    assert len(loaded) == 2 and not errors
+    np.testing.assert_allclose(values(reader)[..., 0], expected(path, 0.4)["density"], atol=1e-6)
+
+
+def test_a_replacement_on_another_grid_is_said_and_shown_after_a_reload(path):
+    reader, errors, _ = reader_of(path)
+    reader.UpdateTimeStep(0.1)
+    hinr.save(random_model((5, 6, 7), fields=FIELDS), path)
+    os.utime(path, ns=(0, 0))
+    for time in (0.4, 0.5):
+        reader.UpdateTimeStep(time)
+    assert "another grid" in errors[0] and len(errors) == 1
+    reader.Modified()  # what Reload Files comes to
+    reader.Update()
+    assert reader.GetOutputDataObject(0).GetDimensions() == (5, 6, 7)
+
+
+def test_nothing_runs_again_when_nothing_changed(path):
+    reader, _, _ = reader_of(path)
+    starts = []
+    reader.AddObserver("StartEvent", lambda *_: starts.append(1))
+    for _ in range(3):
+        reader.Update()
+    assert len(starts) == 1
+
+
+def test_outside_the_bounds_is_clamped_and_said_once(path):
+    reader, errors, warnings = reader_of(path)
+    for time in (-5.0, 99.0, 100.0):
+        reader.UpdateTimeStep(time)
+    np.testing.assert_allclose(values(reader)[..., 0], expected(path, 2.0)["density"], atol=1e-6)
+    assert len(warnings) == 1 and "time -5 is outside the model's 0 to 2; 0 is shown" in warnings[0] and not errors
+
+
+def test_abort_leaves_an_empty_image_and_the_next_update_fills_it(path):
+    reader, errors, _ = reader_of(path)
+    fractions = []
+
+    def stop(caller, _):
+        if caller.GetProgress() > 0:  # VTK itself reports the start
+            fractions.append(caller.GetProgress())
+            caller.SetAbortExecute(1)
+
+    tag = reader.AddObserver("ProgressEvent", stop)
+    reader.SetDims(80, 80, 400)  # more than one slab
+    reader.Update()
+    assert reader.GetOutputDataObject(0).GetNumberOfPoints() == 0 and not errors
+    assert 0.3 < fractions[0] < 0.5 and set(fractions[1:]) <= {1.0}, "a slab was sampled after the abort"
+    reader.RemoveObserver(tag)
+    reader.SetAbortExecute(0)
+    reader.SetDims(0, 0, 0)
+    reader.Update()
+    assert reader.GetOutputDataObject(0).GetNumberOfPoints() == 12 * 10 * 8
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"FileName": None}, "no file is chosen"),
+        ({"FileName": "/nowhere/m.hinr"}, "is not there"),
+        ({"Backend": "quantum"}, "quantum"),
+        ({"Interpolation": "idw"}, "interpolation"),
+        ({"Dims": (1, 0, 0)}, "Dims has 1 points"),
+        ({"Dims": (1 << 18, 1 << 18, 0)}, "not enough memory"),
+        ({"Dims": (1 << 30, 1 << 30, 1 << 30)}, "Dims asks for"),
+        ({"UseRegion": 1, "Region": (90.0, 99.0, 0.0, 1.0, 0.0, 1.0)}, "region of interest"),
+    ],
+)
+def test_errors_are_one_sentence_and_an_empty_image(path, settings, message):
+    reader, errors, _ = reader_of(path, **settings)
+    for _ in range(2):
+        reader.Update()
+    assert len(errors) == 1 and message in errors[0] and "\n" not in errors[0]
+    assert reader.GetOutputDataObject(0).GetNumberOfPoints() == 0
+
+
+def test_a_broken_file_is_an_error_and_a_mended_one_is_shown(path):
+    whole = Path(path).read_bytes()
+    Path(path).write_bytes(whole[: len(whole) // 2])
+    reader, errors, _ = reader_of(path)
+    reader.Update()
+    assert len(errors) == 1 and "not a whole .hinr file" in errors[0]
+    Path(path).write_bytes(whole)
+    reader.Modified()
+    reader.Update()
+    assert reader.GetOutputDataObject(0).GetNumberOfPoints() == 12 * 10 * 8 and len(errors) == 1
+
+
+def test_a_file_opens_with_one_of_the_two_readers(path, tmp_path):
+    plane, broken = str(tmp_path / "plane.hinr"), str(tmp_path / "broken.hinr")
+    hinr.save(random_model((9, 8, 1)), plane)
+    Path(broken).write_bytes(b"nothing")
+    readers = HyperINRSource(), HyperINRPlaneSource()
+    answers = {name: [reader.CanReadFile(name) for reader in readers] for name in (path, plane, broken)}
+    assert answers == {path: [1, 0], plane: [0, 1], broken: [1, 0]}
+
+
+def test_the_module_imports_little_and_survives_a_missing_core(path):
+    code = (
+        "import sys; sys.modules['safetensors'] = None\n"
+        "from hyperinr.filters.source import HyperINRSource\n"
+        "assert not {'hyperinr_core', 'numpy', 'torch', 'scipy'} & set(sys.modules), 'slow imports'\n"
+        f"reader = HyperINRSource(); reader.SetFileName({path!r}); reader.Update()\n"
+        "print('points', reader.GetOutputDataObject(0).GetNumberOfPoints())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.stdout.strip() == "points 0" and result.returncode == 0
+    assert "run `hyperinr doctor`" in result.stderr and "Traceback" not in result.stderr

@@ -1,0 +1,91 @@
+"""The panel and the class behind it: XML that names a missing method or another default crashes or misleads the GUI."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from hyperinr.filters import source
+
+XML = Path(source.__file__).parents[1] / "xml" / "HyperINR.xml"
+TREE = ElementTree.parse(XML if XML.is_file() else Path(__file__).parents[1] / "xml" / "HyperINR.xml")
+PROXIES = TREE.findall(".//SourceProxy")
+PROPERTIES = [item for item in PROXIES[0] if item.tag.endswith("VectorProperty")]
+SETTERS = [item for item in PROPERTIES if item.get("command", "").startswith("Set")]
+KINDS = {"IntVectorProperty": int, "DoubleVectorProperty": float, "StringVectorProperty": str}
+
+
+def name_of(element):
+    return element.get("name")
+
+
+def class_of(proxy):
+    module, _, name = proxy.get("class").rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("proxy", PROXIES, ids=name_of)
+def test_class_exists_and_is_made_by_python(proxy):
+    assert proxy.get("si_class") == "vtkSIPythonSourceProxy"
+    assert class_of(proxy)().GetNumberOfOutputPorts() == 1
+    assert issubclass(class_of(proxy), source.HyperINRSource)
+
+
+@pytest.mark.parametrize("item", [item for item in PROPERTIES if item.get("command")], ids=name_of)
+def test_command_is_a_method_that_takes_what_paraview_gives(item):
+    method = getattr(source.HyperINRSource(), item.get("command"))
+    n_arguments = 0 if item not in SETTERS else int(item.get("number_of_elements"))
+    inspect.signature(method).bind(*range(n_arguments))
+
+
+@pytest.mark.parametrize("item", [item for item in PROPERTIES if item.get("information_only")], ids=name_of)
+def test_information_has_the_size_that_is_declared(item):
+    if item.get("si_class"):  # ParaView's own: time steps and array selections
+        return
+    answer = getattr(source.HyperINRSource(), item.get("command"))()
+    answers = answer if isinstance(answer, tuple) else (answer,)
+    assert len(answers) == int(item.get("number_of_elements"))
+    assert all(isinstance(value, KINDS[item.tag]) for value in answers)
+
+
+@pytest.mark.parametrize("item", [item for item in SETTERS if item.get("default_values")], ids=name_of)
+def test_default_is_the_class_s(item):
+    kind = KINDS[item.tag]
+    text = item.get("default_values")
+    values = [text] if kind is str else [kind(word) for word in text.split()]
+    reader = source.HyperINRSource()
+    before = reader.GetMTime()
+    getattr(reader, item.get("command"))(*values)
+    assert reader.GetMTime() == before, f"setting {item.get('name')} to its XML default changed the reader"
+
+
+def test_every_setter_of_the_class_is_in_the_panel():
+    methods = {name for name in vars(source.HyperINRSource) if name.startswith("Set")}
+    assert methods == {item.get("command") for item in SETTERS}
+    sliders = [item for item in SETTERS if item.get("name", "").startswith("Parameter")]
+    assert len(sliders) == source.N_SLIDERS
+
+
+def test_every_property_of_the_panel_is_explained():
+    shown = [item for item in PROPERTIES if item.get("panel_visibility") in ("default", "advanced")]
+    assert len(shown) > 10
+    for item in shown:
+        assert item.findtext("Documentation", "").strip(), f"{item.get('name')} has no tooltip"
+
+
+def test_domains_and_decorators_name_properties_that_exist():
+    names = {item.get("name") for item in PROPERTIES}
+    required = {item.get("name") for item in PROXIES[0].findall(".//RequiredProperties/Property")}
+    watched = {item.get("property") for item in PROXIES[0].findall(".//PropertyWidgetDecorator")}
+    assert required and watched and required | watched <= names
+
+
+def test_both_readers_claim_hinr_files_and_have_a_representation_of_their_own():
+    types = [proxy.find("Hints/RepresentationType").get("type") for proxy in PROXIES]
+    assert types == ["Volume", "Surface"]
+    assert {proxy.find("Hints/ReaderFactory").get("extensions") for proxy in PROXIES} == {"hinr"}
+    assert PROXIES[1].get("base_proxyname") == PROXIES[0].get("name")
