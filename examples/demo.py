@@ -17,6 +17,7 @@ import numpy as np
 import plots
 import turbulence
 
+from hyperinr.filters.image import write_pvd
 from hyperinr.filters.series import open_series
 from hyperinr.plugin import launch
 from hyperinr.plugin.evaluate import METHODS, print_tables
@@ -89,8 +90,7 @@ def hyperinr(*arguments: object, capture: bool = False) -> str:
 def write_training_series(series: Path, training_series: Path) -> None:
     """A collection of the training steps alone, for ParaView's TemporalInterpolator."""
     times = open_series(str(series)).thetas[::EVERY, 0]
-    files = {float(t): f"turbulence_{EVERY * index:03d}.vti" for index, t in enumerate(times)}
-    turbulence.write_pvd(training_series, files)
+    write_pvd(training_series, [(t, f"turbulence_{EVERY * index:03d}.vti") for index, t in enumerate(times)])
 
 
 def render_job(

@@ -1,0 +1,70 @@
+"""The demo, small: the same path through simulation, command line and ParaView that `make demo` takes."""
+
+from __future__ import annotations
+
+import json
+
+import demo
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from hyperinr_core.errors import HyperINRError
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with everything the demo makes from 16^3 points and 11 steps."""
+    folder = tmp_path_factory.mktemp("demo")
+    config = folder / "small.json"
+    config.write_text(json.dumps({"training": {"samples": 300_000}}))
+    demo.run(
+        folder, n=16, n_steps=11, train_options=("--preset", "fast", "--config", str(config)), frame_dims=(20, 20, 20)
+    )
+    return folder
+
+
+def colours(path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"), np.float64)
+
+
+def test_the_strip_shows_five_different_volumes(made):
+    names = ("truth", "model", "linear", "model_difference", "linear_difference")
+    panels = [colours(made / "pictures" / f"{name}.png") for name in names]
+    for panel in panels:
+        assert panel.std() > 4  # a volume in the box, not the background alone
+    for left in range(5):
+        for right in range(left):
+            assert abs(panels[left] - panels[right]).mean() > 0.1
+    strip = Image.open(made / "strip.png")
+    assert strip.width > 3 * strip.height
+
+
+def test_the_animation_has_four_frames_to_a_training_gap_and_moves(made):
+    animation = Image.open(made / "animation.gif")
+    frames = [np.asarray(frame.convert("RGB"), np.float64) for frame in ImageSequence.Iterator(animation)]
+    assert len(frames) == 4 * 2 + 1
+    assert animation.info["loop"] == 0
+    for before, after in zip(frames, frames[1:]):
+        assert abs(after[:400] - before[:400]).mean() > 0.05  # above the label, which changes anyway
+
+
+def test_all_numbers_are_kept(made):
+    report = json.loads((made / "evaluation.json").read_text())
+    assert [step["trained"] for step in report["steps"]] == [step % 5 == 0 for step in range(11)]
+    assert np.isfinite(report["held_out"]["model"]["psnr"])
+
+
+def test_a_second_run_simulates_nothing_and_ends_with_the_command(made, capfd, monkeypatch):
+    monkeypatch.setattr(demo.turbulence, "simulate", None)
+    config = made / "small.json"
+    monkeypatch.setattr(demo, "render", lambda job: None)
+    demo.run(made, n=16, n_steps=11, train_options=("--preset", "fast", "--config", str(config)))
+    last = capfd.readouterr().out.strip().splitlines()[-1]
+    assert last.split()[-2:] == ["paraview", str(made / "turbulence.hinr")]
+
+
+def test_paraview_without_a_picture_is_an_error_with_its_last_words(tmp_path):
+    job = {"folder": str(tmp_path), "frame_times": [0.0], "series": str(tmp_path / "missing.pvd")}
+    with pytest.raises(HyperINRError, match=r"(?s)ParaView ended with status 1.*KeyError"):
+        demo.render(job)
