@@ -50,7 +50,9 @@ def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     shortest = min(truth.shape)
     window = min(SSIM_WINDOW, shortest if shortest % 2 else shortest - 1)
     # the sample covariance divides by the window's points less one
-    return float(structural_similarity(values, truth, data_range=1.0, win_size=window, use_sample_covariance=window > 1))
+    return float(
+        structural_similarity(values, truth, data_range=1.0, win_size=window, use_sample_covariance=window > 1)
+    )
 
 
 def span(value_range: tuple[float, float]) -> float:
