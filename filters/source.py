@@ -112,7 +112,8 @@ class HyperINRSource(VTKPythonAlgorithmBase):
         info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), EMPTY_EXTENT, 6)
         info.Remove(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
         info.Remove(vtkStreamingDemandDrivenPipeline.TIME_RANGE())
-        self._failed = not self._guarded(self._publish, info)
+        # a reader that has no file yet is not wrong before somebody asks it for data
+        self._failed = bool(self._file_name) and not self._guarded(self._publish, info)
         return 1
 
     def RequestData(self, request, in_info, out_info) -> int:

@@ -48,7 +48,7 @@ def test_extent_covers_the_box(bounds, expected):
 
 @pytest.mark.parametrize("bounds", [(12, 13, 0, 8, -1, 1), (10, 11, 3, 2, -1, 1), (10, 11, 0, 8, -9, -2)])
 def test_box_outside_the_data_is_refused(bounds):
-    with pytest.raises(ParameterError, match="region of interest spans .*; expected"):
+    with pytest.raises(ParameterError, match=r"region of interest spans .*; expected"):
         output_extent(GRID, bounds)
 
 

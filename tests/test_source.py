@@ -60,7 +60,9 @@ def test_any_time_is_evaluated_not_snapped(path):
         reader.UpdateTimeStep(time)
         np.testing.assert_allclose(values(reader)[..., 0], expected(path, time)["density"], atol=1e-6)
         np.testing.assert_allclose(values(reader, "velocity"), expected(path, time)["velocity"], atol=1e-6)
-        assert reader.GetOutputDataObject(0).GetInformation().Get(reader.GetOutputDataObject(0).DATA_TIME_STEP()) == time
+        assert (
+            reader.GetOutputDataObject(0).GetInformation().Get(reader.GetOutputDataObject(0).DATA_TIME_STEP()) == time
+        )
     assert not errors
 
 

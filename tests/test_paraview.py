@@ -1,0 +1,320 @@
+"""The plugin in real ParaView: pvpython, pvbatch under MPI, pvserver, the GUI, and the commands that start them.
+
+ParaView, xvfb and MPI are required: without them these tests fail, they are not skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import random_model
+
+from hyperinr.plugin import launch
+from hyperinr_core import hinr
+from hyperinr_core.volume import Field, Parameter
+
+SCRIPTS = Path(__file__).parent / "paraview_scripts"
+FIELDS = (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"), Field("velocity", 3, ((0.0, 1.0),) * 3))
+LIGHTS = (
+    Parameter("azimuth", "light_azimuth", (-30.0, 90.0), "deg", (-30.0, 0.0, 30.0, 60.0, 90.0)),
+    Parameter("time", "time", (0.0, 2.0), "s", (0.0, 0.5, 1.0, 1.5, 2.0)),
+    Parameter("exposure", "free", (50.0, 100.0), "", (50.0, 60.0, 70.0, 80.0, 100.0)),
+)
+TIMEOUT = 180
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Models of every kind, whole and broken."""
+    folder = tmp_path_factory.mktemp("models")
+    hinr.save(random_model((24, 20, 16), fields=FIELDS), folder / "volume.hinr")
+    hinr.save(random_model(parameters=LIGHTS), folder / "lights.hinr")
+    hinr.save(random_model((30, 20, 1)), folder / "plane.hinr")
+    whole = (folder / "volume.hinr").read_bytes()
+    (folder / "truncated.hinr").write_bytes(whole[: len(whole) // 2])
+    newer = whole.replace(rb"\"version\": 1", rb"\"version\": 9")
+    assert newer != whole
+    (folder / "newer.hinr").write_bytes(newer)
+    return folder
+
+
+def run(command, **options):
+    """Run a ParaView program with the plugin in its environment; its messages are in a failure's report."""
+    result = launch.run_program([str(word) for word in command], TIMEOUT, **options)
+    assert result.returncode == 0, f"{command} ended with {result.returncode}\n{result.stdout}\n{result.stderr}"
+    return result
+
+
+def cli(*arguments, environment=None):
+    """The `hyperinr` command in a process of its own."""
+    command = [sys.executable, "-m", "hyperinr.plugin.cli", *map(str, arguments)]
+    variables = {**os.environ, **(environment or {})}
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, env=variables)
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    """What pvpython found, in one process for all tests."""
+    result = run(launch.on_display(["pvpython", SCRIPTS / "reader.py", folder]))
+    assert "Traceback" not in result.stderr, result.stderr
+    return {**json.loads((folder / "report.json").read_text()), "stderr": result.stderr}
+
+
+def expected(folder, name, theta, grid=None, region=None):
+    """(nz, ny, nx, 1) the first field of a model, evaluated here."""
+    model = hinr.load(folder / f"{name}.hinr")
+    return model.generate(theta).sample_grid(grid, region)[..., :1]
+
+
+def assert_same(folder, name, truth):
+    np.testing.assert_allclose(np.load(folder / f"{name}.npy"), truth, rtol=0, atol=1e-6)
+
+
+def test_a_file_opens_with_its_times_and_its_place(report, folder):
+    found, model = report["volume"], hinr.load(folder / "volume.hinr")
+    assert found["proxy"] == "HyperINRSource" and found["times"] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert found["between"] == {
+        "extent": list(model.grid.extent),
+        "origin": list(model.grid.origin),
+        "spacing": list(model.grid.spacing),
+        "arrays": ["density", "velocity"],
+    }
+    assert found["representation"] == "Volume"
+
+
+def test_between_steps_is_what_the_model_says(report, folder):
+    assert_same(folder, "between", expected(folder, "volume", 0.55))
+
+
+def test_dims_and_region(report, folder):
+    model = hinr.load(folder / "volume.hinr")
+    grid = model.grid.with_dims((17, 20, 9))
+    assert_same(folder, "dims", expected(folder, "volume", 0.55, grid))
+    found = report["volume"]
+    assert found["region_default"] == [1.0, 12.5, -2.0, 2.75, 0.5, 15.5]
+    extent, origin, spacing = found["region"]["extent"], found["region"]["origin"], found["region"]["spacing"]
+    for axis, (low, high) in enumerate([(2.0, 4.0), (-1.5, -0.5), (1.0, 3.0)]):
+        first, last = (origin[axis] + spacing[axis] * i for i in extent[2 * axis : 2 * axis + 2])
+        assert low - spacing[axis] < first <= low and high <= last < high + spacing[axis]
+    assert_same(folder, "region", expected(folder, "volume", 1.3, grid, extent))
+
+
+def test_fields_can_be_chosen(report, folder):
+    assert report["volume"]["one_field"]["arrays"] == ["density"]
+
+
+def test_time_outside_is_clamped_and_said(report, folder):
+    extent = report["volume"]["region"]["extent"]
+    grid = hinr.load(folder / "volume.hinr").grid.with_dims((17, 20, 9))
+    assert_same(folder, "clamped", expected(folder, "volume", 2.0, grid, extent))
+    assert report["stderr"].count("time 99 is outside the model's 0 to 2") == 1
+
+
+def test_animation_plays_between_the_steps(report):
+    np.testing.assert_allclose(report["animation"], np.linspace(0, 2, 9))
+
+
+def test_parameters_other_than_time_are_sliders(report, folder):
+    assert report["parameters"] == {
+        "number": 2,
+        "names": ["azimuth [deg]", "exposure"],
+        "ranges": [[-30.0, 90.0], [50.0, 100.0]],
+        "defaults": [30.0, 75.0],
+    }
+    assert_same(folder, "lights", expected(folder, "lights", {"azimuth": 20.0, "time": 0.25, "exposure": 75.0}))
+
+
+def test_a_plane_is_a_flat_image_shown_as_a_surface(report, folder):
+    found = report["plane"]
+    assert found["proxy"] == "HyperINRPlaneSource" and found["representation"] == "Surface"
+    assert found["extent"] == [0, 29, 0, 19, 0, 0]
+    assert_same(folder, "plane", expected(folder, "plane", 0.7))
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("missing", "is not there"),
+        ("truncated", "not a whole"),
+        ("newer", "version is 9"),
+        ("dims", "Dims has 1 points"),
+    ],
+)
+def test_errors_are_vtk_errors_and_the_process_lives(report, case, message):
+    found = report["errors"][case]
+    assert len(found["said"]) == 1 and message in found["said"][0] and found["points"] == 0
+
+
+def test_viewing_needs_neither_torch_nor_scikit_image(report):
+    assert not {"torch", "skimage"} & set(report["modules"])
+
+
+def test_two_ranks_give_what_one_gives(folder):
+    run(["pvbatch", SCRIPTS / "parallel.py", folder, "serial"])
+    options = ["--allow-run-as-root", "--oversubscribe", "-np", "2"]
+    run(["mpirun", *options, "pvbatch", SCRIPTS / "parallel.py", folder, "parallel"])
+    serial, parallel = (json.loads((folder / f"{name}.json").read_text()) for name in ("serial", "parallel"))
+    assert (serial["ranks"], parallel["ranks"]) == (1, 2)
+    assert parallel["cells"] == serial["cells"] == 23 * 19 * 15
+    assert serial["points"] == 24 * 20 * 16 < parallel["points"], "the ranks share a plane of points"
+    assert parallel["bounds"] == serial["bounds"]
+    for name in ("volume", "density", "velocity"):
+        np.testing.assert_allclose(parallel[name], serial[name], rtol=1e-6)
+
+
+# The commands
+
+
+def test_env_makes_pvpython_find_the_plugin_and_keeps_what_was_set(tmp_path):
+    variables = {"PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:/mine", "PV_PLUGIN_CONFIG_FILE": "/mine.xml"}
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "my cache")}
+    result = cli("env", environment={**variables, **cache})
+    assert result.returncode == 0, result.stderr
+    lines = dict(shlex.split(line)[1].split("=", 1) for line in result.stdout.splitlines())
+    assert lines["PYTHONPATH"].endswith("/mine") and lines["PV_PLUGIN_CONFIG_FILE"].endswith(":/mine.xml")
+    assert cli("env", environment={**lines, **cache}).stdout == result.stdout, "a second time changes nothing"
+    code = "from paraview.simple import HyperINRSource; print('made', HyperINRSource().GetXMLName())"
+    shell = f"{result.stdout}\nPV_PLUGIN_CONFIG_FILE=${{PV_PLUGIN_CONFIG_FILE%:*}} exec pvpython -c {shlex.quote(code)}"
+    bare = {name: value for name, value in os.environ.items() if name not in variables}
+    result = subprocess.run(["sh", "-c", shell], env=bare, capture_output=True, text=True, timeout=TIMEOUT, cwd="/")
+    assert "made HyperINRSource" in result.stdout, result.stderr
+
+
+def test_render_writes_a_picture_and_nothing_when_it_cannot(folder, tmp_path):
+    result = cli("render", folder / "volume.hinr", "--at", "time=0.55", "--size", 320, 240, "-o", tmp_path / "a.png")
+    assert result.returncode == 0, result.stderr
+    pixels = picture(tmp_path / "a.png")
+    assert pixels.shape == (240, 320, 3) and shows_something(pixels)
+    for arguments, message in [
+        (["--at", "time=2.5"], "time is 2.5; expected 0 to 2"),
+        (["--at", "time=1", "--field", "nothing"], "no field 'nothing'"),
+        (["--at", "tide=1"], "time"),
+    ]:
+        result = cli("render", folder / "volume.hinr", *arguments, "-o", tmp_path / "b.png")
+        assert result.returncode == 1 and message in result.stderr and result.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_render_without_a_display_or_xvfb_says_what_to_install(folder, tmp_path):
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    (bare / "pvpython").symlink_to(launch.find_program("pvpython"))
+    result = cli(
+        "render", folder / "volume.hinr", "--at", "time=1", "-o", tmp_path / "a.png",
+        environment={"PATH": str(bare), "DISPLAY": ""},
+    )  # fmt: skip
+    assert result.returncode == 1 and "install xvfb" in result.stderr and not (tmp_path / "a.png").exists()
+
+
+def test_doctor_finds_every_program_well():
+    result = cli("doctor")
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = [line.split()[:2] for line in result.stdout.splitlines()]
+    for program in ("pvpython", "pvbatch", "pvserver", "paraview", "display"):
+        assert ["ok", program] in lines, result.stdout
+    assert result.stdout.count("plugin works") == 3
+
+
+def test_doctor_fails_without_pvpython(tmp_path):
+    result = cli("doctor", environment={"PATH": str(tmp_path)})
+    assert result.returncode == 1 and "FAIL pvpython" in result.stdout and "apt install" in result.stdout
+
+
+# The GUI
+
+
+@pytest.fixture
+def gui(tmp_path):
+    """A function that starts ParaView through `hyperinr paraview` on a screen of its own, and a function that looks."""
+    settings = tmp_path / ".config" / "ParaView"
+    settings.mkdir(parents=True)
+    (settings / "ParaView5.11.0.ini").write_text("[General]\nGeneralSettings.ShowWelcomeDialog=false\n")
+    (settings / "ParaView-UserSettings.json").write_text('{"settings": {"GeneralSettings": {"AutoApply": 1}}}')
+    processes = []
+
+    def start(path):
+        command = [sys.executable, "-m", "hyperinr.plugin.cli", "paraview", str(path)]
+        screen = ["xvfb-run", "-a", "-s", f"-screen 0 1280x1024x24 -fbdir {tmp_path}"]
+        with open(tmp_path / "messages.txt", "w") as messages:
+            process = subprocess.Popen(
+                [*screen, *command],
+                env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
+                stdout=messages,
+                stderr=messages,
+                start_new_session=True,
+            )
+        processes.append(process)
+        return process, lambda: framebuffer(tmp_path / "Xvfb_screen0")
+
+    yield start
+    for process in processes:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def picture(path):
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def framebuffer(path):
+    """(rows, columns, 3) uint8 what Xvfb shows, from the .xwd file that it keeps; None before there is one."""
+    data = path.read_bytes() if path.is_file() else b""
+    if len(data) < 100:
+        return None
+    header = np.frombuffer(data, ">u4", 25)
+    columns, rows, line = header[4], header[5], header[12]
+    start = header[0] + 12 * header[19]
+    if len(data) < start + rows * line:
+        return None
+    pixels = np.frombuffer(data, np.uint8, rows * line, start).reshape(rows, line)[:, : 4 * columns]
+    return pixels.reshape(rows, columns, 4)[..., 2::-1]
+
+
+def shows_something(pixels):
+    """Whether a view holds a volume and not one colour: many colours on a good part of it."""
+    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    return len(colours) > 100 and counts.max() < 0.97 * counts.sum()
+
+
+def wait_for(process, look, condition, seconds=90):
+    """The first screen that meets a condition; fails when ParaView ends or time runs out."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "ParaView ended"
+        pixels = look()
+        if pixels is not None and condition(pixels):
+            return pixels
+        time.sleep(0.3)
+    raise AssertionError("ParaView did not show what it should")
+
+
+def view_of(pixels):
+    """The render view's part of the screen, where no toolbar, panel or legend is."""
+    return pixels[260:680, 360:980]
+
+
+def test_gui_opens_a_model_and_shows_its_volume(gui, folder):
+    process, look = gui(folder / "volume.hinr")
+    pixels = wait_for(process, look, lambda pixels: shows_something(view_of(pixels)))
+    assert shows_something(view_of(pixels))
+    time.sleep(1)
+    assert process.poll() is None
+
+
+def test_gui_survives_a_broken_file(gui, folder):
+    process, look = gui(folder / "truncated.hinr")
+    wait_for(process, look, lambda pixels: pixels[:100].mean() > 100)  # the window with its toolbars
+    time.sleep(4)
+    assert process.poll() is None, "ParaView did not survive a broken file"
