@@ -1,0 +1,1 @@
+"""VTK algorithms: reading any series that VTK reads, images, and the HyperINR Source."""

@@ -1,0 +1,167 @@
+"""Arrays to vtkImageData and back, and writing .vti and .pvd files.
+
+VTK is imported inside the functions: reading .npy or .raw must work, and be quick, without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from hyperinr.filters.grids import grid_of
+from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.files import replacing
+from hyperinr_core.volume import Extent, Grid
+
+#: Readers say some failures only as a warning, among warnings that harm nothing.
+_FAILURE = re.compile(r"error|fail|truncat|mismatch|premature|cannot|could not", re.IGNORECASE)
+_MESSAGE = re.compile(r"^(ERROR|Generic Warning|Warning): In .*, line \d+\n(.+)", re.MULTILINE)
+
+
+def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Extent | None = None) -> Any:
+    """A vtkImageData with one point array per field.
+
+    Contiguous arrays are shared, not copied: the image keeps them alive and sees later changes.
+
+    Parameters
+    ----------
+    grid : the whole grid.
+    arrays : field name to (nz, ny, nx) or (nz, ny, nx, C), the points of `region`.
+    region : inclusive box of point indices, the whole grid when None; it becomes the extent of the image.
+
+    Raises
+    ------
+    ParameterError when an array has another shape than the region.
+    """
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+
+    region = grid.extent if region is None else tuple(int(i) for i in region)
+    image = vtkImageData()
+    image.SetExtent(*region)
+    image.SetOrigin(*grid.origin)
+    image.SetSpacing(*grid.spacing)
+    image.SetDirectionMatrix(*grid.direction)
+    shape = tuple(region[2 * axis + 1] - region[2 * axis] + 1 for axis in (2, 1, 0))
+    for name, array in arrays.items():
+        image.GetPointData().AddArray(_vtk_array(name, np.asarray(array), shape))
+    if arrays:
+        image.GetPointData().SetActiveScalars(next(iter(arrays)))
+    return image
+
+
+def _vtk_array(name: str, array: np.ndarray, shape: tuple[int, int, int]) -> Any:
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+
+    if array.shape[:3] != shape or array.ndim > 4:
+        raise ParameterError(f"array {name!r} has shape {array.shape}; expected {shape} or ({shape}, components)")
+    if array.dtype == bool:
+        array = array.view(np.uint8)
+    flat = np.ascontiguousarray(array).reshape(shape[0] * shape[1] * shape[2], -1)
+    result = numpy_to_vtk(flat, deep=0)
+    result.SetName(name)
+    return result
+
+
+def from_image(image: Any) -> tuple[Grid, dict[str, np.ndarray]]:
+    """The grid and the point arrays of a vtkImageData; the arrays share the image's memory.
+
+    Returns
+    -------
+    (grid, arrays) : the grid of the image's own extent; arrays by name, (nz, ny, nx) or (nz, ny, nx, C).
+    """
+    grid = grid_of(image)
+    names = numeric_arrays(image.GetPointData())
+    return grid, {name: array_of(image.GetPointData(), name, grid.shape) for name in names}
+
+
+def numeric_arrays(attributes: Any) -> dict[str, int]:
+    """Components by name of the named numeric arrays of a vtkPointData or vtkCellData, without VTK's ghost marks."""
+    arrays = {}
+    for index in range(attributes.GetNumberOfArrays()):
+        array = attributes.GetArray(index)  # None for strings
+        if array is None or array.IsA("vtkBitArray") or array.GetName() in (None, "", "vtkGhostType"):
+            continue
+        arrays[array.GetName()] = array.GetNumberOfComponents()
+    return arrays
+
+
+def array_of(attributes: Any, name: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """One array as (nz, ny, nx) or (nz, ny, nx, C), sharing VTK's memory."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    values = vtk_to_numpy(attributes.GetArray(name))
+    return values.reshape(shape if values.ndim == 1 else (*shape, values.shape[1]))
+
+
+def write_image(path: str | os.PathLike, image: Any) -> None:
+    """Write a vtkImageData as .vti with zlib-compressed raw data, all of it or nothing.
+
+    Raises
+    ------
+    DataError when the folder is missing or read-only, or the disk is full.
+    """
+    from vtkmodules.vtkCommonMisc import vtkErrorCode
+    from vtkmodules.vtkIOXML import vtkXMLImageDataWriter
+
+    path = Path(path)
+    if path.suffix.lower() != ".vti":
+        raise DataError(f"{path} ends in {path.suffix!r}; expected .vti, the format that is written")
+    with replacing(path) as part:
+        writer = vtkXMLImageDataWriter()
+        writer.SetInputData(image)
+        writer.SetFileName(str(part))
+        writer.SetDataModeToAppended()
+        writer.EncodeAppendedDataOff()
+        with captured_messages() as messages:
+            written = writer.Write()
+        code = writer.GetErrorCode()
+        if not written or code or messages:
+            reason = vtkErrorCode.GetStringFromErrorCode(code) if code else "; ".join(messages) or "unknown reason"
+            raise DataError(f"{path} cannot be written ({reason}); expected room on the disk, nothing was changed")
+
+
+def write_pvd(path: str | os.PathLike, steps: Iterable[tuple[float, str | os.PathLike]]) -> None:
+    """Write ParaView's list of files by time, all of it or nothing.
+
+    Parameters
+    ----------
+    steps : (time, file) pairs; files are given from the folder of the .pvd.
+    """
+    sets = "".join(
+        f"    <DataSet timestep={quoteattr(repr(float(time)))} file={quoteattr(Path(file).as_posix())}/>\n"
+        for time, file in steps
+    )
+    text = '<?xml version="1.0"?>\n<VTKFile type="Collection" version="0.1">\n  <Collection>\n'
+    with replacing(path) as part:
+        part.write_text(f"{text}{sets}  </Collection>\n</VTKFile>\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def captured_messages() -> Iterator[list[str]]:
+    """Collect what VTK reports as failed in the block, instead of letting it print.
+
+    An ErrorEvent observer is not enough: VTK's parsers, and its legacy reader for truncated files, report
+    past the reader, to the output window. Warnings that tell of no failure are dropped.
+    """
+    from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
+
+    messages: list[str] = []
+    window, previous = vtkStringOutputWindow(), vtkOutputWindow.GetInstance()
+    verbosity = vtkLogger.GetCurrentVerbosityCutoff()
+    vtkOutputWindow.SetInstance(window)
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
+    try:
+        yield messages
+    finally:
+        vtkOutputWindow.SetInstance(previous)
+        vtkLogger.SetStderrVerbosity(verbosity)
+        for kind, text in _MESSAGE.findall(window.GetOutput()):
+            if kind == "ERROR" or _FAILURE.search(text):
+                messages.append(re.sub(r"^\w+ \(0x[0-9a-f]+\): ", "", text).strip())
