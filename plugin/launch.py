@@ -100,7 +100,8 @@ def on_display(command: list[str]) -> list[str]:
             "there is no display (DISPLAY is not set) and no xvfb-run; ParaView needs one of them to draw, "
             "install xvfb (Debian: apt install xvfb xauth)"
         )
-    return ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24", *command]
+    # Without -noreset the server starts over when its last window closes, and refuses the next one meanwhile.
+    return ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24 -noreset", *command]
 
 
 def run_program(command: list[str], timeout: float) -> subprocess.CompletedProcess:

@@ -1,6 +1,7 @@
 """What pvpython sees of models in FOLDER: prints one JSON object; the arrays go to FOLDER/*.npy."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -120,6 +121,37 @@ def errors():
     return found
 
 
-report = {part.__name__: part() for part in (volume, animation, parameters, plane, errors)}
+def reload_files():
+    """A file that is replaced by a model on another grid, before and after Reload Files."""
+    path = FOLDER / "replaced.hinr"
+    shutil.copyfile(FOLDER / "volume.hinr", path)
+    source = simple.OpenDataFile(str(path))
+    source.UpdatePipeline(0.3)
+    before = source.GetDataInformation().GetNumberOfPoints()
+    shutil.copyfile(FOLDER / "lights.hinr", path)
+    simple.ReloadFiles(source)
+    source.UpdatePipeline(0.3)
+    return [before, source.GetDataInformation().GetNumberOfPoints()]
+
+
+def state():
+    """A saved state brings a reader back with its choices."""
+    source = simple.OpenDataFile(str(FOLDER / "lights.hinr"))
+    source.Dims, source.Parameter2, source.Backend = [7, 0, 5], 61.0, "reference"
+    simple.SaveState(str(FOLDER / "state.pvsm"))
+    simple.ResetSession()
+    simple.LoadState(str(FOLDER / "state.pvsm"))
+    readers = [item for item in simple.GetSources().values() if item.GetXMLName() == "HyperINRSource"]
+    source = next(item for item in readers if list(item.Dims) == [7, 0, 5])
+    source.UpdatePipeline(1.0)
+    return [
+        source.Parameter1,
+        source.Parameter2,
+        source.SMProxy.GetProperty("Backend").GetElement(0),
+        source.GetDataInformation().GetNumberOfPoints(),
+    ]
+
+
+report = {part.__name__: part() for part in (volume, animation, parameters, plane, errors, reload_files, state)}
 report["modules"] = [name for name in ("torch", "scipy", "skimage") if name in sys.modules]
 (FOLDER / "report.json").write_text(json.dumps(report))
