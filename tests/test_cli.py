@@ -1,0 +1,175 @@
+"""The `hyperinr` command as a user calls it: in a process of its own, with what it prints and leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from models import random_model
+from series import moving_blob
+
+from hyperinr_core import hinr
+from hyperinr_core.errors import ParameterError
+
+
+def hyperinr(*arguments, **options):
+    """Run the installed command."""
+    command = [sys.executable, "-m", "hyperinr.plugin.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory):
+    """A moving blob as .npy steps."""
+    folder = tmp_path_factory.mktemp("series")
+    blob = moving_blob(n_steps=6)
+    np.save(folder / "blob.npy", np.stack([blob.read(step, ["density"])[..., 0] for step in range(len(blob))]))
+    return folder / "blob.npy"
+
+
+@pytest.fixture
+def model(tmp_path):
+    hinr.save(random_model(), tmp_path / "m.hinr")
+    return tmp_path / "m.hinr"
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """Settings that train in a second."""
+    path = tmp_path / "quick.json"
+    path.write_text('{"training": {"samples": 100000, "batch_points": 500}, "encoding": {"n_levels": 3}}')
+    return path
+
+
+def test_help_names_every_command_and_imports_little():
+    result = hyperinr("--help")
+    assert result.returncode == 0
+    for command in ("train", "info", "sample", "evaluate", "render", "paraview", "env", "doctor"):
+        assert f"\n  {command} " in result.stdout
+    code = "import sys, hyperinr.plugin.cli; print([m for m in ('numpy', 'torch', 'rich', 'vtkmodules') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_train_info_sample(series, quick, tmp_path):
+    output = tmp_path / "m.hinr"
+    result = hyperinr("train", series, "-o", output, "--every", 2, "--config", quick, "--seed", 4)
+    assert result.returncode == 0, result.stderr
+    assert "6 steps of 16 x 14 x 12, training on 3" in result.stdout
+    assert "1 steps lie before the first or after the last training step" in result.stdout
+    assert "PSNR on the training steps" in result.stdout and "paraview" in result.stdout
+    assert "100%" in result.stderr and "left" in result.stderr
+    document = json.loads(hyperinr("info", output, "--json").stdout)
+    assert document["parameters"][0]["values"] == [0, 2, 4] and document["provenance"]["training"]["seed"] == 4
+    assert document["bytes"] == output.stat().st_size
+    assert "trained on 3 values" in hyperinr("info", output).stdout
+    result = hyperinr("sample", output, "--at", "time=1.5", "--dims", 9, 8, 7, "-o", tmp_path / "v.npy")
+    assert result.returncode == 0, result.stderr
+    loaded = hinr.load(output)
+    expected = loaded.generate(1.5).sample_grid(loaded.grid.with_dims((9, 8, 7)))[..., 0]
+    np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), expected)
+
+
+def test_sample_writes_vti_with_every_field(model, tmp_path):
+    from hyperinr.filters.image import from_image
+    from vtkmodules.vtkIOXML import vtkXMLImageDataReader
+
+    assert hyperinr("sample", model, "--at", "time=0.3", "-o", tmp_path / "v.vti").returncode == 0
+    reader = vtkXMLImageDataReader()
+    reader.SetFileName(str(tmp_path / "v.vti"))
+    reader.Update()
+    grid, arrays = from_image(reader.GetOutput())
+    loaded = hinr.load(model)
+    assert grid == loaded.grid
+    np.testing.assert_array_equal(np.squeeze(arrays["density"]), loaded.generate(0.3).sample_grid()[..., 0])
+
+
+def test_interrupted_training_resumes(series, quick, tmp_path):
+    arguments = ("train", series, "-o", tmp_path / "m.hinr", "--config", tmp_path / "long.json")
+    settings = json.loads(quick.read_text())
+    settings["training"]["samples"] = 3_000_000
+    (tmp_path / "long.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "hyperinr.plugin.cli", *map(str, arguments)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    line = process.stderr.readline()  # the first report: training is under way
+    assert "training" in line
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert "repeat the command with --resume" in rest and "Traceback" not in rest
+    assert sorted(os.listdir(tmp_path)) == ["long.json", "m.hinr.checkpoint", "quick.json"]
+    refused = hyperinr(*arguments)
+    assert refused.returncode == 1 and "add --resume to continue it" in refused.stderr
+    resumed = hyperinr(*arguments, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert sorted(os.listdir(tmp_path)) == ["long.json", "m.hinr", "quick.json"]
+
+
+MISTAKES = {
+    "missing series": (("train", "no.pvd", "-o", "m.hinr"), "no.pvd"),
+    "missing model": (("info", "no.hinr"), "no.hinr is not there"),
+    "theta outside": (("sample", "{model}", "--at", "time=7", "-o", "v.npy"), "time is 7; expected 0 to 2"),
+    "no theta": (("sample", "{model}", "-o", "v.npy"), "expected one for each of"),
+    "theta without a number": (("sample", "{model}", "--at", "time", "-o", "v.npy"), "expected NAME=NUMBER"),
+    "unknown parameter": (("sample", "{model}", "--at", "phi=1", "-o", "v.npy"), "expected one for each of ['time']"),
+    "unknown field": (("sample", "{model}", "--at", "time=1", "--field", "q", "-o", "v.npy"), "no field 'q'"),
+    "unknown output": (("sample", "{model}", "--at", "time=1", "-o", "v.stl"), "ends in .vti or .npy"),
+    "unknown backend": (("sample", "{model}", "--at", "time=1", "--backend", "gpu", "-o", "v.npy"), "backend is 'gpu'"),
+    "output in no folder": (("sample", "{model}", "--at", "time=1", "-o", "no/v.npy"), "cannot be written"),
+    "unknown field in training": (("train", "{series}", "--field", "q", "-o", "m.hinr"), "q"),
+    "nothing left to train on": (("train", "{series}", "--holdout", "0-5", "-o", "m.hinr"), "leave no step of 6"),
+    "held out step that is not there": (("train", "{series}", "--holdout", "9", "-o", "m.hinr"), "expected 0 to 5"),
+    "no number": (("train", "{series}", "--holdout", "x", "-o", "m.hinr"), "--holdout is 'x'"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes_get_one_sentence_and_leave_nothing(case, model, series, tmp_path):
+    arguments, message = MISTAKES[case]
+    folder = tmp_path / "work"
+    folder.mkdir()
+    result = hyperinr(*(part.format(model=model, series=series) for part in arguments), cwd=folder)
+    assert result.returncode == 1
+    lines = result.stderr.strip().splitlines()
+    assert lines[-1].startswith("hyperinr: error: ") and message in lines[-1]
+    assert "Traceback" not in result.stderr
+    assert os.listdir(folder) == []
+
+
+def test_unknown_command_and_option():
+    for arguments in (("fly",), ("info", "--fast", "x")):
+        result = hyperinr(*arguments)
+        assert result.returncode == 2 and "No such" in result.stderr
+
+
+def test_training_steps():
+    from hyperinr.plugin.train import training_steps
+
+    assert training_steps(10, 3, None, 0) == [0, 3, 6, 9]
+    assert training_steps(10, 1, "1,3-5", 0) == [0, 2, 6, 7, 8, 9]
+    half = training_steps(10, 1, "0.5", 0)
+    assert len(half) == 5 and half[0] == 0 and half[-1] == 9
+    assert half == training_steps(10, 1, "0.5", 0)
+    with pytest.raises(ParameterError, match="share 1"):
+        training_steps(10, 1, "1.0", 0)
+
+
+def test_progress_lines_are_few(monkeypatch, capsys):
+    from types import SimpleNamespace
+
+    from hyperinr.plugin import progress
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with progress.training_progress() as report:
+        for i in range(1, 101):
+            now[0] = i
+            report(SimpleNamespace(samples=i, total=100, loss=0.1, psnr=20.0, seconds_left=100 - i))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 11 and "0:99" not in lines[0] and lines[0].endswith("1:39 left")
