@@ -60,9 +60,15 @@ def env() -> None:
 @click.argument("model", type=click.Path(dir_okay=False))
 @click.option("--at", "places", multiple=True, metavar="NAME=VALUE", help="Value of a parameter; one for each.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help=".png or .jpg.")
-@click.option("--size", nargs=2, type=click.IntRange(16, 16384), default=(1024, 768), show_default=True, help="W H.")
+@click.option("--size", nargs=2, type=click.IntRange(16, 16384), default=(1024, 768), metavar="W H", show_default=True)
 @click.option("--field", help="Field to show.  [default: the model's first]")
-@click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz to sample.  [default: the training grid's]")
+@click.option(
+    "--dims",
+    nargs=3,
+    type=click.IntRange(1),
+    metavar="NX NY NZ",
+    help="Points to sample.  [default: the training grid's]",
+)
 def render(
     model: str,
     places: tuple[str, ...],

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from hyperinr.filters import source
+from hyperinr.plugin import launch
 
-XML = Path(source.__file__).parents[1] / "xml" / "HyperINR.xml"
-TREE = ElementTree.parse(XML if XML.is_file() else Path(__file__).parents[1] / "xml" / "HyperINR.xml")
+TREE = ElementTree.parse(launch.plugin_xml())
 PROXIES = TREE.findall(".//SourceProxy")
 PROPERTIES = [item for item in PROXIES[0] if item.tag.endswith("VectorProperty")]
 SETTERS = [item for item in PROPERTIES if item.get("command", "").startswith("Set")]
