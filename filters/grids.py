@@ -63,13 +63,19 @@ def shifted_grid(extent: Extent, origin: Iterable[float], spacing: Iterable[floa
 
 
 def whole_extent(info: Any) -> Extent | None:
+    """The extent of all points that an image's pipeline information tells; None for what is no image or empty."""
+    from vtkmodules.vtkCommonDataModel import vtkDataObject
     from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 
     key = vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT()
-    return info.Get(key) if info.Has(key) else None
+    if not info.Has(key) or not info.Has(vtkDataObject.SPACING()):
+        return None
+    extent = info.Get(key)
+    return extent if extent[0] <= extent[1] else None
 
 
 def grid_in(info: Any, extent: Extent) -> Grid:
+    """The grid of the points of an image's pipeline information."""
     from vtkmodules.vtkCommonDataModel import vtkDataObject
 
     def get(key: Any, default: tuple[float, ...]) -> tuple[float, ...]:
@@ -80,6 +86,7 @@ def grid_in(info: Any, extent: Extent) -> Grid:
 
 
 def shape_of(extent: Extent, on_cells: bool) -> tuple[int, int, int]:
+    """(nz, ny, nx) of the points or cells of an extent."""
     points = [extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0)]
     return tuple(max(n - 1, 1) if on_cells else n for n in points)
 

@@ -162,6 +162,8 @@ def captured_messages() -> Iterator[list[str]]:
     finally:
         vtkOutputWindow.SetInstance(previous)
         vtkLogger.SetStderrVerbosity(verbosity)
-        for kind, text in _MESSAGE.findall(window.GetOutput()):
+        said = window.GetOutput()  # bytes when VTK quotes a file that is no text
+        said = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        for kind, text in _MESSAGE.findall(said):
             if kind == "ERROR" or _FAILURE.search(text):
                 messages.append(re.sub(r"^\w+ \(0x[0-9a-f]+\): ", "", text).strip())

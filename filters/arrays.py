@@ -1,0 +1,203 @@
+"""Steps in NumPy and raw files, memory-mapped or streamed, without VTK."""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hyperinr_core.errors import DataError
+from hyperinr_core.volume import Grid
+
+ZRange = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The time steps that one file holds.
+
+    Attributes
+    ----------
+    grid : the grid of all of them.
+    arrays : components by field name; 0 where the header does not tell.
+    read : (frame, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
+    times : one value per frame, None when the file has none.
+    units : by field name, and "time".
+    """
+
+    path: Path
+    grid: Grid
+    arrays: dict[str, int]
+    read: Callable[[int, str, ZRange | None], np.ndarray]
+    n: int = 1
+    times: tuple[float, ...] | None = None
+    units: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the axes of an array mean: n steps of (nz, ny, nx) with c components."""
+
+    n: int
+    shape: tuple[int, int, int]
+    n_components: int
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """The shape that any stored shape is viewed as, (n, nz, ny, nx, c)."""
+        return (self.n, *self.shape, self.n_components)
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.shape[::-1])
+
+    def check_numeric(self, dtype: np.dtype, what: str) -> None:
+        """Raise DataError unless the type holds plain numbers."""
+        if dtype.kind not in "biuf":
+            raise DataError(f"{what} holds {dtype}; expected integers or floats, save its parts as such arrays")
+
+
+def layout_of(shape: tuple[int, ...], what: str, n_components: int, one_step: bool) -> Layout:
+    """The meaning of a shape: (z, y, x), (t, z, y, x) or (t, z, y, x, c); with `one_step`, (y, x) or (z, y, x[, c]).
+
+    With `n_components` above 1 the last axis is the components in any of them.
+    """
+    rest, c = shape, 1
+    if n_components > 1 or len(shape) == 5 or (one_step and len(shape) == 4):
+        rest, c = shape[:-1], shape[-1] if shape else 0
+    if one_step and len(rest) == 2:
+        rest = (1, *rest)
+    if len(rest) == 3:
+        rest = (1, *rest)
+    wrong_components = n_components > 1 and c != n_components
+    if len(rest) != 4 or (one_step and rest[0] != 1) or wrong_components or 0 in shape:
+        expected = "(z, y, x) or (z, y, x, c)" if one_step else "(z, y, x), (t, z, y, x) or (t, z, y, x, c)"
+        suffix = f" with c = {n_components}" if n_components > 1 else ""
+        raise DataError(f"{what} has shape {shape}; expected {expected}{suffix}, reshape it first")
+    return Layout(rest[0], rest[1:], c)
+
+
+def open_npy(path: Path, name: str, n_components: int, one_step: bool) -> Frames:
+    """Steps of a .npy file; every read maps the file anew, so that a long set holds no open files."""
+    array = _mapped(path)
+    layout = layout_of(array.shape, str(path), n_components, one_step)
+    layout.check_numeric(array.dtype, str(path))
+
+    def read(frame: int, _: str, z_range: ZRange | None) -> np.ndarray:
+        return _mapped(path).reshape(layout.stored)[frame, slice(*(z_range or (None,)))]
+
+    return Frames(path, layout.grid, {name: layout.n_components}, read, layout.n)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(f"{path} cannot be read ({error}); expected a whole .npy file, write it again") from error
+
+
+def open_raw(path: Path, name: str, dims: tuple[int, int, int], dtype: str, n_components: int) -> Frames:
+    """Steps of a .raw file, x fastest, components interleaved, one step after the other."""
+    try:
+        kind = np.dtype(dtype)
+    except TypeError as error:
+        raise DataError(f"dtype is {dtype!r}; expected a NumPy type such as float32, uint8 or >f4") from error
+    if len(dims) != 3 or min(dims) < 1:
+        raise DataError(f"dims are {tuple(dims)}; expected three sizes nx ny nz of at least 1")
+    shape = tuple(int(n) for n in dims[::-1])
+    step_bytes = math.prod(shape) * n_components * kind.itemsize
+    found = path.stat().st_size
+    if found == 0 or found % step_bytes:
+        raise DataError(
+            f"{path} has {found} bytes; expected {step_bytes} for a step of {' x '.join(map(str, dims))} {kind.name}"
+            f"{f' with {n_components} components' if n_components > 1 else ''}, or a multiple of it; check dims and dtype"
+        )
+    layout = Layout(found // step_bytes, shape, n_components)
+    layout.check_numeric(kind, str(path))
+
+    def read(frame: int, _: str, z_range: ZRange | None) -> np.ndarray:
+        return np.memmap(path, kind, "r", shape=layout.stored)[frame, slice(*(z_range or (None,)))]
+
+    return Frames(path, layout.grid, {name: n_components}, read, layout.n)
+
+
+def open_npz(path: Path, name: str, n_components: int, one_step: bool) -> Frames:
+    """Steps of a .npz file: one array per field, or the unnamed arrays arr_0, arr_1... as one step each.
+
+    A field (z, y, x) says that the file is one step; an array "time" or "times" gives the times. Members are
+    streamed, decompressed up to what is asked for.
+    """
+    headers = {key: header for key, header in _members(path).items() if np.dtype(header[1]).kind in "biuf"}
+    times = next((_member(path, key).reshape(-1) for key in ("time", "times") if key in headers), None)
+    keys = [key for key in headers if key not in ("time", "times")]
+    unnamed = len(keys) > 1 and all(re.fullmatch(r"arr_\d+", key) for key in keys)
+    one_step = one_step or unnamed or any(len(headers[key][0]) == 3 for key in keys)
+    layouts = {key: layout_of(headers[key][0], f"{key} in {path}", n_components, one_step) for key in keys}
+    if not layouts:
+        raise DataError(f"{path} has no numeric arrays besides times; expected one per field, (t, z, y, x[, c])")
+    first = layouts[keys[0]]
+    for key, layout in layouts.items():
+        if (layout.n, layout.shape) != (first.n, first.shape):
+            raise DataError(
+                f"{path} has {keys[0]!r} of {first.n} x {first.shape} and {key!r} of {layout.n} x {layout.shape}; "
+                "expected the same steps and (nz, ny, nx) for all arrays"
+            )
+    n = len(keys) if unnamed else first.n
+    if times is not None and len(times) != n:
+        raise DataError(f"{path} has {len(times)} times for {n} steps; expected one for each")
+
+    def read(frame: int, field_name: str, z_range: ZRange | None) -> np.ndarray:
+        key = f"arr_{frame}" if unnamed else field_name
+        return _member(path, key, layouts[key], 0 if unnamed else frame, z_range)
+
+    arrays = {name: first.n_components} if unnamed else {key: layout.n_components for key, layout in layouts.items()}
+    return Frames(path, first.grid, arrays, read, n, None if times is None else tuple(times.tolist()))
+
+
+def _members(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of every array of a .npz, from its headers."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            headers = {}
+            for member in archive.namelist():
+                with archive.open(member) as file:
+                    shape, _, kind = _header(file)
+                headers[member[: -len(".npy")]] = (shape, kind)
+            return headers
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+        raise _broken_npz(path, error) from error
+
+
+def _header(file: zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
+
+
+def _member(
+    path: Path, key: str, layout: Layout | None = None, frame: int = 0, z_range: ZRange | None = None
+) -> np.ndarray:
+    """Planes of one frame of a member, or all of it without a layout; holds no more than that in memory."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
+            shape, fortran, kind = _header(file)
+            if fortran and len(shape) > 1:
+                raise DataError(f"{key} in {path} is stored in Fortran order; expected C order, use ascontiguousarray")
+            layout = layout or Layout(1, (1, 1, math.prod(shape)), 1)
+            z0, z1 = z_range or (0, layout.shape[0])
+            plane_bytes = math.prod(layout.stored[2:]) * kind.itemsize
+            file.seek(file.tell() + (frame * layout.shape[0] + z0) * plane_bytes)
+            values = np.frombuffer(file.read((z1 - z0) * plane_bytes), kind)
+            return values.reshape(z1 - z0, *layout.stored[2:])
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+        raise _broken_npz(path, error) from error
+
+
+def _broken_npz(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read ({error}); expected a whole .npz file, write it again")
