@@ -1,0 +1,99 @@
+"""Sampling, smoothing and differentiating volumes whose axes may each be periodic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+#: Points that a cubic spline needs beyond the cell of a sample.
+PAD = 3
+
+#: An axis is periodic when the step across its ends is at most so many times the step between neighbours.
+PERIODIC_RATIO = 1.5
+
+
+class Lattice:
+    """Index space of volumes: D axes in NumPy's order, each periodic or with a border that values do not cross.
+
+    Parameters
+    ----------
+    shape : (D,) points along each axis.
+    periodic : (D,) whether the point after the last is the first.
+    """
+
+    def __init__(self, shape: Sequence[int], periodic: Sequence[bool]) -> None:
+        self.shape, self.periodic = tuple(shape), tuple(periodic)
+        self.points = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"))
+        self._modes = ["wrap" if wraps else "mirror" for wraps in self.periodic]
+
+    def coarser(self, smallest: int) -> Lattice:
+        """The lattice with half the points along each axis that keeps at least `smallest` of them."""
+        shape = [-(-n // 2) if n >= 2 * smallest else n for n in self.shape]
+        return Lattice(shape, self.periodic)
+
+    def padded(self, volume: np.ndarray, order: int) -> np.ndarray:
+        """What `sample` takes: coefficients of the spline of an order (1 or 3) through a volume, with a border."""
+        if order == 3:
+            for axis, wraps in enumerate(self.periodic):
+                if self.shape[axis] > 1:
+                    mode = "grid-wrap" if wraps else "mirror"
+                    volume = ndimage.spline_filter1d(volume, 3, axis, np.float32, mode=mode)
+        for axis, wraps in enumerate(self.periodic):
+            width = [(PAD, PAD) if a == axis else (0, 0) for a in range(volume.ndim)]
+            reflects = not wraps and self.shape[axis] > PAD
+            volume = np.pad(volume, width, mode="wrap" if wraps else "reflect" if reflects else "edge")
+        return volume
+
+    def sample(self, padded: np.ndarray, positions: np.ndarray, order: int) -> np.ndarray:
+        """Values of a spline at positions (D, ...) in index units; beyond a border the border's value."""
+        inside = np.empty_like(positions)
+        for axis, (n, wraps) in enumerate(zip(self.shape, self.periodic)):
+            p = positions[axis]
+            inside[axis] = (p - n * np.floor(p / n) if wraps else np.clip(p, 0, n - 1)) + PAD
+        return ndimage.map_coordinates(padded, inside, output=np.float32, order=order, mode="nearest", prefilter=False)
+
+    def at(self, vectors: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Vectors (D, ...) interpolated linearly at positions."""
+        return np.stack([self.sample(self.padded(part, 1), positions, 1) for part in vectors])
+
+    def smooth(self, values: np.ndarray, sigma: float) -> np.ndarray:
+        """Gaussian mean over a neighbourhood."""
+        return ndimage.gaussian_filter(values, sigma, mode=self._modes, truncate=2.5)
+
+    def gradient(self, values: np.ndarray) -> list[np.ndarray]:
+        """Central differences along each axis."""
+        parts = []
+        for axis, (n, wraps) in enumerate(zip(self.shape, self.periodic)):
+            if wraps:
+                parts.append(0.5 * (np.roll(values, -1, axis) - np.roll(values, 1, axis)))
+            else:
+                parts.append(np.gradient(values, axis=axis) if n > 1 else np.zeros_like(values))
+        return parts
+
+    def resample(self, values: np.ndarray, target: Lattice) -> np.ndarray:
+        """Values at the points of a finer or coarser lattice over the same box."""
+        ratios = [old / new for old, new in zip(self.shape, target.shape)]
+        scale = np.array(ratios, np.float32).reshape(-1, *[1] * len(self.shape))
+        return self.sample(self.padded(values, 1), (target.points + 0.5) * scale - 0.5, 1)
+
+
+def periodic_axes(volumes: Sequence[np.ndarray]) -> tuple[bool, ...]:
+    """Which of the three axes of volumes (nz, ny, nx, C) go on at their other end.
+
+    Across the ends of a periodic axis values change as little as between neighbours; in any other data the two ends have
+    nothing to do with each other. An axis on which the data is constant counts as not periodic.
+    """
+    return tuple(_is_periodic(volumes, axis) for axis in range(3))
+
+
+def _is_periodic(volumes: Sequence[np.ndarray], axis: int) -> bool:
+    across = inside = 0.0
+    for volume in volumes:
+        planes = np.moveaxis(volume, axis, 0)
+        if len(planes) <= 2 * PAD:
+            return False
+        across += float(abs(planes[0] - planes[-1]).mean())
+        inside += 0.5 * float(abs(planes[1] - planes[0]).mean() + abs(planes[-1] - planes[-2]).mean())
+    return 0 < across <= PERIODIC_RATIO * inside
