@@ -111,7 +111,7 @@ def show_box(view, source) -> None:
 def place_camera(view, bounds: tuple[float, ...]) -> None:
     """Look at the middle of the box from `CAMERA`, near enough to fill the picture."""
     middle = [(bounds[i] + bounds[i + 1]) / 2 for i in (0, 2, 4)]
-    distance = 1.8 * math.dist(bounds[0::2], bounds[1::2]) / math.dist(CAMERA, (0, 0, 0))
+    distance = 1.9 * math.dist(bounds[0::2], bounds[1::2]) / math.dist(CAMERA, (0, 0, 0))
     view.CameraFocalPoint = middle
     view.CameraPosition = [m + distance * c for m, c in zip(middle, CAMERA)]
     view.CameraViewUp = (0.0, 0.0, 1.0)
