@@ -22,8 +22,8 @@ from hyperinr_core.volume import VolumeSeries
 #: What is compared: key in the JSON -> name for people, colour in the plot.
 METHODS = {
     "model": ("HyperINR", "#0072b2"),
-    "linear": ("linear in time", "#d55e00"),
-    "catmull_rom": ("Catmull-Rom in time", "#009e73"),
+    "linear": ("linear", "#d55e00"),
+    "catmull_rom": ("Catmull-Rom", "#009e73"),
 }
 
 #: Threads that compare volumes, while the main one reads and decodes the next.
