@@ -12,7 +12,7 @@ import numpy as np
 
 from hyperinr.filters.arrays import Frames, ZRange
 from hyperinr.filters.grids import cell_grid, grid_in, point_grid, shape_of, whole_extent
-from hyperinr.filters.image import array_of, captured_messages, numeric_arrays
+from hyperinr.filters.image import GHOSTS, array_of, captured_messages, numeric_arrays
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Extent, Grid
 
@@ -63,6 +63,7 @@ class VTKFiles:
         self._on_cells = False
         self._first: Frames | None = None
         self._times_in_data = False
+        self._left_out: set[str] = set()
 
     def open(self, path: Path, suffix: str) -> Frames:
         """The steps of one file; DataError when it is broken or holds no regular grid."""
@@ -111,22 +112,26 @@ class VTKFiles:
         if self._first is None:
             wanted = set(self._fields or ())
             self._on_cells = bool(cells) and (not points or (not wanted & set(points) and bool(wanted & set(cells))))
-        return cells if self._on_cells else points
+        attributes, arrays = (data.GetCellData(), cells) if self._on_cells else (data.GetPointData(), points)
+        self._left_out |= {attributes.GetArrayName(i) for i in range(attributes.GetNumberOfArrays())} - set(arrays)
+        return arrays
 
     def _arrays_in_header(self, reader: Any) -> dict[str, int]:
         kind = "Cell" if self._on_cells else "Point"
         if hasattr(reader, f"Get{kind}DataArraySelection"):
             selection = getattr(reader, f"Get{kind}DataArraySelection")()
-            return dict.fromkeys((selection.GetArrayName(i) for i in range(selection.GetNumberOfArrays())), 0)
+            names = {selection.GetArrayName(i) for i in range(selection.GetNumberOfArrays())}
+            return dict.fromkeys(names - self._left_out - {GHOSTS}, 0)
         return self._first.arrays  # image files hold one array; of a legacy file only reading it tells
 
     def _frames(self, path: Path, kind: Format, source: _Source) -> Frames:
         on_cells = self._on_cells
         grid = cell_grid(source.grid) if on_cells else source.grid
+        n = len(source.times) if source.times else 1
 
         def read(frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
             z0, z1 = z_range or (0, grid.dims[2])
-            time = source.times[frame] if source.times and kind.module in ("vtkIONetCDF", "vtkIOHDF") else None
+            time = source.times[frame] if n > 1 else None
             values, first_plane = _read(path, kind, source.extent, name, (z0, z1), time, on_cells)
             start = z0 - (first_plane - source.extent[4])
             if values.shape[1:3] != grid.shape[1:] or start + z1 - z0 > len(values):
@@ -135,7 +140,6 @@ class VTKFiles:
                 )
             return values[start : start + z1 - z0]
 
-        n = len(source.times) if source.times else 1
         return Frames(path, grid, source.arrays, read, n, source.times, source.units)
 
 

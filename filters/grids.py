@@ -17,7 +17,7 @@ RESAMPLE = "apply ParaView's Resample To Image filter and save its result"
 def point_grid(path: Path, data: Any) -> Grid:
     """The grid of an image, or of a rectilinear grid with evenly spaced coordinates."""
     if data.IsA("vtkImageData"):
-        return _with_positive_spacing(grid_of(data))
+        return grid_of(data)
     if not data.IsA("vtkRectilinearGrid"):
         raise DataError(f"{path} holds a {data.GetClassName()}; expected a regular grid (vtkImageData), {RESAMPLE}")
     from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -59,7 +59,7 @@ def shifted_grid(extent: Extent, origin: Iterable[float], spacing: Iterable[floa
     start = np.asarray(extent[::2]) * np.asarray(tuple(spacing))
     origin = np.asarray(tuple(origin)) + np.reshape(tuple(direction), (3, 3)) @ start
     dims = tuple(extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in range(3))
-    return Grid(dims, tuple(origin), tuple(spacing), tuple(direction))
+    return _with_positive_spacing(Grid(dims, tuple(origin), tuple(spacing), tuple(direction)))
 
 
 def whole_extent(info: Any) -> Extent | None:

@@ -25,6 +25,10 @@ _FAILURE = re.compile(r"error|fail|truncat|mismatch|premature|cannot|could not",
 _MESSAGE = re.compile(r"^(ERROR|Generic Warning|Warning): In .*, line \d+\n(.+)", re.MULTILINE)
 
 
+#: VTK's marks of ghost and blanked points, no data.
+GHOSTS = "vtkGhostType"
+
+
 def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Extent | None = None) -> Any:
     """A vtkImageData with one point array per field.
 
@@ -86,7 +90,7 @@ def numeric_arrays(attributes: Any) -> dict[str, int]:
     arrays = {}
     for index in range(attributes.GetNumberOfArrays()):
         array = attributes.GetArray(index)  # None for strings
-        if array is None or array.IsA("vtkBitArray") or array.GetName() in (None, "", "vtkGhostType"):
+        if array is None or array.IsA("vtkBitArray") or array.GetName() in (None, "", GHOSTS):
             continue
         arrays[array.GetName()] = array.GetNumberOfComponents()
     return arrays

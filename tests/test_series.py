@@ -114,6 +114,41 @@ def test_points_are_preferred_unless_the_fields_are_on_cells(tmp_path):
     assert series.read(0, ["c"]).shape == (4, 5, 6, 1)
 
 
+def test_ghost_marks_and_words_are_no_fields(tmp_path):
+    from vtkmodules.vtkCommonCore import vtkStringArray
+
+    for step in range(3):
+        image = timed_image(step)
+        words = vtkStringArray()
+        words.SetName("words")
+        words.SetNumberOfValues(GRID.n_points)
+        image.GetPointData().AddArray(words)
+        if step == 2:
+            image.AllocatePointGhostArray()
+        write_image(tmp_path / f"{step}.vti", image)
+    series = open_series(tmp_path)
+    assert list(series.field_info) == ["density", "velocity"]
+    check(series, 3, "density")
+
+
+def test_several_times_in_one_vti(tmp_path):
+    from vtkmodules.vtkIOXML import vtkXMLImageDataWriter
+
+    writer = vtkXMLImageDataWriter()
+    writer.SetFileName(str(tmp_path / "a.vti"))
+    writer.SetNumberOfTimeSteps(3)
+    images = [timed_image(step) for step in range(3)]
+    writer.SetInputData(images[0])
+    writer.Start()
+    for step, image in enumerate(images):
+        writer.SetInputData(image)
+        writer.WriteNextTime(0.5 * step)
+    writer.Stop()
+    series = open_series(tmp_path / "a.vti")
+    assert series.thetas[:, 0].tolist() == [0, 1, 2]  # VTK's reader gives their numbers
+    check(series, 3, "density")
+
+
 @pytest.mark.parametrize(
     "suffix, module, writer",
     [("vtr", "vtkIOXML", "vtkXMLRectilinearGridWriter"), ("vtk", "vtkIOLegacy", "vtkRectilinearGridWriter")],
