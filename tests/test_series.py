@@ -146,7 +146,7 @@ def test_several_times_in_one_vti(tmp_path):
     writer.Stop()
     series = open_series(tmp_path / "a.vti")
     assert series.thetas[:, 0].tolist() == [0, 1, 2]  # VTK's reader gives their numbers
-    check(series, 3, "density")
+    check(series, 3, "density", grid=None)  # and VTK's writer leaves the origin out
 
 
 @pytest.mark.parametrize(
