@@ -36,7 +36,7 @@ def run(
     folder: Path,
     n: int = 64,
     n_steps: int = 101,
-    train_options: Sequence[str] = ("--preset", "fast"),
+    train_options: Sequence[str] = (),
     frame_dims: tuple[int, int, int] = (96, 96, 96),
 ) -> None:
     """Make everything in a folder; what is simulated already is not simulated again.
