@@ -280,12 +280,9 @@ def draw(report: Report, field: str, parameter: str, path: Path) -> None:
         axes.plot(thetas, shown, "-o", color=color, markersize=3, linewidth=1.4, label=label)
     for theta in thetas[trained]:
         axes.axvline(theta, color="0.88", linewidth=0.8, zorder=0)
-    axes.set(
-        xlabel=f"{parameter} (grey lines: training steps)",
-        ylabel="PSNR [dB]",
-        title=f"{field}: distance to the true steps",
-    )
-    axes.legend(frameon=False, loc="upper right", ncols=3, title="mean of the held-out steps")
+    axes.set(xlabel=f"{parameter} (grey lines: training steps)", ylabel="PSNR [dB]")
+    heading = f"{field}: distance to the true steps, with the mean of the held-out steps"
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(METHODS), title=heading)
     axes.spines[["top", "right"]].set_visible(False)
     try:
         figure.savefig(path)
