@@ -66,7 +66,8 @@ def evaluate(
     names = [field] if field else [each.name for each in network.fields]
     if as_json:
         names = names[:1]
-    truth = open_series(series[0] if len(series) == 1 else list(series), dims=dims, dtype=dtype)
+    paths = series[0] if len(series) == 1 else list(series)
+    truth = open_series(paths, dims=dims, dtype=dtype, fields=names)
     with _progress() as progress:
         reports = compare(network, truth, names, backend, progress)
     if plot:
