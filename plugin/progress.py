@@ -12,41 +12,52 @@ from typing import Any
 LINE_SECONDS = 10.0
 
 
+class TrainingProgress:
+    """Shows what a training run is at: called with a trainer's reports, `part` with the work before them."""
+
+    def __init__(self, show: Callable[[float, str, str], None]) -> None:
+        self._show = show
+
+    def __call__(self, report: Any) -> None:
+        """Samples, loss, PSNR and the time left."""
+        self._show(report.samples / report.total, "training", _text(report))
+
+    def part(self, what: str, done: float, total: float) -> None:
+        """Something of which so much is done."""
+        self._show(done / total, what, "")
+
+
 @contextlib.contextmanager
-def training_progress() -> Iterator[Callable[[Any], None]]:
-    """A callback for training reports that shows samples, loss, PSNR and the time left."""
+def training_progress() -> Iterator[TrainingProgress]:
+    """Progress as a bar on a terminal, as a line now and then elsewhere."""
     if sys.stderr.isatty():
-        with _bar() as callback:
-            yield callback
+        with _bar() as show:
+            yield TrainingProgress(show)
     else:
-        yield _lines()
+        yield TrainingProgress(_lines())
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[[Any], None]]:
+def _bar() -> Iterator[Callable[[float, str, str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f}%  {task.fields[text]}"),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%  {task.fields[text]}"))
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("training", total=1.0, text="reading the data")
-        yield lambda report: bar.update(task, completed=report.samples / report.total, text=_text(report))
+        task = bar.add_task("reading the data", total=1.0, text="")
+        yield lambda share, what, text: bar.update(task, completed=share, description=what, text=text)
 
 
-def _lines() -> Callable[[Any], None]:
-    last = -LINE_SECONDS
+def _lines() -> Callable[[float, str, str], None]:
+    last, shown = -LINE_SECONDS, ""
 
-    def callback(report: Any) -> None:
-        nonlocal last
-        if time.monotonic() - last >= LINE_SECONDS or report.samples == report.total:
-            last = time.monotonic()
-            print(f"training {100 * report.samples / report.total:3.0f}%  {_text(report)}", file=sys.stderr, flush=True)
+    def show(share: float, what: str, text: str) -> None:
+        nonlocal last, shown
+        if time.monotonic() - last >= LINE_SECONDS or share == 1 or what != shown:
+            last, shown = time.monotonic(), what
+            print(f"{what} {100 * share:3.0f}%  {text}".rstrip(), file=sys.stderr, flush=True)
 
-    return callback
+    return show
 
 
 def _text(report: Any) -> str:

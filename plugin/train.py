@@ -10,6 +10,7 @@ import click
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.settings import PRESETS, preset, with_file
+from hyperinr_core.training.teachers import TEACHERS
 
 
 @click.command()
@@ -26,6 +27,13 @@ from hyperinr_core.training.settings import PRESETS, preset, with_file
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
 )
+@click.option(
+    "--teacher",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "none", *TEACHERS]),
+    help="Whose volumes to learn between the steps; auto leaves steps out and takes what predicts them best.",
+)
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
@@ -39,6 +47,7 @@ def train(
     holdout: str | None,
     preset_name: str,
     config: str | None,
+    teacher: str,
     device: str,
     seed: int | None,
     resume: bool,
@@ -51,14 +60,16 @@ def train(
     """
     from hyperinr.filters.series import open_series
 
-    data = open_series(series[0] if len(series) == 1 else list(series), dims=dims, dtype=dtype)
+    paths = series[0] if len(series) == 1 else list(series)
+    data = open_series(paths, dims=dims, dtype=dtype, fields=list(fields) or None)
     chosen = training_steps(len(data), every, holdout, seed or 0)
     names = list(fields) or list(data.field_info)
     settings = preset(preset_name, data.grid)
+    settings = settings.replace(distillation={"teacher": teacher})
     if config:
         settings = with_file(settings, config)
     if seed is not None:
-        settings = type(settings)(settings.encoding, settings.network, settings.training.replace(seed=seed))
+        settings = settings.replace(training={"seed": seed})
     click.echo(
         f"{data.source}: {len(data)} steps of {' x '.join(map(str, data.grid.dims))}, training on {len(chosen)}; "
         f"fields: {', '.join(names)}"
@@ -108,17 +119,27 @@ def _random_share(n_steps: int, share: float, seed: int) -> set[int]:
 
 def _train(data: Any, output: Path, names: list[str], settings: Any, device: str, resume: bool) -> Any:
     from hyperinr.plugin.progress import training_progress
+    from hyperinr_core.training.lesson import Lesson
     from hyperinr_core.training.run import train as run
     from hyperinr_core.training.trainer import Interrupted, choose_device
 
     try:
         with training_progress() as progress:
-            return run(data, output, names, settings, choose_device(device), resume, progress)
-    except Interrupted:
-        click.echo(
-            f"\nStopped. The state is kept in {output}.checkpoint; repeat the command with --resume to go on.", err=True
-        )
+            lesson = Lesson(say_choice, progress.part)
+            return run(data, output, names, settings, choose_device(device), resume, progress, lesson)
+    except (Interrupted, KeyboardInterrupt):
+        click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
         sys.exit(130)
+
+
+def say_choice(name: str, choice: Any) -> None:
+    """Print which teacher a field gets, and the evidence."""
+    click.echo(f"{name}: teacher {choice.teacher}, {choice.reason}.")
+    if choice.psnr:
+        ranking = sorted(choice.psnr.items(), key=lambda item: -item[1])
+        click.echo("  left-out training steps: " + ", ".join(f"{kind} {psnr:.1f} dB" for kind, psnr in ranking))
+    if choice.per_gap:
+        click.echo("  by gap: " + ", ".join(choice.per_gap))
 
 
 def _say_result(model: Any, data: Any, chosen: list[int], output: Path) -> None:

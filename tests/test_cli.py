@@ -96,8 +96,8 @@ def test_interrupted_training_resumes(series, quick, tmp_path):
     (tmp_path / "long.json").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "hyperinr.plugin.cli", *map(str, arguments)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    line = process.stderr.readline()  # the first report: training is under way
-    assert "training" in line
+    while "training" not in (line := process.stderr.readline()):
+        assert line, "the command ended before training was under way"
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 130, rest

@@ -16,7 +16,7 @@ from hyperinr_core.training import trainer as trainer_module
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.run import encoder_positions, train
 from hyperinr_core.training.samples import SampleStream, scan_fields
-from hyperinr_core.training.settings import RunConfig, TrainingConfig, preset, with_file
+from hyperinr_core.training.settings import DistillationConfig, RunConfig, TrainingConfig, preset, with_file
 from hyperinr_core.training.trainer import Interrupted, choose_device
 from hyperinr_core.volume import Grid, VolumeSeries
 
@@ -24,11 +24,12 @@ SMALL = RunConfig(
     EncodingConfig(n_levels=4, n_features_per_level=2, log2_hashmap_size=10, per_level_scale=1.5),
     NetworkConfig(16, 2),
     TrainingConfig(samples=400_000, batch_points=1000, lr_encoding=1e-2, lr_network=5e-3),
+    distillation=DistillationConfig(teacher="none"),
 )
 
 
 def with_training(**changes) -> RunConfig:
-    return RunConfig(SMALL.encoding, SMALL.network, SMALL.training.replace(**changes))
+    return SMALL.replace(training=changes)
 
 
 def test_training_reaches_the_data(tmp_path):
@@ -121,9 +122,9 @@ def test_plane_uses_two_dimensional_encoders(tmp_path):
     series = moving_blob(dims=(20, 16, 1))
     config = preset("fast", series.grid)
     assert config.encoding.n_pos_dims == 2 and config.encoding.base_resolution == 8
-    config = RunConfig(
-        config.encoding.replace(n_levels=3), SMALL.network, SMALL.training.replace(samples=80_000, batch_points=100)
-    )
+    encoding = config.encoding.replace(n_levels=3)
+    config = RunConfig(encoding, SMALL.network, SMALL.training.replace(samples=80_000, batch_points=100))
+    config = config.replace(distillation={"teacher": "none"})
     model = train(series, tmp_path / "m.hinr", ["density"], config)
     assert min(model.quality["training_psnr_db"]["density"]) > 25
 
@@ -197,12 +198,12 @@ def test_series_larger_than_memory_is_streamed():
 
 def test_encoder_positions():
     series = moving_blob(thetas=[0, 0.5, 2])
-    assert encoder_positions(series, 0).ravel().tolist() == [0, 0.5, 2]
-    assert encoder_positions(series, 5).ravel().tolist() == [0, 0.5, 1, 1.5, 2]
+    assert encoder_positions(series, SMALL).ravel().tolist() == [0, 0.5, 2]
+    assert encoder_positions(series, SMALL.replace(encoders={"count": 5})).ravel().tolist() == [0, 0.5, 1, 1.5, 2]
 
 
 def test_fewer_encoders_than_steps_train_through_the_interpolation(tmp_path):
-    model = train(moving_blob(n_steps=9), tmp_path / "m.hinr", ["density"], with_training(n_encoders=4))
+    model = train(moving_blob(n_steps=9), tmp_path / "m.hinr", ["density"], SMALL.replace(encoders={"count": 4}))
     assert model.encoder_positions.shape == (4, 1)
     assert np.mean(model.quality["training_psnr_db"]["density"]) > 30
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,15 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.metrics import psnr
 from hyperinr_core.training.checkpoint import checkpoint_path
+from hyperinr_core.training.lesson import Lesson, Taught, teach
+from hyperinr_core.training.placement import place
 from hyperinr_core.training.samples import SampleStream, scan_fields
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.trainer import Report, Trainer
 from hyperinr_core.volume import Field, Parameter, VolumeSeries
+
+#: Teacher volumes that the finished model is compared to, at most.
+N_COMPARED = 16
 
 #: Points of each training step that the stored quality is measured on, at most (whole planes of z).
 QUALITY_POINTS = 1 << 20
@@ -30,13 +36,15 @@ def train(
     device: str = "cpu",
     resume: bool = False,
     progress: Callable[[Report], Any] | None = None,
+    lesson: Lesson | None = None,
 ) -> HyperINR:
-    """Train on every step of a series and write the model.
+    """Train on every step of a series, and on a teacher's volumes between them, and write the model.
 
     Parameters
     ----------
     names : fields to learn, all of them in one model.
     resume : go on from the checkpoint beside `output` if there is one.
+    lesson : hears of the teachers; see `Lesson`.
 
     Raises
     ------
@@ -49,34 +57,38 @@ def train(
             f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
         )
     _check_folder(path)
-    memory = config.training.memory_mb << 20
+    training, memory = config.training, config.training.memory_mb << 20
     fields = scan_fields(series, names, memory)
+    taught = teach(series, names, config, Path(f"{os.fspath(output)}.teacher"), device, lesson or Lesson())
     stream = SampleStream(
-        series, fields, config.training.batch_steps, config.training.batch_points, memory, config.training.seed
+        taught.series, fields, training.batch_steps, training.batch_points, memory, training.seed, taught.weights
     )
-    positions = encoder_positions(series, config.training.n_encoders)
-    trainer = Trainer(stream, positions, parameters_of(series), fields, config, device)
+    positions = encoder_positions(series, config)
+    trainer = Trainer(stream, positions, parameters_of(series), fields, config, device, taught.interpolation)
     if path.exists():
         trainer.load_state(path)
     model = trainer.run(path, progress)
-    model.provenance = _provenance(series, config, device, trainer.evaluator.name)
+    model.provenance = {
+        **_provenance(series, config, device, trainer.evaluator.name),
+        "teachers": {name: choice.to_dict() for name, choice in taught.choices.items()},
+    }
     model.encoder_params = model.encoder_params.astype(
         np.float16
     )  # as it will be stored, so that quality is what users get
     model.quality = measure_quality(model, series)
+    model.quality["teacher_psnr_db"] = compare_to_teacher(model, taught)
     hinr.save(model, output)
     path.unlink(missing_ok=True)
+    taught.remove()
     return model
 
 
-def encoder_positions(series: VolumeSeries, n_encoders: int) -> np.ndarray:
-    """(N, P) positions: the training thetas, or so many spread evenly over a single parameter's range."""
-    if n_encoders in (0, len(series)):
+def encoder_positions(series: VolumeSeries, config: RunConfig) -> np.ndarray:
+    """(N, P) positions: the training thetas, or as many as the settings ask for, placed as they say."""
+    if config.encoders.count in (0, len(series)) and not (config.encoders.poisson or config.encoders.gaussian):
         return series.thetas.copy()
-    if series.thetas.shape[1] > 1:
-        raise ParameterError(f"n_encoders is {n_encoders}; expected 0 for a series with several parameters")
-    low, high = series.thetas[0, 0], series.thetas[-1, 0]
-    return np.linspace(low, high, n_encoders if high > low else 1)[:, None]
+    count = config.encoders.count or len(series)
+    return place(series, config.encoders.replace(count=count), config.training.seed)
 
 
 def parameters_of(series: VolumeSeries) -> tuple[Parameter, ...]:
@@ -104,6 +116,21 @@ def measure_quality(model: HyperINR, series: VolumeSeries) -> dict[str, Any]:
         for field in model.fields:
             per_field[field.name].append(_psnr(found[field.name], expected[field.name], field))
     return {"training_psnr_db": per_field, "planes_per_step": len(planes)}
+
+
+def compare_to_teacher(model: HyperINR, taught: Taught) -> dict[str, list[float]]:
+    """PSNR in dB of the model against its teacher, at up to N_COMPARED of the teacher's thetas; nothing without one."""
+    between = np.flatnonzero(~taught.is_truth)
+    if len(between) > N_COMPARED:
+        between = between[np.linspace(0, len(between) - 1, N_COMPARED).round().astype(int)]
+    per_field: dict[str, list[float]] = {field.name: [] for field in model.fields if len(between)}
+    for step in between:
+        inr = model.generate(taught.series.thetas[step])
+        expected = inr.split(taught.series.read(int(step), [field.name for field in model.fields]))
+        found = inr.split(inr.sample_grid())
+        for field in model.fields if per_field else ():
+            per_field[field.name].append(_psnr(found[field.name], expected[field.name], field))
+    return per_field
 
 
 def _psnr(values: np.ndarray, truth: np.ndarray, field: Field) -> float | None:

@@ -69,6 +69,10 @@ class SampleStream:
 
     While the series fits, every step is resident. Otherwise a window over a shuffled order of blocks is, which moves on
     by one block each time about as many points were drawn as a block holds; the next block is read meanwhile.
+
+    Parameters
+    ----------
+    step_weights : (n,) float32 how much each step counts in the loss; 1 when None.
     """
 
     def __init__(
@@ -79,8 +83,10 @@ class SampleStream:
         batch_points: int,
         memory_bytes: int,
         seed: int,
+        step_weights: np.ndarray | None = None,
     ) -> None:
         self.series = series
+        self._step_weights = np.ones(len(series), np.float32) if step_weights is None else step_weights
         self._names = [field.name for field in fields]
         limits = np.array([pair for field in fields for pair in field.value_range], np.float32)
         self._low = limits[:, 0]
@@ -113,8 +119,8 @@ class SampleStream:
             index = rng.integers(0, len(values), self._batch_points)
             targets[row] = values[index]
             points[row] = self._unit_points(index, block)
-        thetas = self.series.thetas[[self._block(slot).step for slot in chosen]]
-        return Batch(thetas, points, targets, np.ones(len(chosen), np.float32))
+        steps = [self._block(slot).step for slot in chosen]
+        return Batch(self.series.thetas[steps], points, targets, self._step_weights[steps])
 
     def close(self) -> None:
         """Stop reading ahead and drop the data."""

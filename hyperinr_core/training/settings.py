@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from hyperinr_core.config import Config, EncodingConfig, NetworkConfig
@@ -23,7 +23,6 @@ class TrainingConfig(Config):
     lr_encoding, lr_network : Adam's rates for hash tables and shared network; both fall to zero along a cosine.
     beta1, beta2, eps : Adam's other settings, the paper's by default (section 4).
     loss : l1 (the paper's for volumes) or l2.
-    n_encoders : encoders placed over the parameter's range; 0 puts one on each training step.
     memory_mb : training data kept in memory at a time; more than that is streamed from the files.
     seed : decides initialisation and every drawn point; equal seeds give equal models on a CPU.
     """
@@ -37,7 +36,6 @@ class TrainingConfig(Config):
     beta2: float = 0.999
     eps: float = 1e-10
     loss: str = "l1"
-    n_encoders: int = 0
     memory_mb: int = 4096
     seed: int = 0
 
@@ -51,22 +49,87 @@ class TrainingConfig(Config):
         "beta2": (0.0, 0.9999999),
         "eps": (1e-30, 1.0),
         "loss": ("l1", "l2"),
-        "n_encoders": (0, 1 << 20),
         "memory_mb": (1, 1 << 30),
         "seed": (0, 2**63 - 1),
     }
 
 
 @dataclass(frozen=True)
+class PlacementConfig(Config):
+    """Where positions in parameter space are put.
+
+    Attributes
+    ----------
+    count : how many; 0 for the default of what is placed.
+    poisson : share that Poisson disks place, evenly but not regularly.
+    gaussian : share that normal distributions around the training thetas place; the rest is uniform.
+    sigma : those distributions' standard deviation, in ranges of the parameters.
+    """
+
+    count: int = 0
+    poisson: float = 0.0
+    gaussian: float = 0.0
+    sigma: float = 0.02
+
+    LIMITS: ClassVar[dict[str, tuple]] = {
+        "count": (0, 1 << 20),
+        "poisson": (0.0, 1.0),
+        "gaussian": (0.0, 1.0),
+        "sigma": (1e-6, 1.0),
+    }
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.poisson + self.gaussian > 1:
+            raise ParameterError(
+                f"the shares poisson {self.poisson:g} and gaussian {self.gaussian:g} exceed 1; expected a sum of at most 1"
+            )
+
+
+@dataclass(frozen=True)
+class DistillationConfig(PlacementConfig):
+    """Whose volumes a model learns between the training steps; the placement is theirs (0: four in each gap).
+
+    Attributes
+    ----------
+    teacher : auto, none, or a teacher's name.
+    teacher_samples : points that a neural teacher is fitted to; 0 for its default.
+    weight : how much a teacher's volume counts in the loss, where a training step counts 1.
+    storage : where a teacher's volumes are kept: memory, file, on_demand (not at all), or auto, which is what fits.
+    """
+
+    teacher: str = "auto"
+    teacher_samples: int = 0
+    weight: float = 1.0
+    storage: str = "auto"
+
+    LIMITS: ClassVar[dict[str, tuple]] = {
+        **PlacementConfig.LIMITS,
+        "teacher_samples": (0, 10**15),
+        "weight": (0.0, 1e6),
+        "storage": ("auto", "memory", "file", "on_demand"),
+    }
+
+
+@dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides a model besides its data."""
+    """Everything that decides a model besides its data.
+
+    `encoders` places the encoders; a count of 0 puts one on each training step.
+    """
 
     encoding: EncodingConfig
     network: NetworkConfig
     training: TrainingConfig
+    encoders: PlacementConfig = PlacementConfig()
+    distillation: DistillationConfig = DistillationConfig()
 
     def to_dict(self) -> dict:
-        return {name: getattr(self, name).to_dict() for name in ("encoding", "network", "training")}
+        return {part.name: getattr(self, part.name).to_dict() for part in fields(self)}
+
+    def replace(self, **parts: dict) -> RunConfig:
+        """A copy in which some settings of some parts are changed, as in replace(training={"seed": 1})."""
+        return replace(self, **{name: getattr(self, name).replace(**changes) for name, changes in parts.items()})
 
 
 #: Points drawn by each preset.
@@ -92,15 +155,18 @@ def preset(name: str, grid: Grid) -> RunConfig:
 def with_file(config: RunConfig, path: str | os.PathLike) -> RunConfig:
     """The settings with those of a JSON file in their place.
 
-    The file holds an object with any of the keys encoding, network, training, each an object with any of their settings.
+    The file holds an object with any of the keys encoding, network, training, encoders, distillation, each an object with
+    any of their settings.
     """
     try:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
     except (OSError, ValueError) as error:
         raise ParameterError(f"{path} is no readable JSON file ({error}); expected an object of settings") from error
-    if not isinstance(document, dict) or not set(document) <= {"encoding", "network", "training"}:
+    known = [part.name for part in fields(RunConfig)]
+    if not isinstance(document, dict) or not set(document) <= set(known):
         found = sorted(document) if isinstance(document, dict) else type(document).__name__
-        raise ParameterError(f"{path} holds {found}; expected an object with keys encoding, network, training")
-    parts = {name: getattr(config, name).replace(**changes) for name, changes in document.items()}
-    return RunConfig(**{"encoding": config.encoding, "network": config.network, "training": config.training, **parts})
+        raise ParameterError(f"{path} holds {found}; expected an object with keys {', '.join(known)}")
+    if not all(isinstance(changes, dict) for changes in document.values()):
+        raise ParameterError(f"{path} holds a value that is no object; expected settings by name under each key")
+    return config.replace(**document)

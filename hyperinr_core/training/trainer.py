@@ -55,6 +55,7 @@ class Trainer:
     encoder_positions : (N, P), increasing when P is 1.
     parameters, fields : what the model will say of itself.
     device : "cpu" or "cuda".
+    interpolation : how encoders blend, in training and later; linear or idw when None.
     """
 
     def __init__(
@@ -65,12 +66,14 @@ class Trainer:
         fields: tuple[Field, ...],
         config: RunConfig,
         device: str = "cpu",
+        interpolation: str | None = None,
     ) -> None:
         self.config = config
         self.device = torch.device(device)
         self._stream = stream
         self._digest = checkpoint.fingerprint(stream.series, fields, config)
-        self.model = _initial_model(stream, encoder_positions, parameters, fields, config)
+        interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
+        self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation)
         self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
         self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
         self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
@@ -221,6 +224,7 @@ def _initial_model(
     parameters: tuple[Parameter, ...],
     fields: tuple[Field, ...],
     config: RunConfig,
+    interpolation: str,
 ) -> HyperINR:
     """All encoders start as one, so that blending them means something from the first step on."""
     rng = np.random.Generator(np.random.Philox(key=np.array([config.training.seed, 2**64 - 1], np.uint64)))
@@ -239,7 +243,7 @@ def _initial_model(
         encoder_positions,
         np.tile(table, (len(encoder_positions), 1)),
         np.concatenate(layers).astype(np.float32),
-        "linear" if len(parameters) == 1 else "idw",
+        interpolation,
     )
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +18,26 @@ from hyperinr_core.volume import VolumeSeries
 
 #: Training volumes a teacher keeps in memory.
 N_KEPT = 8
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a teacher that learns is fitted.
+
+    Attributes
+    ----------
+    samples : points drawn in all; 0 for the teacher's default.
+    state : where an interrupted fit is kept and found again; deleted by the caller.
+    memory_bytes : training data in memory at a time.
+    progress : called with the finished fraction about twice a second.
+    """
+
+    samples: int = 0
+    seed: int = 0
+    state: Path | None = None
+    memory_bytes: int = 1 << 32
+    device: str = "cpu"
+    progress: Callable[[float], Any] | None = None
 
 
 class Teacher(ABC):
@@ -38,6 +62,10 @@ class Teacher(ABC):
         self.series, self.field = series, field
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
+
+    def fit(self, settings: FitSettings) -> None:
+        """Learn what `evaluate` needs; teachers that work from the training volumes themselves have nothing to learn."""
+        return
 
     @abstractmethod
     def evaluate(self, theta: np.ndarray) -> np.ndarray:

@@ -62,7 +62,6 @@ class Flow(Teacher):
         periodic = periodic_axes([self.volume(0), self.volume(len(series) - 1)])
         self.periodic = periodic[1:] if self._plane else periodic
         self._lattice = Lattice(series.grid.shape[1:] if self._plane else series.grid.shape, self.periodic)
-        self._scale: float | None = None
 
     def without(self, step: int) -> Flow:
         """The flow of a series that lacks a step; gaps that both have are computed once."""
@@ -108,13 +107,16 @@ class Flow(Teacher):
     def _motion(self, gap: int) -> np.ndarray:
         """(D, ...) displacement over a gap, by its middle."""
         key = (self._times[gap], self._times[gap + 1])
-        return self._motions.get(key, lambda: optical_flow(self._normal(gap), self._normal(gap + 1), self.periodic))
+        return self._motions.get(key, lambda: self._find_motion(gap))
 
-    def _normal(self, step: int) -> np.ndarray:
-        channels = self._channels(step)
-        if self._scale is None:
-            self._scale = 1 / max(float(np.ptp(channels)), 1e-30)
-        return channels * np.float32(self._scale)
+    def _find_motion(self, gap: int) -> np.ndarray:
+        before, after = self._channels(gap), self._channels(gap + 1)
+        # to the pair's own range, so that a motion does not depend on what else is in the series
+        extent = max(float(before.max()), float(after.max())) - min(float(before.min()), float(after.min()))
+        if extent == 0:
+            return np.zeros((len(self.periodic), *before.shape[1:]), np.float32)
+        scale = np.float32(1 / extent)
+        return optical_flow(before * scale, after * scale, self.periodic)
 
     def _channels(self, step: int) -> np.ndarray:
         """(c, nz, ny, nx) of a training step, or (c, ny, nx) of a plane."""

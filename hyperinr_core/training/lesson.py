@@ -1,0 +1,111 @@
+"""Before the training: a teacher is chosen for each field, fitted, and asked for its volumes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperinr_core.training.choice import Choice, PerGap, choose
+from hyperinr_core.training.distillation import DistillationSet
+from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.training.teachers import create
+from hyperinr_core.training.teachers.base import FitSettings, Teacher
+from hyperinr_core.volume import VolumeSeries
+
+
+@dataclass
+class Lesson:
+    """What wants to be told while teachers are at work.
+
+    Attributes
+    ----------
+    chosen : called with a field's name and its `Choice`.
+    progress : called with what is being done, how much of it is finished, and how much there is.
+    """
+
+    chosen: Callable[[str, Choice], Any] = lambda name, choice: None
+    progress: Callable[[str, float, float], Any] = lambda what, done, total: None
+
+
+@dataclass
+class Taught:
+    """What a model is trained on.
+
+    Attributes
+    ----------
+    series : training steps and teacher volumes, by theta.
+    is_truth : (n,) which of them are training steps.
+    weights : (n,) float32 how much each counts in the loss.
+    interpolation : how encoders blend; None for the default.
+    """
+
+    series: VolumeSeries
+    is_truth: np.ndarray
+    weights: np.ndarray
+    interpolation: str | None
+    choices: dict[str, Choice] = field(default_factory=dict)
+    remove: Callable[[], None] = lambda: None
+
+
+def teach(
+    series: VolumeSeries, names: Sequence[str], config: RunConfig, folder: Path, device: str, lesson: Lesson
+) -> Taught:
+    """Choose, fit and question the teachers that the settings ask for.
+
+    Parameters
+    ----------
+    folder : where teachers keep what an interrupted run goes on from.
+    """
+    choices = {name: _choice(series, name, config.distillation.teacher, lesson) for name in names}
+    for name, choice in choices.items():
+        lesson.chosen(name, choice)
+    interpolations = {choice.interpolation for choice in choices.values()}
+    interpolation = interpolations.pop() if len(series.parameters) == 1 and len(interpolations) == 1 else None
+    if all(choice.teacher == "none" for choice in choices.values()):
+        n = len(series)
+        return Taught(series, np.ones(n, bool), np.ones(n, np.float32), interpolation, choices)
+    teachers = _fitted(series, choices, config, folder, device, lesson)
+    memory, seed = config.training.memory_mb << 20, config.training.seed
+    distilled = DistillationSet(series, teachers, config.distillation, folder, memory, seed)
+    distilled.precompute(os.cpu_count() or 1, lambda done, total: lesson.progress("asking the teacher", done, total))
+    weights = np.where(distilled.is_truth, 1, config.distillation.weight).astype(np.float32)
+    return Taught(distilled.series, distilled.is_truth, weights, interpolation, choices, distilled.remove)
+
+
+def _choice(series: VolumeSeries, name: str, teacher: str, lesson: Lesson) -> Choice:
+    if teacher != "auto":
+        return Choice(teacher, "asked for")
+    return choose(
+        series,
+        name,
+        n_workers=os.cpu_count() or 1,
+        progress=lambda done, total: lesson.progress(f"choosing a teacher for {name}", done, total),
+    )
+
+
+def _fitted(
+    series: VolumeSeries, choices: dict[str, Choice], config: RunConfig, folder: Path, device: str, lesson: Lesson
+) -> dict[str, Teacher]:
+    """A teacher for each field; one that is not worth having is replaced by the plainest, since all fields share a set."""
+    teachers: dict[str, Teacher] = {}
+    for number, (name, choice) in enumerate(choices.items()):
+        if choice.per_gap:
+            teachers[name] = PerGap(series, name, choice.per_gap)
+            continue
+        teachers[name] = create("linear" if choice.teacher == "none" else choice.teacher, series, name)
+        teachers[name].fit(
+            FitSettings(
+                config.distillation.teacher_samples,
+                config.training.seed,
+                folder / f"state_{number}.safetensors",
+                config.training.memory_mb << 20,
+                device,
+                lambda done, name=name: lesson.progress(f"fitting the teacher of {name}", done, 1.0),
+            )
+        )
+    return teachers
