@@ -72,6 +72,7 @@ _SIGNATURES = {
     "hinr_sample_grid": [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
     "hinr_backward": [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_int,
                       POINTER(c_double), c_void_p, c_void_p, c_int64],
+    "hinr_peak": [c_int, c_int, POINTER(c_double)],
     "hinr_adam": [c_int, *[c_void_p] * 4, c_int64, c_int64, *[c_double] * 4, c_int],
 }
 # fmt: on

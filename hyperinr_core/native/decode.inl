@@ -59,7 +59,8 @@ struct NetworkBFloat16 {
         const int64_t stride = model.max_pad / 2;
         uint32_t *a = (uint32_t *)s.a, *b = (uint32_t *)s.b;
         int64_t in_stride = model.layers[0].in_pad / 2;
-        for (int64_t i = 0; i < n * in_stride * 2; i += W) store_bf16(b + i / 2, load(s.features + i));
+        for (int64_t i = 0; i < n * in_stride * 2; i += W)
+            _mm256_storeu_si256((__m256i *)(b + i / 2), (__m256i)_mm512_cvtneps_pbh(load(s.features + i)));
         const uint32_t *in = b;
         const Layer &last = model.layers[model.n_layers - 1];
         const bool dots = last.n_out <= kMaxDots;

@@ -72,9 +72,8 @@ static void locate(float scale, const float *x, int64_t n, uint32_t *corner, flo
 }
 
 // The part of the index that y and z decide: combined with x by ^ in a hashed level, by + in a dense one.
-HINR_INLINE uint32_t yz_index(const Level &level, uint32_t y, uint32_t z) {
-    if (level.hashed) return (y * kPrimeY) ^ (z * kPrimeZ);
-    return (y + z * level.resolution) * level.resolution;
+template <bool Hashed> HINR_INLINE uint32_t yz_index(const Level &level, uint32_t y, uint32_t z) {
+    return Hashed ? (y * kPrimeY) ^ (z * kPrimeZ) : (y + z * level.resolution) * level.resolution;
 }
 
 // ---- rows ----
@@ -88,19 +87,22 @@ HINR_INLINE void combine_level(const Level &level, const T *table, const float *
     if (level.hashed && level.size >= E) {
         // x is hashed by 1 and groups are aligned, so a group's entries are one aligned line in permuted order.
         const uint32_t mask = level.size - 1;
+        uint32_t lines[N];
         Lanes lanes[N];
         Vec w[N];
         for (int j = 0; j < N; ++j) {
+            lines[j] = bases[j] & mask & ~(E - 1);
             uint32_t lane[W];
             for (uint32_t i = 0; i < W; ++i) lane[i] = V > 1 ? i : ((i / F) ^ (bases[j] & (E - 1))) * F + i % F;
             lanes[j] = lanes_from(lane);
             w[j] = set1(weights[j]);
         }
         for (int64_t g = 0; g < n_groups; ++g) {
+            const uint32_t x = groups[g] & mask;
             for (int v = 0; v < V; ++v) {
                 Vec total = set1(0);
                 for (int j = 0; j < N; ++j) {
-                    const T *line = entries + int64_t((groups[g] ^ bases[j]) & mask & ~(E - 1)) * F + v * W;
+                    const T *line = entries + size_t(x ^ lines[j]) * F + v * W;
                     const Vec entry = E > 1 ? permute(load(line), lanes[j]) : load(line);
                     total = j ? madd(w[j], entry, total) : mul(w[j], entry);
                 }
@@ -153,7 +155,8 @@ HINR_INLINE void combine_row(const Model &model, const T *table, const GridPlan 
         uint32_t bases[4];
         for (uint32_t j = 0; j < 4; ++j) {
             weights[j] = volume ? wy[j & 1] * wz[j >> 1] : wy[j & 1];
-            bases[j] = yz_index(level, y + (j & 1), z + (j >> 1));
+            const uint32_t corner_y = y + (j & 1), corner_z = z + (j >> 1);
+            bases[j] = level.hashed ? yz_index<true>(level, corner_y, corner_z) : yz_index<false>(level, corner_y, corner_z);
         }
         float *out = buffer + p.row_offset;
         if (volume) combine_level<F, 4>(level, table, weights, bases, p.groups, p.n_groups, out);
@@ -184,26 +187,53 @@ struct Located {
     float fraction[kBlock];     // in x
 };
 
-template <int D> HINR_INLINE void locate_block(const Level &level, const float *points, int n, Located &at) {
+// The corners of a block of points on a level; coordinates (D, kBlock). Loops are kept simple enough to be vectorised.
+template <int D, bool Hashed>
+HINR_INLINE void locate_block(const Level &level, const float (*coordinates)[kBlock], int n, Located &at) {
     constexpr int N = D == 3 ? 4 : 2;
-    const uint32_t mask = level.size - 1;
+    const uint32_t mask = level.size - 1, size = level.size;
+    const float scale = level.scale;
+    uint32_t corner[3][kBlock], base[4][kBlock];
+    float fraction[3][kBlock];
+    for (int d = 0; d < D; ++d)
+        for (int i = 0; i < n; ++i) locate_one(scale, coordinates[d][i], corner[d][i], fraction[d][i]);
     for (int i = 0; i < n; ++i) {
-        uint32_t x, y, z = 0;
-        float fy, fz = 0;
-        locate_one(level.scale, points[i * D], x, at.fraction[i]);
-        locate_one(level.scale, points[i * D + 1], y, fy);
-        if (D == 3) locate_one(level.scale, points[i * D + 2], z, fz);
+        const float fy = fraction[1][i], fz = D == 3 ? fraction[2][i] : 0;
         const float wy[2] = {1 - fy, fy}, wz[2] = {1 - fz, fz};
+        at.fraction[i] = fraction[0][i];
         for (uint32_t j = 0; j < N; ++j) {
             at.weight[j][i] = D == 3 ? wy[j & 1] * wz[j >> 1] : wy[j & 1];
-            const uint32_t base = yz_index(level, y + (j & 1), z + (j >> 1));
-            for (uint32_t k = 0; k < 2; ++k) {
-                const uint32_t dense = base + x + k;  // within two sizes: points lie in [0, 1]
-                at.index[2 * j + k][i] =
-                    level.hashed ? (base ^ (x + k)) & mask : dense - (dense >= level.size ? level.size : 0);
+            base[j][i] = yz_index<Hashed>(level, corner[1][i] + (j & 1), D == 3 ? corner[2][i] + (j >> 1) : 0);
+        }
+    }
+    for (uint32_t j = 0; j < N; ++j) {
+        for (uint32_t k = 0; k < 2; ++k) {
+            for (int i = 0; i < n; ++i) {
+                const uint32_t x = corner[0][i] + k, dense = base[j][i] + x;
+                // a dense index lies within two sizes, since points lie in [0, 1]
+                at.index[2 * j + k][i] = Hashed ? (base[j][i] ^ x) & mask : dense - (dense >= size ? size : 0);
             }
         }
     }
+}
+
+template <int D>
+HINR_INLINE void locate_block(const Level &level, const float (*coordinates)[kBlock], int n, Located &at) {
+    if (level.hashed) locate_block<D, true>(level, coordinates, n, at);
+    else locate_block<D, false>(level, coordinates, n, at);
+}
+
+template <int D> HINR_INLINE void split_coordinates(const float *points, int n, float (*coordinates)[kBlock]) {
+    for (int i = 0; i < n; ++i)
+        for (int d = 0; d < D; ++d) coordinates[d][i] = points[i * D + d];
+}
+
+// A level that does not stay in the nearest cache is asked for while the one before is worked on.
+template <int D, int F, class T> HINR_INLINE void prefetch(const Level &level, const T *table, const Located &at, int n) {
+    if (level.size * sizeof(T) * F < (1 << 14)) return;
+    const T *entries = table + level.offset * F;
+    for (int j = 0; j < (D == 3 ? 8 : 4); ++j)
+        for (int i = 0; i < n; ++i) HINR_PREFETCH(entries + size_t(at.index[j][i]) * F);
 }
 
 template <int D, int F, class T>
@@ -211,18 +241,24 @@ HINR_INLINE void encode_points(const Model &model, const T *table, const float *
                                int64_t stride) {
     using Feature = typename Features<F>::type;
     constexpr int N = D == 3 ? 4 : 2;
-    Located at;
+    float coordinates[D][kBlock];
+    Located located[2];
+    split_coordinates<D>(points, n, coordinates);
+    locate_block<D>(model.levels[0], coordinates, n, located[0]);
     for (int l = 0; l < model.n_levels; ++l) {
-        const Level &level = model.levels[l];
-        const T *entries = table + level.offset * F;
-        locate_block<D>(level, points, n, at);
+        const Located &at = located[l & 1];
+        if (l + 1 < model.n_levels) {
+            locate_block<D>(model.levels[l + 1], coordinates, n, located[(l + 1) & 1]);
+            prefetch<D, F>(model.levels[l + 1], table, located[(l + 1) & 1], n);
+        }
+        const T *entries = table + model.levels[l].offset * F;
         for (int i = 0; i < n; ++i) {
             Feature side[2];
             for (int k = 0; k < 2; ++k) {
-                side[k] = mul(splat(at.weight[0][i], Feature()), load_features<F>(entries + int64_t(at.index[k][i]) * F));
+                side[k] = mul(splat(at.weight[0][i], Feature()), load_features<F>(entries + size_t(at.index[k][i]) * F));
                 for (int j = 1; j < N; ++j)
                     side[k] = madd(splat(at.weight[j][i], Feature()),
-                                   load_features<F>(entries + int64_t(at.index[2 * j + k][i]) * F), side[k]);
+                                   load_features<F>(entries + size_t(at.index[2 * j + k][i]) * F), side[k]);
             }
             store_features<F>(features + i * stride + l * F,
                               madd(splat(at.fraction[i], Feature()), sub(side[1], side[0]), side[0]));
@@ -239,7 +275,9 @@ HINR_INLINE void scatter_points(const Level &level, const float *points, const f
     Located at;
     for (int64_t begin = 0; begin < n; begin += kBlock) {
         const int count = int(n - begin < kBlock ? n - begin : kBlock);
-        locate_block<D>(level, points + begin * D, count, at);
+        float coordinates[D][kBlock];
+        split_coordinates<D>(points + begin * D, count, coordinates);
+        locate_block<D>(level, coordinates, count, at);
         for (int i = 0; i < count; ++i) {
             const Feature g = load_features<F>(grad_features + (begin + i) * F);
             const float side[2] = {1 - at.fraction[i], at.fraction[i]};

@@ -92,6 +92,9 @@ HINR_API int hinr_backward(const hinr_model *model, const float *tables, int64_t
 HINR_API int hinr_adam(int isa, float *params, const float *grad, float *m, float *v, int64_t n, int64_t step,
                        double lr, double beta1, double beta2, double eps, int skip_zero);
 
+/* Runs every thread at the processor's limit for a moment: multiply-adds per second of all threads together. */
+HINR_API int hinr_peak(int isa, int precision, double *per_second);
+
 #ifdef __cplusplus
 }
 #endif

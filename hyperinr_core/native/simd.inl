@@ -62,12 +62,8 @@ using Lanes = __m256i;
 HINR_INLINE Lanes lanes_from(const uint32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 HINR_INLINE Vec permute(Vec a, Lanes lanes) { return _mm256_permutevar8x32_ps(a, lanes); }
 
-#else  // any processor, any compiler: four lanes that compilers turn into whatever vectors there are
+#else  // any processor: four lanes, as the compiler's own vectors where it has them
 
-constexpr int W = 4;
-struct Vec { float lane[W]; };
-struct Lanes { uint32_t lane[W]; };
-#define HINR_LANES(expression) do { Vec r; for (int i = 0; i < W; ++i) r.lane[i] = (expression); return r; } while (0)
 HINR_INLINE float half_to_float(uint16_t h) {
     // Shifting a half into a float's fields leaves the exponent 112 too low; multiplying mends denormals as well.
     const uint32_t magnitude = uint32_t(h & 0x7fff) << 13;
@@ -83,24 +79,75 @@ HINR_INLINE float half_to_float(uint16_t h) {
 }
 HINR_INLINE float as_float(float a) { return a; }
 HINR_INLINE float as_float(uint16_t a) { return half_to_float(a); }
-template <class T> HINR_INLINE Vec load(const T *p) { HINR_LANES(as_float(p[i])); }
-HINR_INLINE void store(float *p, Vec a) { for (int i = 0; i < W; ++i) p[i] = a.lane[i]; }
-HINR_INLINE Vec set1(float a) { HINR_LANES(a); }
-HINR_INLINE Vec mul(Vec a, Vec b) { HINR_LANES(a.lane[i] * b.lane[i]); }
-HINR_INLINE Vec add(Vec a, Vec b) { HINR_LANES(a.lane[i] + b.lane[i]); }
-HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { HINR_LANES(madd(a.lane[i], b.lane[i], c.lane[i])); }
-HINR_INLINE Vec div(Vec a, Vec b) { HINR_LANES(a.lane[i] / b.lane[i]); }
-HINR_INLINE Vec root(Vec a) { HINR_LANES(sqrtf(a.lane[i])); }
-HINR_INLINE Vec relu(Vec a) { HINR_LANES(a.lane[i] > 0 ? a.lane[i] : 0.0f); }
-HINR_INLINE Vec where_positive(Vec x, Vec a) { HINR_LANES(x.lane[i] > 0 ? a.lane[i] : 0.0f); }
-HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) { HINR_LANES(x.lane[i] == 0 ? a.lane[i] : b.lane[i]); }
-HINR_INLINE float sum(Vec a) { return (a.lane[0] + a.lane[2]) + (a.lane[1] + a.lane[3]); }
-HINR_INLINE Lanes lanes_from(const uint32_t *p) {
-    Lanes r;
-    for (int i = 0; i < W; ++i) r.lane[i] = p[i];
+
+constexpr int W = 4;
+struct Lanes { uint32_t lane[W]; };
+#if defined(__GNUC__)
+using Vec = float __attribute__((vector_size(16)));
+HINR_INLINE Vec set1(float a) { return Vec{a, a, a, a}; }
+HINR_INLINE Vec add(Vec a, Vec b) { return a + b; }
+HINR_INLINE Vec mul(Vec a, Vec b) { return a * b; }
+HINR_INLINE Vec div(Vec a, Vec b) { return a / b; }
+HINR_INLINE Vec relu(Vec a) { return a > 0 ? a : set1(0); }
+HINR_INLINE Vec where_positive(Vec x, Vec a) { return x > 0 ? a : set1(0); }
+HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) { return x == 0 ? a : b; }
+#define HINR_LANES(expression) return Vec{expression(0), expression(1), expression(2), expression(3)}
+#else
+struct Vec {
+    float lane[W];
+    HINR_INLINE float operator[](int i) const { return lane[i]; }
+};
+#define HINR_LANES(expression) return Vec{{expression(0), expression(1), expression(2), expression(3)}}
+#define HINR_ONE(i) a
+HINR_INLINE Vec set1(float a) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#define HINR_ONE(i) a[i] + b[i]
+HINR_INLINE Vec add(Vec a, Vec b) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#define HINR_ONE(i) a[i] * b[i]
+HINR_INLINE Vec mul(Vec a, Vec b) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#define HINR_ONE(i) a[i] / b[i]
+HINR_INLINE Vec div(Vec a, Vec b) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#define HINR_ONE(i) (x[i] > 0 ? a[i] : 0.0f)
+HINR_INLINE Vec where_positive(Vec x, Vec a) { HINR_LANES(HINR_ONE); }
+HINR_INLINE Vec relu(Vec a) { return where_positive(a, a); }
+#undef HINR_ONE
+#define HINR_ONE(i) (x[i] == 0 ? a[i] : b[i])
+HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#endif
+#if defined(__aarch64__) && defined(__GNUC__)
+HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+#elif defined(HINR_FAST_FMA)
+#define HINR_ONE(i) madd(a[i], b[i], c[i])
+HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#else
+HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { return add(mul(a, b), c); }
+#endif
+#define HINR_ONE(i) half_to_float(p[i])
+HINR_INLINE Vec load(const uint16_t *p) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#define HINR_ONE(i) sqrtf(a[i])
+HINR_INLINE Vec root(Vec a) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#define HINR_ONE(i) a[int(lanes.lane[i])]
+HINR_INLINE Vec permute(Vec a, Lanes lanes) { HINR_LANES(HINR_ONE); }
+#undef HINR_ONE
+#undef HINR_LANES
+HINR_INLINE Vec load(const float *p) {
+    Vec r;
+    memcpy(&r, p, sizeof r);
     return r;
 }
-HINR_INLINE Vec permute(Vec a, Lanes lanes) { HINR_LANES(a.lane[lanes.lane[i]]); }
-#undef HINR_LANES
+HINR_INLINE void store(float *p, Vec a) { memcpy(p, &a, sizeof a); }
+HINR_INLINE float sum(Vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+HINR_INLINE Lanes lanes_from(const uint32_t *p) {
+    Lanes r;
+    memcpy(&r, p, sizeof r);
+    return r;
+}
 
 #endif

@@ -29,11 +29,11 @@ struct BFloat16 {
 };
 #endif
 
-// epilogue(row, column, sums) for rows 0 to 5 and G vectors of columns of a * b,
-// where a(row, step) lies at a[row * row_stride + step * step_stride] and b(step, column) at b[step * ldb + column].
-template <int G, class M, class Epilogue>
+// Gives rows 0 to 5 and G vectors of columns of a * b to `out`, where a(row, step) lies at
+// a[row * row_stride + step * step_stride] and b(step, column) at b[step * ldb + column].
+template <int G, class M, class Out>
 HINR_INLINE void tile(const typename M::Elem *a, int64_t row_stride, int64_t step_stride, int64_t steps,
-                      const typename M::Elem *b, int64_t ldb, const Epilogue &epilogue) {
+                      const typename M::Elem *b, int64_t ldb, const Out &out) {
 #define HINR_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5)
 #define HINR_DECLARE(r) \
     Vec s##r##0 = set1(0), s##r##1 = s##r##0, s##r##2 = s##r##0, s##r##3 = s##r##0; \
@@ -47,10 +47,10 @@ HINR_INLINE void tile(const typename M::Elem *a, int64_t row_stride, int64_t ste
         a##r += step_stride; \
     }
 #define HINR_EMIT(r) \
-    epilogue(r, 0, s##r##0); \
-    if constexpr (G > 1) epilogue(r, W, s##r##1); \
-    if constexpr (G > 2) epilogue(r, 2 * W, s##r##2); \
-    if constexpr (G > 3) epilogue(r, 3 * W, s##r##3);
+    if constexpr (G == 1) out.one(r, 0, s##r##0); \
+    if constexpr (G > 1) out.two(r, 0, s##r##0, s##r##1); \
+    if constexpr (G == 3) out.one(r, 2 * W, s##r##2); \
+    if constexpr (G == 4) out.two(r, 2 * W, s##r##2, s##r##3);
     HINR_ROWS(HINR_DECLARE)
     for (int64_t step = 0; step < steps; ++step, b += ldb) {
         const auto w0 = M::load(b), w1 = M::load(b + (G > 1 ? W : 0));
@@ -65,47 +65,63 @@ HINR_INLINE void tile(const typename M::Elem *a, int64_t row_stride, int64_t ste
 #undef HINR_EMIT
 }
 
-// epilogue(row, column, sums) for all of a * b; n_rows is rounded up to whole tiles, n_columns is a multiple of kPad.
-template <class M, class Epilogue>
-HINR_INLINE void multiply(const typename M::Elem *a, int64_t row_stride, int64_t step_stride, int64_t steps, int n_rows,
-                          const typename M::Elem *b, int n_columns, const Epilogue &epilogue) {
-    for (int row = 0; row < n_rows; row += kTileRows) {
+// All of a * b to `out`; n_rows is rounded up to whole tiles, n_columns is a multiple of kPad.
+template <class M, class Out>
+HINR_INLINE void multiply(const typename M::Elem *a, int64_t row_stride, int64_t step_stride, int64_t steps,
+                          int64_t n_rows, const typename M::Elem *b, int64_t n_columns, const Out &out) {
+    for (int64_t row = 0; row < n_rows; row += kTileRows) {
         const auto *from = a + row * row_stride;
-        for (int column = 0; column < n_columns; column += kChunk) {
-            const auto emit = [&](int r, int c, Vec sums) HINR_LAMBDA { epilogue(row + r, column + c, sums); };
-            const int groups = (n_columns - column) / W;
+        for (int64_t column = 0; column < n_columns; column += kChunk) {
+            const Out part = out.at(row, column);
+            const int64_t groups = (n_columns - column) / W;
             if (groups >= kGroups)
-                tile<kGroups, M>(from, row_stride, step_stride, steps, b + column, n_columns, emit);
+                tile<kGroups, M>(from, row_stride, step_stride, steps, b + column, n_columns, part);
             else if constexpr (kGroups == 4) {
                 if (groups == 3)
-                    tile<3, M>(from, row_stride, step_stride, steps, b + column, n_columns, emit);
+                    tile<3, M>(from, row_stride, step_stride, steps, b + column, n_columns, part);
                 else if (groups == 2)
-                    tile<2, M>(from, row_stride, step_stride, steps, b + column, n_columns, emit);
+                    tile<2, M>(from, row_stride, step_stride, steps, b + column, n_columns, part);
                 else
-                    tile<1, M>(from, row_stride, step_stride, steps, b + column, n_columns, emit);
+                    tile<1, M>(from, row_stride, step_stride, steps, b + column, n_columns, part);
             }
         }
     }
 }
 
-// Where a layer's sums go after the ReLU.
-struct ReluFloat32 {
-    float *out;
-    int64_t stride;
-    HINR_INLINE void operator()(int row, int column, Vec sums) const { store(out + row * stride + column, relu(sums)); }
+// Where sums go: `at` moves to a tile, `one` and `two` take one and two vectors of a row.
+template <class Derived> struct Output {
+    HINR_INLINE void two(int64_t row, int64_t column, Vec low, Vec high) const {
+        static_cast<const Derived *>(this)->one(row, column, low);
+        static_cast<const Derived *>(this)->one(row, column + W, high);
+    }
 };
-struct PlainFloat32 {
+struct ReluFloat32 : Output<ReluFloat32> {
     float *out;
     int64_t stride;
-    HINR_INLINE void operator()(int row, int column, Vec sums) const { store(out + row * stride + column, sums); }
+    HINR_INLINE ReluFloat32(float *o, int64_t s) : out(o), stride(s) {}
+    HINR_INLINE ReluFloat32 at(int64_t row, int64_t column) const { return {out + row * stride + column, stride}; }
+    HINR_INLINE void one(int64_t row, int64_t column, Vec sums) const { store(out + row * stride + column, relu(sums)); }
+};
+struct PlainFloat32 : Output<PlainFloat32> {
+    float *out;
+    int64_t stride;
+    HINR_INLINE PlainFloat32(float *o, int64_t s) : out(o), stride(s) {}
+    HINR_INLINE PlainFloat32 at(int64_t row, int64_t column) const { return {out + row * stride + column, stride}; }
+    HINR_INLINE void one(int64_t row, int64_t column, Vec sums) const { store(out + row * stride + column, sums); }
 };
 #ifdef HINR_BF16
-HINR_INLINE void store_bf16(uint32_t *p, Vec a) { _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(a)); }
 struct ReluBFloat16 {
     uint32_t *out;
     int64_t stride;
-    HINR_INLINE void operator()(int row, int column, Vec sums) const {
-        store_bf16(out + row * stride + column / 2, relu(sums));
+    HINR_INLINE ReluBFloat16 at(int64_t row, int64_t column) const { return {out + row * stride + column / 2, stride}; }
+    HINR_INLINE void one(int64_t row, int64_t column, Vec sums) const {
+        const __m256i rounded = (__m256i)_mm512_cvtneps_pbh(relu(sums));
+        _mm256_storeu_si256((__m256i *)(out + row * stride + column / 2), rounded);
+    }
+    HINR_INLINE void two(int64_t row, int64_t column, Vec low, Vec high) const {
+        // Negative bfloat16 are negative integers too, so the ReLU takes both vectors at once.
+        const __m512i rounded = _mm512_max_epi16((__m512i)_mm512_cvtne2ps_pbh(high, low), _mm512_setzero_si512());
+        _mm512_storeu_si512(out + row * stride + column / 2, rounded);
     }
 };
 #endif

@@ -1,21 +1,27 @@
 // Training in float32: forward, loss and backward of a block at a time; the tables' gradient; Adam.
 
-struct AddTo {  // the gradient of a matrix: sums over this block are added to those of the blocks before
+struct AddTo : Output<AddTo> {  // the gradient of a matrix: sums over this block join those of the blocks before
     float *out;
     int64_t stride;
-    HINR_INLINE void operator()(int row, int column, Vec sums) const {
+    HINR_INLINE AddTo(float *o, int64_t s) : out(o), stride(s) {}
+    HINR_INLINE AddTo at(int64_t row, int64_t column) const { return {out + row * stride + column, stride}; }
+    HINR_INLINE void one(int64_t row, int64_t column, Vec sums) const {
         float *p = out + row * stride + column;
         store(p, add(load(p), sums));
     }
 };
 
-struct ThroughRelu {  // the gradient of activations: nothing where the ReLU let nothing through
+struct ThroughRelu : Output<ThroughRelu> {  // the gradient of activations: none where the ReLU let nothing through
     float *out;
     const float *activations;
     int64_t stride;
-    HINR_INLINE void operator()(int row, int column, Vec sums) const {
-        const int64_t at = row * stride + column;
-        store(out + at, where_positive(load(activations + at), sums));
+    HINR_INLINE ThroughRelu(float *o, const float *a, int64_t s) : out(o), activations(a), stride(s) {}
+    HINR_INLINE ThroughRelu at(int64_t row, int64_t column) const {
+        return {out + row * stride + column, activations + row * stride + column, stride};
+    }
+    HINR_INLINE void one(int64_t row, int64_t column, Vec sums) const {
+        const int64_t i = row * stride + column;
+        store(out + i, where_positive(load(activations + i), sums));
     }
 };
 
@@ -45,7 +51,7 @@ static double differentiate(const TrainTask &task, const float *values, const fl
 }
 
 // One block: n samples whose features are in s.features.
-static void train_block(const Model &model, TrainTask &task, int64_t begin, int n, const Scratch &s) {
+template <int F> static void train_block(const Model &model, TrainTask &task, int64_t begin, int n, const Scratch &s) {
     const int last = model.n_layers - 1;
     const int64_t stride = model.max_pad, layer_size = kBlock * stride;
     const float *inputs[kMaxLayers];
@@ -88,11 +94,10 @@ static void train_block(const Model &model, TrainTask &task, int64_t begin, int 
                               PlainFloat32{s.features, layer.in_pad});
         }
     }
-    const int F = model.n_features;
     for (int l = 0; l < model.n_levels; ++l)
         for (int i = 0; i < n; ++i)
-            memcpy(task.grad_features + l * task.feature_stride + (begin + i) * F,
-                   s.features + i * strides[0] + l * F, size_t(F) * sizeof(float));
+            store_features<F>(task.grad_features + l * task.feature_stride + (begin + i) * F,
+                              load_features<F>(s.features + i * strides[0] + l * F));
 }
 
 template <int D, int F> static void train_with(const Model &model, TrainTask &task, const Scratch &s) {
@@ -100,7 +105,7 @@ template <int D, int F> static void train_with(const Model &model, TrainTask &ta
         const int n = int(task.n - begin < kBlock ? task.n - begin : kBlock);
         const int64_t stride = model.layers[0].in_pad;
         encode_points<D, F>(model, task.table, task.points + begin * D, n, s.features, stride);
-        train_block(model, task, begin, n, s);
+        train_block<F>(model, task, begin, n, s);
     }
 }
 

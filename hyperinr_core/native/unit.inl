@@ -11,13 +11,16 @@
 #define HINR_FAST_FMA
 #elif defined(__FP_FAST_FMAF)
 #define HINR_FAST_FMA
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 #endif
 #if defined(__GNUC__)
 #define HINR_INLINE inline __attribute__((always_inline))
-#define HINR_LAMBDA __attribute__((always_inline))
+#define HINR_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define HINR_INLINE inline
-#define HINR_LAMBDA
+#define HINR_PREFETCH(p) (void)(p)
 #endif
 
 namespace hinr {
@@ -38,12 +41,14 @@ HINR_INLINE float madd(float a, float b, float c) {
 #include "encode.inl"
 #include "decode.inl"
 #include "train.inl"
+#include "peak.inl"
 
 }  // namespace HINR_UNIT
 
 const Kernels HINR_KERNELS = {
-    HINR_UNIT::W,      HINR_UNIT::locate, HINR_UNIT::blend,   HINR_UNIT::sample,
+    HINR_UNIT::W,           HINR_UNIT::locate, HINR_UNIT::blend,   HINR_UNIT::sample,
     HINR_UNIT::sample_rows, HINR_UNIT::train,  HINR_UNIT::scatter, HINR_UNIT::adam,
+    HINR_UNIT::peak,
 };
 
 }  // namespace hinr

@@ -1,0 +1,34 @@
+// What the processor can do at most: multiply-adds of registers alone, which `hyperinr bench` measures speed against.
+
+template <class M> static float peak_of(int64_t steps, const typename M::Elem *operand) {
+    const auto x = M::load(operand);
+#define HINR_SUMS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#define HINR_DECLARE(i) Vec s##i = set1(float(i));
+#define HINR_MAC(i) s##i = M::mac(x, x, s##i);
+#define HINR_ADD(i) total = add(total, s##i);
+    HINR_SUMS(HINR_DECLARE)
+    for (int64_t step = 0; step < steps; ++step) { HINR_SUMS(HINR_MAC) }
+    Vec total = set1(0);
+    HINR_SUMS(HINR_ADD)
+#undef HINR_SUMS
+#undef HINR_DECLARE
+#undef HINR_MAC
+#undef HINR_ADD
+    return sum(total);
+}
+
+// Multiply-adds done, in single numbers; 0 where the unit lacks the precision.
+static int64_t peak(int precision, int64_t steps, float *result) {
+    alignas(64) float operand[W];  // from outside, so that the compiler cannot know the result
+    for (int i = 0; i < W; ++i) operand[i] = *result;
+    if (precision == HINR_FLOAT32) {
+        *result = peak_of<Float32>(steps, operand);
+        return steps * 12 * W;
+    }
+#ifdef HINR_BF16
+    *result = peak_of<BFloat16>(steps, (const uint32_t *)operand);
+    return steps * 12 * W * 2;
+#else
+    return 0;
+#endif
+}
