@@ -25,7 +25,8 @@ def made(tmp_path_factory):
 
 
 def colours(path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"), np.float64)
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"), np.float64)
 
 
 def test_the_strip_shows_five_different_volumes(made):
@@ -36,15 +37,15 @@ def test_the_strip_shows_five_different_volumes(made):
     for left in range(5):
         for right in range(left):
             assert abs(panels[left] - panels[right]).mean() > 0.1
-    strip = Image.open(made / "strip.png")
-    assert strip.width > 3 * strip.height
+    height, width, _ = colours(made / "strip.png").shape
+    assert width > 3 * height
 
 
 def test_the_animation_has_four_frames_to_a_training_gap_and_moves(made):
-    animation = Image.open(made / "animation.gif")
-    frames = [np.asarray(frame.convert("RGB"), np.float64) for frame in ImageSequence.Iterator(animation)]
+    with Image.open(made / "animation.gif") as animation:
+        frames = [np.asarray(frame.convert("RGB"), np.float64) for frame in ImageSequence.Iterator(animation)]
+        assert animation.info["loop"] == 0
     assert len(frames) == 4 * 2 + 1
-    assert animation.info["loop"] == 0
     for before, after in zip(frames, frames[1:]):
         assert abs(after[:400] - before[:400]).mean() > 0.05  # above the label, which changes anyway
 
