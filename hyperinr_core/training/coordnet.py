@@ -1,0 +1,67 @@
+"""CoordNet's network: sine layers in residual blocks (Han and Wang 2022; HyperINR section 4), from the papers' words."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+#: Frequency of every sine (SIREN, section 3.2).
+OMEGA = 30.0
+
+
+class SineLayer(nn.Linear):
+    """sin(OMEGA * (W x + b)) with SIREN's initialisation, which keeps activations of order one at any depth.
+
+    Parameters
+    ----------
+    first : whether the inputs are coordinates rather than sines.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, first: bool = False) -> None:
+        super().__init__(n_inputs, n_outputs)
+        limit = 1 / n_inputs if first else math.sqrt(6 / n_inputs) / OMEGA
+        nn.init.uniform_(self.weight, -limit, limit)
+        nn.init.uniform_(self.bias, -limit, limit)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, inputs) to (B, outputs), within [-1, 1]."""
+        return torch.sin(OMEGA * super().forward(x))
+
+
+class ResidualBlock(nn.Module):
+    """The mean of two sine layers and of their input, which one more brings to the same width where it differs."""
+
+    def __init__(self, n_inputs: int, n_outputs: int, first: bool = False) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(SineLayer(n_inputs, n_outputs, first), SineLayer(n_outputs, n_outputs))
+        self.shortcut = nn.Identity() if n_inputs == n_outputs else SineLayer(n_inputs, n_outputs, first)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, inputs) to (B, outputs)."""
+        return 0.5 * (self.shortcut(x) + self.layers(x))
+
+
+class CoordNet(nn.Module):
+    """(x, y, z, theta) to values: 3 blocks that widen the input, 10 of full width, and one that decodes.
+
+    Parameters
+    ----------
+    n_inputs : coordinates, in [-1, 1].
+    n_outputs : values per point, in [-1, 1].
+    n_blocks, width : hidden residual blocks and their neurons.
+    """
+
+    def __init__(self, n_inputs: int, n_outputs: int, n_blocks: int = 10, width: int = 256) -> None:
+        super().__init__()
+        widths = [n_inputs, width // 4, width // 2, *[width] * (n_blocks + 1)]
+        blocks = [ResidualBlock(widths[i], widths[i + 1], first=i == 0) for i in range(len(widths) - 1)]
+        self.blocks = nn.Sequential(*blocks, ResidualBlock(width, width // 2))
+        self.output = nn.Linear(width // 2, n_outputs)
+        limit = math.sqrt(6 / (width // 2)) / OMEGA
+        nn.init.uniform_(self.output.weight, -limit, limit)
+
+    def forward(self, points: torch.Tensor) -> torch.Tensor:
+        """(B, inputs) to (B, outputs)."""
+        return self.output(self.blocks(points))
