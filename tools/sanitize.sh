@@ -1,0 +1,11 @@
+#!/bin/bash
+# Runs the CPU kernel's tests over a build with the address and undefined-behaviour sanitizers.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cmake -S . -B build/sanitize -DHYPERINR_SANITIZE=ON
+cmake --build build/sanitize --parallel
+# Python itself is not built with the sanitizers, so their libraries come first; its own leaks at exit are not ours.
+export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so) $(g++ -print-file-name=libstdc++.so.6)"
+export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OPENBLAS_NUM_THREADS=1
+export HYPERINR_NATIVE_LIBRARY="$PWD/build/sanitize/libhyperinr_native.so"
+exec "${PYTHON:-.venv/bin/python}" -m pytest --timeout 1800 "${@:-tests/test_native.py}" -k "not missing_or_foreign"
