@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr.filters.appended import read_from
 from hyperinr.filters.arrays import Frames, ZRange
 from hyperinr.filters.grids import cell_grid, grid_in, point_grid, shape_of, whole_extent
 from hyperinr.filters.image import GHOSTS, array_of, captured_messages, numeric_arrays
@@ -157,7 +158,10 @@ class _Source:
 def _reader(path: Path, kind: Format) -> Any:
     """VTK's reader, set to read everything the file has."""
     reader = getattr(importlib.import_module(f"vtkmodules.{kind.module}"), kind.reader)()
-    reader.SetFileName(str(path))
+    if kind.module == "vtkIOXML":
+        read_from(reader, path)
+    else:
+        reader.SetFileName(str(path))
     if kind.module == "vtkIOLegacy":
         for attribute in ("Scalars", "Vectors", "Normals", "Tensors", "Fields"):
             getattr(reader, f"ReadAll{attribute}On")()

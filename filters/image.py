@@ -105,7 +105,7 @@ def array_of(attributes: Any, name: str, shape: tuple[int, int, int]) -> np.ndar
 
 
 def write_image(path: str | os.PathLike, image: Any) -> None:
-    """Write a vtkImageData as .vti with zlib-compressed raw data, all of it or nothing.
+    """Write a vtkImageData as .vti with zlib-compressed data, all of it or nothing.
 
     Raises
     ------
@@ -121,8 +121,7 @@ def write_image(path: str | os.PathLike, image: Any) -> None:
         writer = vtkXMLImageDataWriter()
         writer.SetInputData(image)
         writer.SetFileName(str(part))
-        writer.SetDataModeToAppended()
-        writer.EncodeAppendedDataOff()
+        writer.SetDataModeToBinary()  # inline: appended data is refused by the parser of some systems' VTK
         with captured_messages() as messages:
             written = writer.Write()
         code = writer.GetErrorCode()

@@ -110,7 +110,7 @@ def test_vti_round_trip_through_the_file(tmp_path):
     assert series.field_info == {"density": 1, "velocity": 3}
     np.testing.assert_array_equal(series.read(0, ["velocity"]), fields()["velocity"].astype(np.float32))
     content = (tmp_path / "a.vti").read_bytes()
-    assert b"vtkZLibDataCompressor" in content and b'encoding="raw"' in content
+    assert b"vtkZLibDataCompressor" in content and b'format="binary"' in content
     assert [path.name for path in tmp_path.iterdir()] == ["a.vti"]
 
 
