@@ -82,9 +82,11 @@ def hash_grid(config: EncodingConfig) -> HashGrid:
             f"the finest level has {finest:g} vertices along an axis; expected less than {MAX_RESOLUTION}, "
             "lower n_levels or per_level_scale"
         )
-    levels = np.arange(config.n_levels, dtype=np.float32)
-    growth = np.log2(np.float32(config.per_level_scale))
-    scales = (np.exp2(levels * growth) * np.float32(config.base_resolution) - np.float32(1)).astype(np.float32)
+    # As tiny-cuda-nn's kernels round: log2, its multiple and exp2 to float32, then one fused multiply-add. Taken in float64
+    # first, because libraries differ in the last bit of a float32 exp2 and a file must mean the same everywhere.
+    growth = np.float32(np.log2(np.float64(np.float32(config.per_level_scale))))
+    powers = np.array([2.0 ** float(np.float32(level) * growth) for level in range(config.n_levels)]).astype(np.float32)
+    scales = (powers.astype(np.float64) * config.base_resolution - 1).astype(np.float32)
     resolutions = np.ceil(scales).astype(np.int64) + 1
     capacity = 1 << config.log2_hashmap_size
     vertices = [int(r) ** config.n_pos_dims for r in resolutions]
