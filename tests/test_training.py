@@ -23,7 +23,7 @@ from hyperinr_core.volume import Grid, VolumeSeries
 SMALL = RunConfig(
     EncodingConfig(n_levels=4, n_features_per_level=2, log2_hashmap_size=10, per_level_scale=1.5),
     NetworkConfig(16, 2),
-    TrainingConfig(samples=400_000, batch_points=1000, lr_encoding=1e-2, lr_network=5e-3),
+    TrainingConfig(samples=400_000, batch_steps=2, batch_points=1000, lr_encoding=1e-2, lr_network=5e-3),
     distillation=DistillationConfig(teacher="none"),
 )
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from hyperinr_core.errors import DataError
 from hyperinr_core.files import replacing
-from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.volume import Field, VolumeSeries
 
 
@@ -22,9 +21,9 @@ def checkpoint_path(output: str | os.PathLike) -> Path:
     return Path(f"{os.fspath(output)}.checkpoint")
 
 
-def fingerprint(series: VolumeSeries, fields: Sequence[Field], config: RunConfig) -> str:
+def fingerprint(series: VolumeSeries, fields: Sequence[Field], settings: dict[str, Any]) -> str:
     """A digest that changes when the data or a setting does."""
-    content = [config.to_dict(), repr(series.grid), series.thetas.tolist(), repr(tuple(fields))]
+    content = [settings, repr(series.grid), series.thetas.tolist(), repr(tuple(fields))]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -57,14 +57,9 @@ def train(
             f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
         )
     _check_folder(path)
-    training, memory = config.training, config.training.memory_mb << 20
-    fields = scan_fields(series, names, memory)
+    fields = scan_fields(series, names, config.training.memory_mb << 20)
     taught = teach(series, names, config, Path(f"{os.fspath(output)}.teacher"), device, lesson or Lesson())
-    stream = SampleStream(
-        taught.series, fields, training.batch_steps, training.batch_points, memory, training.seed, taught.weights
-    )
-    positions = encoder_positions(series, config)
-    trainer = Trainer(stream, positions, parameters_of(series), fields, config, device, taught.interpolation)
+    trainer = trainer_for(series, fields, taught, config, device)
     if path.exists():
         trainer.load_state(path)
     model = trainer.run(path, progress)
@@ -81,6 +76,24 @@ def train(
     path.unlink(missing_ok=True)
     taught.remove()
     return model
+
+
+def trainer_for(
+    series: VolumeSeries, fields: tuple[Field, ...], taught: Taught, config: RunConfig, device: str
+) -> Trainer:
+    """A trainer on what was taught about a series of training steps."""
+    training = config.training
+    stream = SampleStream(
+        taught.series,
+        fields,
+        training.batch_steps,
+        training.batch_points,
+        training.memory_mb << 20,
+        training.seed,
+        taught.weights,
+    )
+    positions = encoder_positions(series, config)
+    return Trainer(stream, positions, parameters_of(series), fields, config, device, taught.interpolation)
 
 
 def encoder_positions(series: VolumeSeries, config: RunConfig) -> np.ndarray:

@@ -71,7 +71,7 @@ class Trainer:
         self.config = config
         self.device = torch.device(device)
         self._stream = stream
-        self._digest = checkpoint.fingerprint(stream.series, fields, config)
+        self._digest = checkpoint.fingerprint(stream.series, fields, config.to_dict())
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
         self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation)
         self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
@@ -86,6 +86,11 @@ class Trainer:
         self._table_steps = np.zeros(len(encoder_positions), np.int64)
         self._scale = _LossScale(self.device.type == "cuda")
         self.iteration = 0
+
+    @property
+    def batch_size(self) -> int:
+        """Points of an iteration."""
+        return self._stream.batch_size
 
     @property
     def n_iterations(self) -> int:
@@ -106,9 +111,7 @@ class Trainer:
         clock = _Clock(self.iteration, self.n_iterations)
         with _StopRequest() as stop:
             while self.iteration < self.n_iterations:
-                batch = self._stream.draw(self.iteration)
-                loss = self._step(batch)
-                self.iteration += 1
+                batch, loss = self.step()
                 if stop.asked or (path and clock.checkpoint_is_due()):
                     self.save_state(path)
                 if stop.asked:
@@ -119,6 +122,13 @@ class Trainer:
         self.model.encoder_params = self._tables.cpu().numpy()
         self.model.mlp_params = self._mlp.cpu().numpy()
         return self.model
+
+    def step(self) -> tuple[Batch, torch.Tensor]:
+        """One iteration: the batch that was drawn, and its loss."""
+        batch = self._stream.draw(self.iteration)
+        loss = self._learn(batch)
+        self.iteration += 1
+        return batch, loss
 
     def save_state(self, path: Path | None) -> None:
         """Write everything that `load_state` needs to go on."""
@@ -137,7 +147,7 @@ class Trainer:
         for name, target in {**self._moments, "tables": self._tables, "mlp": self._mlp}.items():
             target.copy_(torch.from_numpy(tensors[name]))
 
-    def _step(self, batch: Batch) -> torch.Tensor:
+    def _learn(self, batch: Batch) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
         tables = [self._tables[row].detach().requires_grad_() for row in rows]
         mlp = self._mlp.detach().requires_grad_()

@@ -18,6 +18,19 @@ TEACHERS = {
     "catmull_rom": ("catmull_rom", "CatmullRom"),
     "spline": ("spline", "Spline"),
     "flow": ("flow", "Flow"),
+    "coordnet": ("coordnet", "CoordNet"),
+    "siren": ("siren", "Siren"),
+    "neurcomp": ("neurcomp", "NeurComp"),
+    "coordx": ("coordx", "CoordX"),
+    "coordx_axes": ("coordx", "CoordXAxes"),
+    "hash_inr": ("hash_inr", "HashINR"),
+}
+
+#: What only takes part in comparisons: HyperINR itself.
+STUDENTS = {
+    "hyperinr": ("hyperinr", "Distilled"),
+    "hyperinr_direct": ("hyperinr", "Direct"),
+    "hyperinr_separate": ("hyperinr", "Separate"),
 }
 
 #: Teachers that take seconds, and that `choice` therefore tries on every series.
@@ -25,13 +38,14 @@ CHEAP = ("linear", "catmull_rom", "spline", "flow")
 
 
 def create(name: str, series: VolumeSeries, field: str) -> Teacher:
-    """A teacher for one field, not yet fitted.
+    """A teacher, or one of the students that a comparison treats alike, for one field; not yet fitted.
 
     Raises
     ------
     ParameterError for an unknown name, or a series that this teacher cannot work on.
     """
-    if name not in TEACHERS:
-        raise ParameterError(f"teacher is {name!r}; expected one of {', '.join(TEACHERS)}")
-    module, attribute = TEACHERS[name]
+    known = {**TEACHERS, **STUDENTS}
+    if name not in known:
+        raise ParameterError(f"teacher is {name!r}; expected one of {', '.join(known)}")
+    module, attribute = known[name]
     return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)(series, field)

@@ -27,12 +27,14 @@ class FitSettings:
     Attributes
     ----------
     samples : points drawn in all; 0 for the teacher's default.
+    seconds : stop after so much time instead; 0 to go by samples.
     state : where an interrupted fit is kept and found again; deleted by the caller.
     memory_bytes : training data in memory at a time.
     progress : called with the finished fraction about twice a second.
     """
 
     samples: int = 0
+    seconds: float = 0.0
     seed: int = 0
     state: Path | None = None
     memory_bytes: int = 1 << 32

@@ -1,0 +1,20 @@
+"""SIREN (Sitzmann et al. 2020): the smallest of the coordinate networks."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from hyperinr_core.training.teachers.neural import Neural
+from hyperinr_core.training.teachers.sine import Sine, sine_linear
+
+WIDTH, N_HIDDEN = 256, 3
+
+
+class Siren(Neural):
+    """A sine layer of the coordinates, three of 256, and a linear one."""
+
+    learning_rate = 3e-4
+
+    def build(self) -> nn.Module:
+        hidden = (Sine(WIDTH, WIDTH) for _ in range(N_HIDDEN))
+        return nn.Sequential(Sine(self.n_inputs, WIDTH, is_first=True), *hidden, sine_linear(WIDTH, self.n_outputs))
