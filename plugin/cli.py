@@ -17,6 +17,7 @@ COMMANDS = {
     "info": ("hyperinr.plugin.model", "info", "Say what a model holds."),
     "sample": ("hyperinr.plugin.model", "sample", "Sample a model into a volume file."),
     "evaluate": ("hyperinr.plugin.evaluate", "evaluate", "Compare a model and interpolation to the true steps."),
+    "compare": ("hyperinr.plugin.compare", "compare", "Measure every method on steps that none was trained on."),
     "render": ("hyperinr.plugin.paraview", "render", "Render a picture through ParaView, without a window."),
     "paraview": ("hyperinr.plugin.paraview", "paraview", "Start ParaView with the plugin loaded."),
     "env": ("hyperinr.plugin.paraview", "env", "Print the shell lines that let ParaView find the plugin."),
