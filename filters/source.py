@@ -10,9 +10,11 @@ import os
 import weakref
 
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
-from vtkmodules.vtkCommonCore import vtkDataArraySelection, vtkOutputWindow
+from vtkmodules.vtkCommonCore import vtkDataArraySelection
 from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
+
+from hyperinr.filters.reporting import Reporting
 
 #: Sliders in the panel for parameters other than time; `xml/HyperINR.xml` declares as many.
 N_SLIDERS = 6
@@ -23,12 +25,14 @@ AS_STORED = "as stored"
 EMPTY_EXTENT = (0, -1, 0, -1, 0, -1)
 
 
-class HyperINRSource(VTKPythonAlgorithmBase):
+class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     """A reader of `.hinr` files with one vtkImageData output.
 
     Setters only store and call Modified(), because ParaView takes a setter that raises for a success. The requests
     load, check and sample; whatever goes wrong there becomes one VTK error and an empty output.
     """
+
+    LABEL = "HyperINR Source"
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=0, nOutputPorts=1, outputType="vtkImageData")
@@ -44,7 +48,6 @@ class HyperINRSource(VTKPythonAlgorithmBase):
         self._output_grid = None
         self._published_grid = None
         self._failed = False
-        self._last_error = None
         self._said = set()
         self._selection = vtkDataArraySelection()
         self._selection.AddObserver("ModifiedEvent", _modifier(self))
@@ -113,32 +116,17 @@ class HyperINRSource(VTKPythonAlgorithmBase):
         info.Remove(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
         info.Remove(vtkStreamingDemandDrivenPipeline.TIME_RANGE())
         # a reader that has no file yet is not wrong before somebody asks it for data
-        self._failed = bool(self._file_name) and not self._guarded(self._publish, info)
+        self._failed = bool(self._file_name) and not self._guarded(self._file_name, self._publish, info)
         return 1
 
     def RequestData(self, request, in_info, out_info) -> int:
         output = vtkImageData.GetData(out_info, 0)
         output.Initialize()
-        if not self._failed and not self._guarded(self._fill, output, out_info.GetInformationObject(0)):
+        if not self._failed and not self._guarded(
+            self._file_name, self._fill, output, out_info.GetInformationObject(0)
+        ):
             output.Initialize()
         return 1
-
-    def _guarded(self, work, *arguments) -> bool:
-        """Do the work; a failure becomes one VTK error, an abort an empty output."""
-        try:
-            work(*arguments)
-        except Exception as error:  # nothing may escape: VTK would print a traceback and go on
-            if type(error).__name__ != "Aborted":
-                self._report_once(_sentence(error, self._file_name))
-            return False
-        return True
-
-    def _report_once(self, message: str) -> None:
-        """Report an error unless it is the last one again: VTK asks again and again for an image it did not get."""
-        occasion = (message, self.GetMTime())
-        if occasion != self._last_error:
-            self._last_error = occasion
-            self._report("ErrorEvent", message)
 
     def _publish(self, info) -> None:
         """Tell the pipeline the extent, place and times that the output can have."""
@@ -229,15 +217,6 @@ class HyperINRSource(VTKPythonAlgorithmBase):
             self._report("WarningEvent", moved[name])
         return theta
 
-    def _report(self, event: str, message: str) -> None:
-        """What vtkErrorMacro and vtkWarningMacro do: tell an observer, else ParaView's Output Messages."""
-        if self.HasObserver(event):
-            self.InvokeEvent(event, message)
-        elif event == "ErrorEvent":
-            vtkOutputWindow.GetInstance().DisplayErrorText(f"HyperINR Source: {message}\n")
-        else:
-            vtkOutputWindow.GetInstance().DisplayWarningText(f"HyperINR Source: {message}\n")
-
 
 class HyperINRPlaneSource(HyperINRSource):
     """The reader of models of a plane, which ParaView shows as a surface and not as a volume."""
@@ -302,14 +281,3 @@ def _stamp(path: str) -> tuple[str, int, int] | None:
     except OSError:
         return None
     return path, status.st_mtime_ns, status.st_size
-
-
-def _sentence(error: Exception, path: str | None) -> str:
-    """An exception as one sentence for Output Messages."""
-    if isinstance(error, ImportError):
-        return f"{error}; HyperINR's Python packages are not all visible to ParaView, run `hyperinr doctor`"
-    if isinstance(error, MemoryError):
-        return f"there is not enough memory for this grid of {path}; lower Dims or choose a region of interest"
-    if isinstance(error, OSError) or type(error).__module__ == "hyperinr_core.errors":
-        return str(error)
-    return f"{path}: unexpected {type(error).__name__}: {error}; please report it"

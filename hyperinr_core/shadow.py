@@ -7,6 +7,7 @@ xy plane, both in space and not along the grid's own axes.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
@@ -109,6 +110,23 @@ def disc_directions(direction: np.ndarray, diameter: float, n: int) -> np.ndarra
     cosine = 1 - k / n * (1 - math.cos(math.radians(diameter) / 2))
     sine, turn = np.sqrt(1 - cosine**2), k * math.pi * (3 - math.sqrt(5))
     return cosine[:, None] * axis + (sine * np.cos(turn))[:, None] * side + (sine * np.sin(turn))[:, None] * other
+
+
+def resample(values: np.ndarray, dims: Sequence[int]) -> np.ndarray:
+    """(nz, ny, nx) values on other dims over the same box, trilinear, the outermost points kept."""
+    places = [np.linspace(0, old - 1, new) for old, new in zip(values.shape, tuple(dims)[::-1])]
+    for axis, place in enumerate(places):
+        if len(place) != values.shape[axis]:
+            values = _along(values, axis, place)
+    return np.ascontiguousarray(values, np.float32)
+
+
+def _along(values: np.ndarray, axis: int, places: np.ndarray) -> np.ndarray:
+    """Linear interpolation at places along one axis."""
+    lower = np.minimum(places.astype(np.int64), max(values.shape[axis] - 2, 0))
+    share = (places - lower).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+    upper = np.minimum(lower + 1, values.shape[axis] - 1)
+    return values.take(lower, axis) * (1 - share) + values.take(upper, axis) * share
 
 
 def _kernels() -> ModuleType:

@@ -76,7 +76,9 @@ class TransferFunction:
     @property
     def digest(self) -> str:
         """Twelve digits that change when the opacity does: what tells whether a shadow model fits."""
-        return hashlib.sha256(json.dumps(self.opacities).encode()).hexdigest()[:12]
+        # six figures: ParaView's files and its functions in memory differ in the last ones
+        text = " ".join(f"{x:.6g}:{alpha:.6g}" for x, alpha in self.opacities)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def opacity(self, values: np.ndarray) -> np.ndarray:
         """Opacity of one unit distance of values, same shape, float32."""
@@ -140,6 +142,12 @@ def from_document(document: Any, source: str) -> TransferFunction:
     return TransferFunction(colors, opacities, str(entry.get("ColorSpace", "RGB")), str(entry.get("Name", source)))
 
 
+def check_finite(values: np.ndarray) -> None:
+    """Raise DataError for NaN or infinity: they have no colour, and one of them would darken everything behind it."""
+    if not np.isfinite(np.sum(values, dtype=np.float64)):
+        raise DataError("the scalar holds NaN or infinity; expected finite numbers, fill or remove them first")
+
+
 def parse_opacity(text: str) -> tuple[tuple[float, float], ...]:
     """Opacity points from "value:opacity,value:opacity"."""
     try:
@@ -174,8 +182,7 @@ def extinction(values: np.ndarray, function: TransferFunction, unit_distance: fl
     ------
     DataError for NaN or infinity, and for a transfer function that lets nothing or everything through.
     """
-    if not np.isfinite(np.sum(values, dtype=np.float64)):
-        raise DataError("the scalar holds NaN or infinity; expected finite numbers, fill or remove them first")
+    check_finite(values)
     alpha = np.minimum(function.opacity(values), np.float32(MAX_OPACITY))
     if check and (alpha.max() == 0 or alpha.min() == np.float32(MAX_OPACITY)):
         kind = "clear" if alpha.max() == 0 else "opaque"

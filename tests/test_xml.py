@@ -8,11 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hyperinr.filters import source
+from hyperinr.filters import shadow, source
 from hyperinr.plugin import launch
 
 TREE = ElementTree.parse(launch.plugin_xml())
-PROXIES = TREE.findall(".//SourceProxy")
+PROXIES = TREE.findall(".//ProxyGroup[@name='sources']/SourceProxy")
+SHADOW = TREE.find(".//SourceProxy[@name='HyperINRShadow']")
 PROPERTIES = [item for item in PROXIES[0] if item.tag.endswith("VectorProperty")]
 SETTERS = [item for item in PROPERTIES if item.get("command", "").startswith("Set")]
 KINDS = {"IntVectorProperty": int, "DoubleVectorProperty": float, "StringVectorProperty": str}
@@ -88,3 +89,25 @@ def test_both_readers_claim_hinr_files_and_have_a_representation_of_their_own():
     assert types == ["Volume", "Surface"]
     assert {proxy.find("Hints/ReaderFactory").get("extensions") for proxy in PROXIES} == {"hinr"}
     assert PROXIES[1].get("base_proxyname") == PROXIES[0].get("name")
+
+
+def test_the_shadow_s_commands_and_defaults_are_the_class_s():
+    filter_ = shadow.HyperINRShadow()
+    before = filter_.GetMTime()
+    inherited = {"SetInputConnection", "SetInputArrayToProcess"}
+    commands = {item.get("command"): item for item in SHADOW if item.get("command")}
+    methods = {name for name in vars(shadow.HyperINRShadow) if name.startswith("Set")}
+    assert {name for name in commands if name.startswith("Set")} == methods | inherited
+    for command, item in commands.items():
+        n_arguments = int(item.get("number_of_elements", 1))
+        if command.startswith("Get") or command in inherited:
+            assert callable(getattr(filter_, command))
+            continue
+        inspect.signature(getattr(filter_, command)).bind(*range(n_arguments))
+        assert item.findtext("Documentation", "").strip(), f"{item.get('name')} has no tooltip"
+        text = item.get("default_values")
+        if text is not None:
+            kind = KINDS[item.tag]
+            getattr(filter_, command)(*([text] if kind is str else map(kind, text.split())))
+            assert filter_.GetMTime() == before, f"setting {item.get('name')} to its XML default changed the filter"
+    assert class_of(SHADOW) is shadow.HyperINRShadow

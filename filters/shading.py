@@ -1,0 +1,130 @@
+"""What the shadow pass makes of a volume: extinction, which points can be seen, and their colours in light and shadow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hyperinr_core import shadow
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.transfer import TransferFunction, extinction
+from hyperinr_core.volume import Extent, Grid
+
+#: Entries of the tables that values are looked up in.
+N_COLORS = 1024
+
+
+class Shading:
+    """One volume under one transfer function; only the light changes.
+
+    Parameters
+    ----------
+    values : (nz, ny, nx) scalars of the region.
+    grid : the whole grid.
+    region : inclusive box of point indices that the values are for.
+    unit_distance : length over which opacities hold, in the grid's unit.
+
+    Raises
+    ------
+    DataError for NaN or infinity.
+    """
+
+    def __init__(
+        self, values: np.ndarray, grid: Grid, region: Extent, function: TransferFunction, unit_distance: float
+    ) -> None:
+        self.grid, self.region, self.unit_distance = grid, region, unit_distance
+        self._tau = extinction(values, function, unit_distance, check=False)
+        self.rgba = _classified(values, function)
+        self._seen = np.flatnonzero(_widened(self._tau > 0))
+        self._points: np.ndarray | None = None
+
+    def swept(self, direction: np.ndarray, dims: tuple[int, int, int] | None = None) -> np.ndarray:
+        """(nz, ny, nx) exact transmittance, computed on dims of its own if given; the region must be the whole grid."""
+        if dims in (None, self.grid.dims):
+            return shadow.transmittance(self._tau, self.grid, direction)
+        coarse = shadow.resample(self._tau, dims)
+        return shadow.resample(shadow.transmittance(coarse, self.grid.with_dims(dims), direction), self.grid.dims)
+
+    def predicted(self, model: HyperINR, theta: list[float], backend: str) -> np.ndarray:
+        """(nz, ny, nx) a model's shadow where something can be seen, 1 elsewhere."""
+        values = np.ones(self.rgba.shape[:3], np.float32)
+        if len(self._seen):
+            values.reshape(-1)[self._seen] = model.generate(theta, backend).sample(self._seen_points())[:, 0]
+        return values
+
+    def shaded(self, shadows: np.ndarray, ambient: float, strength: float) -> np.ndarray:
+        """(nz, ny, nx, 4) uint8 colours darkened by shadows (nz, ny, nx), and opacity.
+
+        Parameters
+        ----------
+        ambient : share of the colour that every point keeps.
+        strength : how far shadows darken, 0 not at all.
+        """
+        light = np.clip(shadows.reshape(-1)[self._seen], 0, 1)
+        light = ambient + (1 - ambient) * (1 - strength * (1 - light))
+        rgba = self.rgba.copy()
+        flat = rgba.reshape(-1, 4)
+        flat[self._seen, :3] = (flat[self._seen, :3] * light[:, None] + np.float32(0.5)).astype(np.uint8)
+        return rgba
+
+    def _seen_points(self) -> np.ndarray:
+        if self._points is None:
+            axes = self.grid.axes(self.region)
+            places = np.unravel_index(self._seen, self.rgba.shape[:3])
+            self._points = np.stack([axis[place] for axis, place in zip(axes, places[::-1])], axis=1)
+        return self._points
+
+
+def _classified(values: np.ndarray, function: TransferFunction) -> np.ndarray:
+    """(nz, ny, nx, 4) uint8 colour of each value and opacity of one unit distance of it."""
+    x = np.array(function.colors)[:, 0]
+    ends = min(x[0], function.opacities[0][0]), max(x[-1], function.opacities[-1][0])
+    nodes = np.linspace(*ends, N_COLORS)
+    colors = [np.interp(nodes, x, channel) for channel in np.array(function.colors).T[1:]]
+    table = (np.stack([*colors, function.opacity(nodes)], axis=1) * 255 + 0.5).astype(np.uint8)
+    scale = (N_COLORS - 1) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.0
+    return table[np.clip((values - ends[0]) * scale + 0.5, 0, N_COLORS - 1).astype(np.uint16)]
+
+
+def _widened(mask: np.ndarray) -> np.ndarray:
+    """A mask (nz, ny, nx) and its neighbours: renderers blend the colours of a cell's corners, clear ones too."""
+    for axis in range(3):
+        wide = mask.copy()
+        low, high = [slice(None)] * 3, [slice(None)] * 3
+        low[axis], high[axis] = slice(None, -1), slice(1, None)
+        wide[tuple(low)] |= mask[tuple(high)]
+        wide[tuple(high)] |= mask[tuple(low)]
+        mask = wide
+    return mask
+
+
+def from_vtk(colors: Any) -> TransferFunction:
+    """The transfer function of ParaView's colour map and the opacity function that belongs to it.
+
+    Parameters
+    ----------
+    colors : vtkDiscretizableColorTransferFunction, or any vtkColorTransferFunction (opacity then rises linearly).
+    """
+    low, high = colors.GetRange()
+    nodes = np.linspace(low, high, 256)
+    rgb, table = [0.0] * 3, []
+    for x in nodes:
+        colors.GetColor(x, rgb)
+        table.append((float(x), *rgb))
+    function = getattr(colors, "GetScalarOpacityFunction", lambda: None)()
+    return TransferFunction(tuple(table), _opacities(function, low, high))
+
+
+def _opacities(function: Any, low: float, high: float) -> tuple[tuple[float, float], ...]:
+    if function is None or function.GetSize() < 2:
+        return (low, 0.0), (high, 1.0)
+    node = [0.0] * 4
+    points = []
+    for index in range(function.GetSize()):
+        function.GetNodeValue(index, node)
+        points.append(tuple(node))
+    if all(middle == 0.5 and sharpness == 0 for _, _, middle, sharpness in points):
+        return tuple((x, alpha) for x, alpha, _, _ in points)
+    curve = np.linspace(points[0][0], points[-1][0], N_COLORS)
+    return tuple((float(x), function.GetValue(float(x))) for x in curve)

@@ -1,0 +1,298 @@
+"""HyperINR Shadow: shades a volume with the shadow it casts on itself, for a light that can be dragged.
+
+ParaView's GUI crashes when the module of a proxy's class cannot be imported, so this module imports only VTK;
+everything else is imported inside the requests, where a failure becomes an error message.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+
+from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
+from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
+from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
+from vtkmodules.vtkRenderingCore import vtkColorTransferFunction, vtkDiscretizableColorTransferFunction
+
+from hyperinr.filters.reporting import Reporting
+
+#: What a colour map may be. Where nothing has imported these, as on the satellites of pvserver, Python knows a colour map
+#: that ParaView hands over only as its base class, which has no colours.
+COLOR_MAPS = (vtkColorTransferFunction, vtkDiscretizableColorTransferFunction)
+
+#: Names of the arrays that are added to the scalar.
+SHADOW, RGBA = "shadow", "rgba"
+
+
+class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
+    """A filter from a vtkImageData to the same image with its scalar, `shadow` and `rgba`.
+
+    `shadow` is the share of the light that arrives, `rgba` the scalar's colour darkened by it with the opacity of one
+    unit distance. Without a model the shadow is computed, exactly, by a sweep over the whole volume.
+    """
+
+    LABEL = "HyperINR Shadow"
+
+    def __init__(self) -> None:
+        super().__init__(nInputPorts=1, nOutputPorts=1, inputType="vtkImageData", outputType="vtkImageData")
+        self._model_name = None
+        self._azimuth, self._elevation = 45.0, 45.0
+        self._ambient, self._strength = 0.2, 1.0
+        self._unit_distance = 0.0
+        self._dims = (0, 0, 0)
+        self._backend = "auto"
+        self._colors = self._color_nodes = None
+        self._observed = []
+        self._model = self._model_stamp = None
+        self._shading = self._shading_key = None
+        self._said = set()
+
+    # Properties, in the order of the panel.
+
+    def SetModel(self, name: str | None) -> None:
+        """Path of a shadow model (.hinr); none sweeps."""
+        self._store("_model_name", name or None)
+
+    def SetAzimuth(self, degrees: float) -> None:
+        """Where the light comes from around z, from x towards y."""
+        self._store("_azimuth", float(degrees))
+
+    def SetElevation(self, degrees: float) -> None:
+        """How high the light stands above the xy plane."""
+        self._store("_elevation", float(degrees))
+
+    def SetAmbient(self, share: float) -> None:
+        """Share of its colour that every point keeps."""
+        self._store("_ambient", float(share))
+
+    def SetStrength(self, share: float) -> None:
+        """How far shadows darken."""
+        self._store("_strength", float(share))
+
+    def SetColorMap(self, colors: object) -> None:
+        """ParaView's colour map; its opacity function comes with it."""
+        for subject, tag in self._observed:
+            subject.RemoveObserver(tag)
+        self._colors = colors if isinstance(colors, COLOR_MAPS) else None
+        subjects = [subject for subject in (self._colors, _opacity_of(self._colors)) if subject is not None]
+        self._observed = [(subject, subject.AddObserver("ModifiedEvent", _noticer(self))) for subject in subjects]
+        self._notice()
+
+    def _notice(self) -> None:
+        """Become modified when the colour map holds something new.
+
+        It also says so when it was only prepared for drawing, which under MPI happens on some ranks and not on others: the
+        ranks would then disagree on whether to execute, and wait for each other for ever.
+        """
+        self._store("_color_nodes", tuple(_nodes(self._colors, 6) + _nodes(_opacity_of(self._colors), 4)))
+
+    def SetUnitDistance(self, length: float) -> None:
+        """Length over which opacities hold; 0 takes 1/128 of the box's diagonal."""
+        self._store("_unit_distance", float(length))
+
+    def SetShadowDims(self, nx: int, ny: int, nz: int) -> None:
+        """Points that the sweep works on; 0 takes the input's."""
+        self._store("_dims", (int(nx), int(ny), int(nz)))
+
+    def SetBackend(self, name: str | None) -> None:
+        """What evaluates the model: auto, native, reference or torch."""
+        self._store("_backend", name or "auto")
+
+    def GetUnitDistanceInUse(self) -> float:
+        """Length over which the opacities in `rgba` hold: what a display must know."""
+        return self._shading.unit_distance if self._shading else 1.0
+
+    def _store(self, name: str, value: object) -> None:
+        if getattr(self, name) != value:
+            setattr(self, name, value)
+            self.Modified()
+
+    # Requests.
+
+    def RequestInformation(self, request, in_info, out_info) -> int:
+        out_info.GetInformationObject(0).Set(vtkAlgorithm.CAN_PRODUCE_SUB_EXTENT(), 1)
+        return 1
+
+    def RequestUpdateExtent(self, request, in_info, out_info) -> int:
+        """Light crosses the whole volume, so a sweep needs all of it; a model needs to know who is a point's neighbour."""
+        pipeline = vtkStreamingDemandDrivenPipeline
+        wanted, source = out_info.GetInformationObject(0), in_info[0].GetInformationObject(0)
+        extent = whole = source.Get(pipeline.WHOLE_EXTENT())
+        if self._model_name:
+            part = wanted.Get(pipeline.UPDATE_EXTENT())
+            extent = [pick(part[i] + grow, whole[i]) for i, (pick, grow) in enumerate([(max, -1), (min, 1)] * 3)]
+            levels = wanted.Get(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS()) or 0
+            source.Set(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS(), levels + 1)
+        else:  # sources take their extent from the piece, on every rank all of it
+            source.Set(pipeline.UPDATE_NUMBER_OF_PIECES(), 1)
+            source.Set(pipeline.UPDATE_PIECE_NUMBER(), 0)
+            source.Set(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS(), 0)
+        source.Set(pipeline.UPDATE_EXTENT(), extent, 6)
+        return 1
+
+    def RequestData(self, request, in_info, out_info) -> int:
+        output = vtkImageData.GetData(out_info, 0)
+        output.Initialize()
+        image = vtkImageData.GetData(in_info[0], 0)
+        extent = out_info.GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.UPDATE_EXTENT())
+        whole = in_info[0].GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
+        if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
+            return 1  # a rank that has no part of the image
+        if not self._guarded("the shadow", self._fill, image, whole, extent, output):
+            output.Initialize()
+        return 1
+
+    def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:
+        from hyperinr.filters.image import to_image
+        from hyperinr_core.shadow import direction_of
+
+        name, values = self._scalars(image)
+        model = self._load()
+        shading = self._shade(image, name, values, whole)
+        direction = direction_of(self._azimuth, self._elevation)
+        if model is None:
+            dims = tuple(own or other for own, other in zip(self._dims, shading.grid.dims))
+            shadows = shading.swept(direction, dims)
+        else:
+            shadows = shading.predicted(model, self._theta(model), self._backend)
+        rgba = shading.shaded(shadows, self._ambient, self._strength)
+        part = _part(shading.region, _from_zero(extent, whole))
+        arrays = {RGBA: rgba[part], SHADOW: shadows[part], name: values[part]}
+        output.ShallowCopy(to_image(shading.grid, arrays, _from_zero(extent, whole)))
+        output.SetExtent(*extent)
+        output.SetOrigin(*image.GetOrigin())
+        output.GetPointData().SetActiveScalars(RGBA)
+        key = vtkDataObject.DATA_TIME_STEP()
+        if image.GetInformation().Has(key):
+            output.GetInformation().Set(key, image.GetInformation().Get(key))
+
+    def _scalars(self, image: vtkImageData) -> tuple:
+        """Name and (nz, ny, nx) values of the chosen point array."""
+        from hyperinr.filters.image import array_of, numeric_arrays
+        from hyperinr_core.errors import DataError
+
+        information = self.GetInputArrayInformation(0)
+        key = vtkDataObject.FIELD_NAME()
+        offered = {array: n for array, n in numeric_arrays(image.GetPointData()).items() if n == 1}
+        name = information.Get(key) if information.Has(key) else next(iter(offered), None)
+        if name not in offered:
+            raise DataError(
+                f"the input has no point array {name!r} of one component; expected one of "
+                f"{', '.join(offered) or 'at least one, convert cell data to point data first'}"
+            )
+        x0, x1, y0, y1, z0, z1 = image.GetExtent()
+        return name, array_of(image.GetPointData(), name, (z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1))
+
+    def _shade(self, image: vtkImageData, name: str, values, whole: tuple):
+        """Everything that does not depend on the light, kept until the input or the transfer function changes."""
+        from hyperinr.filters.shading import Shading
+        from hyperinr_core import shadow
+
+        function = self._function(values)
+        grid, region = _whole_grid(image, whole), _from_zero(image.GetExtent(), whole)
+        unit = self._unit_distance or shadow.default_unit_distance(grid)
+        key = (image.GetMTime(), image.GetPointData().GetArray(name).GetMTime(), name, region, function, unit)
+        if key != self._shading_key:
+            self._shading_key = None
+            self._shading = Shading(values, grid, region, function, unit)
+            self._shading_key = key
+        return self._shading
+
+    def _function(self, values):
+        from hyperinr.filters.shading import from_vtk
+        from hyperinr_core.transfer import check_finite, load
+
+        check_finite(values)
+        if self._colors is not None:
+            return from_vtk(self._colors)
+        return load("Bone", (float(values.min()), float(values.max())))
+
+    def _load(self):
+        """The shadow model, read again when its file changes; None without one."""
+        from hyperinr_core import hinr
+
+        if not self._model_name:
+            return None
+        status = os.stat(self._model_name) if os.path.exists(self._model_name) else None
+        stamp = status and (self._model_name, status.st_mtime_ns, status.st_size)
+        if stamp is None or stamp != self._model_stamp:
+            self._model_stamp = None
+            self._model = hinr.load(self._model_name)
+            self._model_stamp = stamp
+            self._said.clear()
+        return self._model
+
+    def _theta(self, model) -> list[float]:
+        """The light in the model's parameters."""
+        from hyperinr_core.errors import ParameterError
+
+        light = {"light_azimuth": self._azimuth % 360.0, "light_polar": 90.0 - self._elevation}
+        if [p.role for p in model.parameters] != list(light):
+            roles = ", ".join(p.role for p in model.parameters)
+            raise ParameterError(
+                f"{self._model_name} has parameters of the roles {roles}; expected light_azimuth, light_polar: "
+                "a model made by `hyperinr train-shadow`"
+            )
+        self._compare(model)
+        return list(light.values())
+
+    def _compare(self, model) -> None:
+        """Say once that the model was made for something else; it works, but its shadows are another volume's."""
+        made_for = model.provenance.get("transfer_function", {})
+        function = self._shading_key[4]
+        differences = []
+        if made_for.get("digest") not in (None, function.digest):
+            differences.append("another transfer function")
+        if model.grid.dims != self._shading.grid.dims:
+            differences.append(f"dims {model.grid.dims} and not {self._shading.grid.dims}")
+        for difference in differences:
+            if difference not in self._said:
+                self._said.add(difference)
+                self._report(
+                    "WarningEvent", f"{self._model_name} was made for {difference}; its shadows are shown all the same"
+                )
+
+
+def _from_zero(extent: tuple, whole: tuple) -> tuple:
+    """An extent counted from the first point of the whole one."""
+    return tuple(int(extent[i] - whole[i // 2 * 2]) for i in range(6))
+
+
+def _part(region: tuple, extent: tuple) -> tuple:
+    """Slices (z, y, x) of an extent out of arrays for a region."""
+    return tuple(slice(extent[2 * a] - region[2 * a], extent[2 * a + 1] - region[2 * a] + 1) for a in (2, 1, 0))
+
+
+def _whole_grid(image: vtkImageData, whole: tuple):
+    """The grid of which the image is a part."""
+    from hyperinr.filters.grids import grid_of
+    from hyperinr_core.volume import Grid
+
+    part, origin = grid_of(image), [0.0] * 3
+    image.TransformIndexToPhysicalPoint(whole[0], whole[2], whole[4], origin)
+    dims = tuple(whole[2 * a + 1] - whole[2 * a] + 1 for a in range(3))
+    return Grid(dims, tuple(origin), part.spacing, part.direction)
+
+
+def _opacity_of(colors: object):
+    return colors.GetScalarOpacityFunction() if hasattr(colors, "GetScalarOpacityFunction") else None
+
+
+def _nodes(function: object, width: int) -> list[float]:
+    """All numbers of the nodes of a VTK transfer function."""
+    node, numbers = [0.0] * width, []
+    for index in range(function.GetSize() if function is not None else 0):
+        function.GetNodeValue(index, node)
+        numbers += node
+    return numbers
+
+
+def _noticer(owner: HyperINRShadow):
+    """A callback that lets the filter look at its colour map, and does not keep it alive."""
+    reference = weakref.ref(owner)
+
+    def notice(*_) -> None:
+        if reference() is not None:
+            reference()._notice()
+
+    return notice

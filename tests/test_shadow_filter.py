@@ -1,0 +1,183 @@
+"""The shadow pass as a VTK algorithm, without ParaView."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from models import random_model
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.util.vtkConstants import VTK_STRING
+from vtkmodules.vtkCommonDataModel import vtkPiecewiseFunction
+from vtkmodules.vtkCommonExecutionModel import vtkTrivialProducer
+from vtkmodules.vtkRenderingCore import vtkDiscretizableColorTransferFunction
+
+from hyperinr.filters.image import to_image
+from hyperinr.filters.shadow import HyperINRShadow
+from hyperinr_core import hinr, shadow, transfer
+from hyperinr_core.volume import Field, Grid, Parameter
+
+GRID = Grid((20, 18, 16), origin=(5.0, -3.0, 1.0), spacing=(0.5, 1.0, 2.0))
+LIGHTS = (
+    Parameter("azimuth", "light_azimuth", (0.0, 360.0), "deg"),
+    Parameter("polar", "light_polar", (0.0, 180.0), "deg"),
+)
+
+
+def ball() -> np.ndarray:
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in GRID.shape), indexing="ij")
+    return np.clip(1.2 - 2 * np.sqrt(x**2 + y**2 + z**2), 0, 1).astype(np.float32)
+
+
+def colors_of(low=0.0, high=1.0, steps=((0.0, 0.0), (1.0, 1.0))):
+    """Red to white, as ParaView keeps it."""
+    colors, opacity = vtkDiscretizableColorTransferFunction(), vtkPiecewiseFunction()
+    colors.AddRGBPoint(low, 1.0, 0.0, 0.0)
+    colors.AddRGBPoint(high, 1.0, 1.0, 1.0)
+    for x, alpha in steps:
+        opacity.AddPoint(x, alpha)
+    colors.SetScalarOpacityFunction(opacity)
+    return colors
+
+
+def pass_of(arrays=None, grid=GRID, **settings):
+    """A filter over arrays, and the list of what it says."""
+    producer, said = vtkTrivialProducer(), []
+    producer.SetOutput(to_image(grid, {"density": ball()} if arrays is None else arrays))
+    filter_ = HyperINRShadow()
+    for event in ("ErrorEvent", "WarningEvent"):
+
+        def note(caller, name, text):
+            said.append(text)
+
+        note.CallDataType = VTK_STRING
+        filter_.AddObserver(event, note)
+    filter_.SetInputConnection(producer.GetOutputPort())
+    for name, value in settings.items():
+        getattr(filter_, f"Set{name}")(*(value if isinstance(value, tuple) else (value,)))
+    return filter_, said
+
+
+def array(filter_, name):
+    filter_.Update()
+    image = filter_.GetOutputDataObject(0)
+    nx, ny, nz = image.GetDimensions()
+    values = vtk_to_numpy(image.GetPointData().GetArray(name))
+    return (
+        values.reshape(nz, ny, nx, -1).squeeze(-1).copy() if values.ndim == 1 else values.reshape(nz, ny, nx, -1).copy()
+    )
+
+
+def truth(azimuth, elevation, opacities=((0.0, 0.0), (1.0, 1.0)), unit=None):
+    function = transfer.TransferFunction(((0, 0, 0, 0), (1, 1, 1, 1)), opacities)
+    tau = transfer.extinction(ball(), function, unit or shadow.default_unit_distance(GRID))
+    return shadow.transmittance(tau, GRID, shadow.direction_of(azimuth, elevation))
+
+
+def test_without_a_model_it_sweeps():
+    filter_, said = pass_of(Azimuth=200.0, Elevation=-30.0, ColorMap=colors_of())
+    np.testing.assert_allclose(array(filter_, "shadow"), truth(200, -30), atol=1e-6)
+    np.testing.assert_array_equal(array(filter_, "density"), ball())
+    image = filter_.GetOutputDataObject(0)
+    assert image.GetOrigin() == GRID.origin and image.GetSpacing() == GRID.spacing and not said
+
+
+def test_rgba_is_colour_times_light_and_the_opacity():
+    filter_, _ = pass_of(Azimuth=10.0, Elevation=60.0, ColorMap=colors_of(), Ambient=0.3, Strength=0.8)
+    rgba, light = array(filter_, "rgba"), 0.3 + 0.7 * (1 - 0.8 * (1 - truth(10, 60)))
+    assert rgba.dtype == np.uint8
+    seen = ball() > 0
+    np.testing.assert_allclose(rgba[..., 3], 255 * ball(), atol=1.01)
+    np.testing.assert_allclose(rgba[seen, 0], 255 * light[seen], atol=1.01)
+    np.testing.assert_allclose(rgba[seen, 1], 255 * (ball() * light)[seen], atol=2.01)
+
+
+def test_editing_the_colour_map_moves_the_shadow():
+    colors = colors_of()
+    filter_, _ = pass_of(Azimuth=0.0, Elevation=90.0, ColorMap=colors)
+    array(filter_, "shadow")
+    colors.GetScalarOpacityFunction().AddPoint(1.0, 0.3)
+    np.testing.assert_allclose(array(filter_, "shadow"), truth(0, 90, ((0, 0), (1, 0.3))), atol=1e-6)
+    before = filter_.GetMTime()
+    filter_.SetColorMap(None)
+    after = filter_.GetMTime()
+    colors.GetScalarOpacityFunction().AddPoint(1.0, 0.9)
+    assert before < after == filter_.GetMTime(), "a colour map that was taken away is still listened to"
+
+
+def test_unit_distance_and_shadow_dims():
+    filter_, _ = pass_of(Azimuth=90.0, Elevation=0.0, ColorMap=colors_of(), UnitDistance=3.0)
+    np.testing.assert_allclose(array(filter_, "shadow"), truth(90, 0, unit=3.0), atol=1e-6)
+    assert filter_.GetUnitDistanceInUse() == 3.0
+    filter_.SetShadowDims(10, 0, 8)
+    coarse = array(filter_, "shadow")
+    assert coarse.shape == GRID.shape and 1e-3 < abs(coarse - truth(90, 0, unit=3.0)).mean() < 0.05
+
+
+def test_a_part_of_the_image_has_the_whole_one_s_shadow(tmp_path):
+    hinr.save(light_model(), tmp_path / "s.hinr")
+    for settings in ({}, {"Model": str(tmp_path / "s.hinr")}):
+        filter_, _ = pass_of(Azimuth=40.0, Elevation=20.0, ColorMap=colors_of(), **settings)
+        whole = {name: array(filter_, name) for name in ("shadow", "rgba", "density")}
+        part, _ = pass_of(Azimuth=40.0, Elevation=20.0, ColorMap=colors_of(), **settings)
+        part.UpdateExtent((3, 9, 0, 17, 5, 8))
+        image = part.GetOutputDataObject(0)
+        assert image.GetExtent() == (3, 9, 0, 17, 5, 8)
+        for name, values in whole.items():
+            found = vtk_to_numpy(image.GetPointData().GetArray(name)).reshape(4, 18, 7, -1)
+            np.testing.assert_array_equal(
+                found, values[5:9, :, 3:10].reshape(4, 18, 7, -1), err_msg=f"{settings} {name}"
+            )
+
+
+def light_model(dims=GRID.dims):
+    return random_model(dims, LIGHTS, (Field("shadow", 1, ((0.0, 1.0),)),), n_encoders=9)
+
+
+def test_a_model_answers_where_something_is_seen(tmp_path):
+    model = light_model()
+    hinr.save(model, tmp_path / "s.hinr")
+    filter_, said = pass_of(Model=str(tmp_path / "s.hinr"), Azimuth=-20.0, Elevation=30.0, ColorMap=colors_of())
+    found = array(filter_, "shadow")
+    expected = hinr.load(tmp_path / "s.hinr").generate((340.0, 60.0)).sample_grid()[..., 0]
+    seen = ball() > 0
+    np.testing.assert_allclose(found[seen], expected[seen], atol=1e-5)
+    assert (found[0, 0, 0], said) == (1.0, [])
+
+
+def test_a_model_for_something_else_is_said_once(tmp_path):
+    model = light_model((8, 8, 8))
+    model.provenance = {"transfer_function": {"digest": "0" * 12}}
+    hinr.save(model, tmp_path / "s.hinr")
+    filter_, said = pass_of(Model=str(tmp_path / "s.hinr"), ColorMap=colors_of())
+    array(filter_, "shadow")
+    filter_.SetAzimuth(77.0)
+    assert array(filter_, "shadow").shape == GRID.shape
+    assert len(said) == 2 and "another transfer function" in said[0] and "dims (8, 8, 8)" in said[1]
+
+
+def test_clear_and_opaque_volumes_work():
+    for alpha, light in ((0.0, 1.0), (1.0, None)):
+        filter_, said = pass_of(ColorMap=colors_of(steps=((0.0, alpha), (1.0, alpha))))
+        found = array(filter_, "shadow")
+        assert not said and np.isfinite(found).all() and (light is None or (found == light).all())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"density": np.full(GRID.shape, np.nan, np.float32)}, "NaN or infinity"),
+        ({"wind": np.zeros((*GRID.shape, 3), np.float32)}, "no point array None of one component"),
+    ],
+)
+def test_bad_input_is_one_error(arrays, words):
+    filter_, said = pass_of(arrays)
+    filter_.Update()
+    assert len(said) == 1 and words in said[0] and filter_.GetOutputDataObject(0).GetNumberOfPoints() == 0
+
+
+def test_a_model_of_time_is_refused(tmp_path):
+    hinr.save(random_model(), tmp_path / "t.hinr")
+    for name, words in (("t.hinr", "expected light_azimuth, light_polar"), ("none.hinr", "is not there")):
+        filter_, said = pass_of(Model=str(tmp_path / name))
+        filter_.Update()
+        assert len(said) == 1 and words in said[0]

@@ -1,0 +1,112 @@
+"""The shadow pass in real ParaView: one process, two ranks, and a server with two ranks."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import random_model
+from test_shadow_filter import light_model
+
+from hyperinr.plugin import launch
+from hyperinr_core import hinr
+from hyperinr_core.volume import Field
+
+SCRIPT = Path(__file__).parent / "paraview_scripts" / "shadow.py"
+MPI = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"]
+TIMEOUT = 120
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model of a field and one of shadows."""
+    folder = tmp_path_factory.mktemp("shadow")
+    model = random_model((24, 20, 16), fields=(Field("density", 1, ((0.0, 1.0),)),))
+    hinr.save(model, folder / "ball.hinr")
+    hinr.save(light_model((24, 20, 16)), folder / "lights.hinr")
+    return folder
+
+
+def run(command, folder, name):
+    result = launch.run_program([str(word) for word in command], TIMEOUT)
+    assert result.returncode == 0, f"{command} ended with {result.returncode}\n{result.stdout}\n{result.stderr}"
+    assert "Traceback" not in result.stderr and "ERR|" not in result.stderr, result.stderr
+    return json.loads((folder / f"shadow_{name}.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def serial(folder):
+    return run(launch.on_display(["pvpython", SCRIPT, folder, "serial"]), folder, "serial")
+
+
+def picture(path):
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L")).astype(float)
+
+
+def test_one_call_shows_a_volume_that_the_light_shades(serial, folder):
+    front, left, right = (picture(folder / f"serial_{name}.png") for name in ("front", "left", "right"))
+    assert (front > 10).mean() > 0.1, "the volume is not to be seen"
+    shown = front > 10
+    columns = np.nonzero(shown.any(axis=0))[0]
+    middle = (columns[0] + columns[-1]) // 2
+    for pixels, bright, dark in (
+        (left, slice(None, middle), slice(middle, None)),
+        (right, slice(middle, None), slice(None, middle)),
+    ):
+        assert pixels[:, bright][shown[:, bright]].mean() > 1.15 * pixels[:, dark][shown[:, dark]].mean()
+
+
+def test_light_at_the_camera(serial):
+    assert serial["at_camera"] == pytest.approx([270.0, 0.0], abs=1e-9)
+
+
+def test_editing_the_opacity_lets_light_through(serial):
+    assert serial["integral_thin"] > 1.2 * serial["integral"]
+
+
+def test_viewing_needs_no_torch(serial):
+    assert "torch" not in serial["modules"]
+
+
+def test_two_ranks_give_what_one_gives(serial, folder):
+    parallel = run([*launch.on_display(MPI), "pvbatch", SCRIPT, folder, "parallel"], folder, "parallel")
+    assert (serial["ranks"], parallel["ranks"]) == (1, 2)
+    assert parallel["cells"] == serial["cells"] == 23 * 19 * 15
+    for key in ("integral", "integral_thin", "integral_model"):
+        assert parallel[key] == pytest.approx(serial[key], rel=1e-5)
+    for name in ("left", "right"):
+        difference = abs(picture(folder / f"parallel_{name}.png") - picture(folder / f"serial_{name}.png"))
+        assert difference.mean() < 3
+
+
+def test_a_server_of_two_ranks_shades(serial, folder):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    command = [*launch.on_display(MPI), "pvserver", f"--server-port={port}"]
+    server = subprocess.Popen(
+        command, env={**os.environ, **launch.environment()}, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 60
+        for line in server.stdout:
+            if "Accepting connection" in line or time.monotonic() > deadline:
+                break
+        found = run(launch.on_display(["pvpython", SCRIPT, folder, "server", port]), folder, "server")
+        assert found["cells"] == serial["cells"]
+        for key in ("integral", "integral_model"):
+            assert found[key] == pytest.approx(serial[key], rel=1e-5)
+        assert abs(picture(folder / "server_left.png") - picture(folder / "serial_left.png")).mean() < 3
+    finally:
+        os.killpg(server.pid, 9)
+        server.wait()
+        server.stdout.close()
