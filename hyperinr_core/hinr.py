@@ -148,7 +148,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "provenance": _typed(document["provenance"], dict),
             "quality": _typed(document["quality"], dict),
         }
-        check_interpolation(parts["interpolation"], len(parts["parameters"]))
+        check_interpolation(parts["interpolation"], [parameter.role for parameter in parts["parameters"]])
         hash_grid(parts["encoding"])  # refuses levels finer than an index can reach
     except (HyperINRError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise FormatError(f"{path} has a document that does not hold together: {error}") from None

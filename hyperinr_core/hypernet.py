@@ -12,14 +12,14 @@ from hyperinr_core import backends
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.inr import INR
-from hyperinr_core.interpolation import ONE_PARAMETER, Coefficients, InverseDistance
+from hyperinr_core.interpolation import ONE_PARAMETER, Coefficients, InverseDistance, LightSphere
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: A scene parameter as callers write it: a number, a sequence, or values by parameter name.
 Theta = Union[float, Sequence[float], np.ndarray, Mapping[str, float]]
 
-#: Interpolations a model can be stored with or asked for.
-INTERPOLATIONS = (*ONE_PARAMETER, "idw")
+#: Roles of the two parameters of a light around a scene.
+LIGHT_ROLES = ("light_azimuth", "light_polar")
 
 
 @dataclass
@@ -52,7 +52,12 @@ class HyperINR:
     def __post_init__(self) -> None:
         self._backends: dict[str, Any] = {}
         self._inverse_distance: InverseDistance | None = None
-        check_interpolation(self.interpolation, len(self.parameters))
+        self._lights: LightSphere | None = None
+        check_interpolation(self.interpolation, self._roles)
+
+    @property
+    def _roles(self) -> tuple[str, ...]:
+        return tuple(parameter.role for parameter in self.parameters)
 
     @property
     def theta_bounds(self) -> np.ndarray:
@@ -97,9 +102,12 @@ class HyperINR:
         """Encoders that answer for theta: indices (K,) and weights (K,) that sum to 1 (equation 4)."""
         theta = self.theta(theta)
         kind = self.interpolation if interpolation is None else interpolation
-        check_interpolation(kind, len(theta))
+        check_interpolation(kind, self._roles)
         if kind in ONE_PARAMETER:
             return ONE_PARAMETER[kind](self.encoder_positions[:, 0], float(theta[0]))
+        if self._roles == LIGHT_ROLES:
+            self._lights = self._lights or LightSphere(self.encoder_positions)
+            return self._lights.barycentric(theta) if kind == "barycentric" else self._lights.inverse_distance(theta)
         if self._inverse_distance is None:
             self._inverse_distance = InverseDistance(self.encoder_positions, self.theta_bounds)
         return self._inverse_distance(theta)
@@ -126,10 +134,13 @@ class HyperINR:
         return [values[name] for name in names]
 
 
-def check_interpolation(kind: str, n_parameters: int) -> None:
-    """Raise ParameterError unless encoders in a space of so many parameters can be blended this way."""
-    allowed = tuple(ONE_PARAMETER) if n_parameters == 1 else ("idw",)
+def check_interpolation(kind: str, roles: Sequence[str]) -> None:
+    """Raise ParameterError unless encoders in a space of parameters of these roles can be blended this way."""
+    if len(roles) == 1:
+        allowed = tuple(ONE_PARAMETER)
+    else:
+        allowed = ("barycentric", "idw") if tuple(roles) == LIGHT_ROLES else ("idw",)
     if kind not in allowed:
         raise ParameterError(
-            f"interpolation is {kind!r}; expected one of {', '.join(allowed)} for {n_parameters} parameter(s)"
+            f"interpolation is {kind!r}; expected one of {', '.join(allowed)} for {len(roles)} parameter(s), {', '.join(roles)}"
         )

@@ -12,6 +12,9 @@ import numpy as np
 #: (indices (K,) int64, weights (K,) float64 that sum to 1)
 Coefficients = tuple[np.ndarray, np.ndarray]
 
+#: Lights so near to each other, in radians, are one.
+SAME_LIGHT = 1e-9
+
 #: Neighbours of the inverse distance weights.
 N_NEIGHBORS = 4
 
@@ -89,6 +92,66 @@ class InverseDistance:
             return _one(int(indices[0]))
         inverse = 1 / distances
         return indices.astype(np.int64), inverse / inverse.sum()
+
+
+class LightSphere:
+    """Weights over lights around a scene, whose distances are those on the sphere: no seam at azimuth 0 or at the poles.
+
+    Parameters
+    ----------
+    positions : (N, 2) azimuth and polar angle in degrees, N >= 1.
+    """
+
+    def __init__(self, positions: np.ndarray, n_neighbors: int = N_NEIGHBORS) -> None:
+        from scipy.spatial import cKDTree
+
+        self._directions = light_directions(positions)
+        self._tree = cKDTree(self._directions)
+        self._n_neighbors = min(n_neighbors, len(positions))
+        self._triangles: np.ndarray | None = None
+
+    def inverse_distance(self, theta: np.ndarray) -> Coefficients:
+        """Shepard's weights over the K nearest lights, p = 1, for theta (2,); a light hit exactly is returned alone."""
+        chords, indices = self._tree.query(light_directions(theta), k=np.arange(1, self._n_neighbors + 1))
+        if chords[0] < SAME_LIGHT:
+            return _one(int(indices[0]))
+        inverse = 1 / (2 * np.arcsin(np.minimum(chords / 2, 1)))
+        return indices.astype(np.int64), inverse / inverse.sum()
+
+    def barycentric(self, theta: np.ndarray) -> Coefficients:
+        """Weights of the corners of the triangle of the spherical Delaunay triangulation that theta (2,) lies in.
+
+        They are continuous in theta, 1 on a light, and linear in the direction up to their sum.
+        """
+        if self._triangles is None:
+            self._triangulate()
+        if self._triangles is None or not len(self._triangles):
+            return self.inverse_distance(theta)
+        parts = self._inverses @ light_directions(theta)
+        best = int(np.argmax(parts.min(axis=1)))
+        weights = np.maximum(parts[best], 0)
+        weights[weights < SAME_LIGHT * weights.max()] = 0
+        taking_part = weights > 0
+        return self._triangles[best][taking_part], weights[taking_part] / weights.sum()
+
+    def _triangulate(self) -> None:
+        """The convex hull of points on a sphere is their Delaunay triangulation."""
+        from scipy.spatial import ConvexHull, QhullError
+
+        try:
+            triangles = ConvexHull(self._directions).simplices.astype(np.int64)
+        except (QhullError, ValueError):  # fewer than four lights, or all on a circle
+            triangles = np.empty((0, 3), np.int64)
+        corners = self._directions[triangles].transpose(0, 2, 1)
+        wide = abs(np.linalg.det(corners)) > SAME_LIGHT if len(triangles) else np.zeros(0, bool)
+        self._triangles = triangles[wide]
+        self._inverses = np.linalg.inv(corners[wide])
+
+
+def light_directions(angles: np.ndarray) -> np.ndarray:
+    """(..., 3) unit vectors of azimuth and polar angle (..., 2) in degrees."""
+    azimuth, polar = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)
+    return np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=-1)
 
 
 def _one(index: int) -> Coefficients:
