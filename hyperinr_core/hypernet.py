@@ -136,10 +136,8 @@ class HyperINR:
 
 def check_interpolation(kind: str, roles: Sequence[str]) -> None:
     """Raise ParameterError unless encoders in a space of parameters of these roles can be blended this way."""
-    if len(roles) == 1:
-        allowed = tuple(ONE_PARAMETER)
-    else:
-        allowed = ("barycentric", "idw") if tuple(roles) == LIGHT_ROLES else ("idw",)
+    several = ("barycentric", "idw") if tuple(roles) == LIGHT_ROLES else ("idw",)
+    allowed = tuple(ONE_PARAMETER) if len(roles) == 1 else several
     if kind not in allowed:
         raise ParameterError(
             f"interpolation is {kind!r}; expected one of {', '.join(allowed)} for {len(roles)} parameter(s), {', '.join(roles)}"

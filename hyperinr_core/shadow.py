@@ -19,6 +19,9 @@ from hyperinr_core.volume import Grid
 #: Diagonals of the box that light crosses for the opacity of the transfer function; see `default_unit_distance`.
 UNITS_PER_DIAGONAL = 128
 
+#: Directions that a soft light is made of.
+N_DISC_DIRECTIONS = 32
+
 METHODS = ("sweep", "rays")
 
 
@@ -86,7 +89,7 @@ def in_voxels(grid: Grid, vector: np.ndarray) -> np.ndarray:
 
 
 def soft_transmittance(
-    tau: np.ndarray, grid: Grid, direction: np.ndarray, diameter: float, n_directions: int = 32
+    tau: np.ndarray, grid: Grid, direction: np.ndarray, diameter: float, n_directions: int = N_DISC_DIRECTIONS
 ) -> np.ndarray:
     """The share that arrives of a light with an angular diameter in degrees: the mean of one sweep per direction.
 

@@ -18,6 +18,8 @@ COMMANDS = {
     "sample": ("hyperinr.plugin.model", "sample", "Sample a model into a volume file."),
     "evaluate": ("hyperinr.plugin.evaluate", "evaluate", "Compare a model and interpolation to the true steps."),
     "compare": ("hyperinr.plugin.compare", "compare", "Measure every method on steps that none was trained on."),
+    "train-shadow": ("hyperinr.plugin.train_shadow", "train_shadow", "Train a model of a volume's shadows."),
+    "evaluate-shadow": ("hyperinr.plugin.evaluate_shadow", "evaluate_shadow", "Compare a shadow model to the truth."),
     "render": ("hyperinr.plugin.paraview", "render", "Render a picture through ParaView, without a window."),
     "paraview": ("hyperinr.plugin.paraview", "paraview", "Start ParaView with the plugin loaded."),
     "env": ("hyperinr.plugin.paraview", "env", "Print the shell lines that let ParaView find the plugin."),

@@ -68,7 +68,7 @@ def evaluate(
         names = names[:1]
     paths = series[0] if len(series) == 1 else list(series)
     truth = open_series(paths, dims=dims, dtype=dtype, fields=names)
-    with _progress() as progress:
+    with progress_bar() as progress:
         reports = compare(network, truth, names, backend, progress)
     if plot:
         draw(reports[names[0]], names[0], network.parameters[0].name, plot)
@@ -294,7 +294,7 @@ def draw(report: Report, field: str, parameter: str, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], Any]]:
+def progress_bar() -> Iterator[Callable[[int, int], Any]]:
     """A callback for `compare` that draws a bar on a terminal and nothing elsewhere."""
     from rich.console import Console
     from rich.progress import Progress

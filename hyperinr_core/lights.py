@@ -1,0 +1,101 @@
+"""Directional lights around a scene: where training lights and encoders lie, and the truth that a shadow model learns.
+
+A light is azimuth and polar angle in degrees, the two parameters of a shadow model; polar is 90 minus the elevation.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from hyperinr_core import shadow
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.interpolation import light_directions
+from hyperinr_core.volume import Grid, Parameter
+
+KINDS = ("hard", "soft")
+
+#: Darts thrown for each light before the distance between lights is reduced.
+DARTS_PER_LIGHT = 30
+
+
+def poisson_lights(count: int, seed: int) -> np.ndarray:
+    """(count, 2) lights that keep a distance on the sphere: Poisson disks, thrown like darts.
+
+    The distance starts at that of the densest packing, which nothing random reaches, and shrinks until all lights are in.
+    """
+    rng = np.random.Generator(np.random.Philox(key=[seed, 5]))
+    directions = np.empty((0, 3))
+    distance = math.sqrt(8 * math.pi / (math.sqrt(3) * count))
+    while len(directions) < count:
+        for dart in _random_directions(DARTS_PER_LIGHT * count, rng):
+            if len(directions) < count and (directions @ dart < math.cos(distance)).all():
+                directions = np.vstack([directions, dart])
+        distance *= 0.95
+    return angles_of_directions(directions)
+
+
+def random_lights(first: int, count: int, seed: int) -> np.ndarray:
+    """(count, 2) lights number first to first + count of an endless sequence that covers the sphere evenly."""
+    shift = np.random.Generator(np.random.Philox(key=[seed, 6])).random(2)
+    # Roberts' sequence: multiples of powers of the plastic number, modulo 1
+    u, v = (np.outer([0.7548776662466927, 0.5698402909980532], first + np.arange(count)) + shift[:, None]) % 1
+    return np.stack([360 * u, np.degrees(np.arccos(1 - 2 * v))], axis=1)
+
+
+def angles_of_directions(directions: np.ndarray) -> np.ndarray:
+    """(N, 2) azimuth in [0, 360) and polar angle of unit vectors (N, 3)."""
+    x, y, z = directions.T
+    return np.stack([np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arccos(np.clip(z, -1, 1)))], axis=1)
+
+
+def light_parameters(lights: np.ndarray) -> tuple[Parameter, Parameter]:
+    """The parameters of a shadow model, for every direction there is."""
+    azimuths, polars = (tuple(column.tolist()) for column in lights.T)
+    return (
+        Parameter("azimuth", "light_azimuth", (0.0, 360.0), "deg", azimuths),
+        Parameter("polar", "light_polar", (0.0, 180.0), "deg", polars),
+    )
+
+
+@dataclass(frozen=True)
+class ShadowTruth:
+    """The shadow volume of any light, computed.
+
+    Attributes
+    ----------
+    tau : (nz, ny, nx) extinction.
+    kind : hard (a point far away) or soft (a light with an angular diameter).
+    diameter : of a soft light, in degrees.
+    """
+
+    tau: np.ndarray
+    grid: Grid
+    kind: str = "hard"
+    diameter: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or not 0 < self.diameter <= 180:
+            raise ParameterError(
+                f"kind is {self.kind!r} with diameter {self.diameter:g}; expected one of {', '.join(KINDS)}, and more than 0 "
+                "to 180 degrees"
+            )
+
+    @property
+    def n_sweeps(self) -> int:
+        """Passes over the volume that one light takes."""
+        return 1 if self.kind == "hard" else shadow.N_DISC_DIRECTIONS
+
+    def __call__(self, light: np.ndarray) -> np.ndarray:
+        """(nz, ny, nx) share of the light (2,) that arrives."""
+        direction = light_directions(light)
+        if self.kind == "hard":
+            return shadow.transmittance(self.tau, self.grid, direction)
+        return shadow.soft_transmittance(self.tau, self.grid, direction, self.diameter)
+
+
+def _random_directions(count: int, rng: np.random.Generator) -> np.ndarray:
+    vectors = rng.standard_normal((count, 3))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -1,0 +1,218 @@
+"""Trains a shadow model: truth for any light is computed as it is needed, so the exact teacher is always at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hyperinr_core import __version__, hinr
+from hyperinr_core.config import Config
+from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.lights import KINDS, ShadowTruth, light_parameters, poisson_lights, random_lights
+from hyperinr_core.metrics import psnr
+from hyperinr_core.training.checkpoint import checkpoint_path
+from hyperinr_core.training.samples import Batch
+from hyperinr_core.training.settings import PRESETS, RunConfig, preset
+from hyperinr_core.training.trainer import Report, Trainer
+from hyperinr_core.transfer import TransferFunction, extinction
+from hyperinr_core.volume import Field, Grid, VolumeSeries
+
+FIELD = Field("shadow", 1, ((0.0, 1.0),))
+
+#: Points that are swept in about the time of a training step: how often the pool gets a new light follows from it.
+POINTS_PER_STEP = 1 << 18
+
+#: Most lights in the pool; more of them gain nothing.
+MAX_POOL = 2048
+
+#: Settings of the batches that measured best for a light at a time.
+BATCH = {"batch_steps": 1, "batch_points": 8192}
+
+
+@dataclass(frozen=True)
+class ShadowConfig(Config):
+    """What kind of shadows a model learns, and from which lights.
+
+    Attributes
+    ----------
+    kind, diameter : see ShadowTruth.
+    lights : training lights, spread by Poisson disks: what `lights_only` learns from, and what the quality is measured on.
+    encoders : encoders on the sphere, spread likewise; the setting that matters most.
+    interpolation : barycentric, or idw, the paper's.
+    lights_only : learn from the training lights alone, with an encoder on each, as the paper does without a teacher.
+    unit_distance : length over which the opacities hold; 0 for 1/128 of the diagonal.
+    """
+
+    kind: str = "hard"
+    diameter: float = 10.0
+    lights: int = 35
+    encoders: int = 150
+    interpolation: str = "barycentric"
+    lights_only: int = 0
+    unit_distance: float = 0.0
+
+    LIMITS: ClassVar[dict[str, tuple]] = {
+        "kind": KINDS,
+        "diameter": (0.01, 180.0),
+        "lights": (4, 1 << 16),
+        "encoders": (4, 1 << 16),
+        "interpolation": ("barycentric", "idw"),
+        "lights_only": (0, 1),
+        "unit_distance": (0.0, 1e30),
+    }
+
+
+def shadow_preset(name: str, grid: Grid) -> RunConfig:
+    """The settings of a preset for shadows on a grid."""
+    config = preset(name, grid)
+    return config.replace(training={**BATCH, "samples": PRESETS[name] // 2})
+
+
+class LightStream:
+    """Draws batches of points from shadow volumes of a pool of lights, which changes as training goes on.
+
+    What is drawn at an iteration depends on the seed and the iteration alone.
+
+    Parameters
+    ----------
+    series : the training lights.
+    truth : the shadow volume of any light.
+    config : see RunConfig; its memory limits the pool.
+    lights_only : whether the pool is the training lights and stays so.
+    """
+
+    def __init__(self, series: VolumeSeries, truth: ShadowTruth, config: RunConfig, lights_only: bool) -> None:
+        self.series = series
+        self._truth, self._lights_only = truth, lights_only
+        training = config.training
+        self._seed, self._n_steps, self._n_points = training.seed, training.batch_steps, training.batch_points
+        fits = max(1, (training.memory_mb << 20) // series.grid.n_points)  # a byte for each point
+        self._n_pool = len(series) if lights_only else min(MAX_POOL, fits)
+        self._period = max(1, series.grid.n_points * truth.n_sweeps // POINTS_PER_STEP)
+        self._pool: dict[int, tuple[int, np.ndarray]] = {}
+
+    @property
+    def batch_size(self) -> int:
+        """Points of one batch, over all its lights."""
+        return self._n_steps * self._n_points
+
+    def draw(self, iteration: int) -> Batch:
+        """The batch of an iteration."""
+        rng = np.random.Generator(np.random.Philox(key=[self._seed, 2 * iteration]))
+        first = 0 if self._lights_only else iteration // self._period
+        numbers = first + rng.integers(0, self._n_pool, self._n_steps)
+        grid = self.series.grid
+        index = rng.integers(0, grid.n_points, (self._n_steps, self._n_points))
+        thetas = np.concatenate([self._light(int(number)) for number in numbers])
+        targets = [self._volume(int(number))[chosen] for number, chosen in zip(numbers, index)]
+        targets = np.stack(targets).astype(np.float32)[..., None] / np.float32(255)
+        places = np.unravel_index(index, grid.shape)[::-1]
+        points = np.stack([place / max(n - 1, 1) for place, n in zip(places, grid.dims)], axis=-1).astype(np.float32)
+        return Batch(thetas, points, targets, np.ones(self._n_steps, np.float32))
+
+    def close(self) -> None:
+        """Drop the pool."""
+        self._pool.clear()
+
+    def _light(self, number: int) -> np.ndarray:
+        """(1, 2) a light of the endless sequence, or of the training lights."""
+        return self.series.thetas[[number]] if self._lights_only else random_lights(number, 1, self._seed)
+
+    def _volume(self, number: int) -> np.ndarray:
+        """(n_points,) uint8 shadow of a light, 255 in full light."""
+        slot = number % self._n_pool
+        if slot not in self._pool or self._pool[slot][0] != number:
+            values = self._truth(self._light(number)[0])
+            self._pool[slot] = number, (np.clip(values, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8).ravel()
+        return self._pool[slot][1]
+
+
+def train_shadow(
+    values: np.ndarray,
+    grid: Grid,
+    function: TransferFunction,
+    output: str | os.PathLike,
+    shadows: ShadowConfig,
+    config: RunConfig,
+    source: str,
+    device: str = "cpu",
+    resume: bool = False,
+    progress: Callable[[Report], Any] | None = None,
+) -> HyperINR:
+    """Train a shadow model of a volume and write it.
+
+    Parameters
+    ----------
+    values : (nz, ny, nx) scalars that cast the shadow.
+    source : where they came from, for provenance.
+    resume : go on from the checkpoint beside `output` if there is one.
+
+    Raises
+    ------
+    DataError for NaN, or a transfer function that is clear or opaque everywhere; ParameterError when an unfinished run
+    would be overwritten; Interrupted when the run was stopped, with its checkpoint kept.
+    """
+    path = checkpoint_path(output)
+    if path.exists() and not resume:
+        raise ParameterError(
+            f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
+        )
+    if not os.path.isdir(os.path.dirname(os.fspath(output)) or "."):
+        raise DataError(f"{output} is in a folder that is not there; expected one for the model, create it first")
+    truth = truth_of(values, grid, function, shadows)
+    seed = config.training.seed
+    lights = poisson_lights(shadows.lights, seed)
+    series = light_series(truth, lights, source)
+    stream = LightStream(series, truth, config, bool(shadows.lights_only))
+    positions = lights if shadows.lights_only else poisson_lights(shadows.encoders, seed + 1)
+    trainer = Trainer(stream, positions, light_parameters(lights), (FIELD,), config, device, shadows.interpolation)
+    if path.exists():
+        trainer.load_state(path)
+    model = trainer.run(path, progress)
+    model.encoder_params = model.encoder_params.astype(np.float16)  # as stored, so that quality is what users get
+    model.provenance = {
+        "software": f"hyperinr {__version__}",
+        "source": source,
+        "shadow": {**shadows.to_dict(), "unit_distance": unit_distance_of(grid, shadows)},
+        "transfer_function": {"digest": function.digest, **function.to_dict()},
+        "training": config.training.to_dict(),
+        "evaluator": trainer.evaluator.name,
+    }
+    model.quality = {"training_psnr_db": {FIELD.name: _quality(model, truth, lights)}}
+    hinr.save(model, output)
+    path.unlink(missing_ok=True)
+    return model
+
+
+def truth_of(values: np.ndarray, grid: Grid, function: TransferFunction, shadows: ShadowConfig) -> ShadowTruth:
+    """What casts the shadows, ready to be asked for any light."""
+    tau = extinction(values, function, unit_distance_of(grid, shadows))
+    return ShadowTruth(tau, grid, shadows.kind, shadows.diameter)
+
+
+def unit_distance_of(grid: Grid, shadows: ShadowConfig) -> float:
+    """Length over which the opacities hold."""
+    from hyperinr_core.shadow import default_unit_distance
+
+    return shadows.unit_distance or default_unit_distance(grid)
+
+
+def light_series(truth: ShadowTruth, lights: np.ndarray, source: str) -> VolumeSeries:
+    """Shadow volumes as a series over the light, computed when they are read."""
+
+    def load(step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
+        return truth(lights[step])[slice(*(z_range or (None,)))]
+
+    names, roles = zip(*((p.name, p.role) for p in light_parameters(lights)))
+    return VolumeSeries(truth.grid, lights, {FIELD.name: 1}, load, source, names, roles)
+
+
+def _quality(model: HyperINR, truth: ShadowTruth, lights: np.ndarray) -> list[float]:
+    """PSNR of each training light in dB."""
+    pairs = ((model.generate(light).sample_grid()[..., 0], truth(light)) for light in lights)
+    return [round(min(float(psnr(found, expected, (0.0, 1.0))), 150.0), 3) for found, expected in pairs]

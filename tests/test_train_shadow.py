@@ -1,0 +1,194 @@
+"""Shadow models: lights, the stream of truth, training, evaluation, and the two commands."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hyperinr.filters.image import to_image, write_image
+from hyperinr.plugin.cli import hyperinr
+from hyperinr.plugin.evaluate_shadow import Interpolation, compare, truth_for
+from hyperinr_core import hinr, lights, shadow
+from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.interpolation import light_directions
+from hyperinr_core.lights import ShadowTruth, poisson_lights, random_lights
+from hyperinr_core.training.shadow import (
+    LightStream,
+    ShadowConfig,
+    light_series,
+    shadow_preset,
+    train_shadow,
+    truth_of,
+)
+from hyperinr_core.transfer import TransferFunction
+from hyperinr_core.volume import Grid
+
+GRID = Grid((20, 18, 16), spacing=(1.0, 1.0, 1.5))
+FUNCTION = TransferFunction(((0, 0, 0, 0), (1, 1, 1, 1)), ((0.0, 0.0), (1.0, 0.3)), name="test")
+SMALL = {"samples": 1_200_000, "batch_points": 2048}
+
+
+def pillars() -> np.ndarray:
+    """Two pillars and a beam."""
+    values = np.zeros(GRID.shape, np.float32)
+    values[2:14, 4:8, 4:8] = values[2:14, 11:14, 12:16] = values[11:14, 4:14, 7:10] = 1
+    return values
+
+
+def config(**training):
+    return shadow_preset("fast", GRID).replace(training={**SMALL, **training}, encoding={"log2_hashmap_size": 11})
+
+
+def angles(positions):
+    cosines = light_directions(positions) @ light_directions(positions).T
+    return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+
+
+def test_poisson_lights_keep_their_distance():
+    found = poisson_lights(80, 3)
+    between = angles(found) + 360 * np.eye(80)
+    ideal = np.degrees(np.sqrt(8 * np.pi / (np.sqrt(3) * 80)))
+    assert between.min() > 0.55 * ideal and between.min(axis=1).max() < 1.3 * ideal
+    np.testing.assert_array_equal(found, poisson_lights(80, 3))
+    assert abs(found - poisson_lights(80, 4)).max() > 1
+    assert abs(light_directions(found).mean(axis=0)).max() < 0.1, "one side of the sphere has more lights"
+
+
+def test_random_lights_are_one_sequence_over_the_whole_sphere():
+    whole = random_lights(0, 500, 7)
+    np.testing.assert_allclose(whole[120:140], random_lights(120, 20, 7), atol=1e-9)
+    assert abs(light_directions(whole).mean(axis=0)).max() < 0.02
+    assert angles(whole[:100])[~np.eye(100, dtype=bool)].min() > 4
+
+
+@pytest.mark.parametrize("kind", lights.KINDS)
+def test_truth_is_what_the_filter_sweeps(kind):
+    truth = truth_of(pillars(), GRID, FUNCTION, ShadowConfig(kind=kind, diameter=20.0))
+    light = np.array([30.0, 50.0])
+    direction = shadow.direction_of(30.0, 40.0)
+    expected = shadow.transmittance(truth.tau, GRID, direction)
+    if kind == "soft":
+        expected = shadow.soft_transmittance(truth.tau, GRID, direction, 20.0)
+    np.testing.assert_allclose(truth(light), expected, atol=1e-6)
+
+
+def test_truth_refuses_what_it_does_not_know():
+    with pytest.raises(ParameterError, match="expected one of hard, soft"):
+        ShadowTruth(pillars(), GRID, "neon")
+    with pytest.raises(ParameterError, match="expected one of hard, soft"):
+        ShadowConfig(kind="neon")
+
+
+def stream_of(lights_only=False, **training):
+    truth = truth_of(pillars(), GRID, FUNCTION, ShadowConfig())
+    series = light_series(truth, poisson_lights(6, 0), "pillars")
+    return LightStream(series, truth, config(**training), lights_only), truth
+
+
+def test_batches_are_true_and_depend_on_the_iteration_alone():
+    stream, truth = stream_of(batch_steps=2, batch_points=50)
+    for iteration in (0, 1, 700, 5):
+        batch = stream.draw(iteration)
+        assert batch.points.shape == (2, 50, 3) and batch.targets.shape == (2, 50, 1)
+        for theta, points, targets in zip(batch.thetas, batch.points, batch.targets):
+            x, y, z = np.rint(points * (np.array(GRID.dims) - 1)).astype(int).T
+            np.testing.assert_allclose(targets[:, 0], truth(theta)[z, y, x], atol=0.5 / 255 + 1e-5)
+    again, _ = stream_of(batch_steps=2, batch_points=50)
+    first, second = stream.draw(700), again.draw(700)
+    np.testing.assert_array_equal(first.points, second.points)
+    np.testing.assert_array_equal(first.targets, second.targets)
+
+
+def test_lights_only_never_shows_another_light():
+    stream, _ = stream_of(lights_only=True)
+    seen = np.concatenate([stream.draw(i).thetas for i in range(60)])
+    assert {tuple(theta) for theta in seen.tolist()} <= {tuple(light) for light in stream.series.thetas.tolist()}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shadow") / "s.hinr"
+    shadows = ShadowConfig(lights=12, encoders=40)
+    model = train_shadow(pillars(), GRID, FUNCTION, path, shadows, config(), "pillars")
+    return path, model
+
+
+def test_a_model_beats_interpolation_on_lights_it_never_saw(trained):
+    path, _ = trained
+    model = hinr.load(path)
+    truth, _ = truth_for(model, pillars(), str(path))
+    report = compare(model, truth, Interpolation(model, truth), poisson_lights(25, 1000))
+    assert report["wins"] > 0.8 and len(report["lights"]) == 25
+    assert report["held_out"]["model"]["psnr"] > report["held_out"]["interpolation"]["psnr"] + 2
+
+
+def test_a_model_says_what_it_was_made_for(trained):
+    _, model = trained
+    assert model.interpolation == "barycentric" and len(model.encoder_positions) == 40
+    assert [p.role for p in model.parameters] == ["light_azimuth", "light_polar"]
+    assert len(model.parameters[0].values) == 12 == len(model.quality["training_psnr_db"]["shadow"])
+    assert model.provenance["transfer_function"]["digest"] == FUNCTION.digest
+    assert model.provenance["shadow"]["unit_distance"] == shadow.default_unit_distance(GRID)
+
+
+def test_equal_seeds_give_equal_models(tmp_path):
+    shadows = ShadowConfig(lights=4, encoders=6)
+    pair = [
+        train_shadow(pillars(), GRID, FUNCTION, tmp_path / f"{i}.hinr", shadows, config(samples=20_000), "p")
+        for i in range(2)
+    ]
+    np.testing.assert_array_equal(pair[0].encoder_params, pair[1].encoder_params)
+
+
+def test_clear_transfer_functions_and_nan_are_refused_before_training(tmp_path):
+    clear = FUNCTION.with_opacity(((0.0, 0.0), (1.0, 0.0)))
+    broken = pillars()
+    broken[3, 3, 3] = np.nan
+    for values, function, words in ((pillars(), clear, "clear for all values"), (broken, FUNCTION, "NaN or infinity")):
+        with pytest.raises(DataError, match=words):
+            train_shadow(values, GRID, function, tmp_path / "s.hinr", ShadowConfig(), config(), "pillars")
+    assert not list(tmp_path.iterdir())
+
+
+def test_commands_from_a_file_to_a_strip(tmp_path):
+    write_image(tmp_path / "pillars.vti", to_image(GRID, {"density": pillars()}))
+    (tmp_path / "c.json").write_text(
+        json.dumps({"training": {"samples": 60_000}, "encoding": {"log2_hashmap_size": 10}})
+    )
+    run = CliRunner().invoke
+    model, volume = str(tmp_path / "s.hinr"), str(tmp_path / "pillars.vti")
+    trained = run(
+        hyperinr,
+        ["train-shadow", volume, "-o", model, "--opacity", "0:0,1:0.3", "--lights", "8", "--encoders", "10",
+         "--dims", "12", "11", "10", "--kind", "soft", "--config", str(tmp_path / "c.json"), "--device", "cpu"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert (
+        trained.exit_code == 0 and "12 x 11 x 10 points, soft shadows, 8 training lights, 10 encoders" in trained.output
+    )
+    strip = tmp_path / "strip.png"
+    found = run(
+        hyperinr,
+        ["evaluate-shadow", model, volume, "--lights", "3", "--json", "--strip", str(strip)],
+        catch_exceptions=False,
+    )
+    report = json.loads(found.stdout)
+    assert set(report) == {"held_out", "wins", "lights"} and len(report["lights"]) == 3
+    assert strip.stat().st_size > 10_000
+    table = run(hyperinr, ["evaluate-shadow", model, volume, "--lights", "2"], catch_exceptions=False)
+    assert "inverse distance" in table.output and "of the lights" in table.output
+
+
+def test_commands_say_what_is_wrong(tmp_path, trained):
+    write_image(tmp_path / "pillars.vti", to_image(GRID, {"density": pillars()}))
+    volume = str(tmp_path / "pillars.vti")
+    for arguments, words in (
+        (["train-shadow", volume, "-o", "x.hinr", "--transfer-function", "Magic"], "no file and no preset"),
+        (["train-shadow", volume, "-o", "x.hinr", "--field", "wind"], "has no scalar 'wind'"),
+        (["train-shadow", volume, "-o", str(tmp_path / "no" / "x.hinr")], "is in a folder that is not there"),
+    ):
+        result = CliRunner().invoke(hyperinr, arguments)
+        assert words in str(result.exception), arguments
