@@ -12,7 +12,8 @@ using namespace hinr;
 namespace {
 
 constexpr int64_t kMaxGroups = 32;       // each has its own gradient of the network
-constexpr int64_t kMinGroup = 4 * kBlock;
+constexpr int64_t kGroupStep = 8 * kTileRows;
+constexpr int64_t kMinGroup = 5 * kGroupStep;
 constexpr int64_t kAdamPart = 1 << 15;
 constexpr int kReduceParts = 8;
 
@@ -55,7 +56,7 @@ int hinr_backward(const hinr_model *model, const float *tables, int64_t n_tables
     return guarded([&] {
         if (!within_unit(points, n_tables * n_points * m.n_pos_dims)) return int(HINR_ERROR_RANGE);
         const int64_t share = std::max(kMinGroup, (n_points * n_tables + kMaxGroups - 1) / kMaxGroups);
-        const int64_t group = (share + kBlock - 1) / kBlock * kBlock;
+        const int64_t group = (share + kGroupStep - 1) / kGroupStep * kGroupStep;
         const int64_t n_groups = (n_points + group - 1) / group;  // of each table
         const int64_t table_features = n_points * m.n_levels * m.n_features;
         const int64_t grad_floats = gradient_floats(m);
