@@ -188,3 +188,14 @@ def test_teacher_steps_count_less_when_asked(tmp_path):
     ignored = train(moving_blob(), tmp_path / "b.hinr", [FIELD], config.replace(distillation={"weight": 0.0}))
     between = [np.mean(model.quality["teacher_psnr_db"][FIELD]) for model in (kept, ignored)]
     assert between[0] > between[1]
+
+
+def test_an_untaught_model_blends_as_left_out_steps_ask(tmp_path):
+    times = np.linspace(0, 3, 9)
+    pattern = np.random.default_rng(1).random((8, 8, 8)).astype(np.float32)
+    loader = lambda step, name, z_range: pattern[slice(*(z_range or (0, 8)))] * np.sin(2 * times[step])  # noqa: E731
+    swing = VolumeSeries(Grid((8, 8, 8)), times, {"c": 1}, loader, "a swing")
+    config = SMALL.replace(training={"samples": 2000})
+    model = train(swing, tmp_path / "m.hinr", ["c"], config)
+    assert model.interpolation == "catmull_rom"
+    assert model.provenance["teachers"]["c"]["teacher"] == "none"

@@ -190,7 +190,7 @@ def test_two_steps_take_the_plain_teacher_and_say_so():
 
 def test_leaving_out_equals_a_series_that_never_had_the_step():
     series = waves(times=np.linspace(0, 2, 5), speed=3.3)
-    steps, scores = leave_one_out(series, "w", ["linear", "flow"])
+    steps, scores = leave_one_out({name: create(name, series, "w") for name in ("linear", "flow")})
     assert steps == [1, 2, 3]
     fresh = create("flow", series.select([0, 1, 3, 4]), "w").evaluate(series.thetas[2])
     every = np.stack([series.read(step, ["w"]) for step in range(5)])

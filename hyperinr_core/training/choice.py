@@ -35,6 +35,7 @@ class Choice:
     interpolation : which weights blend the training volumes better, linear or catmull_rom.
     psnr : candidate -> mean PSNR in dB over the steps left out, empty when none could be.
     reason : one sentence for people.
+    made : teachers of the whole series that the choice made, with what they have found out; empty for large volumes.
     """
 
     teacher: str
@@ -42,6 +43,7 @@ class Choice:
     per_gap: tuple[str, ...] = ()
     interpolation: str = "linear"
     psnr: dict[str, float] = field(default_factory=dict)
+    made: dict[str, Teacher] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """For provenance."""
@@ -68,7 +70,9 @@ def choose(
         return Choice("none", "one step has nothing beside it")
     if len(series) == 2:
         return Choice("linear", "two steps leave none to check a teacher with, so the plain one is taken")
-    steps, scores = leave_one_out(series, name, candidates, n_workers, progress)
+    block = _central_block(series)
+    teachers = {kind: create(kind, block, name) for kind in candidates}
+    steps, scores = leave_one_out(teachers, n_workers, progress)
     means = {kind: float(np.mean(values)) for kind, values in scores.items()}
     best = max(means, key=means.__getitem__)
     interpolation = "catmull_rom" if means.get("catmull_rom", -1) > means.get("linear", 0) else "linear"
@@ -78,22 +82,17 @@ def choose(
     if len(steps) == len(series) - 2 and promised > means[best] + PER_GAP_GAIN:
         per_gap = _per_gap(scores)
         reason = f"the best teacher of each gap promises {promised - means[best]:.1f} dB more than {best} for all"
-    return Choice(best, reason, per_gap, interpolation, means)
+    return Choice(best, reason, per_gap, interpolation, means, teachers if block is series else {})
 
 
 def leave_one_out(
-    series: VolumeSeries,
-    name: str,
-    candidates: Sequence[str],
-    n_workers: int = 1,
-    progress: Callable[[int, int], Any] | None = None,
+    teachers: dict[str, Teacher], n_workers: int = 1, progress: Callable[[int, int], Any] | None = None
 ) -> tuple[list[int], dict[str, list[float]]]:
-    """Steps left out, and for each candidate the PSNR in dB of predicting them from the others."""
-    series = _central_block(series)
+    """Steps left out, and for each teacher of one field of one series the PSNR in dB of predicting them from the others."""
+    series, name = (getattr(next(iter(teachers.values())), part) for part in ("series", "field"))
     inner = np.arange(1, len(series) - 1)
     if len(inner) > MOST_STEPS:
         inner = inner[np.linspace(0, len(inner) - 1, MOST_STEPS).round().astype(int)]
-    teachers = {kind: create(kind, series, name) for kind in candidates}
     limits = _value_range(series, name)
 
     def score(step: int) -> list[float]:
@@ -116,14 +115,17 @@ class PerGap(Teacher):
     Parameters
     ----------
     names : (n - 1) one name for each gap between the steps.
+    made : teachers by name; those that are missing are made.
     """
 
     max_parameters = 1
 
-    def __init__(self, series: VolumeSeries, field: str, names: Sequence[str]) -> None:
+    def __init__(
+        self, series: VolumeSeries, field: str, names: Sequence[str], made: dict[str, Teacher] | None = None
+    ) -> None:
         super().__init__(series, field)
         self.names = tuple(names)
-        self._teachers = {name: create(name, series, field) for name in sorted(set(names))}
+        self._teachers = {name: (made or {}).get(name) or create(name, series, field) for name in sorted(set(names))}
 
     def evaluate(self, theta: np.ndarray) -> np.ndarray:
         gap = int(np.searchsorted(self.series.thetas[:, 0], theta[0], side="right")) - 1

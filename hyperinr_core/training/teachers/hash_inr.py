@@ -48,10 +48,11 @@ class HashINR(Neural):
 
     learning_rate = 5e-3
     epsilon = 1e-10
+    log2_hashmap_size = LOG2_HASHMAP_SIZE
 
     def build(self) -> nn.Module:
         n_pos = self.series.grid.n_pos_dims
         encoding = EncodingConfig(
-            n_pos_dims=n_pos, log2_hashmap_size=LOG2_HASHMAP_SIZE, base_resolution=4 if n_pos == 3 else 8
+            n_pos_dims=n_pos, log2_hashmap_size=self.log2_hashmap_size, base_resolution=4 if n_pos == 3 else 8
         )
         return HashNetwork(encoding, len(self.series.parameters), self.n_outputs)
