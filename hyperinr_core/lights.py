@@ -15,7 +15,10 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.interpolation import light_directions
 from hyperinr_core.volume import Grid, Parameter
 
-KINDS = ("hard", "soft")
+KINDS = ("hard", "soft", "scatter")
+
+#: Sweeps that take as long as one random path from every point.
+SWEEPS_PER_PATH = 1500
 
 #: Darts thrown for each light before the distance between lights is reduced.
 DARTS_PER_LIGHT = 30
@@ -67,14 +70,19 @@ class ShadowTruth:
     Attributes
     ----------
     tau : (nz, ny, nx) extinction.
-    kind : hard (a point far away) or soft (a light with an angular diameter).
+    kind : hard (a point far away), soft (a light with an angular diameter) or scatter (a hard light whose light reaches a
+        point by way of others, too).
     diameter : of a soft light, in degrees.
+    albedo, g, n_paths : of what scatters, see shadow.scattered; truth then is right in the mean over n_paths.
     """
 
     tau: np.ndarray
     grid: Grid
     kind: str = "hard"
     diameter: float = 10.0
+    albedo: float = 0.9
+    g: float = 0.3
+    n_paths: int = 4
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or not 0 < self.diameter <= 180:
@@ -85,15 +93,17 @@ class ShadowTruth:
 
     @property
     def n_sweeps(self) -> int:
-        """Passes over the volume that one light takes."""
-        return 1 if self.kind == "hard" else shadow.N_DISC_DIRECTIONS
+        """Passes over the volume that take as long as one light."""
+        return {"hard": 1, "soft": shadow.N_DISC_DIRECTIONS, "scatter": SWEEPS_PER_PATH * self.n_paths}[self.kind]
 
-    def __call__(self, light: np.ndarray) -> np.ndarray:
-        """(nz, ny, nx) share of the light (2,) that arrives."""
+    def __call__(self, light: np.ndarray, seed: int = 0) -> np.ndarray:
+        """(nz, ny, nx) share of the light (2,) that arrives; the seed changes the noise of what scatters."""
         direction = light_directions(light)
         if self.kind == "hard":
             return shadow.transmittance(self.tau, self.grid, direction)
-        return shadow.soft_transmittance(self.tau, self.grid, direction, self.diameter)
+        if self.kind == "soft":
+            return shadow.soft_transmittance(self.tau, self.grid, direction, self.diameter)
+        return shadow.scattered(self.tau, self.grid, direction, self.albedo, self.g, self.n_paths, seed)
 
 
 def _random_directions(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -103,6 +103,34 @@ def soft_transmittance(
     return total / np.float32(n_directions)
 
 
+def scattered(
+    tau: np.ndarray, grid: Grid, direction: np.ndarray, albedo: float, g: float, n_paths: int, seed: int
+) -> np.ndarray:
+    """Light that arrives at each point of a medium that scatters: direct, and by way of others.
+
+    The fluence, 1 for the unhindered light, by Monte Carlo: paths start at the point in every direction, are scattered where
+    delta tracking says, and gather at each scattering the direct light that arrives there. It may exceed 1.
+
+    Parameters
+    ----------
+    albedo : share of the extinction that is scattering, 0 to 1.
+    g : mean cosine of the scattering angle, -1 to 1 (Henyey and Greenstein): 0 scatters evenly, 1 forward.
+    n_paths : per point; noise falls with the square root of it.
+
+    Raises
+    ------
+    ParameterError for an albedo or g out of range; BackendError without the compiled kernels.
+    """
+    from hyperinr_core.backends import shadow_native
+
+    if not 0 <= albedo <= 1 or not -1 < g < 1:
+        raise ParameterError(f"albedo is {albedo:g} and g {g:g}; expected 0 to 1, and more than -1 to less than 1")
+    vector = np.asarray(direction, np.float64)
+    along = vector / np.linalg.norm(vector) @ np.reshape(grid.direction, (3, 3))
+    direct = transmittance(tau, grid, direction)
+    return shadow_native.scatter(tau, direct, grid.spacing, along, albedo, g, n_paths, seed)
+
+
 def disc_directions(direction: np.ndarray, diameter: float, n: int) -> np.ndarray:
     """(n, 3) unit vectors spread evenly (a sunflower's spiral) over the cap of a diameter in degrees."""
     axis = np.asarray(direction, np.float64) / np.linalg.norm(direction)

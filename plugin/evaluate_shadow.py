@@ -23,6 +23,9 @@ METHODS = {"model": "HyperINR", "interpolation": "inverse distance"}
 #: Azimuths and the polar angle of the strip (the paper's figure 15).
 STRIP_AZIMUTHS, STRIP_POLAR = (132.0, 144.0, 156.0, 168.0, 180.0), 60.0
 
+#: Random paths from each point in the truth of light that scatters: a noise of 3 % of the light.
+TRUTH_PATHS = 256
+
 #: Shadows are shares of light.
 RANGE = (0.0, 1.0)
 
@@ -82,7 +85,8 @@ def truth_for(model: HyperINR, values: np.ndarray, path: str) -> tuple[ShadowTru
     settings = made["shadow"]
     function = from_document(made["transfer_function"], path)
     tau = extinction(values, function, settings["unit_distance"])
-    return ShadowTruth(tau, model.grid, settings["kind"], settings["diameter"]), function
+    numbers = [settings[name] for name in ("kind", "diameter", "albedo", "g")]
+    return ShadowTruth(tau, model.grid, *numbers, TRUTH_PATHS), function
 
 
 class Interpolation:
@@ -179,11 +183,16 @@ def draw_strip(
         "HyperINR": lambda light: model.generate(light, backend).sample_grid()[..., 0],
         "inverse distance": interpolate,
     }
-    figure = Figure(figsize=(7.5, 2.5 * len(STRIP_AZIMUTHS)), dpi=120, layout="constrained", facecolor="white")
+    figure = Figure(
+        figsize=(7.5, (0.25 + 2.4 * _height(model.grid)) * len(STRIP_AZIMUTHS)),
+        dpi=120,
+        layout="constrained",
+        facecolor="white",
+    )
     axes = figure.subplots(len(STRIP_AZIMUTHS), len(columns))
     for row, azimuth in zip(axes, STRIP_AZIMUTHS):
         for cell, (label, shadow_of) in zip(row, columns.items()):
-            rgba = shading.shaded(shadow_of(np.array([azimuth, STRIP_POLAR])), ambient=0.1, strength=1.0)
+            rgba = shading.shaded(shadow_of(np.array([azimuth, STRIP_POLAR])), ambient=0.2, strength=1.0)
             cell.imshow(projected(rgba, model.grid, unit), origin="lower", aspect=_aspect(model.grid))
             cell.set(xticks=[], yticks=[])
             if azimuth == STRIP_AZIMUTHS[0]:
@@ -196,14 +205,20 @@ def draw_strip(
 
 
 def projected(rgba: np.ndarray, grid: Grid, unit_distance: float) -> np.ndarray:
-    """(nz, nx, 3) the volume (nz, ny, nx, 4) seen along y on white, composited front to back."""
+    """(nz, nx, 3) the volume (nz, ny, nx, 4) seen from the end of y on white, composited front to back."""
+    # from the side that is lit
     alpha = 1 - (1 - np.minimum(rgba[..., 3] / 255, 0.9999)) ** (abs(grid.spacing[1]) / unit_distance)
     image, left = np.zeros((rgba.shape[0], rgba.shape[2], 3)), np.ones((rgba.shape[0], rgba.shape[2], 1))
-    for y in range(rgba.shape[1]):
+    for y in reversed(range(rgba.shape[1])):
         share = left * alpha[:, y, :, None]
         image += share * rgba[:, y, :, :3] / 255
         left -= share
-    return np.clip(image + left, 0, 1)
+    return np.clip(image + left, 0, 1)[:, ::-1]
+
+
+def _height(grid: Grid) -> float:
+    """Of the volume, in its widths."""
+    return _aspect(grid) * grid.dims[2] / grid.dims[0]
 
 
 def _aspect(grid: Grid) -> float:

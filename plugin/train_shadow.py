@@ -34,7 +34,7 @@ from hyperinr_core.volume import Grid
 )
 @click.option("--lights", default=35, show_default=True, type=click.IntRange(4), help="Training lights.")
 @click.option("--encoders", default=150, show_default=True, type=click.IntRange(4), help="Encoders on the sphere.")
-@click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft"]))
+@click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft", "scatter"]))
 @click.option("--diameter", default=10.0, show_default=True, help="Degrees that a soft light is wide.")
 @click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(["barycentric", "idw"]))
 @click.option("--lights-only", is_flag=True, help="Learn from the training lights alone, as the paper does.")
@@ -63,7 +63,7 @@ def train_shadow(
     """Train a model of the shadows that VOLUME casts on itself, for any direction of the light.
 
     For one sharp light ParaView's HyperINR Shadow filter needs no model, its sweep is as quick; a model pays for soft
-    lights, which take dozens of sweeps.
+    lights, which take dozens of sweeps, and for light that scatters, which takes seconds.
     """
     from hyperinr_core.training.shadow import ShadowConfig, shadow_preset
 

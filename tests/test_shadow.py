@@ -176,3 +176,68 @@ def test_bad_calls_are_one_sentence():
 def test_kernel_refuses_what_would_crash_it():
     with pytest.raises(ParameterError):
         shadow_native.rays(np.zeros((2, 2, 2)), np.zeros(3), 1.0)
+
+
+def cloud(grid: Grid) -> np.ndarray:
+    """A thick ball in a thin mist."""
+    places = np.meshgrid(*(np.linspace(-1, 1, n) for n in grid.shape), indexing="ij")
+    return (0.02 + 0.3 * (sum(p**2 for p in places) < 0.4)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "grid", [Grid((20, 17, 18)), Grid((12, 19, 10), spacing=(1.5, 0.7, 2.0))], ids=["cubes", "bricks"]
+)
+@pytest.mark.parametrize("g", [0.0, 0.7, -0.4])
+def test_what_scatters_and_never_absorbs_keeps_all_light(grid, g):
+    """Under light from everywhere such a medium is nowhere brighter or darker: the mean over all lights is 1."""
+    n = 60
+    k = np.arange(n) + 0.5
+    polar, turn = np.arccos(1 - 2 * k / n), k * math.pi * (3 - math.sqrt(5))
+    lights = np.stack([np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), np.cos(polar)], axis=1)
+    tau = cloud(grid)
+    total = sum(shadow.scattered(tau, grid, light, 1.0, g, 16, seed) for seed, light in enumerate(lights)) / n
+    assert total.mean() == pytest.approx(1, abs=0.015)
+    inner = total[grid.shape[0] // 3 : -(grid.shape[0] // 3), 6:-6, 4:-4]
+    assert inner.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_scattering_is_what_is_left_of_direct_light_without_albedo():
+    grid = GRIDS["bricks"]
+    tau, light = noise(grid), LIGHTS["steep"]
+    np.testing.assert_array_equal(
+        shadow.scattered(tau, grid, light, 0.0, 0.0, 3, 1), shadow.transmittance(tau, grid, light)
+    )
+    dim, bright = (shadow.scattered(tau, grid, light, albedo, 0.0, 30, 1) for albedo in (0.5, 0.9))
+    assert shadow.transmittance(tau, grid, light).mean() + 0.02 < dim.mean() < bright.mean() - 0.02
+
+
+def test_scattering_in_thin_mist_is_single():
+    """Where hardly anything scatters, the middle of a ball gathers tau * radius of light."""
+    n, radius, strength = 25, 9.0, 2e-3
+    grid = Grid((n, n, n))
+    places = np.stack(np.meshgrid(*[np.arange(n) - n // 2] * 3, indexing="ij")).astype(float)
+    tau = np.float32(strength) * np.clip(radius + 0.5 - np.sqrt((places**2).sum(axis=0)), 0, 1).astype(np.float32)
+    light = (0.3, -0.5, 0.8)
+    found = shadow.scattered(tau, grid, light, 1.0, 0.0, 400, 0) - shadow.transmittance(tau, grid, light)
+    middle = found[10:15, 10:15, 10:15].mean()
+    assert middle == pytest.approx(strength * radius, rel=0.08)
+
+
+def test_scattering_forgets_threads_and_remembers_its_seed(monkeypatch):
+    grid = Grid((14, 9, 11))
+    results = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("HYPERINR_NUM_THREADS", threads)
+        native.set_threads_from_environment()
+        results.append(shadow.scattered(cloud(grid), grid, LIGHTS["flat"], 0.9, 0.5, 4, 7))
+    monkeypatch.undo()
+    native.set_threads_from_environment()
+    np.testing.assert_array_equal(*results)
+    assert abs(results[0] - shadow.scattered(cloud(grid), grid, LIGHTS["flat"], 0.9, 0.5, 4, 8)).max() > 0.01
+
+
+def test_scattering_refuses_what_no_medium_does():
+    grid = Grid((4, 4, 4))
+    for albedo, g in ((1.1, 0.0), (-0.1, 0.0), (0.5, 1.0)):
+        with pytest.raises(ParameterError, match="albedo is"):
+            shadow.scattered(cloud(grid), grid, (0, 0, 1), albedo, g, 1, 0)

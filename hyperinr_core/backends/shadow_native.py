@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from ctypes import c_double, c_int, c_void_p
+from ctypes import c_double, c_int, c_int64, c_uint64, c_void_p
 
 import numpy as np
 
@@ -19,6 +19,10 @@ def _library() -> ctypes.CDLL:
         for name in ("hinr_shadow_rays", "hinr_shadow_sweep"):
             getattr(library, name).argtypes = [c_int, c_void_p, c_void_p, c_void_p, c_double, c_void_p]
             getattr(library, name).restype = c_int
+        library.hinr_shadow_scatter.argtypes = [
+            *[c_void_p] * 5, c_double, c_double, c_int64, c_uint64, c_void_p,
+        ]  # fmt: skip
+        library.hinr_shadow_scatter.restype = c_int
     except AttributeError as error:
         raise BackendError(f"the CPU kernel has no shadows ({error}); reinstall the package") from error
     native.set_threads_from_environment()
@@ -33,6 +37,32 @@ def rays(tau: np.ndarray, step: np.ndarray, length: float) -> np.ndarray:
 def sweep(tau: np.ndarray, towards: np.ndarray, length: float) -> np.ndarray:
     """See shadow_reference.sweep."""
     return _call("hinr_shadow_sweep", tau, towards, length)
+
+
+def scatter(
+    tau: np.ndarray,
+    direct: np.ndarray,
+    spacing: np.ndarray,
+    towards: np.ndarray,
+    albedo: float,
+    g: float,
+    n_paths: int,
+    seed: int,
+) -> np.ndarray:
+    """(nz, ny, nx) direct light and the mean of what n_paths random paths from each point gather; see shadow.scattered.
+
+    Parameters
+    ----------
+    tau, direct : (nz, ny, nx) extinction and transmittance.
+    spacing, towards : (3,) distance of points, and unit vector to the light, along the grid's axes.
+    """
+    arrays = [np.ascontiguousarray(array, np.float32) for array in (tau, direct)]
+    vectors = [np.ascontiguousarray(vector, np.float64) for vector in (spacing, towards)]
+    dims = np.array(tau.shape[::-1], np.int64)
+    out = np.empty(tau.shape, np.float32)
+    pointers = [array.ctypes.data for array in (*arrays, dims, *vectors)]
+    native.check(_library().hinr_shadow_scatter(*pointers, albedo, g, n_paths, seed, out.ctypes.data))
+    return out
 
 
 def _call(name: str, tau: np.ndarray, vector: np.ndarray, length: float) -> np.ndarray:

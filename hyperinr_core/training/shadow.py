@@ -27,8 +27,8 @@ FIELD = Field("shadow", 1, ((0.0, 1.0),))
 #: Points that are swept in about the time of a training step: how often the pool gets a new light follows from it.
 POINTS_PER_STEP = 1 << 18
 
-#: Most lights in the pool; more of them gain nothing.
-MAX_POOL = 2048
+#: Most lights in the pool, as more of them gain nothing, and most sweeps to fill it, yet so many lights for each encoder.
+MAX_POOL, MAX_POOL_SWEEPS, POOL_PER_ENCODER = 2048, 1 << 16, 2
 
 #: Settings of the batches that measured best for a light at a time.
 BATCH = {"batch_steps": 1, "batch_points": 8192}
@@ -40,7 +40,8 @@ class ShadowConfig(Config):
 
     Attributes
     ----------
-    kind, diameter : see ShadowTruth.
+    kind, diameter, albedo, g : see ShadowTruth.
+    paths : random paths from each point for what scatters. A few will do: the loss is least at the mean of all noise.
     lights : training lights, spread by Poisson disks: what `lights_only` learns from, and what the quality is measured on.
     encoders : encoders on the sphere, spread likewise; the setting that matters most.
     interpolation : barycentric, or idw, the paper's.
@@ -50,6 +51,9 @@ class ShadowConfig(Config):
 
     kind: str = "hard"
     diameter: float = 10.0
+    albedo: float = 0.9
+    g: float = 0.3
+    paths: int = 4
     lights: int = 35
     encoders: int = 150
     interpolation: str = "barycentric"
@@ -59,6 +63,9 @@ class ShadowConfig(Config):
     LIMITS: ClassVar[dict[str, tuple]] = {
         "kind": KINDS,
         "diameter": (0.01, 180.0),
+        "albedo": (0.0, 1.0),
+        "g": (-0.99, 0.99),
+        "paths": (1, 1 << 20),
         "lights": (4, 1 << 16),
         "encoders": (4, 1 << 16),
         "interpolation": ("barycentric", "idw"),
@@ -84,15 +91,19 @@ class LightStream:
     truth : the shadow volume of any light.
     config : see RunConfig; its memory limits the pool.
     lights_only : whether the pool is the training lights and stays so.
+    n_encoders : of the model; a pool has more lights.
     """
 
-    def __init__(self, series: VolumeSeries, truth: ShadowTruth, config: RunConfig, lights_only: bool) -> None:
+    def __init__(
+        self, series: VolumeSeries, truth: ShadowTruth, config: RunConfig, lights_only: bool, n_encoders: int
+    ) -> None:
         self.series = series
         self._truth, self._lights_only = truth, lights_only
         training = config.training
         self._seed, self._n_steps, self._n_points = training.seed, training.batch_steps, training.batch_points
-        fits = max(1, (training.memory_mb << 20) // series.grid.n_points)  # a byte for each point
-        self._n_pool = len(series) if lights_only else min(MAX_POOL, fits)
+        fits = max(1, (training.memory_mb << 20) // (2 * series.grid.n_points))
+        quick = max(MAX_POOL_SWEEPS // truth.n_sweeps, POOL_PER_ENCODER * n_encoders)
+        self._n_pool = len(series) if lights_only else min(MAX_POOL, quick, fits)
         self._period = max(1, series.grid.n_points * truth.n_sweeps // POINTS_PER_STEP)
         self._pool: dict[int, tuple[int, np.ndarray]] = {}
 
@@ -110,7 +121,7 @@ class LightStream:
         index = rng.integers(0, grid.n_points, (self._n_steps, self._n_points))
         thetas = np.concatenate([self._light(int(number)) for number in numbers])
         targets = [self._volume(int(number))[chosen] for number, chosen in zip(numbers, index)]
-        targets = np.stack(targets).astype(np.float32)[..., None] / np.float32(255)
+        targets = np.stack(targets).astype(np.float32)[..., None]
         places = np.unravel_index(index, grid.shape)[::-1]
         points = np.stack([place / max(n - 1, 1) for place, n in zip(places, grid.dims)], axis=-1).astype(np.float32)
         return Batch(thetas, points, targets, np.ones(self._n_steps, np.float32))
@@ -124,11 +135,10 @@ class LightStream:
         return self.series.thetas[[number]] if self._lights_only else random_lights(number, 1, self._seed)
 
     def _volume(self, number: int) -> np.ndarray:
-        """(n_points,) uint8 shadow of a light, 255 in full light."""
+        """(n_points,) float16 shadow of a light."""
         slot = number % self._n_pool
         if slot not in self._pool or self._pool[slot][0] != number:
-            values = self._truth(self._light(number)[0])
-            self._pool[slot] = number, (np.clip(values, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8).ravel()
+            self._pool[slot] = number, self._truth(self._light(number)[0], number).astype(np.float16).ravel()
         return self._pool[slot][1]
 
 
@@ -168,7 +178,7 @@ def train_shadow(
     seed = config.training.seed
     lights = poisson_lights(shadows.lights, seed)
     series = light_series(truth, lights, source)
-    stream = LightStream(series, truth, config, bool(shadows.lights_only))
+    stream = LightStream(series, truth, config, bool(shadows.lights_only), shadows.encoders)
     positions = lights if shadows.lights_only else poisson_lights(shadows.encoders, seed + 1)
     trainer = Trainer(stream, positions, light_parameters(lights), (FIELD,), config, device, shadows.interpolation)
     if path.exists():
@@ -192,7 +202,7 @@ def train_shadow(
 def truth_of(values: np.ndarray, grid: Grid, function: TransferFunction, shadows: ShadowConfig) -> ShadowTruth:
     """What casts the shadows, ready to be asked for any light."""
     tau = extinction(values, function, unit_distance_of(grid, shadows))
-    return ShadowTruth(tau, grid, shadows.kind, shadows.diameter)
+    return ShadowTruth(tau, grid, shadows.kind, shadows.diameter, shadows.albedo, shadows.g, shadows.paths)
 
 
 def unit_distance_of(grid: Grid, shadows: ShadowConfig) -> float:
