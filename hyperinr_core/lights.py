@@ -17,9 +17,6 @@ from hyperinr_core.volume import Grid, Parameter
 
 KINDS = ("hard", "soft", "scatter")
 
-#: Sweeps that take as long as one random path from every point.
-SWEEPS_PER_PATH = 1500
-
 #: Darts thrown for each light before the distance between lights is reduced.
 DARTS_PER_LIGHT = 30
 
@@ -93,17 +90,22 @@ class ShadowTruth:
 
     @property
     def n_sweeps(self) -> int:
-        """Passes over the volume that take as long as one light."""
-        return {"hard": 1, "soft": shadow.N_DISC_DIRECTIONS, "scatter": SWEEPS_PER_PATH * self.n_paths}[self.kind]
+        """Passes over the volume that a light takes."""
+        return shadow.N_DISC_DIRECTIONS if self.kind == "soft" else 1
 
-    def __call__(self, light: np.ndarray, seed: int = 0) -> np.ndarray:
-        """(nz, ny, nx) share of the light (2,) that arrives; the seed changes the noise of what scatters."""
+    def __call__(self, light: np.ndarray) -> np.ndarray:
+        """(nz, ny, nx) share of the light (2,) that arrives."""
         direction = light_directions(light)
-        if self.kind == "hard":
-            return shadow.transmittance(self.tau, self.grid, direction)
         if self.kind == "soft":
             return shadow.soft_transmittance(self.tau, self.grid, direction, self.diameter)
-        return shadow.scattered(self.tau, self.grid, direction, self.albedo, self.g, self.n_paths, seed)
+        if self.kind == "scatter":
+            return self.scattered_at(light, None, 0)
+        return shadow.transmittance(self.tau, self.grid, direction)
+
+    def scattered_at(self, light: np.ndarray, voxels: np.ndarray | None, seed: int) -> np.ndarray:
+        """(n,) the light (2,) that arrives at voxels (n,), with noise that the seed decides."""
+        direction = light_directions(light)
+        return shadow.scattered(self.tau, self.grid, direction, self.albedo, self.g, self.n_paths, seed, voxels)
 
 
 def _random_directions(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -104,9 +104,16 @@ def soft_transmittance(
 
 
 def scattered(
-    tau: np.ndarray, grid: Grid, direction: np.ndarray, albedo: float, g: float, n_paths: int, seed: int
+    tau: np.ndarray,
+    grid: Grid,
+    direction: np.ndarray,
+    albedo: float,
+    g: float,
+    n_paths: int,
+    seed: int,
+    voxels: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Light that arrives at each point of a medium that scatters: direct, and by way of others.
+    """Light that arrives at points of a medium that scatters: direct, and by way of others.
 
     The fluence, 1 for the unhindered light, by Monte Carlo: paths start at the point in every direction, are scattered where
     delta tracking says, and gather at each scattering the direct light that arrives there. It may exceed 1.
@@ -116,6 +123,11 @@ def scattered(
     albedo : share of the extinction that is scattering, 0 to 1.
     g : mean cosine of the scattering angle, -1 to 1 (Henyey and Greenstein): 0 scatters evenly, 1 forward.
     n_paths : per point; noise falls with the square root of it.
+    voxels : (n,) places in the flat volume; all when None.
+
+    Returns
+    -------
+    (nz, ny, nx), or (n,) for chosen voxels, float32.
 
     Raises
     ------
@@ -128,7 +140,9 @@ def scattered(
     vector = np.asarray(direction, np.float64)
     along = vector / np.linalg.norm(vector) @ np.reshape(grid.direction, (3, 3))
     direct = transmittance(tau, grid, direction)
-    return shadow_native.scatter(tau, direct, grid.spacing, along, albedo, g, n_paths, seed)
+    chosen = np.arange(tau.size) if voxels is None else voxels
+    values = shadow_native.scatter(tau, direct, grid.spacing, along, albedo, g, chosen, n_paths, seed)
+    return values.reshape(grid.shape) if voxels is None else values
 
 
 def disc_directions(direction: np.ndarray, diameter: float, n: int) -> np.ndarray:

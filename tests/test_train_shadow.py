@@ -87,7 +87,7 @@ def test_truth_refuses_what_it_does_not_know():
 def stream_of(lights_only=False, **training):
     truth = truth_of(pillars(), GRID, FUNCTION, ShadowConfig())
     series = light_series(truth, poisson_lights(6, 0), "pillars")
-    return LightStream(series, truth, config(**training), lights_only, 6), truth
+    return LightStream(series, truth, config(**training), lights_only), truth
 
 
 def test_batches_are_true_and_depend_on_the_iteration_alone():
@@ -130,14 +130,14 @@ def test_a_model_beats_interpolation_on_lights_it_never_saw(trained):
 def test_a_model_of_scattering_learns_the_mean_of_the_noise(tmp_path):
     grid = Grid((10, 10, 10))
     values = pillars()[:10, :10, :10].copy()
-    shadows = ShadowConfig(kind="scatter", lights=4, encoders=12, paths=1)
-    model = train_shadow(values, grid, FUNCTION, tmp_path / "s.hinr", shadows, config(samples=800_000), "pillars")
+    shadows = ShadowConfig(kind="scatter", lights=4, encoders=40, paths=1)
+    model = train_shadow(values, grid, FUNCTION, tmp_path / "s.hinr", shadows, config(), "pillars")
     truth, _ = truth_for(model, values, "s")
     noisy = truth_of(values, grid, FUNCTION, shadows)
     for light in poisson_lights(3, 50):
         found = model.generate(light).sample_grid()[..., 0]
         error = np.sqrt(np.mean((found - truth(light)) ** 2))
-        assert error < 0.8 * np.sqrt(np.mean((noisy(light) - truth(light)) ** 2))
+        assert error < 0.7 * np.sqrt(np.mean((noisy(light) - truth(light)) ** 2))
 
 
 def test_a_model_says_what_it_was_made_for(trained):

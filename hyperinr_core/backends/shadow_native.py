@@ -20,7 +20,7 @@ def _library() -> ctypes.CDLL:
             getattr(library, name).argtypes = [c_int, c_void_p, c_void_p, c_void_p, c_double, c_void_p]
             getattr(library, name).restype = c_int
         library.hinr_shadow_scatter.argtypes = [
-            *[c_void_p] * 5, c_double, c_double, c_int64, c_uint64, c_void_p,
+            *[c_void_p] * 5, c_double, c_double, c_void_p, c_int64, c_int64, c_uint64, c_void_p,
         ]  # fmt: skip
         library.hinr_shadow_scatter.restype = c_int
     except AttributeError as error:
@@ -46,22 +46,26 @@ def scatter(
     towards: np.ndarray,
     albedo: float,
     g: float,
+    voxels: np.ndarray,
     n_paths: int,
     seed: int,
 ) -> np.ndarray:
-    """(nz, ny, nx) direct light and the mean of what n_paths random paths from each point gather; see shadow.scattered.
+    """(n,) direct light and the mean of what n_paths random paths from each voxel gather; see shadow.scattered.
 
     Parameters
     ----------
     tau, direct : (nz, ny, nx) extinction and transmittance.
     spacing, towards : (3,) distance of points, and unit vector to the light, along the grid's axes.
+    voxels : (n,) places in tau.
     """
     arrays = [np.ascontiguousarray(array, np.float32) for array in (tau, direct)]
     vectors = [np.ascontiguousarray(vector, np.float64) for vector in (spacing, towards)]
     dims = np.array(tau.shape[::-1], np.int64)
-    out = np.empty(tau.shape, np.float32)
+    voxels = np.ascontiguousarray(voxels, np.int64)
+    out = np.empty(voxels.shape, np.float32)
     pointers = [array.ctypes.data for array in (*arrays, dims, *vectors)]
-    native.check(_library().hinr_shadow_scatter(*pointers, albedo, g, n_paths, seed, out.ctypes.data))
+    numbers = albedo, g, voxels.ctypes.data, voxels.size, n_paths, seed
+    native.check(_library().hinr_shadow_scatter(*pointers, *numbers, out.ctypes.data))
     return out
 
 

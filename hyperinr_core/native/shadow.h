@@ -19,12 +19,13 @@ HINR_API int hinr_shadow_rays(int isa, const float *tau, const int64_t *dims, co
 HINR_API int hinr_shadow_sweep(int isa, const float *tau, const int64_t *dims, const double *towards, double length,
                                float *out);
 
-/* Light that arrives at each voxel directly and after scattering: out = direct + the mean over n_paths random paths.
- * direct (nz, ny, nx): transmittance; spacing (3); towards (3): unit vector to the light along the grid's axes; albedo,
- * g: share that is scattered and not absorbed, and the mean cosine of its angle (Henyey-Greenstein). */
+/* Light that arrives at voxels directly and after scattering: out (n_voxels) = direct + the mean over n_paths random paths
+ * from each. direct (nz, ny, nx): transmittance; spacing (3); towards (3): unit vector to the light along the grid's axes;
+ * albedo, g: share that is scattered and not absorbed, and the mean cosine of its angle (Henyey-Greenstein); voxels: places
+ * in tau. */
 HINR_API int hinr_shadow_scatter(const float *tau, const float *direct, const int64_t *dims, const double *spacing,
-                                 const double *towards, double albedo, double g, int64_t n_paths, uint64_t seed,
-                                 float *out);
+                                 const double *towards, double albedo, double g, const int64_t *voxels,
+                                 int64_t n_voxels, int64_t n_paths, uint64_t seed, float *out);
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,7 @@ using namespace hinr;
 namespace {
 
 constexpr int64_t kBlockVoxels = 8;  // extinction is bounded by blocks of so many voxels across
+constexpr int64_t kTaskVoxels = 64;
 constexpr int kMaxScatterings = 64;  // of a path; what is left of it by then is little
 constexpr int kMaxMoves = 1 << 20;   // so that rounding on a wall cannot hold a path for ever
 constexpr double kPi = 3.14159265358979323846;
@@ -153,13 +154,16 @@ void bound_blocks(Scene &scene) {
 }  // namespace
 
 int hinr_shadow_scatter(const float *tau, const float *direct, const int64_t *dims, const double *spacing,
-                        const double *towards, double albedo, double g, int64_t n_paths, uint64_t seed, float *out) {
-    if (!tau || !direct || !dims || !spacing || !towards || !out) return HINR_ERROR_NULL;
+                        const double *towards, double albedo, double g, const int64_t *voxels, int64_t n_voxels,
+                        int64_t n_paths, uint64_t seed, float *out) {
+    if (!tau || !direct || !dims || !spacing || !towards || !voxels || !out) return HINR_ERROR_NULL;
     for (int axis = 0; axis < 3; ++axis) {
         if (dims[axis] < 1 || dims[axis] > (int64_t(1) << 20)) return HINR_ERROR_SIZE;
         if (!(std::abs(spacing[axis]) > 0) || !std::isfinite(spacing[axis])) return HINR_ERROR_RANGE;
     }
-    if (n_paths < 1) return HINR_ERROR_SIZE;
+    if (n_paths < 1 || n_voxels < 0) return HINR_ERROR_SIZE;
+    for (int64_t i = 0; i < n_voxels; ++i)
+        if (voxels[i] < 0 || voxels[i] >= dims[0] * dims[1] * dims[2]) return HINR_ERROR_INDEX;
     if (!(albedo >= 0 && albedo <= 1) || !(std::abs(g) < 1)) return HINR_ERROR_RANGE;
     return guarded([&] {
         std::vector<float> depth(static_cast<size_t>(dims[0] * dims[1] * dims[2]));
@@ -167,14 +171,14 @@ int hinr_shadow_scatter(const float *tau, const float *direct, const int64_t *di
         Scene scene = {tau, depth.data(), dims[0], dims[1], dims[2], 0, 0, 0, {spacing[0], spacing[1], spacing[2]}, albedo, g,
                        {towards[0], towards[1], towards[2]}, {}};
         bound_blocks(scene);
-        parallel_for(dims[1] * dims[2], num_threads(), [&](int64_t row, int) {
-            for (int64_t x = 0; x < scene.nx; ++x) {
-                const int64_t voxel = row * scene.nx + x;
-                Random random(seed, uint64_t(voxel));
+        parallel_for((n_voxels + kTaskVoxels - 1) / kTaskVoxels, num_threads(), [&](int64_t task, int) {
+            for (int64_t i = task * kTaskVoxels; i < std::min((task + 1) * kTaskVoxels, n_voxels); ++i) {
+                const int64_t x = voxels[i] % scene.nx, y = voxels[i] / scene.nx % scene.ny;
+                const Vector start = {double(x), double(y), double(voxels[i] / (scene.nx * scene.ny))};
+                Random random(seed, uint64_t(voxels[i]));
                 double sum = 0;
-                for (int64_t k = 0; k < n_paths; ++k)
-                    sum += scene.path({double(x), double(row % scene.ny), double(row / scene.ny)}, random);
-                out[voxel] = float(direct[voxel] + sum / double(n_paths));
+                for (int64_t k = 0; k < n_paths; ++k) sum += scene.path(start, random);
+                out[i] = float(direct[voxels[i]] + sum / double(n_paths));
             }
         });
         return int(HINR_OK);

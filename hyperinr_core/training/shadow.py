@@ -27,8 +27,8 @@ FIELD = Field("shadow", 1, ((0.0, 1.0),))
 #: Points that are swept in about the time of a training step: how often the pool gets a new light follows from it.
 POINTS_PER_STEP = 1 << 18
 
-#: Most lights in the pool, as more of them gain nothing, and most sweeps to fill it, yet so many lights for each encoder.
-MAX_POOL, MAX_POOL_SWEEPS, POOL_PER_ENCODER = 2048, 1 << 16, 2
+#: Most lights in the pool; more of them gain nothing.
+MAX_POOL = 2048
 
 #: Settings of the batches that measured best for a light at a time.
 BATCH = {"batch_steps": 1, "batch_points": 8192}
@@ -91,19 +91,15 @@ class LightStream:
     truth : the shadow volume of any light.
     config : see RunConfig; its memory limits the pool.
     lights_only : whether the pool is the training lights and stays so.
-    n_encoders : of the model; a pool has more lights.
     """
 
-    def __init__(
-        self, series: VolumeSeries, truth: ShadowTruth, config: RunConfig, lights_only: bool, n_encoders: int
-    ) -> None:
+    def __init__(self, series: VolumeSeries, truth: ShadowTruth, config: RunConfig, lights_only: bool) -> None:
         self.series = series
         self._truth, self._lights_only = truth, lights_only
         training = config.training
         self._seed, self._n_steps, self._n_points = training.seed, training.batch_steps, training.batch_points
         fits = max(1, (training.memory_mb << 20) // (2 * series.grid.n_points))
-        quick = max(MAX_POOL_SWEEPS // truth.n_sweeps, POOL_PER_ENCODER * n_encoders)
-        self._n_pool = len(series) if lights_only else min(MAX_POOL, quick, fits)
+        self._n_pool = len(series) if lights_only else min(MAX_POOL, fits)
         self._period = max(1, series.grid.n_points * truth.n_sweeps // POINTS_PER_STEP)
         self._pool: dict[int, tuple[int, np.ndarray]] = {}
 
@@ -120,7 +116,7 @@ class LightStream:
         grid = self.series.grid
         index = rng.integers(0, grid.n_points, (self._n_steps, self._n_points))
         thetas = np.concatenate([self._light(int(number)) for number in numbers])
-        targets = [self._volume(int(number))[chosen] for number, chosen in zip(numbers, index)]
+        targets = [self._values(int(number), chosen, iteration) for number, chosen in zip(numbers, index)]
         targets = np.stack(targets).astype(np.float32)[..., None]
         places = np.unravel_index(index, grid.shape)[::-1]
         points = np.stack([place / max(n - 1, 1) for place, n in zip(places, grid.dims)], axis=-1).astype(np.float32)
@@ -134,11 +130,17 @@ class LightStream:
         """(1, 2) a light of the endless sequence, or of the training lights."""
         return self.series.thetas[[number]] if self._lights_only else random_lights(number, 1, self._seed)
 
+    def _values(self, number: int, voxels: np.ndarray, iteration: int) -> np.ndarray:
+        """(n,) shadow of a light at voxels. What is random is drawn anew each time: kept, its noise would be learned."""
+        if self._truth.kind == "scatter":
+            return self._truth.scattered_at(self._light(number)[0], voxels, iteration)
+        return self._volume(number)[voxels]
+
     def _volume(self, number: int) -> np.ndarray:
         """(n_points,) float16 shadow of a light."""
         slot = number % self._n_pool
         if slot not in self._pool or self._pool[slot][0] != number:
-            self._pool[slot] = number, self._truth(self._light(number)[0], number).astype(np.float16).ravel()
+            self._pool[slot] = number, self._truth(self._light(number)[0]).astype(np.float16).ravel()
         return self._pool[slot][1]
 
 
@@ -178,7 +180,7 @@ def train_shadow(
     seed = config.training.seed
     lights = poisson_lights(shadows.lights, seed)
     series = light_series(truth, lights, source)
-    stream = LightStream(series, truth, config, bool(shadows.lights_only), shadows.encoders)
+    stream = LightStream(series, truth, config, bool(shadows.lights_only))
     positions = lights if shadows.lights_only else poisson_lights(shadows.encoders, seed + 1)
     trainer = Trainer(stream, positions, light_parameters(lights), (FIELD,), config, device, shadows.interpolation)
     if path.exists():
