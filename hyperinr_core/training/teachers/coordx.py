@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from hyperinr_core.training.teachers.neural import SLAB_POINTS, Neural
-from hyperinr_core.training.teachers.sine import Sine, sine_linear
+from hyperinr_core.training.coordnet import SineLayer
+from hyperinr_core.training.teachers.neural import SLAB_POINTS, Neural, sine_output
 
 WIDTH, N_SHARED = 256, 3
 
@@ -24,9 +24,9 @@ class SplitNetwork(nn.Module):
     def __init__(self, splits: Sequence[Sequence[int]], n_outputs: int) -> None:
         super().__init__()
         self.splits = [list(columns) for columns in splits]
-        self.first = nn.ModuleList(Sine(len(columns), WIDTH, is_first=True) for columns in self.splits)
-        self.shared = nn.Sequential(*(Sine(WIDTH, WIDTH) for _ in range(N_SHARED)))
-        self.fused = nn.Sequential(Sine(WIDTH, WIDTH), sine_linear(WIDTH, n_outputs))
+        self.first = nn.ModuleList(SineLayer(len(columns), WIDTH, first=True) for columns in self.splits)
+        self.shared = nn.Sequential(*(SineLayer(WIDTH, WIDTH) for _ in range(N_SHARED)))
+        self.fused = nn.Sequential(SineLayer(WIDTH, WIDTH), sine_output(WIDTH, n_outputs))
 
     def branch(self, number: int, columns: torch.Tensor) -> torch.Tensor:
         """(n, WIDTH) features of one branch."""

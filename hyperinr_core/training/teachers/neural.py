@@ -13,6 +13,7 @@ from torch import nn
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training import checkpoint
+from hyperinr_core.training.coordnet import OMEGA
 from hyperinr_core.training.samples import Batch, SampleStream, scan_fields
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.volume import Field, VolumeSeries
@@ -117,6 +118,14 @@ class Neural(Teacher):
         if self._network is None:
             raise ParameterError(f"{type(self).__name__} was not fitted; expected fit before evaluate")
         return self._network
+
+
+def sine_output(n_inputs: int, n_outputs: int) -> nn.Linear:
+    """The linear layer that ends a network of sines, with their initialisation."""
+    linear = nn.Linear(n_inputs, n_outputs)
+    limit = math.sqrt(6 / n_inputs) / OMEGA
+    nn.init.uniform_(linear.weight, -limit, limit)
+    return linear
 
 
 class _Fit:

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import nn
 
-from hyperinr_core.training.teachers.neural import Neural
-from hyperinr_core.training.teachers.sine import Sine, sine_linear
+from hyperinr_core.training.coordnet import SineLayer
+from hyperinr_core.training.teachers.neural import Neural, sine_output
 
 N_BLOCKS = 10
 
@@ -21,7 +21,7 @@ class Residual(nn.Module):
 
     def __init__(self, width: int, is_inner: bool, is_last: bool) -> None:
         super().__init__()
-        self.layers = nn.Sequential(Sine(width, width), Sine(width, width))
+        self.layers = nn.Sequential(SineLayer(width, width), SineLayer(width, width))
         self.scale_in, self.scale_out = 0.5 if is_inner else 1.0, 0.5 if is_last else 1.0
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -36,7 +36,7 @@ class NeurComp(Neural):
     def build(self) -> nn.Module:
         width = width_for(N_PARAMS)
         blocks = (Residual(width, place > 0, place == N_BLOCKS - 1) for place in range(N_BLOCKS))
-        return nn.Sequential(Sine(self.n_inputs, width, is_first=True), *blocks, sine_linear(width, self.n_outputs))
+        return nn.Sequential(SineLayer(self.n_inputs, width, first=True), *blocks, sine_output(width, self.n_outputs))
 
 
 def width_for(n_params: int) -> int:

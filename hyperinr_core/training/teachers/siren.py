@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from hyperinr_core.training.teachers.neural import Neural
-from hyperinr_core.training.teachers.sine import Sine, sine_linear
+from hyperinr_core.training.coordnet import SineLayer
+from hyperinr_core.training.teachers.neural import Neural, sine_output
 
 WIDTH, N_HIDDEN = 256, 3
 
@@ -16,5 +16,5 @@ class Siren(Neural):
     learning_rate = 3e-4
 
     def build(self) -> nn.Module:
-        hidden = (Sine(WIDTH, WIDTH) for _ in range(N_HIDDEN))
-        return nn.Sequential(Sine(self.n_inputs, WIDTH, is_first=True), *hidden, sine_linear(WIDTH, self.n_outputs))
+        hidden = (SineLayer(WIDTH, WIDTH) for _ in range(N_HIDDEN))
+        return nn.Sequential(SineLayer(self.n_inputs, WIDTH, first=True), *hidden, sine_output(WIDTH, self.n_outputs))
