@@ -149,6 +149,10 @@ def _say_result(model: Any, data: Any, chosen: list[int], output: Path) -> None:
             click.echo(
                 f"{name}: {sum(numbers) / len(numbers):.2f} dB PSNR on the training steps (worst {min(numbers):.2f} dB)"
             )
+    for name, values in model.quality["teacher_psnr_db"].items():
+        numbers = [value for value in values if value is not None]
+        if numbers:
+            click.echo(f"{name}: {sum(numbers) / len(numbers):.2f} dB PSNR against its teacher between the steps")
     beyond = [step for step in range(len(data)) if not chosen[0] <= step <= chosen[-1]]
     if beyond:
         click.echo(
