@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -69,6 +70,7 @@ def run(
     render(job)
     draw_strip(folder / "strip.png", job, report)
     draw_animation(folder / "animation.gif", job, report)
+    shutil.copyfile(Path(job["folder"]) / "shadow.png", folder / "shadow.png")
     say_where(folder, time.monotonic() - begin)
 
 
@@ -136,7 +138,7 @@ def render(job: dict) -> None:
     script = Path(__file__).with_name("demo_render.py")
     command = [launch.find_program("pvpython"), str(script), json.dumps(job)]
     result = launch.run_program(launch.on_display(command), RENDER_TIMEOUT)
-    last = Path(job["folder"]) / f"frame_{len(job['frame_times']) - 1:03d}.png"
+    last = Path(job["folder"]) / "shadow.png"
     if result.returncode or not last.is_file():
         raise HyperINRError(f"ParaView ended with status {result.returncode}: {result.stderr.strip()[-2000:]}")
 
@@ -181,6 +183,7 @@ def say_where(folder: Path, seconds: float) -> None:
         "turbulence.hinr": "the model",
         "strip.png": "truth, HyperINR, linear and the differences",
         "animation.gif": f"the whole sequence at {FRAMES_PER_GAP} times the training rate",
+        "shadow.png": "one moment in light and shadow",
         "psnr.png": "PSNR over time",
         "evaluation.json": "all numbers",
         "turbulence/turbulence.pvd": "the simulation, which ParaView opens too",

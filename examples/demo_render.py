@@ -1,7 +1,8 @@
 """The demo's pictures, drawn inside ParaView: `pvpython demo_render.py JOB`, JOB being one JSON object.
 
 Panels of one moment: the truth, the model, linear interpolation (ParaView's TemporalInterpolator between the training
-steps), and how far the two are from the truth; then the model's frames of the whole sequence.
+steps), and how far the two are from the truth; then the model's frames of the whole sequence, and the moment in light
+and shadow.
 
 The job holds "folder" for the pictures, "model", "series" and "training_series" files, "field", "ranges" of the field
 and of the difference, "time" of the panels, "frame_times" and "frame_dims" of the animation.
@@ -15,6 +16,8 @@ import sys
 
 from paraview import simple
 
+from hyperinr.plugin import shading
+
 SIZE = (480, 480)
 BACKGROUND = (0.035, 0.04, 0.06)
 #: Opacity at fractions of the colour range: the calm fluid clears the view of the vortices.
@@ -22,6 +25,8 @@ OPACITY = {
     "field": ((0.0, 0.0), (0.25, 0.0), (0.4, 0.08), (0.65, 0.45), (1.0, 0.9)),
     "difference": ((0.0, 0.0), (0.25, 0.0), (0.5, 0.1), (1.0, 0.6)),
 }
+#: Opacities hold for this part of the box's diagonal.
+UNITS_PER_DIAGONAL = 45
 PRESET = {"field": "Inferno (matplotlib)", "difference": "Viridis (matplotlib)"}
 #: The box is seen from a corner, a little from above.
 CAMERA = (1.0, -1.7, 0.85)
@@ -40,6 +45,7 @@ def main() -> None:
     show_box(view, sources["truth"])
     draw_panels(view, job, sources)
     draw_frames(view, job, sources["model"])
+    draw_shadow(view, job, sources["model"])
 
 
 def open_view():
@@ -80,6 +86,16 @@ def draw_frames(view, job: dict, model) -> None:
         simple.SaveScreenshot(f"{job['folder']}/frame_{number:03d}.png", view)
 
 
+def draw_shadow(view, job: dict, model) -> None:
+    """The model at the job's moment, shaded by itself under a light from the upper right."""
+    view.ViewTime = job["time"]
+    bounds = model.GetDataInformation().GetBounds()
+    unit = math.dist(bounds[0::2], bounds[1::2]) / UNITS_PER_DIAGONAL
+    shadow = shading.shade(model, job["field"], view, unit_distance=unit)
+    shadow.LightAzimuth, shadow.LightElevation = 5.0, 35.0
+    simple.SaveScreenshot(f"{job['folder']}/shadow.png", view)
+
+
 def show(view, source, kind: str, job: dict) -> None:
     """Show a source as a volume under the camera and transfer function that all of its kind share."""
     source.UpdatePipeline(view.ViewTime)
@@ -97,7 +113,7 @@ def show(view, source, kind: str, job: dict) -> None:
     opacity = simple.GetOpacityTransferFunction(name)
     opacity.Points = [number for at, alpha in OPACITY[kind] for number in (low + at * (high - low), alpha, 0.5, 0.0)]
     bounds = source.GetDataInformation().GetBounds()
-    display.ScalarOpacityUnitDistance = math.dist(bounds[0::2], bounds[1::2]) / 45
+    display.ScalarOpacityUnitDistance = math.dist(bounds[0::2], bounds[1::2]) / UNITS_PER_DIAGONAL
     place_camera(view, bounds)
 
 

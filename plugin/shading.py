@@ -18,7 +18,9 @@ from paraview import servermanager, simple
 N_OPACITIES = 256
 
 
-def shade(source: Any, field: str | None = None, view: Any = None, model: str | None = None) -> Any:
+def shade(
+    source: Any, field: str | None = None, view: Any = None, model: str | None = None, unit_distance: float = 0.0
+) -> Any:
     """Show a source as a volume with shadows.
 
     The shadow takes the colours and opacities that ParaView has for the field, and follows them when they are edited.
@@ -29,6 +31,7 @@ def shade(source: Any, field: str | None = None, view: Any = None, model: str | 
     field : point array of one component; the first when None.
     view : the render view; the active one when None.
     model : path of a shadow model; without one the shadow is computed exactly.
+    unit_distance : length that the opacities hold for; 0 for 1/128 of the volume's diagonal.
 
     Returns
     -------
@@ -47,6 +50,7 @@ def shade(source: Any, field: str | None = None, view: Any = None, model: str | 
         colors.RescaleTransferFunction(low, high)
         opacity.RescaleTransferFunction(low, high)
     shadow.ColorMap = colors
+    shadow.OpacityUnitDistance = unit_distance
     if model:
         shadow.Model = model
     shadow.UpdatePipeline(view.ViewTime)

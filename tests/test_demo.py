@@ -50,6 +50,11 @@ def test_the_animation_has_four_frames_to_a_training_gap_and_moves(made):
         assert abs(after[:400] - before[:400]).mean() > 0.05  # above the label, which changes anyway
 
 
+def test_the_last_picture_is_shaded(made):
+    plain, shaded = colours(made / "pictures" / "model.png"), colours(made / "shadow.png")
+    assert shaded.std() > 4 and 0.2 * plain.mean() < shaded.mean() < 0.95 * plain.mean()
+
+
 def test_all_numbers_are_kept(made):
     report = json.loads((made / "evaluation.json").read_text())
     assert [step["trained"] for step in report["steps"]] == [step % 5 == 0 for step in range(11)]

@@ -110,3 +110,18 @@ def test_a_server_of_two_ranks_shades(serial, folder):
         os.killpg(server.pid, 9)
         server.wait()
         server.stdout.close()
+
+
+@pytest.mark.parametrize("name", ["light_goes_round", "time_and_light"])
+def test_examples_draw_pictures_that_differ(name, folder, tmp_path):
+    source = (SCRIPT.parents[2] / "examples" / f"{name}.py").read_text(encoding="utf-8")
+    short = "\n".join("N_PICTURES = 3" if line.startswith("N_PICTURES =") else line for line in source.splitlines())
+    assert short != source.rstrip()
+    (tmp_path / "short.py").write_text(short)
+    command = launch.on_display(["pvpython", tmp_path / "short.py", folder / "ball.hinr", tmp_path / "pictures"])
+    result = launch.run_program([str(word) for word in command], TIMEOUT)
+    assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
+    pictures = [picture(path) for path in sorted((tmp_path / "pictures").iterdir())]
+    assert len(pictures) == 3
+    for before, after in zip(pictures, pictures[1:]):
+        assert abs(before - after).mean() > 0.2
