@@ -1,6 +1,6 @@
 # Everything runs in .venv, which `make install` fills; a target that finds it up to date installs nothing.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench lint clean
+.PHONY: help install demo test sanitize bench lint clean
 
 PYTHON := .venv/bin/python
 SOURCES := CMakeLists.txt $(shell find plugin hyperinr_core filters xml -type f -not -path '*/__pycache__/*')
@@ -16,8 +16,12 @@ demo: install ## Simulate turbulence, train, evaluate and render in ParaView; re
 test: install ## Run the tests
 	.venv/bin/pytest
 
-bench: install ## Measure this machine's speed against its limits
+sanitize: install ## Run the kernel's tests under the address and undefined-behaviour sanitizers
+	tools/sanitize.sh
+
+bench: demo ## Measure this machine's speed against its limits, and viewing the demo's model in ParaView
 	.venv/bin/hyperinr bench
+	$(PYTHON) benchmarks/viewing.py demo/turbulence.hinr
 
 lint: .venv/.requirements ## Check style and formatting
 	.venv/bin/ruff check .

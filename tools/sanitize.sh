@@ -7,5 +7,5 @@ cmake --build build/sanitize --parallel
 # Python itself is not built with the sanitizers, so their libraries come first; its own leaks at exit are not ours.
 export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so) $(g++ -print-file-name=libstdc++.so.6)"
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OPENBLAS_NUM_THREADS=1
-export HYPERINR_NATIVE_LIBRARY="$PWD/build/sanitize/libhyperinr_native.so"
-exec "${PYTHON:-.venv/bin/python}" -m pytest --timeout 1800 "${@:-tests/test_native.py}" -k "not missing_or_foreign"
+export HYPERINR_FUZZ="${HYPERINR_FUZZ:-2}" HYPERINR_NATIVE_LIBRARY="$PWD/build/sanitize/libhyperinr_native.so"
+exec "${PYTHON:-.venv/bin/python}" -m pytest --timeout 1800 -q tests/test_native.py tests/test_shadow.py "$@" -k "not missing_or_foreign"

@@ -1,0 +1,125 @@
+"""What a ParaView user waits for: opening a model, and a new field when the time slider moves. Run after `make demo`.
+
+    .venv/bin/python benchmarks/viewing.py demo/turbulence.hinr --output benchmarks/results/viewing.md
+
+Every figure is measured through a real pvpython, ratios and differences within this one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from hyperinr.plugin import launch
+from hyperinr.plugin.bench import machine
+from hyperinr_core import hinr
+from hyperinr_core.backends.native import NativeBackend, supported_isas
+from hyperinr_core.metrics import psnr
+
+REPEATS = 7
+
+OPEN = """
+from paraview.simple import *
+source = OpenDataFile({model!r})
+source.UpdatePipeline({time})
+assert source.GetDataInformation().GetNumberOfPoints() > 1
+"""
+
+#: Prints the milliseconds from the request for a time to its image data, for several times in turn.
+SLIDER = """
+import json, time
+from paraview.simple import *
+source = OpenDataFile({model!r})
+source.Dims = [{n}] * 3
+source.UpdatePipeline({times}[0])
+found = []
+for moment in {times}[1:]:
+    start = time.perf_counter()
+    source.UpdatePipeline(moment)
+    found.append(1000 * (time.perf_counter() - start))
+print(json.dumps(found))
+"""
+
+
+def pvpython(script: str) -> tuple[float, str]:
+    """Seconds that a script takes in a fresh pvpython, and the last line it prints."""
+    start = time.perf_counter()
+    result = launch.run_program([launch.find_program("pvpython"), "-c", script], timeout=300)
+    if result.returncode:
+        sys.exit(result.stderr or result.stdout)
+    return time.perf_counter() - start, (result.stdout.strip().splitlines() or [""])[-1]
+
+
+def opening(model: Path, moment: float) -> dict[str, float]:
+    """Median seconds of importing paraview.simple alone, and with a model opened and its first grid, taken in turns."""
+    plain, opened = [], []
+    for _ in range(REPEATS):
+        plain.append(pvpython("from paraview.simple import *")[0])
+        opened.append(pvpython(OPEN.format(model=str(model), time=moment))[0])
+    return {"import_s": statistics.median(plain), "import_and_open_s": statistics.median(opened)}
+
+
+def slider(model: Path, low: float, high: float, n: int) -> float:
+    """Median milliseconds from a request for a new time to its image data of n^3 points."""
+    times = np.linspace(low, high, REPEATS + 4)[1:-1].tolist()
+    return statistics.median(json.loads(pvpython(SLIDER.format(model=str(model), n=n, times=times))[1]))
+
+
+def precision(model: Path) -> float | None:
+    """PSNR in dB of bfloat16 decoding against float32 on the training grid, the mean over five thetas between encoders."""
+    if "avx512_bf16" not in supported_isas():
+        return None
+    network = hinr.load(model)
+    arguments = (network.encoding, network.network, network.n_output_dims, network.encoder_params, network.mlp_params)
+    ways = [NativeBackend(*arguments, precision=name) for name in ("float32", "bfloat16")]
+    axes, one = network.grid.axes(n_pos_dims=network.encoding.n_pos_dims), np.ones(network.n_output_dims, np.float32)
+    low, high = network.theta_bounds[0]
+    found = []
+    for theta in low + (high - low) * np.array([0.11, 0.33, 0.52, 0.71, 0.93]):
+        grids = []
+        for way in ways:
+            out = np.empty((*network.grid.shape, network.n_output_dims), np.float32)
+            way.sample_grid(way.blend(*network.interpolation_weights(theta)), axes, out, one, 0 * one)
+            grids.append(out)
+        found.append(psnr(grids[1], grids[0], (0.0, 1.0)))
+    return statistics.mean(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--output", type=Path, help="write the table to this file too")
+    options = parser.parse_args()
+    model = options.model.resolve()
+    low, high = hinr.load(model).theta_bounds[0]
+    start = opening(model, (low + high) / 2)
+    rows = [
+        ("import paraview.simple in pvpython", f"{start['import_s']:.2f} s"),
+        ("the same, open the model, first grid at the training dims", f"{start['import_and_open_s']:.2f} s"),
+        ("difference", f"{start['import_and_open_s'] - start['import_s']:.2f} s"),
+    ]
+    rows += [(f"time slider to image data, {n}^3", f"{slider(model, low, high, n):.0f} ms") for n in (64, 128, 256)]
+    decibel = precision(model)
+    if decibel is not None:
+        rows.append(("bfloat16 against float32 decoding", f"{decibel:.1f} dB PSNR"))
+    place = machine()
+    version = subprocess.run(
+        [launch.find_program("pvpython"), "--version"], capture_output=True, text=True, check=False
+    )
+    text = f"{place['processor']}, {place['threads']} threads, {place['isa']}, {(version.stdout or version.stderr).strip()}\n\n"
+    text += f"{model.name}, medians of {REPEATS}.\n\n| what | figure |\n|---|---|\n"
+    text += "".join(f"| {name} | {figure} |\n" for name, figure in rows)
+    print(text)
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

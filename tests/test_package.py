@@ -1,0 +1,45 @@
+"""The wheel: one for every Python, holding what ParaView needs and nothing that would get into its way."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+from pathlib import Path
+
+import hyperinr_core
+
+ROOT = Path(__file__).parent.parent
+INSTALLED = importlib.metadata.distribution("hyperinr")
+
+
+def test_wheel_is_for_every_python_3():
+    tags = re.findall(r"^Tag: (.*)$", INSTALLED.read_text("WHEEL"), re.MULTILINE)
+    assert tags and all(tag.startswith("py3-none-") for tag in tags)
+
+
+def test_kernel_needs_no_python():
+    library = Path(hyperinr_core.__file__).parent / "native" / "libhyperinr_native.so"
+    needed = subprocess.run(["ldd", library], capture_output=True, text=True, check=True).stdout
+    assert "libc.so" in needed and "python" not in needed
+    assert "Py_" not in library.read_bytes().decode("latin-1")
+
+
+def test_everything_is_in_the_wheel():
+    files = {str(file) for file in INSTALLED.files}
+    for folder, installed in [
+        ("hyperinr_core", "hyperinr_core"),
+        ("filters", "hyperinr/filters"),
+        ("plugin", "hyperinr/plugin"),
+        ("xml", "hyperinr/xml"),
+    ]:
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".xml", ".json"):
+                assert f"{installed}/{path.relative_to(ROOT / folder)}" in files
+    assert "hyperinr/xml/__init__.py" not in files and "hyperinr/__init__.py" not in files
+
+
+def test_version_is_said_once():
+    assert INSTALLED.version == hyperinr_core.__version__
+    assert f'version = "{hyperinr_core.__version__}"' in (ROOT / "pyproject.toml").read_text()
+    assert f"version: {hyperinr_core.__version__}" in (ROOT / "CITATION.cff").read_text()
