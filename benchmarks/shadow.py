@@ -1,0 +1,171 @@
+"""What shadows cost and how right they are: rays, sweep, soft and scattered light, a model, and a frame in ParaView.
+
+    .venv/bin/python benchmarks/shadow.py VOLUME [--model S.hinr] [--n 64] --output benchmarks/results/shadow.md
+
+Times are the best of a few in one run, so that ratios hold; the machine is named in the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hyperinr.filters.image import to_image, write_image
+from hyperinr.filters.shading import Shading
+from hyperinr.plugin import launch
+from hyperinr.plugin.bench import machine
+from hyperinr.plugin.train_shadow import read_volume
+from hyperinr_core import hinr, shadow
+from hyperinr_core.lights import poisson_lights
+from hyperinr_core.metrics import psnr
+from hyperinr_core.transfer import TransferFunction, extinction, load, parse_opacity
+from hyperinr_core.volume import Grid
+
+REPEATS = 5
+N_LIGHTS = 9
+
+#: Draws a volume twice, plainly to warm up, and prints the seconds of a frame after the light or the camera moved.
+FRAME = """
+import json, sys, time
+from paraview import simple
+from hyperinr.plugin import shading
+job = json.loads({job!r})
+view = simple.CreateView("RenderView")
+view.ViewSize = [800, 600]
+source = simple.OpenDataFile(job["volume"])
+colors, opacity = simple.GetColorTransferFunction("v"), simple.GetOpacityTransferFunction("v")
+colors.RescaleTransferFunction(job["opacity"][0], job["opacity"][-4])
+opacity.Points = job["opacity"]
+if job["way"] == "pass":
+    shadow = shading.shade(source, "v", view, model=job["model"])
+else:
+    display = simple.Show(source, view)
+    display.SetRepresentationType("Volume")
+    simple.ColorBy(display, ("POINTS", "v"))
+    display.ScalarOpacityUnitDistance = job["unit"]
+    display.Shade = 1
+    display.GlobalIlluminationReach = 1.0
+    display.VolumetricScatteringBlending = 1.0
+simple.ResetCamera(view)
+simple.Render(view)
+found = []
+for azimuth in job["azimuths"]:
+    begin = time.perf_counter()
+    if job["way"] == "pass":
+        shadow.LightAzimuth = azimuth
+    else:
+        view.GetActiveCamera().Azimuth(10)
+    simple.Render(view)
+    found.append(time.perf_counter() - begin)
+print(json.dumps(found))
+"""
+
+
+def best_ms(work: Callable[[], object]) -> float:
+    """Milliseconds of the quickest of a few runs."""
+    times = []
+    for _ in range(REPEATS):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return 1000 * min(times)
+
+
+def methods(tau: np.ndarray, grid: Grid) -> list[list[str]]:
+    """Rows: time of a light and PSNR against rays of small steps, means over lights around the volume."""
+    directions = [shadow.direction_of(a, 90 - p) for a, p in poisson_lights(N_LIGHTS, 3)]
+    truths = [shadow.transmittance(tau, grid, d, "rays", 0.1) for d in directions]
+    ways = {
+        "ray per voxel, SIMD, step 0.5": lambda d: shadow.transmittance(tau, grid, d, "rays"),
+        "sheared sweep": lambda d: shadow.transmittance(tau, grid, d),
+    }
+    rows = []
+    for name, way in ways.items():
+        decibel = np.mean([psnr(way(d), truth, (0.0, 1.0)) for d, truth in zip(directions, truths)])
+        rows.append(
+            [name, f"{np.mean([best_ms(lambda d=d, way=way: way(d)) for d in directions]):.2f}", f"{decibel:.1f}"]
+        )
+    soft = best_ms(lambda: shadow.soft_transmittance(tau, grid, directions[0], 10.0))
+    begin = time.perf_counter()
+    shadow.scattered(tau, grid, directions[0], 0.9, 0.3, 1, 0)
+    scatter = 1000 * (time.perf_counter() - begin)
+    rows.append([f"soft light, {shadow.N_DISC_DIRECTIONS} sweeps", f"{soft:.2f}", ""])
+    rows.append(["scattering, one path for each voxel", f"{scatter:.0f}", ""])
+    return rows
+
+
+def answers(
+    model_path: str, values: np.ndarray, grid: Grid, function: TransferFunction, unit: float
+) -> list[list[str]]:
+    """Rows: from a new light to shaded image data."""
+    model = hinr.load(model_path)
+    shading = Shading(values, grid, grid.extent, function, unit)
+    theta, direction = [30.0, 50.0], shadow.direction_of(30.0, 40.0)
+    ways = {
+        "model, visible voxels": lambda: shading.shaded(shading.predicted(model, theta, "auto"), 0.2, 1.0),
+        "sweep": lambda: shading.shaded(shading.swept(direction), 0.2, 1.0),
+        "ray per voxel, SIMD": lambda: shading.shaded(
+            shadow.transmittance(extinction(values, function, unit), grid, direction, "rays"), 0.2, 1.0
+        ),
+    }
+    return [[f"new light to shaded image: {name}", f"{best_ms(way):.1f}", ""] for name, way in ways.items()]
+
+
+def frames(values: np.ndarray, grid: Grid, opacity: str, unit: float, model: str | None) -> list[list[str]]:
+    """Rows: a frame in ParaView, 800 x 600."""
+    nodes = [x for point in parse_opacity(opacity) for x in (*point, 0.5, 0.0)]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        volume = Path(folder) / "v.vti"
+        write_image(volume, to_image(grid, {"v": values}))
+        for label, way, count in (("HyperINR Shadow", "pass", 5), ("GlobalIlluminationReach", "peer", 2)):
+            job = {"volume": str(volume), "opacity": nodes, "way": way, "unit": unit, "model": model}
+            job["azimuths"] = [40.0 * i for i in range(count)]
+            command = [launch.find_program("pvpython"), "-c", FRAME.format(job=json.dumps(job))]
+            result = launch.run_program(launch.on_display(command), 300)
+            if result.returncode:
+                sys.exit(result.stderr)
+            seconds = min(json.loads(result.stdout.strip().splitlines()[-1]))
+            rows.append([f"frame, 800 x 600: {label}", f"{1000 * seconds:.0f}", ""])
+    return rows
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("volume")
+    parser.add_argument("--n", type=int, default=64)
+    parser.add_argument("--opacity", default="0:0,60:0,140:0.3,255:1")
+    parser.add_argument("--model")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    values, grid, source = read_volume(options.volume, None, (options.n,) * 3)
+    function = load("Bone", (0.0, 255.0)).with_opacity(parse_opacity(options.opacity))
+    unit = shadow.default_unit_distance(grid)
+    rows = methods(extinction(values, function, unit), grid)
+    if options.model:
+        rows += answers(options.model, values, grid, function, unit)
+    rows += frames(values, grid, options.opacity, unit, options.model)
+    lines = [
+        f"# Shadows of {Path(source).name}, {options.n}^3",
+        "",
+        machine(),
+        "",
+        "| what | ms | dB against rays |",
+        "|---|---|---|",
+    ]
+    text = "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+    print(text)
+    if options.output:
+        options.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
