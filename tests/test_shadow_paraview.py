@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_paraview
 from models import random_model
+from test_paraview import shows_something, view_of, wait_for
 from test_shadow_filter import light_model
 
 from hyperinr.plugin import launch
@@ -21,6 +23,8 @@ from hyperinr_core.volume import Field
 SCRIPT = Path(__file__).parent / "paraview_scripts" / "shadow.py"
 MPI = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"]
 TIMEOUT = 120
+
+gui = test_paraview.gui  # the fixture
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +129,19 @@ def test_examples_draw_pictures_that_differ(name, folder, tmp_path):
     assert len(pictures) == 3
     for before, after in zip(pictures, pictures[1:]):
         assert abs(before - after).mean() > 0.2
+
+
+def test_gui_shows_the_shaded_volume_of_one_call(gui, folder, tmp_path):
+    (tmp_path / "shade.py").write_text(
+        "from paraview import simple\n"
+        "from hyperinr.plugin import shading\n"
+        f"source = simple.OpenDataFile({str(folder / 'ball.hinr')!r})\n"
+        "view = simple.GetActiveViewOrCreate('RenderView')\n"
+        "shading.light_at_camera(shading.shade(source, view=view), view)\n"
+        "simple.ResetCamera(view)\n"
+        "simple.Render(view)\n"
+    )
+    process, look = gui(f"--script={tmp_path / 'shade.py'}")
+    wait_for(process, look, lambda pixels: shows_something(view_of(pixels)))
+    said = (tmp_path / "messages.txt").read_text()
+    assert process.poll() is None and "Traceback" not in said and "ERR|" not in said, said
