@@ -84,6 +84,19 @@ def light_at_camera(shadow: Any, view: Any) -> None:
     shadow.LightElevation = math.degrees(math.atan2(z, math.hypot(x, y)))
 
 
+def tie_light(shadow: Any, view: Any) -> Any:
+    """Let the light stay at the camera: it follows when the mouse is released. Returns what unties it when called."""
+
+    def follow(*_: Any) -> None:
+        light_at_camera(shadow, view)
+        simple.Render(view)
+
+    follow()
+    interactor = view.GetInteractor()
+    tag = interactor.AddObserver("EndInteractionEvent", follow)
+    return lambda: interactor.RemoveObserver(tag)
+
+
 if __name__ == "__main__":
     shade(simple.GetActiveSource())
     simple.Render()

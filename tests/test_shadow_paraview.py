@@ -71,6 +71,9 @@ def test_one_call_shows_a_volume_that_the_light_shades(serial, folder):
 
 def test_light_at_the_camera(serial):
     assert serial["at_camera"] == pytest.approx([270.0, 0.0], abs=1e-9)
+    assert serial["tied"][1] == pytest.approx(0.0, abs=1e-9)
+    assert min(serial["tied"][0], 360 - serial["tied"][0]) == pytest.approx(0.0, abs=1e-9)
+    assert serial["untied"] == serial["tied"][0]
 
 
 def test_editing_the_opacity_lets_light_through(serial):

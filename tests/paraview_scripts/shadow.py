@@ -34,6 +34,15 @@ report = {"ranks": servermanager.vtkProcessModule.GetProcessModule().GetNumberOf
 shading.light_at_camera(shadow, view)
 report["at_camera"] = [shadow.LightAzimuth, shadow.LightElevation]
 look("front")
+if name == "serial":
+    untie = shading.tie_light(shadow, view)
+    view.GetActiveCamera().Azimuth(90)
+    view.GetInteractor().InvokeEvent("EndInteractionEvent")
+    report["tied"] = [shadow.LightAzimuth, shadow.LightElevation]
+    untie()
+    view.GetActiveCamera().Azimuth(-90)
+    view.GetInteractor().InvokeEvent("EndInteractionEvent")
+    report["untied"] = shadow.LightAzimuth
 for label, azimuth in (("left", 180.0), ("right", 0.0)):
     shadow.LightAzimuth, shadow.LightElevation = azimuth, 0.0
     look(label)
