@@ -156,7 +156,7 @@ def main() -> None:
     lines = [
         f"# Shadows of {Path(source).name}, {options.n}^3",
         "",
-        machine(),
+        ", ".join(f"{key} {value}" for key, value in machine().items()),
         "",
         "| what | ms | dB against rays |",
         "|---|---|---|",
