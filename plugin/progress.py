@@ -42,7 +42,11 @@ def _bar() -> Iterator[Callable[[float, str, str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%  {task.fields[text]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f}%  {task.fields[text]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("reading the data", total=1.0, text="")
         yield lambda share, what, text: bar.update(task, completed=share, description=what, text=text)

@@ -76,8 +76,9 @@ def test_train_info_sample(series, quick, tmp_path):
 
 
 def test_sample_writes_vti_with_every_field(model, tmp_path):
-    from hyperinr.filters.image import from_image
     from vtkmodules.vtkIOXML import vtkXMLImageDataReader
+
+    from hyperinr.filters.image import from_image
 
     assert hyperinr("sample", model, "--at", "time=0.3", "-o", tmp_path / "v.vti").returncode == 0
     reader = vtkXMLImageDataReader()
@@ -121,7 +122,7 @@ MISTAKES = {
     "unknown output": (("sample", "{model}", "--at", "time=1", "-o", "v.stl"), "ends in .vti or .npy"),
     "unknown backend": (("sample", "{model}", "--at", "time=1", "--backend", "gpu", "-o", "v.npy"), "backend is 'gpu'"),
     "output in no folder": (("sample", "{model}", "--at", "time=1", "-o", "no/v.npy"), "cannot be written"),
-    "unknown field in training": (("train", "{series}", "--field", "q", "-o", "m.hinr"), "q"),
+    "more fields than arrays": (("train", "{series}", "--field", "q", "--field", "r", "-o", "m.hinr"), "no field 'q'"),
     "nothing left to train on": (("train", "{series}", "--holdout", "0-5", "-o", "m.hinr"), "leave no step of 6"),
     "held out step that is not there": (("train", "{series}", "--holdout", "9", "-o", "m.hinr"), "expected 0 to 5"),
     "no number": (("train", "{series}", "--holdout", "x", "-o", "m.hinr"), "--holdout is 'x'"),
