@@ -16,11 +16,7 @@ from hyperinr_core.errors import HyperINRError
 def made(tmp_path_factory):
     """A folder with everything the demo makes from 16^3 points and 11 steps."""
     folder = tmp_path_factory.mktemp("demo")
-    config = folder / "small.json"
-    config.write_text(json.dumps({"training": {"samples": 300_000}}))
-    demo.run(
-        folder, n=16, n_steps=11, train_options=("--preset", "fast", "--config", str(config)), frame_dims=(20, 20, 20)
-    )
+    demo.run(folder, n=16, n_steps=11, samples=300_000, frame_dims=(20, 20, 20))
     return folder
 
 
@@ -63,9 +59,8 @@ def test_all_numbers_are_kept(made):
 
 def test_a_second_run_simulates_nothing_and_ends_with_the_command(made, capfd, monkeypatch):
     monkeypatch.setattr(demo.turbulence, "simulate", None)
-    config = made / "small.json"
     monkeypatch.setattr(demo, "render", lambda job: None)
-    demo.run(made, n=16, n_steps=11, train_options=("--preset", "fast", "--config", str(config)))
+    demo.run(made, n=16, n_steps=11, samples=300_000)
     last = capfd.readouterr().out.strip().splitlines()[-1]
     assert last.split()[-2:] == ["paraview", str(made / "turbulence.hinr")]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ class Trainer:
         Interrupted after SIGINT or SIGTERM, with the checkpoint written.
         """
         clock = _Clock(self.iteration, self.n_iterations)
-        with _StopRequest() as stop:
+        with _StopRequest() as stop, _quiet_torch(self.evaluator):
             while self.iteration < self.n_iterations:
                 batch, loss = self.step()
                 if stop.asked or (path and clock.checkpoint_is_due()):
@@ -149,50 +150,51 @@ class Trainer:
 
     def _learn(self, batch: Batch) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
-        tables = [self._tables[row].detach().requires_grad_() for row in rows]
+        blended = self._blend(rows, mixing).detach().requires_grad_()
         mlp = self._mlp.detach().requires_grad_()
-        blended = torch.stack(tables) if mixing is None else mixing.to(self.device) @ torch.stack(tables)
         data = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets, batch.weights))
         loss = self.evaluator.loss(blended, mlp, *data, self.config.training.loss)
         (loss * self._scale.value).backward()
-        if self._scale.unscale([mlp, *tables]):
-            self._optimise(rows, tables, mlp)
+        if self._scale.unscale([mlp, blended]):
+            self._optimise(rows, mixing, blended.grad, mlp.grad)
         return loss.detach()
 
-    def _blending(self, thetas: np.ndarray) -> tuple[list[int], torch.Tensor | None]:
-        """Encoders that take part, and the (S, R) matrix that blends them; None when each theta is an encoder."""
+    def _blending(self, thetas: np.ndarray) -> tuple[list[int], np.ndarray]:
+        """Encoders that take part, and the (S, R) matrix that blends them."""
         coefficients = [self.model.interpolation_weights(theta) for theta in thetas]
-        if all(len(indices) == 1 for indices, _ in coefficients):
-            rows = [int(indices[0]) for indices, _ in coefficients]
-            if len(set(rows)) == len(rows):
-                return rows, None
         rows = sorted({int(index) for indices, _ in coefficients for index in indices})
-        mixing = torch.zeros(len(thetas), len(rows))
+        mixing = np.zeros((len(thetas), len(rows)))
         for scene, (indices, weights) in enumerate(coefficients):
             for index, weight in zip(indices, weights):
-                mixing[scene, rows.index(int(index))] = float(weight)
+                mixing[scene, rows.index(int(index))] = weight
         return rows, mixing
 
-    def _optimise(self, rows: list[int], tables: list[torch.Tensor], mlp: torch.Tensor) -> None:
+    def _blend(self, rows: list[int], mixing: np.ndarray) -> torch.Tensor:
+        """(S, M) tables of a batch."""
+        sums = [_weighted_sum([self._tables[row] for row in rows], weights) for weights in mixing]
+        return sums[0][None] if len(sums) == 1 else torch.stack(sums)
+
+    def _optimise(self, rows: list[int], mixing: np.ndarray, grad: torch.Tensor, mlp_grad: torch.Tensor) -> None:
+        """Adam on the network and on the tables that took part; blending is linear, so its gradient is its transpose."""
         training = self.config.training
         decay = 0.5 * (1 + math.cos(math.pi * self.iteration / self.n_iterations))
         betas = (training.beta1, training.beta2, training.eps)
         moments = self._moments
-        for row, table in zip(rows, tables):
+        for row, weights in zip(rows, mixing.T):
             self._table_steps[row] += 1
             self.evaluator.adam_step(
-                self._tables[row], table.grad, moments["tables_m"][row], moments["tables_v"][row],
+                self._tables[row], _weighted_sum(grad, weights), moments["tables_m"][row], moments["tables_v"][row],
                 int(self._table_steps[row]), training.lr_encoding * decay, *betas,
             )  # fmt: skip
         self.evaluator.adam_step(
-            self._mlp, mlp.grad, moments["mlp_m"], moments["mlp_v"],
+            self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"],
             self.iteration + 1, training.lr_network * decay, *betas,
         )  # fmt: skip
 
     @torch.no_grad()
     def _report(self, batch: Batch, loss: float, clock: _Clock) -> Report:
         rows, mixing = self._blending(batch.thetas)
-        tables = self._tables[rows] if mixing is None else mixing.to(self.device) @ self._tables[rows]
+        tables = self._blend(rows, mixing)
         points, targets = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets))
         error = (self.evaluator.values(tables, self._mlp, points) - targets).square().mean()
         size = self._stream.batch_size
@@ -203,6 +205,29 @@ class Trainer:
             -10 * math.log10(max(float(error), 1e-20)),
             clock.seconds_left(self.iteration),
         )
+
+
+@contextlib.contextmanager
+def _quiet_torch(evaluator: Any) -> Iterator[None]:
+    """Leave the processors to the compiled kernel's threads: torch's spin for a while after each operation."""
+    before = torch.get_num_threads()
+    if evaluator.name == "native":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _weighted_sum(parts: Sequence[torch.Tensor], weights: np.ndarray) -> torch.Tensor:
+    """Sum of weights times (M,) tensors; a tensor that is alone with weight 1 is returned as it is, not copied."""
+    (first, *others) = np.flatnonzero(weights)
+    if not others and weights[first] == 1:
+        return parts[first]
+    total = parts[first] * float(weights[first])
+    for index in others:
+        total.add_(parts[index], alpha=float(weights[index]))
+    return total
 
 
 def make_evaluator(config: RunConfig, n_output_dims: int, device: torch.device) -> Any:
