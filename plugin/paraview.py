@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,8 +16,14 @@ from hyperinr.plugin import launch
 from hyperinr.plugin.model import parse_theta
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 
+if TYPE_CHECKING:
+    from hyperinr_core.hypernet import HyperINR
+
 #: Seconds that a picture may take; a large model on a slow machine needs a minute or two.
 RENDER_TIMEOUT = 900.0
+
+#: Points along an axis of the grid that colours are chosen on.
+RANGE_POINTS = 48
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -96,14 +102,28 @@ def _checked(model: str, places: tuple[str, ...], field: str | None) -> dict:
     if shown is None:
         raise ParameterError(f"the model has no field {field!r}; expected one of {', '.join(fields)}")
     timed = [(p.role == "time", float(value)) for p, value in zip(network.parameters, theta)]
-    magnitude = math.sqrt(sum(max(abs(low), abs(high)) ** 2 for low, high in shown.value_range))
     return {
         "field": shown.name,
-        "range": list(shown.value_range[0]) if shown.n_components == 1 else [0.0, magnitude],
+        "range": _colour_range(network, shown.name),
         "time": next((value for is_time, value in timed if is_time), None),
         "sliders": [value for is_time, value in timed if not is_time],
         "flat": network.grid.n_pos_dims == 2,
     }
+
+
+def _colour_range(network: HyperINR, name: str) -> list[float]:
+    """Between which values colours run: those of the middle of the bounds less the outliers, so that all frames compare.
+
+    The full range would not do: a few extreme values, at whatever time, would leave every picture dark.
+    """
+    import numpy as np
+
+    inr = network.generate(network.theta_bounds.mean(axis=1))
+    coarse = network.grid.with_dims([min(n, RANGE_POINTS) for n in network.grid.dims])
+    values = inr.split(inr.sample_grid(coarse), [name])[name]
+    values = np.linalg.norm(values, axis=-1) if values.ndim == 4 else values
+    low, high = np.percentile(values, [1, 99.8])
+    return [float(low), float(high) if high > low else float(low) + 1.0]
 
 
 def _draw(job: dict, output: Path) -> None:

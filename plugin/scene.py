@@ -9,7 +9,7 @@ import sys
 from paraview import simple
 
 #: Fractions of the colour range and the opacity there: the low end clears the view, the high end shows.
-OPACITY = ((0.0, 0.0), (0.15, 0.0), (0.4, 0.08), (1.0, 0.8))
+OPACITY = ((0.0, 0.0), (0.15, 0.0), (0.4, 0.12), (1.0, 0.9))
 
 PRESET = "Inferno (matplotlib)"
 
