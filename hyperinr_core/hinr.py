@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.base import SUPPORT, Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import FormatError, HyperINRError
@@ -28,7 +29,8 @@ MAX_DOCUMENT = 1 << 24
 MAX_NUMBER = float(np.finfo(np.float32).max)
 
 _KEYS = {
-    "format", "version", "parameters", "grid", "fields", "encoding", "network", "interpolation", "provenance", "quality",
+    "format", "version", "parameters", "grid", "fields", "encoding", "network", "interpolation", "base", "provenance",
+    "quality",
 }  # fmt: skip
 _ROLES = ("time", "light_azimuth", "light_polar", "free")
 
@@ -48,6 +50,9 @@ def save(model: HyperINR, path: str | os.PathLike) -> None:
         "encoder_params": np.ascontiguousarray(model.encoder_params, np.float16),
         "mlp_params": np.ascontiguousarray(model.mlp_params, np.float32),
     }
+    if model.base is not None:
+        tensors["base_positions"] = np.ascontiguousarray(model.base.positions, np.float64)
+        tensors["base_coefficients"] = np.ascontiguousarray(model.base.coefficients, np.uint16)
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
     with replacing(path) as part:
@@ -71,12 +76,13 @@ def load(path: str | os.PathLike) -> HyperINR:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
-    positions = tensors["encoder_positions"]
-    if positions.shape[1] == 1:
-        _require(
-            (np.diff(positions[:, 0]) > 0).all(), path, "encoder_positions do not increase", "increasing positions"
-        )
-    return HyperINR(**parts, **tensors)
+    if tensors["encoder_positions"].shape[1] == 1:
+        _check_increasing(path, "encoder_positions", tensors["encoder_positions"][:, 0])
+    base = parts.pop("base")
+    if base is not None:
+        base = Base(tensors.pop("base_positions"), tensors.pop("base_coefficients"), **base)
+        _check_increasing(path, "base_positions", base.positions)
+    return HyperINR(**parts, **tensors, base=base)
 
 
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
@@ -97,8 +103,18 @@ def _document(model: HyperINR) -> dict[str, Any]:
         "encoding": model.encoding.to_dict(),
         "network": model.network.to_dict(),
         "interpolation": model.interpolation,
+        "base": None if model.base is None else _base_document(model.base),
         "provenance": model.provenance,
         "quality": model.quality,
+    }
+
+
+def _base_document(base: Base) -> dict[str, Any]:
+    return {
+        "components": list(base.components),
+        "limits": base.limits.tolist(),
+        "residual": base.residual.tolist(),
+        "interpolation": base.interpolation,
     }
 
 
@@ -148,7 +164,10 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "provenance": _typed(document["provenance"], dict),
             "quality": _typed(document["quality"], dict),
         }
-        check_interpolation(parts["interpolation"], [parameter.role for parameter in parts["parameters"]])
+        roles = [parameter.role for parameter in parts["parameters"]]
+        check_interpolation(parts["interpolation"], roles)
+        n_outputs = sum(field.n_components for field in parts["fields"])
+        parts["base"] = _base(document["base"], roles, n_outputs)
         hash_grid(parts["encoding"])  # refuses levels finer than an index can reach
     except (HyperINRError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise FormatError(f"{path} has a document that does not hold together: {error}") from None
@@ -171,20 +190,28 @@ def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) ->
         "encoder_params": (("F16", "F32"), [None, hash_grid(encoding).n_params]),
         "mlp_params": (("F32",), [parts["network"].n_params(encoding.n_output_dims, n_outputs)]),
     }
+    if parts["base"] is not None:
+        # None: any length; which of them agree is checked below
+        free = [1 if encoding.n_pos_dims == 2 else None, None, None]
+        expected["base_positions"] = (("F64",), [None])
+        expected["base_coefficients"] = (("U16",), [None, *free, len(parts["base"]["components"])])
     names = set(file.keys())
     _require(names == set(expected), path, f"it holds tensors {sorted(names)}", f"exactly {sorted(expected)}")
-    counts = set()
+    shapes = {}
     for name, (dtypes, shape) in expected.items():
         part = file.get_slice(name)
-        found = part.get_shape()
-        if shape[0] is None and found:
-            counts.add(found[0])
-            shape = [found[0], *shape[1:]]
+        found = shapes[name] = part.get_shape()
+        fits = len(found) == len(shape) and all(want in (None, have) for want, have in zip(shape, found))
         _require(
-            found == shape and part.get_dtype() in dtypes,
+            fits and part.get_dtype() in dtypes,
             path, f"{name} is {part.get_dtype()} {found}", f"{' or '.join(dtypes)} {shape}",
         )  # fmt: skip
-    _require(len(counts) == 1 and min(counts) >= 1, path, f"it has {sorted(counts)} encoders", "one table per position")
+    pairs = {"encoders": ("encoder_positions", "encoder_params"), "bases": ("base_positions", "base_coefficients")}
+    for what, pair in pairs.items():
+        counts = sorted({shapes[name][0] for name in pair if name in shapes})
+        _require(not counts or counts[0] >= 1 == len(counts), path, f"it has {counts} {what}", "one per position")
+    axes = [n for n in shapes.get("base_coefficients", [])[1:4] if n > 1 or encoding.n_pos_dims == 3]
+    _require(all(n >= SUPPORT for n in axes), path, f"base_coefficients has axes of {axes}", f"at least {SUPPORT} each")
 
 
 def _parameter(item: Any) -> Parameter:
@@ -216,6 +243,29 @@ def _grid(item: Any) -> Grid:
         for name, length in (("origin", 3), ("spacing", 3), ("direction", 9))
     }
     return Grid(tuple(dims), **numbers)
+
+
+def _base(item: Any, roles: list[str], n_outputs: int) -> dict[str, Any] | None:
+    """The arguments of Base that the document holds."""
+    if item is None:
+        return None
+    if not isinstance(item, dict) or set(item) != {"components", "limits", "residual", "interpolation"}:
+        raise ValueError("a base has other keys than components, limits, residual and interpolation; expected these")
+    if len(roles) != 1:
+        raise ValueError(f"a base stands beside {len(roles)} parameters; expected one, which it is blended in")
+    check_interpolation(item["interpolation"], roles)
+    components = _list(item["components"], 1, n_outputs)
+    if not all(type(c) is int and 0 <= c < n_outputs for c in components) or components != sorted(set(components)):
+        raise ValueError(f"a base has the components {components[:16]}; expected increasing numbers below {n_outputs}")
+    pairs = {
+        name: np.array([_pair(pair) for pair in _list(item[name], len(components), len(components))])
+        for name in ("limits", "residual")
+    }
+    return {"components": tuple(components), **pairs, "interpolation": item["interpolation"]}
+
+
+def _check_increasing(path: str | os.PathLike, name: str, positions: np.ndarray) -> None:
+    _require((np.diff(positions) > 0).all(), path, f"{name} do not increase", "increasing positions")
 
 
 def _keys(item: Any, owner: type) -> None:

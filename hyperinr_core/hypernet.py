@@ -9,6 +9,7 @@ from typing import Any, Union
 import numpy as np
 
 from hyperinr_core import backends
+from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.inr import INR
@@ -35,6 +36,7 @@ class HyperINR:
     mlp_params : (W,) float32, the shared network.
     interpolation : how encoders blend unless a caller says otherwise.
     provenance, quality : JSON objects about where the model came from and how well it fits.
+    base : what the network's values are added to; None where they stand alone.
     """
 
     encoding: EncodingConfig
@@ -48,6 +50,7 @@ class HyperINR:
     interpolation: str = "linear"
     provenance: dict[str, Any] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
+    base: Base | None = None
 
     def __post_init__(self) -> None:
         self._backends: dict[str, Any] = {}
@@ -68,6 +71,14 @@ class HyperINR:
     def n_output_dims(self) -> int:
         """Values per point, C."""
         return sum(field.n_components for field in self.fields)
+
+    @property
+    def network_range(self) -> np.ndarray:
+        """(C, 2) what 0 and 1 of each of the network's outputs stand for, in the fields' units."""
+        ranges = np.array([limits for field in self.fields for limits in field.value_range], np.float64)
+        if self.base is not None:
+            ranges[list(self.base.components)] = self.base.residual
+        return ranges
 
     def theta(self, value: Theta, clamp: bool = False) -> np.ndarray:
         """A scene parameter as (P,) float64.
@@ -125,7 +136,9 @@ class HyperINR:
                 backend, self.encoding, self.network, self.n_output_dims, self.encoder_params, self.mlp_params
             )
         evaluator = self._backends[backend]
-        return INR(evaluator, evaluator.blend(indices, weights), self.grid, self.fields, self.encoding.n_pos_dims)
+        table = evaluator.blend(indices, weights)
+        spline = None if self.base is None else self.base.at(float(self.theta(theta)[0]))
+        return INR(evaluator, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range)
 
     def _by_name(self, values: Mapping[str, float]) -> list[float]:
         names = [parameter.name for parameter in self.parameters]

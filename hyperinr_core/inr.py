@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.base import Spline
 from hyperinr_core.errors import Aborted, ParameterError
 from hyperinr_core.volume import Extent, Field, Grid
 
@@ -24,17 +25,31 @@ class INR:
     ----------
     grid : the grid of the training data, the default of `sample_grid`.
     fields : what the C components of a value are.
+
+    Parameters
+    ----------
+    base : what the network's values are added to, if anything.
+    network_range : (C, 2) what 0 and 1 of the network's outputs stand for, in the fields' units.
     """
 
-    def __init__(self, backend: Any, table: Any, grid: Grid, fields: tuple[Field, ...], n_pos_dims: int) -> None:
+    def __init__(
+        self,
+        backend: Any,
+        table: Any,
+        grid: Grid,
+        fields: tuple[Field, ...],
+        n_pos_dims: int,
+        base: Spline | None,
+        network_range: np.ndarray,
+    ) -> None:
         self.grid = grid
         self.fields = fields
         self._backend = backend
         self._table = table
         self._n_pos_dims = n_pos_dims
-        ranges = np.array([limits for field in fields for limits in field.value_range], np.float64)
-        self._offset = ranges[:, 0].astype(np.float32)
-        self._scale = (ranges[:, 1] - ranges[:, 0]).astype(np.float32)
+        self._base = base
+        self._offset = network_range[:, 0].astype(np.float32)
+        self._scale = (network_range[:, 1] - network_range[:, 0]).astype(np.float32)
 
     def sample(self, points: np.ndarray) -> np.ndarray:
         """Values at points.
@@ -52,7 +67,10 @@ class INR:
             raise ParameterError(f"points have shape {points.shape}; expected (B, {self._n_pos_dims})")
         if points.size and not (points.min() >= 0 and points.max() <= 1):
             raise ParameterError(f"points span {points.min():g} to {points.max():g}; expected coordinates in [0, 1]")
-        return self._backend.sample(self._table, points) * self._scale + self._offset
+        values = self._backend.sample(self._table, points) * self._scale + self._offset
+        if self._base is not None:
+            values[:, self._base.components] += self._base.at_points(points)
+        return values
 
     def sample_grid(
         self, grid: Grid | None = None, region: Extent | None = None, progress: Progress | None = None
@@ -85,6 +103,8 @@ class INR:
             slab_axes = (*axes[:2], axes[2][start:stop]) if len(axes) == 3 else axes
             slab = out[start:stop] if len(axes) == 3 else out[0]
             self._backend.sample_grid(self._table, slab_axes, slab, self._scale, self._offset)
+            if self._base is not None:
+                slab[..., self._base.components] += self._base.on_grid(slab_axes)
             if progress is not None and progress(stop / n_planes):
                 raise Aborted("sampling was stopped by the caller")
         return out

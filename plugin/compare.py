@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,18 +62,22 @@ def compare(
     """Train every method on every N-th step of SERIES and measure it on the steps between.
 
     Writes table.png, psnr.png, differences.png and comparison.json into a folder. Methods that the folder holds already,
-    measured with the same options, are not trained again; an interrupted network goes on where it was.
+    measured with the same options, are not trained again; an interrupted one goes on where it was.
     """
     from hyperinr.filters.series import open_series
     from hyperinr.plugin.progress import training_progress
-    from hyperinr_core.training.trainer import choose_device
+    from hyperinr_core.training.trainer import Interrupted, choose_device
 
     data = open_series(series[0] if len(series) == 1 else list(series), dims=dims, dtype=dtype)
     name = field or next(iter(data.field_info))
     comparison = Comparison(data, name, every, steps, budget, seed, choose_device(device), output)
-    with training_progress() as progress:
-        for method in chosen_methods(methods):
-            comparison.run(method, progress.part)
+    try:
+        with training_progress() as progress:
+            for method in chosen_methods(methods):
+                comparison.run(method, progress.part)
+    except (Interrupted, KeyboardInterrupt):
+        click.echo(f"\nStopped. What is done is kept in {output}; repeat the command to go on.", err=True)
+        sys.exit(130)
     _print_table(comparison)
     comparison.draw()
     click.echo(f"{output}: table.png, psnr.png, differences.png, comparison.json")
@@ -125,6 +130,7 @@ class Comparison:
             "seed": seed,
             "value_range": list(self.value_range),
         }
+        self._spent: dict[str, float] = {}  # seconds of training that were interrupted
         self.methods = self._read()
 
     @property
@@ -142,15 +148,18 @@ class Comparison:
             return
         self._make_folder()
         state = self.folder / f"{name}.state"
-        started = time.monotonic()
+        before, started = self._spent.get(name, 0.0), time.monotonic()
         method = create(name, self.training, self.field)
-        method.fit(
-            FitSettings(
-                seconds=self._budget, seed=self._seed, state=state, device=self._device,
-                progress=lambda done: progress(f"fitting {name}", done, 1.0),
-            )
-        )  # fmt: skip
-        train_s = time.monotonic() - started
+        try:
+            method.fit(
+                FitSettings(
+                    seconds=self._budget, seed=self._seed, state=state, device=self._device,
+                    progress=lambda done: progress(f"fitting {name}", done, 1.0),
+                )
+            )  # fmt: skip
+        finally:
+            train_s = self._spent[name] = before + time.monotonic() - started
+            self._write()
         self.methods[name] = {**self._measure(name, method, progress), "train_s": train_s, "bytes": method.n_bytes}
         self._write()
         state.unlink(missing_ok=True)
@@ -197,12 +206,17 @@ class Comparison:
     def _read(self) -> dict[str, Entry]:
         try:
             document = json.loads((self.folder / "comparison.json").read_text())
-            return document["methods"] if document["setup"] == json.loads(json.dumps(self._setup)) else {}
+            if document["setup"] != json.loads(json.dumps(self._setup)):
+                for state in self.folder.glob("*.state*"):  # of methods that were begun with other options
+                    state.unlink()
+                return {}
+            self._spent = document["spent"]
+            return document["methods"]
         except (OSError, ValueError, KeyError):
             return {}
 
     def _write(self) -> None:
-        document = {"setup": self._setup, "methods": self.methods}
+        document = {"setup": self._setup, "methods": self.methods, "spent": self._spent}
         with replacing(self.folder / "comparison.json") as part:
             part.write_text(json.dumps(document, indent=1))
 

@@ -125,7 +125,7 @@ def _train(data: Any, output: Path, names: list[str], settings: Any, device: str
 
     try:
         with training_progress() as progress:
-            lesson = Lesson(say_choice, progress.part)
+            lesson = Lesson(say_choice, say_base, progress.part)
             return run(data, output, names, settings, choose_device(device), resume, progress, lesson)
     except (Interrupted, KeyboardInterrupt):
         click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
@@ -140,6 +140,15 @@ def say_choice(name: str, choice: Any) -> None:
         click.echo("  left-out training steps: " + ", ".join(f"{kind} {psnr:.1f} dB" for kind, psnr in ranking))
     if choice.per_gap:
         click.echo("  by gap: " + ", ".join(choice.per_gap))
+
+
+def say_base(base: Any, names: list[str]) -> None:
+    """Print that the network adds to splines, and how many coefficients they have."""
+    counts = " x ".join(map(str, base.coefficients.shape[3:0:-1]))
+    click.echo(
+        f"{', '.join(names)}: smooth in time, so the network adds to cubic splines of {counts} coefficients for each "
+        f"training step, {base.coefficients.nbytes / 1e6:.1f} MB."
+    )
 
 
 def _say_result(model: Any, data: Any, chosen: list[int], output: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
 from hyperinr_core.hypernet import HyperINR
@@ -41,3 +42,13 @@ def random_model(
         np.concatenate(layers).astype(np.float32),
         interpolation or ("linear" if len(parameters) == 1 else "idw"),
     )
+
+
+def random_base(model: HyperINR, components=(0,), n_positions=4, seed=1) -> Base:
+    """A base of random coefficients for some of a model's outputs."""
+    rng = np.random.default_rng(seed)
+    counts = [1 if n == 1 else 5 for n in model.grid.shape]
+    coefficients = rng.integers(0, 65536, (n_positions, *counts, len(components)), dtype=np.uint16)
+    limits, residual = np.array([[-3.0, 4.0]] * len(components)), np.array([[-0.1, 0.2]] * len(components))
+    positions = np.linspace(*model.parameters[0].bounds, n_positions)
+    return Base(positions, coefficients, tuple(components), limits, residual, "catmull_rom")

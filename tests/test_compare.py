@@ -14,6 +14,8 @@ from hyperinr.plugin.cli import hyperinr
 from hyperinr.plugin.compare import Comparison, chosen_methods
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.metrics import psnr, ssim
+from hyperinr_core.training.teachers import create
+from hyperinr_core.training.teachers.base import FitSettings
 
 FIGURES = {"psnr", "ssim", "psnr_worst", "ssim_worst", "train_s", "decode_ms", "bytes", "psnr_by_step"}
 
@@ -91,3 +93,50 @@ def test_mistakes_are_said(tmp_path):
         Comparison(moving_blob(n_steps=3), "density", 5, 4, 1.0, 0, "cpu", tmp_path)
     assert chosen_methods("flow, flow,linear") == ["flow", "linear"]
     assert set(module.DEFAULT_METHODS) < set(chosen_methods("all"))
+
+
+@pytest.mark.parametrize(("method", "n_iterations"), [("hyperinr_direct", 100), ("hyperinr_separate", 3 * 34)])
+def test_an_interrupted_method_goes_on_where_it_was(steps, monkeypatch, method, n_iterations):
+    """Cut off in the second half, the run must not draw its first batches again, and ends as an unbroken one does."""
+    from hyperinr_core.training import trainer
+
+    series = moving_blob(n_steps=7).select([0, 3, 6])
+    unbroken = create(method, series, "density")
+    unbroken.fit(FitSettings(samples=240_000))
+    step, drawn = trainer.Trainer.step, []
+
+    def cut(self):
+        drawn.append(self.iteration)
+        if len(drawn) == 80:
+            self.save_state(steps.parent / ("state" if method == "hyperinr_direct" else "state.2"))
+            raise trainer.Interrupted
+        return step(self)
+
+    settings = FitSettings(samples=240_000, state=steps.parent / "state")
+    monkeypatch.setattr(trainer.Trainer, "step", cut)
+    with pytest.raises(trainer.Interrupted):
+        create(method, series, "density").fit(settings)
+    continued = create(method, series, "density")
+    continued.fit(settings)
+    assert len(drawn) == n_iterations + 1  # the one that was cut off was tried twice
+    np.testing.assert_array_equal(continued.evaluate([1.0]), unbroken.evaluate([1.0]))
+
+
+def test_states_of_other_options_are_dropped(steps):
+    run(steps, "--methods", "linear")
+    (steps.parent / "c" / "hyperinr.state").write_bytes(b"of another seed")
+    run(steps, "--methods", "linear", "--seed", "2")
+    assert not list((steps.parent / "c").glob("*.state"))
+
+
+def test_stopping_is_said_and_its_seconds_count(steps, monkeypatch):
+    from hyperinr_core.training.teachers.linear import Linear
+    from hyperinr_core.training.trainer import Interrupted
+
+    def stop(self, settings):
+        raise Interrupted
+
+    monkeypatch.setattr(Linear, "fit", stop)
+    result = run(steps, "--methods", "catmull_rom,linear")
+    assert result.exit_code == 130 and "repeat the command to go on" in result.output
+    assert set(document(steps)["methods"]) == {"catmull_rom"} and document(steps)["spent"]["linear"] > 0

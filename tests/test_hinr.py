@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from models import random_model
+from models import random_base, random_model
 from safetensors.numpy import load_file, save_file
 
 from hyperinr_core import hinr
@@ -142,6 +142,45 @@ def test_wrong_tensors(path, case):
         hinr.load(path)
 
 
+def change_base(**changes):
+    return lambda document: document["base"].update(changes)
+
+
+BASES = {
+    "other keys": (change_base(more=1), None, "a base has other keys"),
+    "a list": (lambda d: d.update(base=[]), None, "a base has other keys"),
+    "component too high": (change_base(components=[1]), None, "increasing numbers below 1"),
+    "component twice": (change_base(components=[0, 0]), None, "expected a list"),
+    "limits reversed": (change_base(limits=[[1.0, 0.0]]), None, "expected the smaller number first"),
+    "unknown interpolation": (change_base(interpolation="idw"), None, "interpolation is 'idw'"),
+    "several parameters": (
+        lambda d: d["parameters"].append({**d["parameters"][0], "name": "b"}), None, "interpolation is 'linear'"
+    ),
+    "no document": (lambda d: d.update(base=None), None, "it holds tensors"),
+    "too few coefficients": (
+        None, lambda t: t.update(base_coefficients=t["base_coefficients"][:, :3].copy()), "at least 4 each"
+    ),
+    "one position short": (None, lambda t: t.update(base_positions=t["base_positions"][:-1]), r"it has \[3, 4\] bases"),
+    "positions unordered": (
+        None, lambda t: t.update(base_positions=t["base_positions"][::-1].copy()), "base_positions do not increase"
+    ),
+    "wrong type": (
+        None, lambda t: t.update(base_coefficients=t["base_coefficients"].astype(np.float32)), "base_coefficients is F32"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BASES)
+def test_wrong_base(tmp_path, case):
+    document, tensors, message = BASES[case]
+    model = random_model()
+    model.base = random_base(model)
+    hinr.save(model, tmp_path / "m.hinr")
+    rewrite(tmp_path / "m.hinr", document, tensors)
+    with pytest.raises(FormatError, match=message):
+        hinr.load(tmp_path / "m.hinr")
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(FormatError, match="is not there"):
         hinr.load(tmp_path / "m.hinr")
@@ -175,7 +214,7 @@ def test_full_disk_keeps_the_old_file(path):
     code = f"""
 import resource, signal, sys
 sys.path[:0] = {[os.path.dirname(__file__), *sys.path]!r}
-from models import random_model
+from models import random_base, random_model
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -27,15 +27,27 @@ def fingerprint(series: VolumeSeries, fields: Sequence[Field], settings: dict[st
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def write(path: Path, tensors: dict[str, np.ndarray], iteration: int, digest: str) -> None:
-    """Replace the checkpoint; raises DataError when it cannot be written."""
+def write(path: Path, tensors: dict[str, np.ndarray], iteration: int, digest: str, samples: int = 0) -> None:
+    """Replace the checkpoint; raises DataError when it cannot be written. `samples` is what `read_total` answers."""
     from safetensors.numpy import save_file
 
+    run = {"iteration": iteration, "fingerprint": digest, "samples": samples}
     with replacing(path) as part:
         try:
-            save_file(tensors, part, metadata={"run": json.dumps({"iteration": iteration, "fingerprint": digest})})
+            save_file(tensors, part, metadata={"run": json.dumps(run)})
         except Exception as error:
             raise OSError(str(error)) from error
+
+
+def read_total(path: Path) -> int | None:
+    """Samples that the run of a checkpoint was to draw in all; None where there is no whole checkpoint."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(os.fspath(path), framework="numpy") as file:
+            return json.loads((file.metadata() or {})["run"])["samples"]
+    except Exception:
+        return None
 
 
 def read(path: Path, digest: str) -> tuple[dict[str, np.ndarray], int]:

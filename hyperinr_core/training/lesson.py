@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.base import Base
 from hyperinr_core.interpolation import ONE_PARAMETER
+from hyperinr_core.training.base import fit_base
 from hyperinr_core.training.choice import Choice, PerGap, choose
 from hyperinr_core.training.distillation import DistillationSet
 from hyperinr_core.training.settings import RunConfig
@@ -26,10 +28,12 @@ class Lesson:
     Attributes
     ----------
     chosen : called with a field's name and its `Choice`.
+    based : called with the model's base, if it gets one, and the names of the fields that it is for.
     progress : called with what is being done, how much of it is finished, and how much there is.
     """
 
     chosen: Callable[[str, Choice], Any] = lambda name, choice: None
+    based: Callable[[Base, Sequence[str]], Any] = lambda base, names: None
     progress: Callable[[str, float, float], Any] = lambda what, done, total: None
 
 
@@ -43,12 +47,14 @@ class Taught:
     is_truth : (n,) which of them are training steps.
     weights : (n,) float32 how much each counts in the loss.
     interpolation : how encoders blend; None for the default.
+    base : what the model adds to, if anything.
     """
 
     series: VolumeSeries
     is_truth: np.ndarray
     weights: np.ndarray
     interpolation: str | None
+    base: Base | None
     choices: dict[str, Choice] = field(default_factory=dict)
     remove: Callable[[], None] = lambda: None
 
@@ -65,17 +71,21 @@ def teach(
     choices = {name: _choice(series, name, config.distillation.teacher, lesson) for name in names}
     for name, choice in choices.items():
         lesson.chosen(name, choice)
+    memory, seed = config.training.memory_mb << 20, config.training.seed
+    base = fit_base(series, names, config.training.base, choices, memory)
+    if base is not None:
+        owners = [name for name in names for _ in range(series.field_info[name])]
+        lesson.based(base, list(dict.fromkeys(owners[component] for component in base.components)))
     if all(choice.teacher == "none" for choice in choices.values()):
         n, interpolations = len(series), {choice.interpolation for choice in choices.values()}
         interpolation = interpolations.pop() if len(series.parameters) == 1 and len(interpolations) == 1 else None
-        return Taught(series, np.ones(n, bool), np.ones(n, np.float32), interpolation, choices)
+        return Taught(series, np.ones(n, bool), np.ones(n, np.float32), interpolation, base, choices)
     teachers = _fitted(series, choices, config, folder, device, lesson)
-    memory, seed = config.training.memory_mb << 20, config.training.seed
     distilled = DistillationSet(series, teachers, config.distillation, folder, memory, seed)
     distilled.precompute(os.cpu_count() or 1, lambda done, total: lesson.progress("asking the teacher", done, total))
     weights = np.where(distilled.is_truth, 1, config.distillation.weight).astype(np.float32)
     # linear weights: a taught model bends in time as its teacher does; cubic ones learn 0.15 dB less, at twice the tables
-    return Taught(distilled.series, distilled.is_truth, weights, None, choices, distilled.remove)
+    return Taught(distilled.series, distilled.is_truth, weights, None, base, choices, distilled.remove)
 
 
 def _choice(series: VolumeSeries, name: str, teacher: str, lesson: Lesson) -> Choice:

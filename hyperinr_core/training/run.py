@@ -13,6 +13,7 @@ from hyperinr_core import __version__, hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.metrics import psnr
+from hyperinr_core.training.base import residual_series
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.lesson import Lesson, Taught, teach
 from hyperinr_core.training.placement import place
@@ -82,10 +83,16 @@ def trainer_for(
     series: VolumeSeries, fields: tuple[Field, ...], taught: Taught, config: RunConfig, device: str
 ) -> Trainer:
     """A trainer on what was taught about a series of training steps."""
-    training = config.training
+    training, series_drawn, ranges = config.training, taught.series, fields
+    if taught.base is not None:
+        names = [field.name for field in fields]
+        series_drawn = residual_series(taught.series, names, taught.base)
+        ranges = scan_fields(series_drawn, names, training.memory_mb << 20)
+        limits = [pair for field in ranges for pair in field.value_range]
+        taught.base.residual = np.array([limits[component] for component in taught.base.components])
     stream = SampleStream(
-        taught.series,
-        fields,
+        series_drawn,
+        ranges,
         training.batch_steps,
         training.batch_points,
         training.memory_mb << 20,
@@ -93,7 +100,7 @@ def trainer_for(
         taught.weights,
     )
     positions = encoder_positions(series, config)
-    return Trainer(stream, positions, parameters_of(series), fields, config, device, taught.interpolation)
+    return Trainer(stream, positions, parameters_of(series), fields, config, device, taught.interpolation, taught.base)
 
 
 def encoder_positions(series: VolumeSeries, config: RunConfig) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hyperinr_core.base import Base
 from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -57,6 +58,7 @@ class Trainer:
     parameters, fields : what the model will say of itself.
     device : "cpu" or "cuda".
     interpolation : how encoders blend, in training and later; linear or idw when None.
+    base : what the model's values are added to; the stream then has the rest.
     """
 
     def __init__(
@@ -68,13 +70,14 @@ class Trainer:
         config: RunConfig,
         device: str = "cpu",
         interpolation: str | None = None,
+        base: Base | None = None,
     ) -> None:
         self.config = config
         self.device = torch.device(device)
         self._stream = stream
         self._digest = checkpoint.fingerprint(stream.series, fields, config.to_dict())
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
-        self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation)
+        self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base)
         self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
         self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
         self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
@@ -138,7 +141,7 @@ class Trainer:
         tensors = {name: tensor.cpu().numpy() for name, tensor in self._moments.items()}
         tensors.update(tables=self._tables.cpu().numpy(), mlp=self._mlp.cpu().numpy(), table_steps=self._table_steps)
         tensors["loss_scale"] = np.array([self._scale.value, self._scale.good_steps])
-        checkpoint.write(path, tensors, self.iteration, self._digest)
+        checkpoint.write(path, tensors, self.iteration, self._digest, self.config.training.samples)
 
     def load_state(self, path: Path) -> None:
         """Go on from a checkpoint of the same data and settings; DataError for any other."""
@@ -260,6 +263,7 @@ def _initial_model(
     fields: tuple[Field, ...],
     config: RunConfig,
     interpolation: str,
+    base: Base | None,
 ) -> HyperINR:
     """All encoders start as one, so that blending them means something from the first step on."""
     rng = np.random.Generator(np.random.Philox(key=np.array([config.training.seed, 2**64 - 1], np.uint64)))
@@ -279,6 +283,7 @@ def _initial_model(
         np.tile(table, (len(encoder_positions), 1)),
         np.concatenate(layers).astype(np.float32),
         interpolation,
+        base=base,
     )
 
 

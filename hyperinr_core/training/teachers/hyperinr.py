@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.training import checkpoint
 from hyperinr_core.training.lesson import Lesson, teach
 from hyperinr_core.training.run import parameters_of, trainer_for
 from hyperinr_core.training.samples import scan_fields
@@ -34,11 +35,12 @@ class Distilled(Teacher):
 
     @property
     def n_bytes(self) -> int:
-        """Tables as float16, the shared network as float32, as the file has them."""
-        return 2 * self.model.encoder_params.size + 4 * self.model.mlp_params.size
+        """Tables as float16, the shared network as float32, the base as uint16, as the file has them."""
+        base = 0 if self.model.base is None else self.model.base.coefficients.nbytes
+        return 2 * self.model.encoder_params.size + 4 * self.model.mlp_params.size + base
 
     def fit(self, settings: FitSettings) -> None:
-        """Train for the samples or the seconds given, of which the teacher takes its share; begins anew each time."""
+        """Train for the samples or the seconds given, of which the teacher takes its share; goes on from a state."""
         self.model = self._train(self.series, settings)
 
     def evaluate(self, theta: np.ndarray) -> np.ndarray:
@@ -53,14 +55,20 @@ class Distilled(Teacher):
         fields = scan_fields(series, [self.field], settings.memory_bytes)
         with tempfile.TemporaryDirectory() as folder:
             taught = teach(series, [self.field], config, Path(folder) / "teacher", settings.device, Lesson())
-            samples = settings.samples or config.training.samples
-            if settings.seconds:
+            path = settings.state
+            begun = None if path is None else checkpoint.read_total(path)
+            samples = begun or settings.samples or config.training.samples
+            if settings.seconds and not begun:
                 rate = _samples_per_second(trainer_for(series, fields, taught, config, settings.device))
                 left = max(settings.seconds - (time.monotonic() - started), 0.0)
                 samples = max(1, int(left * rate))
             config = config.replace(training={"samples": samples})
             progress = settings.progress and (lambda report: settings.progress(report.samples / report.total))
-            model = trainer_for(series, fields, taught, config, settings.device).run(None, progress)
+            trainer = trainer_for(series, fields, taught, config, settings.device)
+            if begun:
+                trainer.load_state(path)
+            model = trainer.run(path, progress)
+            trainer.save_state(path)  # what is finished stays so until the caller deletes it
             taught.remove()
         model.encoder_params = model.encoder_params.astype(np.float16)
         return model
@@ -78,15 +86,14 @@ class Separate(Direct):
     def fit(self, settings: FitSettings) -> None:
         """Train the networks one after the other, each from another seed and with its share of the budget."""
         n = len(self.series)
+        share = replace(settings, samples=settings.samples // n, seconds=settings.seconds / n)
+        states = [settings.state and Path(f"{settings.state}.{step}") for step in range(n)]
         models = [
-            self._train(
-                self.series.select([step]),
-                replace(
-                    settings, samples=settings.samples // n, seconds=settings.seconds / n, seed=settings.seed + step
-                ),
-            )
+            self._train(self.series.select([step]), replace(share, seed=settings.seed + step, state=states[step]))
             for step in range(n)
         ]
+        for state in filter(None, states):
+            state.unlink(missing_ok=True)
         self._ranges = [model.fields for model in models]
         self._networks = np.stack([model.mlp_params for model in models])
         self.model = replace(
