@@ -39,6 +39,8 @@ def info(model: str, as_json: bool) -> None:
     click.echo("  encoding " + ", ".join(f"{key} {value:g}" for key, value in document["encoding"].items()))
     click.echo("  network " + ", ".join(f"{key} {value:g}" for key, value in document["network"].items()))
     click.echo(f"  interpolation {document['interpolation']}")
+    if document["base"]:
+        click.echo(f"  base of splines for output(s) {', '.join(map(str, document['base']['components']))}")
     if provenance:
         click.echo(f"  made by {provenance.get('software', '?')} from {provenance.get('source', '?')}")
 
