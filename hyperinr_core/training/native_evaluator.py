@@ -82,17 +82,18 @@ class NativeEvaluator:
         beta2: float,
         eps: float,
         skip_zero: bool = False,
+        grad_scale: float = 1.0,
     ) -> None:
-        """One step of Adam in place on (n,) float32 tensors; `step` counts from 1.
+        """One step of Adam in place on (n,) float32 tensors with grad_scale times the gradient; `step` counts from 1.
 
         With `skip_zero`, entries whose gradient is exactly zero keep their parameter and moments (tiny-cuda-nn's rule).
         """
         tensors = [
             _checked(name, t, params.shape) for name, t in zip(["params", "grad", "m", "v"], (params, grad, m, v))
         ]
-        pointers = [tensor.data_ptr() for tensor in tensors]
+        params_at, grad_at, m_at, v_at = (tensor.data_ptr() for tensor in tensors)
         numbers = params.numel(), step, lr, beta1, beta2, eps, int(skip_zero)
-        native.check(self._library.hinr_adam(self._isa, *pointers, *numbers))
+        native.check(self._library.hinr_adam(self._isa, params_at, grad_at, grad_scale, m_at, v_at, *numbers))
 
     def _checked_inputs(
         self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor

@@ -137,7 +137,7 @@ class RunConfig:
 
 
 #: Points drawn by each preset.
-PRESETS = {"fast": 30_000_000, "default": 200_000_000, "best": 1_000_000_000}
+PRESETS = {"fast": 30_000_000, "default": 120_000_000, "best": 1_000_000_000}
 
 #: Hidden layers of the shared network. Two instead of the paper's four learn as well from equal samples, at half the cost.
 N_HIDDEN_LAYERS = 2

@@ -64,11 +64,13 @@ class TorchEvaluator:
         beta2: float,
         eps: float,
         skip_zero: bool = False,
+        grad_scale: float = 1.0,
     ) -> None:
-        """One Adam step in place on 1-D float32 tensors; `step` counts from 1.
+        """One Adam step in place on 1-D float32 tensors with grad_scale times the gradient; `step` counts from 1.
 
         With `skip_zero`, entries without gradient keep value and moments, tiny-cuda-nn's rule for hash tables.
         """
+        grad = grad * grad_scale
         new_m = torch.lerp(grad, m, beta1)
         new_v = torch.lerp(grad.square(), v, beta2)
         rate = lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step)

@@ -185,9 +185,12 @@ class Trainer:
         moments = self._moments
         for row, weights in zip(rows, mixing.T):
             self._table_steps[row] += 1
+            alone = len(weights) == 1  # then the step itself weighs the gradient, and no table is copied
             self.evaluator.adam_step(
-                self._tables[row], _weighted_sum(grad, weights), moments["tables_m"][row], moments["tables_v"][row],
+                self._tables[row], grad[0] if alone else _weighted_sum(grad, weights),
+                moments["tables_m"][row], moments["tables_v"][row],
                 int(self._table_steps[row]), training.lr_encoding * decay, *betas,
+                grad_scale=float(weights[0]) if alone else 1.0,
             )  # fmt: skip
         self.evaluator.adam_step(
             self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"],
