@@ -49,7 +49,7 @@ def test_the_level_holds_the_shadow_where_its_vertices_lie(light):
         place = [(i - 0.5) / (resolution - 1.5) * (n - 1) for i, n in zip((z, y, x), GRID.shape)]
         nearest = tuple(round(p) for p in place)
         assert level[z, y, x, 0] == pytest.approx(fine[nearest], abs=0.12)
-    assert 0 <= level.min() and level.max() <= 1
+    assert level.min() >= 0 and level.max() <= 1
 
 
 def test_a_soft_light_is_softer():

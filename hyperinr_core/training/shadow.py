@@ -58,7 +58,8 @@ class ShadowConfig(Config):
     ----------
     kind, diameter, albedo, g : see ShadowTruth.
     paths : random paths from each point for what scatters. A few will do: the loss is least at the mean of all noise.
-    lights : training lights, spread by Poisson disks: what the teachers none and coordnet learn from, and what the quality is measured on.
+    lights : training lights, spread by Poisson disks: what the teachers none and coordnet learn from, and what the quality is
+        measured on.
     encoders : encoders on the sphere; with the teacher none there is one on each training light instead.
     gaussian, sigma : share of the encoders that lie around training lights, normally distributed with sigma degrees; the
         others are spread by Poisson disks.
