@@ -33,7 +33,7 @@ from hyperinr_core.volume import Grid
     "--dims", nargs=3, type=click.IntRange(2), metavar="NX NY NZ", help="Points of the shadow.  [default: the volume's]"
 )
 @click.option("--lights", default=35, show_default=True, type=click.IntRange(4), help="Training lights.")
-@click.option("--encoders", default=40, show_default=True, type=click.IntRange(4), help="Encoders on the sphere.")
+@click.option("--encoders", default=60, show_default=True, type=click.IntRange(4), help="Encoders on the sphere.")
 @click.option(
     "--gaussian",
     default=0.0,
@@ -43,10 +43,10 @@ from hyperinr_core.volume import Grid
 )
 @click.option(
     "--guide",
-    default=32,
-    show_default=True,
-    type=click.IntRange(0, 256),
-    help="Points along an axis of the light's coarse sweep, an input of the network; 0 for none, as in the paper.",
+    default=-1,
+    type=click.IntRange(-1, 256),
+    help="Points along an axis of the light's coarse sweep, an input of the network; 0 for none, as in the paper.  "
+    "[default: half of the longest axis, at most 64]",
 )
 @click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft", "scatter"]))
 @click.option("--diameter", default=10.0, show_default=True, help="Degrees that a soft light is wide.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,8 +47,11 @@ TEACHERS = ("exact", "none", "coordnet")
 #: Lights that CoordNet is asked for, for each training light.
 LIGHTS_PER_LIGHT = 4
 
-#: Settings of the batches that measured best for a light at a time.
-BATCH = {"batch_steps": 1, "batch_points": 8192}
+#: Vertices along an axis of a guide unless a number is set.
+MAX_GUIDE = 64
+
+#: Grid points for each entry of a level: the guide knows much, so that small tables lose little.
+POINTS_PER_ENTRY = 32
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class ShadowConfig(Config):
         others are spread by Poisson disks.
     interpolation : barycentric, or idw, the paper's.
     teacher : exact, none or coordnet, see TEACHERS.
-    guide : vertices along an axis of the light's coarse sweep that the network gets as an input, even; 0 for none.
+    guide : vertices along an axis of the light's coarse sweep that the network gets as an input, even; 0 for none, -1 for
+        half as many as the grid has along its longest, at most MAX_GUIDE.
     unit_distance : length over which the opacities hold; 0 for 1/128 of the diagonal.
     """
 
@@ -75,12 +80,12 @@ class ShadowConfig(Config):
     g: float = 0.3
     paths: int = 4
     lights: int = 35
-    encoders: int = 40
+    encoders: int = 60
     gaussian: float = 0.0
     sigma: float = 10.0
     interpolation: str = "barycentric"
     teacher: str = "exact"
-    guide: int = 32
+    guide: int = -1
     unit_distance: float = 0.0
 
     LIMITS: ClassVar[dict[str, tuple]] = {
@@ -95,7 +100,7 @@ class ShadowConfig(Config):
         "gaussian": (0.0, 1.0),
         "sigma": (0.01, 90.0),
         "teacher": TEACHERS,
-        "guide": (0, 256),
+        "guide": (-1, 256),
         "unit_distance": (0.0, 1e30),
     }
 
@@ -103,7 +108,9 @@ class ShadowConfig(Config):
 def shadow_preset(name: str, grid: Grid) -> RunConfig:
     """The settings of a preset for shadows on a grid."""
     config = preset(name, grid)
-    return config.replace(training={**BATCH, "samples": PRESETS[name] // 2})
+    log2_size = round(math.log2(grid.n_points / POINTS_PER_ENTRY))
+    size = min(max(log2_size, 8), config.encoding.log2_hashmap_size)
+    return config.replace(encoding={"log2_hashmap_size": size}, training={"samples": PRESETS[name] // 2})
 
 
 class LightStream:
@@ -218,7 +225,7 @@ def train_shadow(
     seed = config.training.seed
     lights = poisson_lights(shadows.lights, seed)
     series = light_series(truth, lights, source)
-    config = config.replace(encoding={"guide_resolution": shadows.guide})
+    config = config.replace(encoding={"guide_resolution": guide_resolution(grid, shadows)})
     stream = LightStream(series, truth, config, *_pool(series, shadows, config, device))
     positions = lights
     if shadows.teacher != "none":
@@ -254,9 +261,15 @@ def truth_of(values: np.ndarray, grid: Grid, function: TransferFunction, shadows
 
 def guide_of(truth: ShadowTruth, shadows: ShadowConfig) -> Guide | None:
     """The guide that the settings ask for."""
-    if not shadows.guide:
+    resolution = guide_resolution(truth.grid, shadows)
+    if not resolution:
         return None
-    return make_guide(truth.tau, truth.grid, shadows.guide, shadows.diameter if shadows.kind == "soft" else 0.0)
+    return make_guide(truth.tau, truth.grid, resolution, shadows.diameter if shadows.kind == "soft" else 0.0)
+
+
+def guide_resolution(grid: Grid, shadows: ShadowConfig) -> int:
+    """Vertices of the guide along an axis; 0 for none."""
+    return min(max(grid.dims) // 4 * 2, MAX_GUIDE) if shadows.guide < 0 else shadows.guide
 
 
 def unit_distance_of(grid: Grid, shadows: ShadowConfig) -> float:
