@@ -4,7 +4,7 @@
     shadow = shading.shade(source, "density", view)
     shadow.LightAzimuth = 200
 
-In the GUI the menu Macros has Shade Volume and Light Follows Camera, which call `shade_active` and `toggle_light`.
+In the GUI the menu Macros has ShadeVolume and LightFollowsCamera, which call `shade_active` and `toggle_light`.
 """
 
 from __future__ import annotations
@@ -105,11 +105,11 @@ def shade_active() -> Any:
     source = simple.GetActiveSource()
     if source is None:
         print(
-            "Shade Volume: there is no active source; expected an image, open one and select it in the pipeline browser"
+            "ShadeVolume: there is no active source; expected an image, open one and select it in the pipeline browser"
         )
         return None
     if source.GetXMLName() == "HyperINRShadow":
-        print("Shade Volume: the active source is shaded already; drag its Light Azimuth and Light Elevation")
+        print("ShadeVolume: the active source is shaded already; drag its Light Azimuth and Light Elevation")
         return source
     shadow = shade(source)
     simple.SetActiveSource(shadow)
@@ -122,10 +122,10 @@ def toggle_light() -> None:
     shadow = simple.GetActiveSource()
     key = shadow.GetGlobalIDAsString() if shadow is not None and shadow.GetXMLName() == "HyperINRShadow" else None
     if key is None:
-        print("Light Follows Camera: the active source is no HyperINR Shadow; select one in the pipeline browser")
+        print("LightFollowsCamera: the active source is no HyperINR Shadow; select one in the pipeline browser")
     elif key in _ties:
         _ties.pop(key)()
-        print("Light Follows Camera: off")
+        print("LightFollowsCamera: off")
     else:
         _ties[key] = tie_light(shadow, simple.GetActiveView())
-        print("Light Follows Camera: on")
+        print("LightFollowsCamera: on")
