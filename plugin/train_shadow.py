@@ -46,7 +46,7 @@ from hyperinr_core.volume import Grid
     default=-1,
     type=click.IntRange(-1, 256),
     help="Points along an axis of the light's coarse sweep, an input of the network; 0 for none, as in the paper.  "
-    "[default: half of the longest axis, at most 64]",
+    "[default: three quarters of the longest axis, at most 64]",
 )
 @click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft", "scatter"]))
 @click.option("--diameter", default=10.0, show_default=True, help="Degrees that a soft light is wide.")

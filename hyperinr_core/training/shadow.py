@@ -70,7 +70,7 @@ class ShadowConfig(Config):
     interpolation : barycentric, or idw, the paper's.
     teacher : exact, none or coordnet, see TEACHERS.
     guide : vertices along an axis of the light's coarse sweep that the network gets as an input, even; 0 for none, -1 for
-        half as many as the grid has along its longest, at most MAX_GUIDE.
+        three quarters of what the grid has along its longest, at most MAX_GUIDE.
     unit_distance : length over which the opacities hold; 0 for 1/128 of the diagonal.
     """
 
@@ -269,7 +269,7 @@ def guide_of(truth: ShadowTruth, shadows: ShadowConfig) -> Guide | None:
 
 def guide_resolution(grid: Grid, shadows: ShadowConfig) -> int:
     """Vertices of the guide along an axis; 0 for none."""
-    return min(max(grid.dims) // 4 * 2, MAX_GUIDE) if shadows.guide < 0 else shadows.guide
+    return min(3 * max(grid.dims) // 8 * 2, MAX_GUIDE) if shadows.guide < 0 else shadows.guide
 
 
 def unit_distance_of(grid: Grid, shadows: ShadowConfig) -> float:
