@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from paraview import servermanager, simple
+from paraview import print_warning, servermanager, simple
 
 #: Points of the opacity function that a display of colours with opacity needs, one for each step of a byte.
 N_OPACITIES = 256
@@ -104,12 +104,12 @@ def shade_active() -> Any:
     """Show the active source with shadows; says so where there is none."""
     source = simple.GetActiveSource()
     if source is None:
-        print(
+        print_warning(
             "ShadeVolume: there is no active source; expected an image, open one and select it in the pipeline browser"
         )
         return None
     if source.GetXMLName() == "HyperINRShadow":
-        print("ShadeVolume: the active source is shaded already; drag its Light Azimuth and Light Elevation")
+        print_warning("ShadeVolume: the active source is shaded already; drag its Light Azimuth and Light Elevation")
         return source
     shadow = shade(source)
     simple.SetActiveSource(shadow)
@@ -122,7 +122,7 @@ def toggle_light() -> None:
     shadow = simple.GetActiveSource()
     key = shadow.GetGlobalIDAsString() if shadow is not None and shadow.GetXMLName() == "HyperINRShadow" else None
     if key is None:
-        print("LightFollowsCamera: the active source is no HyperINR Shadow; select one in the pipeline browser")
+        print_warning("LightFollowsCamera: the active source is no HyperINR Shadow; select one in the pipeline browser")
     elif key in _ties:
         _ties.pop(key)()
         print("LightFollowsCamera: off")
