@@ -8,7 +8,10 @@ Times are the best of a few in one run, so that ratios hold; the machine is name
 from __future__ import annotations
 
 import argparse
+import ctypes
+import dataclasses
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +24,7 @@ from hyperinr.filters.image import to_image, write_image
 from hyperinr.filters.shading import Shading
 from hyperinr.plugin import launch
 from hyperinr.plugin.bench import machine
+from hyperinr.plugin.evaluate_shadow import truth_for
 from hyperinr.plugin.train_shadow import read_volume
 from hyperinr_core import hinr, shadow
 from hyperinr_core.lights import poisson_lights
@@ -30,6 +34,9 @@ from hyperinr_core.volume import Grid
 
 REPEATS = 5
 N_LIGHTS = 9
+
+#: Lights of the comparison at equal error, and random paths whose error is scaled.
+N_SCATTERED, FEW_PATHS = 5, 4
 
 #: Draws a volume twice, plainly to warm up, and prints the seconds of a frame after the light or the camera moved.
 FRAME = """
@@ -101,6 +108,29 @@ def methods(tau: np.ndarray, grid: Grid) -> list[list[str]]:
     return rows
 
 
+def scalar_rays(tau: np.ndarray, grid: Grid, direction: np.ndarray, voxels: np.ndarray) -> Callable[[], np.ndarray]:
+    """What computes one ray for each of the voxels (n,), a voxel at a time; compiled here."""
+    source = Path(__file__).with_name("scalar_ray.cpp")
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "scalar_ray.so"
+        subprocess.run(["c++", "-O2", "-fopenmp", "-shared", "-fPIC", str(source), "-o", str(library)], check=True)
+        call = ctypes.CDLL(str(library)).scalar_rays
+    length = 0.5 * min(abs(s) for s in grid.spacing)
+    step = shadow.in_voxels(grid, direction) * length
+    dims, out = np.array(grid.dims, np.int64), np.empty(len(voxels), np.float32)
+
+    def compute() -> np.ndarray:
+        pointers = (ctypes.c_void_p(array.ctypes.data) for array in (tau, dims, step))
+        call(
+            *pointers,
+            ctypes.c_double(length),
+            *map(ctypes.c_void_p, (voxels.ctypes.data, len(voxels), out.ctypes.data)),
+        )
+        return out
+
+    return compute
+
+
 def answers(
     model_path: str, values: np.ndarray, grid: Grid, function: TransferFunction, unit: float
 ) -> list[list[str]]:
@@ -108,14 +138,57 @@ def answers(
     model = hinr.load(model_path)
     shading = Shading(values, grid, grid.extent, function, unit)
     theta, direction = [30.0, 50.0], shadow.direction_of(30.0, 40.0)
+    tau, seen = extinction(values, function, unit), shading.seen
+    rays = scalar_rays(tau, grid, direction, seen)
+    exact = shadow.transmittance(tau, grid, direction, "rays").ravel()[seen]
+    if abs(rays() - exact).max() > 1e-2:
+        sys.exit("the scalar rays are not right")
+
+    def lit(light: np.ndarray) -> np.ndarray:
+        shadows = np.ones(values.shape, np.float32)
+        shadows.reshape(-1)[seen] = light
+        return shadows
+
     ways = {
         "model, visible voxels": lambda: shading.shaded(shading.predicted(model, theta, "auto"), 0.2, 1.0),
         "sweep": lambda: shading.shaded(shading.swept(direction), 0.2, 1.0),
-        "ray per voxel, SIMD": lambda: shading.shaded(
-            shadow.transmittance(extinction(values, function, unit), grid, direction, "rays"), 0.2, 1.0
-        ),
+        "ray for each visible voxel, one after the other": lambda: shading.shaded(lit(rays()), 0.2, 1.0),
+        "ray per voxel, SIMD": lambda: shading.shaded(shadow.transmittance(tau, grid, direction, "rays"), 0.2, 1.0),
     }
     return [[f"new light to shaded image: {name}", f"{best_ms(way):.1f}", ""] for name, way in ways.items()]
+
+
+def equal_error(model_path: str, values: np.ndarray, path: str) -> list[list[str]]:
+    """Rows: a model of scattered light against random paths, as many as have its error.
+
+    The error of paths falls as one over their number, so that it is measured for a few and divided; the noise of the truth
+    is known from two independent halves of it and taken off the model's error.
+    """
+    model = hinr.load(model_path)
+    truth, _ = truth_for(model, values, path)
+    few = dataclasses.replace(truth, n_paths=FEW_PATHS)
+    errors, ones, model_ms, path_ms = [], [], [], []
+    for light in poisson_lights(N_SCATTERED, 1000):
+        halves = [truth.scattered_at(light, None, seed).reshape(truth.grid.shape) for seed in (101, 202)]
+        noise = float(np.mean((halves[0] - halves[1]) ** 2)) / 2
+        mean = (halves[0] + halves[1]) / 2
+        begin = time.perf_counter()
+        found = few.scattered_at(light, None, 303).reshape(truth.grid.shape)
+        path_ms.append(1000 * (time.perf_counter() - begin) / FEW_PATHS)
+        ones.append((float(np.mean((found - mean) ** 2)) - noise / 2) * FEW_PATHS)
+        errors.append(float(np.mean((model.generate(light).sample_grid()[..., 0] - mean) ** 2)) - noise / 2)
+        model_ms.append(best_ms(lambda light=light: model.generate(light).sample_grid()))
+    n_paths = np.mean(ones) / np.mean(errors)
+    took, model_took = n_paths * np.mean(path_ms), np.mean(model_ms)
+    return [
+        [
+            "scattered light, model, whole grid",
+            f"{model_took:.1f}",
+            f"{-10 * np.log10(np.mean(errors)):.1f} (of the truth)",
+        ],
+        [f"scattered light, {n_paths:.0f} paths for each voxel: the model's error", f"{took:.0f}", "the same"],
+        ["Monte Carlo's time over the model's", f"{took / model_took:.0f} x", ""],
+    ]
 
 
 def frames(values: np.ndarray, grid: Grid, opacity: str, unit: float, model: str | None) -> list[list[str]]:
@@ -144,6 +217,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=64)
     parser.add_argument("--opacity", default="0:0,60:0,140:0.3,255:1")
     parser.add_argument("--model")
+    parser.add_argument("--scatter", help="a model of scattered light, to compare to Monte Carlo at equal error")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     values, grid, source = read_volume(options.volume, None, (options.n,) * 3)
@@ -152,6 +226,8 @@ def main() -> None:
     rows = methods(extinction(values, function, unit), grid)
     if options.model:
         rows += answers(options.model, values, grid, function, unit)
+    if options.scatter:
+        rows += equal_error(options.scatter, values, options.volume)
     rows += frames(values, grid, options.opacity, unit, options.model)
     lines = [
         f"# Shadows of {Path(source).name}, {options.n}^3",

@@ -25,6 +25,10 @@ class Shading:
     region : inclusive box of point indices that the values are for.
     unit_distance : length over which opacities hold, in the grid's unit.
 
+    Attributes
+    ----------
+    seen : (n,) places of the points that can be seen.
+
     Raises
     ------
     DataError for NaN or infinity.
@@ -36,7 +40,7 @@ class Shading:
         self.grid, self.region, self.unit_distance = grid, region, unit_distance
         self._tau = extinction(values, function, unit_distance, check=False)
         self.rgba = _classified(values, function)
-        self._seen = np.flatnonzero(_widened(self._tau > 0))
+        self.seen = np.flatnonzero(_widened(self._tau > 0))
         self._points: np.ndarray | None = None
 
     def swept(self, direction: np.ndarray, dims: tuple[int, int, int] | None = None) -> np.ndarray:
@@ -49,8 +53,8 @@ class Shading:
     def predicted(self, model: HyperINR, theta: list[float], backend: str) -> np.ndarray:
         """(nz, ny, nx) a model's shadow where something can be seen, 1 elsewhere."""
         values = np.ones(self.rgba.shape[:3], np.float32)
-        if len(self._seen):
-            values.reshape(-1)[self._seen] = model.generate(theta, backend).sample(self._seen_points())[:, 0]
+        if len(self.seen):
+            values.reshape(-1)[self.seen] = model.generate(theta, backend).sample(self._seen_points())[:, 0]
         return values
 
     def shaded(self, shadows: np.ndarray, ambient: float, strength: float) -> np.ndarray:
@@ -61,17 +65,17 @@ class Shading:
         ambient : share of the colour that every point keeps.
         strength : how far shadows darken, 0 not at all.
         """
-        light = np.clip(shadows.reshape(-1)[self._seen], 0, 1)
+        light = np.clip(shadows.reshape(-1)[self.seen], 0, 1)
         light = ambient + (1 - ambient) * (1 - strength * (1 - light))
         rgba = self.rgba.copy()
         flat = rgba.reshape(-1, 4)
-        flat[self._seen, :3] = (flat[self._seen, :3] * light[:, None] + np.float32(0.5)).astype(np.uint8)
+        flat[self.seen, :3] = (flat[self.seen, :3] * light[:, None] + np.float32(0.5)).astype(np.uint8)
         return rgba
 
     def _seen_points(self) -> np.ndarray:
         if self._points is None:
             axes = self.grid.axes(self.region)
-            places = np.unravel_index(self._seen, self.rgba.shape[:3])
+            places = np.unravel_index(self.seen, self.rgba.shape[:3])
             self._points = np.stack([axis[place] for axis, place in zip(axes, places[::-1])], axis=1)
         return self._points
 

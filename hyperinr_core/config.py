@@ -83,6 +83,8 @@ class EncodingConfig(Config):
     log2_hashmap_size : log2 of the most vertices a level stores, the paper's T.
     base_resolution : vertices along an axis of the coarsest grid, the paper's R1.
     per_level_scale : growth of the resolution from one level to the next.
+    guide_resolution : vertices along an axis of one more level, the last, whose entries are not learned but computed for
+        theta (see guide.py); 0 for none.
     """
 
     n_pos_dims: int = 3
@@ -91,6 +93,7 @@ class EncodingConfig(Config):
     log2_hashmap_size: int = 15
     base_resolution: int = 4
     per_level_scale: float = 2.0
+    guide_resolution: int = 0
 
     LIMITS: ClassVar[dict[str, tuple]] = {
         "n_pos_dims": (2, 3),
@@ -99,17 +102,22 @@ class EncodingConfig(Config):
         "log2_hashmap_size": (3, 24),
         "base_resolution": (1, 4096),
         "per_level_scale": (1.0, 16.0),
+        "guide_resolution": (0, 256),
     }
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.n_features_per_level not in (1, 2, 4, 8):
             raise ParameterError(f"n_features_per_level is {self.n_features_per_level}; expected 1, 2, 4 or 8")
+        if self.guide_resolution and (self.guide_resolution % 2 or self.n_pos_dims != 3):
+            raise ParameterError(
+                f"guide_resolution is {self.guide_resolution} in {self.n_pos_dims} dimensions; expected an even number in 3"
+            )
 
     @property
     def n_output_dims(self) -> int:
         """Features that one point is encoded to."""
-        return self.n_levels * self.n_features_per_level
+        return (self.n_levels + bool(self.guide_resolution)) * self.n_features_per_level
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class HashGrid:
 
     Attributes
     ----------
+    L counts the guide's level, the last, where there is one.
+
     scales : (L,) float32, a point x of [0, 1] lies at x * scale + 0.5 on the level's grid.
     resolutions : (L,) int64, vertices along an axis.
     offsets : (L + 1,) int64, first entry of each level and the number of all entries.
@@ -46,9 +48,18 @@ class HashGrid:
         return int(self.offsets[-1])
 
     @property
-    def n_params(self) -> int:
-        """Length of one encoder's table, M; entry e keeps its features at [e * F, e * F + F)."""
+    def n_levels(self) -> int:
+        return len(self.scales)
+
+    @property
+    def table_length(self) -> int:
+        """Length of a whole table; entry e keeps its features at [e * F, e * F + F)."""
         return self.n_entries * self.config.n_features_per_level
+
+    @property
+    def n_params(self) -> int:
+        """How much of the table an encoder has and training learns, M: all of it but the guide's level."""
+        return int(self.offsets[self.config.n_levels]) * self.config.n_features_per_level
 
     def entry_indices(self, level: int, vertices: np.ndarray) -> np.ndarray:
         """Table entry of each vertex of a level.
@@ -91,10 +102,16 @@ def hash_grid(config: EncodingConfig) -> HashGrid:
     capacity = 1 << config.log2_hashmap_size
     vertices = [int(r) ** config.n_pos_dims for r in resolutions]
     entries = [min(-(-v // ENTRY_ALIGNMENT) * ENTRY_ALIGNMENT, capacity) for v in vertices]
+    hashed = [v > capacity for v in vertices]
+    if config.guide_resolution:  # this scale puts the last vertex on x = 1, so that no point reads beyond it
+        scales = np.append(scales, np.float32(config.guide_resolution - 1.5))
+        resolutions = np.append(resolutions, config.guide_resolution)
+        entries.append(config.guide_resolution**3)
+        hashed.append(False)
     return HashGrid(
         config=config,
         scales=scales,
         resolutions=resolutions,
         offsets=np.concatenate([[0], np.cumsum(entries)]).astype(np.int64),
-        hashed=np.array([v > capacity for v in vertices]),
+        hashed=np.array(hashed),
     )

@@ -16,7 +16,8 @@ from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import FormatError, HyperINRError
 from hyperinr_core.files import replacing
-from hyperinr_core.hypernet import HyperINR, check_interpolation
+from hyperinr_core.guide import GUIDE_TENSOR, Guide
+from hyperinr_core.hypernet import LIGHT_ROLES, HyperINR, check_interpolation
 from hyperinr_core.volume import Field, Grid, Parameter
 
 VERSION = 1
@@ -29,8 +30,8 @@ MAX_DOCUMENT = 1 << 24
 MAX_NUMBER = float(np.finfo(np.float32).max)
 
 _KEYS = {
-    "format", "version", "parameters", "grid", "fields", "encoding", "network", "interpolation", "base", "provenance",
-    "quality",
+    "format", "version", "parameters", "grid", "fields", "encoding", "network", "interpolation", "base", "guide",
+    "provenance", "quality",
 }  # fmt: skip
 _ROLES = ("time", "light_azimuth", "light_polar", "free")
 
@@ -53,6 +54,8 @@ def save(model: HyperINR, path: str | os.PathLike) -> None:
     if model.base is not None:
         tensors["base_positions"] = np.ascontiguousarray(model.base.positions, np.float64)
         tensors["base_coefficients"] = np.ascontiguousarray(model.base.coefficients, np.uint16)
+    if model.guide:
+        tensors[GUIDE_TENSOR] = np.ascontiguousarray(model.guide.extinction, np.float16)
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
     with replacing(path) as part:
@@ -78,11 +81,14 @@ def load(path: str | os.PathLike) -> HyperINR:
         _require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
     if tensors["encoder_positions"].shape[1] == 1:
         _check_increasing(path, "encoder_positions", tensors["encoder_positions"][:, 0])
-    base = parts.pop("base")
-    if base is not None:
-        base = Base(tensors.pop("base_positions"), tensors.pop("base_coefficients"), **base)
-        _check_increasing(path, "base_positions", base.positions)
-    return HyperINR(**parts, **tensors, base=base)
+    if parts["base"] is not None:
+        parts["base"] = Base(tensors.pop("base_positions"), tensors.pop("base_coefficients"), **parts["base"])
+        _check_increasing(path, "base_positions", parts["base"].positions)
+    if parts["guide"] is not None:
+        extinction = tensors.pop(GUIDE_TENSOR)
+        _require((extinction >= 0).all(), path, f"{GUIDE_TENSOR} holds numbers below 0", "none; get the file again")
+        parts["guide"] = Guide(extinction, parts["grid"], **parts["guide"])
+    return HyperINR(**parts, **tensors)
 
 
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
@@ -104,6 +110,7 @@ def _document(model: HyperINR) -> dict[str, Any]:
         "network": model.network.to_dict(),
         "interpolation": model.interpolation,
         "base": None if model.base is None else _base_document(model.base),
+        "guide": {"diameter": model.guide.diameter} if model.guide else None,
         "provenance": model.provenance,
         "quality": model.quality,
     }
@@ -161,6 +168,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "grid": _grid(document["grid"]),
             "fields": tuple(_field(item) for item in _list(document["fields"], 1, 1024)),
             "interpolation": document["interpolation"],
+            "guide": _guide(document["guide"]),
             "provenance": _typed(document["provenance"], dict),
             "quality": _typed(document["quality"], dict),
         }
@@ -168,6 +176,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
         check_interpolation(parts["interpolation"], roles)
         n_outputs = sum(field.n_components for field in parts["fields"])
         parts["base"] = _base(document["base"], roles, n_outputs)
+        _check_guide(parts, roles)
         hash_grid(parts["encoding"])  # refuses levels finer than an index can reach
     except (HyperINRError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise FormatError(f"{path} has a document that does not hold together: {error}") from None
@@ -195,6 +204,8 @@ def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) ->
         free = [1 if encoding.n_pos_dims == 2 else None, None, None]
         expected["base_positions"] = (("F64",), [None])
         expected["base_coefficients"] = (("U16",), [None, *free, len(parts["base"]["components"])])
+    if encoding.guide_resolution:
+        expected[GUIDE_TENSOR] = (("F16",), [encoding.guide_resolution] * 3)
     names = set(file.keys())
     _require(names == set(expected), path, f"it holds tensors {sorted(names)}", f"exactly {sorted(expected)}")
     shapes = {}
@@ -231,6 +242,22 @@ def _field(item: Any) -> Field:
         raise ValueError(f"a field has {n_components!r} components; expected 1 to 16")
     limits = tuple(_pair(pair) for pair in _list(item["value_range"], n_components, n_components))
     return Field(_name(item["name"]), n_components, limits, _typed(item["units"], str))
+
+
+def _guide(item: Any) -> dict[str, float] | None:
+    if item is None:
+        return None
+    if not isinstance(item, dict) or set(item) != {"diameter"} or not 0 <= _number(item["diameter"]) <= 180:
+        raise ValueError(f"the guide is {str(item)[:60]!r}; expected null, or a diameter of 0 to 180 degrees")
+    return {"diameter": float(item["diameter"])}
+
+
+def _check_guide(parts: dict[str, Any], roles: list[str]) -> None:
+    resolution = parts["encoding"].guide_resolution
+    if (parts["guide"] is None) != (resolution == 0):
+        raise ValueError(f"guide_resolution is {resolution} and guide {parts['guide']}; expected both or none")
+    if resolution and (tuple(roles) != LIGHT_ROLES or min(parts["grid"].dims) < 2):
+        raise ValueError(f"a guide stands with the roles {roles}; expected {list(LIGHT_ROLES)} and a volume")
 
 
 def _grid(item: Any) -> Grid:

@@ -12,6 +12,7 @@ from hyperinr_core import backends
 from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.guide import Guide
 from hyperinr_core.inr import INR
 from hyperinr_core.interpolation import ONE_PARAMETER, Coefficients, InverseDistance, LightSphere
 from hyperinr_core.volume import Field, Grid, Parameter
@@ -35,6 +36,7 @@ class HyperINR:
     encoder_params : (N, M) float16 or float32, one hash table per encoder.
     mlp_params : (W,) float32, the shared network.
     interpolation : how encoders blend unless a caller says otherwise.
+    guide : what the guide's level is computed from, where the encoding has one.
     provenance, quality : JSON objects about where the model came from and how well it fits.
     base : what the network's values are added to; None where they stand alone.
     """
@@ -51,6 +53,7 @@ class HyperINR:
     provenance: dict[str, Any] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
     base: Base | None = None
+    guide: Guide | None = None
 
     def __post_init__(self) -> None:
         self._backends: dict[str, Any] = {}
@@ -136,9 +139,13 @@ class HyperINR:
                 backend, self.encoding, self.network, self.n_output_dims, self.encoder_params, self.mlp_params
             )
         evaluator = self._backends[backend]
-        table = evaluator.blend(indices, weights)
+        table = evaluator.blend(indices, weights, self.guide_level(theta))
         spline = None if self.base is None else self.base.at(float(self.theta(theta)[0]))
         return INR(evaluator, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range)
+
+    def guide_level(self, theta: Theta) -> np.ndarray | None:
+        """The numbers of the guide's level at theta, None without a guide."""
+        return self.guide(self.theta(theta), self.encoding.n_features_per_level) if self.guide else None
 
     def _by_name(self, values: Mapping[str, float]) -> list[float]:
         names = [parameter.name for parameter in self.parameters]

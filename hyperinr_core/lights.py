@@ -37,6 +37,22 @@ def poisson_lights(count: int, seed: int) -> np.ndarray:
     return angles_of_directions(directions)
 
 
+def gaussian_lights(centers: np.ndarray, count: int, sigma: float, seed: int) -> np.ndarray:
+    """(count, 2) lights normally distributed around centers (N, 2), sigma in degrees, as many for each center but one."""
+    rng = np.random.Generator(np.random.Philox(key=[seed, 8]))
+    chosen = light_directions(centers)[np.arange(count) % len(centers)]
+    moved = chosen + math.radians(sigma) * rng.standard_normal(chosen.shape)
+    return angles_of_directions(moved / np.linalg.norm(moved, axis=1, keepdims=True))
+
+
+def encoder_lights(count: int, gaussian: float, sigma: float, centers: np.ndarray, seed: int) -> np.ndarray:
+    """(count, 2) positions of encoders: a share by Gaussian kernels around the training lights, the others by Poisson disks."""
+    n_gaussian = round(gaussian * count)
+    parts = [poisson_lights(count - n_gaussian, seed)] if n_gaussian < count else []
+    parts += [gaussian_lights(centers, n_gaussian, sigma, seed)] if n_gaussian else []
+    return np.concatenate(parts)
+
+
 def random_lights(first: int, count: int, seed: int) -> np.ndarray:
     """(count, 2) lights number first to first + count of an endless sequence that covers the sphere evenly."""
     shift = np.random.Generator(np.random.Philox(key=[seed, 6])).random(2)

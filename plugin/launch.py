@@ -19,10 +19,11 @@ PACKAGES = ("hyperinr_core", "numpy", "safetensors", "scipy")
 
 
 def environment() -> dict[str, str]:
-    """PYTHONPATH and PV_PLUGIN_CONFIG_FILE that make ParaView load the plugin, put before what they hold now."""
+    """Variables that make ParaView load the plugin and offer its macros, put before what they hold now."""
     return {
         "PYTHONPATH": _prepend([str(folder) for folder in python_folders()], "PYTHONPATH"),
         "PV_PLUGIN_CONFIG_FILE": _prepend([str(write_plugin_config())], "PV_PLUGIN_CONFIG_FILE"),
+        "PV_MACRO_PATH": _prepend([str(Path(__file__).parent / "macros")], "PV_MACRO_PATH"),
     }
 
 

@@ -4,7 +4,7 @@
     shadow = shading.shade(source, "density", view)
     shadow.LightAzimuth = 200
 
-In the GUI, this file is a macro too (Macros > Import New Macro): it shades the active source.
+In the GUI the menu Macros has ShadeVolume and LightFollowsCamera, which call `shade_active` and `toggle_light`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from paraview import servermanager, simple
+from paraview import print_warning, servermanager, simple
 
 #: Points of the opacity function that a display of colours with opacity needs, one for each step of a byte.
 N_OPACITIES = 256
+
+#: What unties the light of each HyperINR Shadow that is tied to a camera, by the proxy's identity.
+_ties: dict[str, Any] = {}
 
 
 def shade(
@@ -97,6 +100,32 @@ def tie_light(shadow: Any, view: Any) -> Any:
     return lambda: interactor.RemoveObserver(tag)
 
 
-if __name__ == "__main__":
-    shade(simple.GetActiveSource())
+def shade_active() -> Any:
+    """Show the active source with shadows; says so where there is none."""
+    source = simple.GetActiveSource()
+    if source is None:
+        print_warning(
+            "ShadeVolume: there is no active source; expected an image, open one and select it in the pipeline browser"
+        )
+        return None
+    if source.GetXMLName() == "HyperINRShadow":
+        print_warning("ShadeVolume: the active source is shaded already; drag its Light Azimuth and Light Elevation")
+        return source
+    shadow = shade(source)
+    simple.SetActiveSource(shadow)
     simple.Render()
+    return shadow
+
+
+def toggle_light() -> None:
+    """Tie the light of the active HyperINR Shadow to the camera of the active view, or untie it where it is tied."""
+    shadow = simple.GetActiveSource()
+    key = shadow.GetGlobalIDAsString() if shadow is not None and shadow.GetXMLName() == "HyperINRShadow" else None
+    if key is None:
+        print_warning("LightFollowsCamera: the active source is no HyperINR Shadow; select one in the pipeline browser")
+    elif key in _ties:
+        _ties.pop(key)()
+        print("LightFollowsCamera: off")
+    else:
+        _ties[key] = tie_light(shadow, simple.GetActiveView())
+        print("LightFollowsCamera: on")

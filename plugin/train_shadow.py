@@ -33,11 +33,34 @@ from hyperinr_core.volume import Grid
     "--dims", nargs=3, type=click.IntRange(2), metavar="NX NY NZ", help="Points of the shadow.  [default: the volume's]"
 )
 @click.option("--lights", default=35, show_default=True, type=click.IntRange(4), help="Training lights.")
-@click.option("--encoders", default=150, show_default=True, type=click.IntRange(4), help="Encoders on the sphere.")
+@click.option("--encoders", default=60, show_default=True, type=click.IntRange(4), help="Encoders on the sphere.")
+@click.option(
+    "--gaussian",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the encoders around training lights, by Gaussian kernels; the others by Poisson disks.",
+)
+@click.option(
+    "--guide",
+    default=-1,
+    type=click.IntRange(-1, 256),
+    help="Points along an axis of the light's coarse sweep, an input of the network; 0 for none, as in the paper.  "
+    "[default: three quarters of the longest axis, at most 64]",
+)
 @click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft", "scatter"]))
 @click.option("--diameter", default=10.0, show_default=True, help="Degrees that a soft light is wide.")
 @click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(["barycentric", "idw"]))
-@click.option("--lights-only", is_flag=True, help="Learn from the training lights alone, as the paper does.")
+@click.option(
+    "--teacher",
+    default="exact",
+    show_default=True,
+    type=click.Choice(["exact", "none", "coordnet"]),
+    help="Who knows the other lights: truth, nobody, or CoordNet fitted to the training lights (the paper's; wants a GPU).",
+)
+@click.option(
+    "--lights-only", is_flag=True, help="Learn from the training lights alone: --teacher none unless coordnet."
+)
 @click.option("--unit-distance", default=0.0, help="Length that opacities hold for.  [default: diagonal / 128]")
 @click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
 @click.option(
@@ -58,6 +81,7 @@ def train_shadow(
     device: str,
     seed: int | None,
     resume: bool,
+    lights_only: bool,
     **shadows: Any,
 ) -> None:
     """Train a model of the shadows that VOLUME casts on itself, for any direction of the light.
@@ -74,10 +98,12 @@ def train_shadow(
         settings = with_file(settings, config)
     if seed is not None:
         settings = settings.replace(training={"seed": seed})
-    shadow_config = ShadowConfig(**{**shadows, "lights_only": int(shadows["lights_only"])})
+    if lights_only and shadows["teacher"] == "exact":
+        shadows["teacher"] = "none"
+    shadow_config = ShadowConfig(**shadows)
     click.echo(
         f"{source}: {' x '.join(map(str, grid.dims))} points, {shadow_config.kind} shadows, {shadow_config.lights} training "
-        f"lights, {shadow_config.lights if shadow_config.lights_only else shadow_config.encoders} encoders"
+        f"lights, {shadow_config.lights if shadow_config.teacher == 'none' else shadow_config.encoders} encoders"
     )
     model = _train(values, grid, transfer, output, shadow_config, settings, source, device, resume)
     numbers = model.quality["training_psnr_db"]["shadow"]

@@ -7,6 +7,7 @@ import numpy as np
 from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
+from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.volume import Field, Grid, Parameter
 
@@ -31,6 +32,8 @@ def random_model(
         rng.normal(0, np.sqrt(2 / columns), rows * columns)
         for rows, columns in network.layer_shapes(encoding.n_output_dims, n_outputs)
     ]
+    resolution = encoding.guide_resolution
+    guide = Guide(rng.uniform(0, 60, (resolution,) * 3).astype(np.float16), grid, 5.0) if resolution else None
     return HyperINR(
         encoding,
         network,
@@ -41,6 +44,7 @@ def random_model(
         rng.uniform(-1, 1, (n_encoders, hash_grid(encoding).n_params)).astype(np.float16),
         np.concatenate(layers).astype(np.float32),
         interpolation or ("linear" if len(parameters) == 1 else "idw"),
+        guide=guide,
     )
 
 

@@ -23,6 +23,7 @@ FLOORS = {
     "plugin/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
     # these run inside pvpython, started by hyperinr render and hyperinr doctor
     "plugin/shading.py": {"paraview"},
+    "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.plugin"},
     "plugin/probe.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
 }

@@ -13,6 +13,7 @@ from models import random_base, random_model
 from safetensors.numpy import load_file, save_file
 
 from hyperinr_core import hinr
+from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import DataError, FormatError
 from hyperinr_core.volume import Field, Parameter
 
@@ -51,6 +52,62 @@ def test_round_trip(tmp_path):
     np.testing.assert_array_equal(
         loaded.generate(theta, "reference").sample_grid(), model.generate(theta, "reference").sample_grid()
     )
+
+
+LIGHTS = (
+    Parameter("azimuth", "light_azimuth", (0.0, 360.0), "deg"),
+    Parameter("polar", "light_polar", (0.0, 180.0), "deg"),
+)
+
+
+def guided_model():
+    return random_model(parameters=LIGHTS, encoding=EncodingConfig(n_levels=3, log2_hashmap_size=8, guide_resolution=6))
+
+
+@pytest.fixture
+def guided(tmp_path):
+    hinr.save(guided_model(), tmp_path / "g.hinr")
+    return tmp_path / "g.hinr"
+
+
+def test_round_trip_with_a_guide(guided):
+    model, loaded = guided_model(), hinr.load(guided)
+    assert (loaded.guide.grid, loaded.guide.diameter) == (model.grid, 5.0)
+    np.testing.assert_array_equal(loaded.guide.extinction, model.guide.extinction)
+    found, expected = (m.generate((30.0, 70.0), "reference").sample_grid() for m in (loaded, model))
+    np.testing.assert_array_equal(found, expected)
+
+
+GUIDES = {
+    "guide without a level": (lambda d: d["encoding"].update(guide_resolution=0), None, "expected both or none"),
+    "level without a guide": (lambda d: d.update(guide=None), None, "expected both or none"),
+    "odd resolution": (lambda d: d["encoding"].update(guide_resolution=7), None, "guide_resolution is 7"),
+    "absurd resolution": (lambda d: d["encoding"].update(guide_resolution=10**6), None, "expected 0 to 256"),
+    "other resolution": (lambda d: d["encoding"].update(guide_resolution=8), None, "guide_extinction is F16"),
+    "diameter beyond": (lambda d: d["guide"].update(diameter=181), None, "diameter of 0 to 180"),
+    "diameter as text": (lambda d: d["guide"].update(diameter="5"), None, "expected a finite number"),
+    "unknown key": (lambda d: d["guide"].update(more=1), None, "the guide is"),
+    "guide as list": (lambda d: d.update(guide=[5]), None, "the guide is"),
+    "of no light": (lambda d: d["parameters"][0].update(role="free"), None, "a guide stands with the roles"),
+    "on a plane": (lambda d: d["grid"].update(dims=[4, 4, 1]), None, "and a volume"),
+    "no extinction": (None, lambda t: t.pop("guide_extinction"), "it holds tensors"),
+    "another type": (
+        None,
+        lambda t: t.update(guide_extinction=t["guide_extinction"].astype(np.float32)),
+        "guide_extinction is F32",
+    ),
+    "extinction with NaN": (None, lambda t: t["guide_extinction"].__setitem__((1, 2, 3), np.nan), "holds NaN"),
+    "extinction below 0": (None, lambda t: t["guide_extinction"].__setitem__((1, 2, 3), -1), "holds numbers below 0"),
+}
+
+
+@pytest.mark.parametrize("case", GUIDES)
+def test_wrong_guide(guided, case):
+    document, tensors, message = GUIDES[case]
+    rewrite(guided, document, tensors)
+    with pytest.raises(FormatError, match=message) as caught:
+        hinr.load(guided)
+    assert str(guided) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_same_model_gives_same_bytes(tmp_path):

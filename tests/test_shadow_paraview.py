@@ -134,13 +134,24 @@ def test_examples_draw_pictures_that_differ(name, folder, tmp_path):
         assert abs(before - after).mean() > 0.2
 
 
-def test_gui_shows_the_shaded_volume_of_one_call(gui, folder, tmp_path):
+def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
+    macros = Path(launch.environment()["PV_MACRO_PATH"].split(os.pathsep)[0])
+    assert {path.stem for path in macros.glob("*.py")} == {"ShadeVolume", "LightFollowsCamera"}
     (tmp_path / "shade.py").write_text(
         "from paraview import simple\n"
-        "from hyperinr.plugin import shading\n"
+        "def press(name):\n"
+        f"    exec(open({str(macros)!r} + '/' + name + '.py').read(), {{}})\n"
+        "press('LightFollowsCamera')\n"
+        "press('ShadeVolume')\n"
         f"source = simple.OpenDataFile({str(folder / 'ball.hinr')!r})\n"
         "view = simple.GetActiveViewOrCreate('RenderView')\n"
-        "shading.light_at_camera(shading.shade(source, view=view), view)\n"
+        "press('ShadeVolume')\n"
+        "shadow = simple.GetActiveSource()\n"
+        "shadow.LightAzimuth = 5\n"
+        "press('LightFollowsCamera')\n"
+        "assert shadow.LightAzimuth != 5\n"
+        "press('LightFollowsCamera')\n"
+        "press('ShadeVolume')\n"
         "simple.ResetCamera(view)\n"
         "simple.Render(view)\n"
     )
@@ -148,3 +159,5 @@ def test_gui_shows_the_shaded_volume_of_one_call(gui, folder, tmp_path):
     wait_for(process, look, lambda pixels: shows_something(view_of(pixels)))
     said = (tmp_path / "messages.txt").read_text()
     assert process.poll() is None and "Traceback" not in said and "ERR|" not in said, said
+    for words in ("no HyperINR Shadow; select one", "no active source", "Camera: on", "Camera: off", "shaded already"):
+        assert words in said

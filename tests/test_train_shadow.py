@@ -18,11 +18,13 @@ from hyperinr_core.lights import ShadowTruth, poisson_lights, random_lights
 from hyperinr_core.training.shadow import (
     LightStream,
     ShadowConfig,
+    coordnet_of,
     light_series,
     shadow_preset,
     train_shadow,
     truth_of,
 )
+from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.transfer import TransferFunction
 from hyperinr_core.volume import Grid
 
@@ -87,7 +89,7 @@ def test_truth_refuses_what_it_does_not_know():
 def stream_of(lights_only=False, **training):
     truth = truth_of(pillars(), GRID, FUNCTION, ShadowConfig())
     series = light_series(truth, poisson_lights(6, 0), "pillars")
-    return LightStream(series, truth, config(**training), lights_only), truth
+    return LightStream(series, truth, config(**training), series.thetas if lights_only else None), truth
 
 
 def test_batches_are_true_and_depend_on_the_iteration_alone():
@@ -207,3 +209,91 @@ def test_commands_say_what_is_wrong(tmp_path, trained):
     ):
         result = CliRunner().invoke(hyperinr, arguments)
         assert words in str(result.exception), arguments
+
+
+def test_gaussian_kernels_and_poisson_disks_share_the_encoders():
+    centers = poisson_lights(10, 0)
+    found = lights.encoder_lights(40, 0.75, 4.0, centers, 1)
+    assert found.shape == (40, 2)
+    near = np.degrees(np.arccos(np.clip(light_directions(found) @ light_directions(centers).T, -1, 1))).min(axis=1)
+    assert near[10:].max() < 20 < near[:10].max(), "Gaussian kernels come after the Poisson disks"
+    np.testing.assert_array_equal(lights.encoder_lights(7, 0.0, 4.0, centers, 1), poisson_lights(7, 1))
+    assert len(lights.encoder_lights(7, 1.0, 4.0, centers, 1)) == 7
+
+
+def test_the_guide_makes_a_better_model(tmp_path):
+    score = {}
+    for guide in (0, 8):
+        shadows = ShadowConfig(lights=6, encoders=10, guide=guide)
+        model = train_shadow(
+            pillars(), GRID, FUNCTION, tmp_path / f"{guide}.hinr", shadows, config(samples=300_000), "p"
+        )
+        again = hinr.load(tmp_path / f"{guide}.hinr")
+        truth, _ = truth_for(again, pillars(), "p")
+        score[guide] = compare(again, truth, Interpolation(again, truth), poisson_lights(8, 9))["held_out"]["model"]
+        assert (model.guide is None) == (guide == 0) == (again.guide is None)
+    assert score[8]["psnr"] > score[0]["psnr"] + 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"kind": "soft"}, {"albedo": 0.5}, {"guide": 6}, {"encoders": 7}, {"unit_distance": 0.2}]
+)
+def test_an_unfinished_run_is_not_resumed_as_another(tmp_path, change, monkeypatch):
+    path = interrupted(tmp_path, monkeypatch)
+    with pytest.raises(DataError, match="belongs to a run with other data or settings"):
+        train_shadow(
+            pillars(), GRID, FUNCTION, path, ShadowConfig(**{**FEW, **change}), config(samples=20_000), "p", resume=True
+        )
+
+
+def test_an_unfinished_run_is_not_resumed_for_another_volume_or_function(tmp_path, monkeypatch):
+    path = interrupted(tmp_path, monkeypatch)
+    thinner = FUNCTION.with_opacity(((0.0, 0.0), (1.0, 0.2)))
+    for values, function in ((pillars() * 0.9, FUNCTION), (pillars(), thinner)):
+        with pytest.raises(DataError, match="belongs to a run with other data or settings"):
+            train_shadow(values, GRID, function, path, ShadowConfig(**FEW), config(samples=20_000), "p", resume=True)
+    with pytest.raises(ParameterError, match="add --resume to continue it"):
+        train_shadow(pillars(), GRID, FUNCTION, path, ShadowConfig(**FEW), config(samples=20_000), "p")
+    model = train_shadow(pillars(), GRID, FUNCTION, path, ShadowConfig(**FEW), config(samples=20_000), "p", resume=True)
+    whole = train_shadow(
+        pillars(), GRID, FUNCTION, tmp_path / "w.hinr", ShadowConfig(**FEW), config(samples=20_000), "p"
+    )
+    np.testing.assert_array_equal(model.encoder_params, whole.encoder_params)
+
+
+FEW = {"lights": 4, "encoders": 6, "guide": 8}
+
+
+def interrupted(folder, monkeypatch):
+    """The path of a model whose run stopped half-way."""
+    step = Trainer.step
+
+    def stop_after(self):
+        if self.iteration == 5:
+            self.save_state(folder / "s.hinr.checkpoint")
+            raise KeyboardInterrupt
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", stop_after)
+        with pytest.raises(KeyboardInterrupt):
+            train_shadow(pillars(), GRID, FUNCTION, folder / "s.hinr", ShadowConfig(**FEW), config(samples=20_000), "p")
+    return folder / "s.hinr"
+
+
+def test_coordnet_learns_from_the_training_lights_alone(tmp_path):
+    shadows = ShadowConfig(lights=4, encoders=6, guide=8, teacher="coordnet")
+    settings = config(samples=8_000).replace(distillation={"teacher_samples": 8_000})
+    grid = Grid((8, 8, 8))
+    asked = []
+    model = train_shadow(pillars()[:8, :8, :8], grid, FUNCTION, tmp_path / "s.hinr", shadows, settings, "p")
+    truth = truth_of(pillars()[:8, :8, :8], grid, FUNCTION, shadows)
+    series = light_series(truth, poisson_lights(4, 0), "p")
+    teacher = coordnet_of(series, settings, "cpu")
+    pool = np.array([[10.0, 40.0], *series.thetas])[[1, 2, 3, 4, 0]]
+    stream = LightStream(series, truth, settings, pool, lambda light: asked.append(light) or teacher(light))
+    batches = [stream.draw(i) for i in range(30)]
+    assert {tuple(batch.thetas[0]) for batch in batches} == {tuple(light) for light in pool}
+    assert len(asked) == 1 and tuple(asked[0]) == (10.0, 40.0), "the teacher is asked for the other light, once"
+    assert len(model.encoder_positions) == 6 and model.provenance["shadow"]["teacher"] == "coordnet"
+    np.testing.assert_allclose(teacher(np.array([0.0, 70.0])), teacher(np.array([360.0, 70.0])), atol=1e-5)

@@ -178,7 +178,7 @@ class Model:
         shape = Shape(
             _ABI_VERSION,
             config.n_pos_dims,
-            config.n_levels,
+            grid.n_levels,
             config.n_features_per_level,
             network.n_neurons,
             network.n_hidden_layers,
@@ -237,17 +237,19 @@ class NativeBackend:
         self._library = library()
         self._model = Model(self.grid, network, n_output_dims, mlp_params, isa, precision)
 
-    def blend(self, indices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
         """The table for one theta, float32 or float16 as the precision asks; see ReferenceBackend.blend."""
         indices = np.ascontiguousarray(indices, np.int64)
         weights = np.ascontiguousarray(weights, np.float32)
         if indices.ndim != 1 or indices.shape != weights.shape:
             raise ParameterError(f"indices {indices.shape} and weights {weights.shape} differ; expected (K,) for both")
-        table = _aligned(self.grid.n_params, np.float16 if self.precision == "bfloat16" else np.float32)
+        table = _aligned(self.grid.table_length, np.float16 if self.precision == "bfloat16" else np.float32)
         rows = self.encoder_params
         args = rows.ctypes.data, _ROW_TYPES[rows.dtype], rows.shape[0], rows.shape[1]
         used = indices.ctypes.data, weights.ctypes.data, len(indices)
         check(self._library.hinr_blend(self._model.handle, *args, *used, table.ctypes.data, table.size))
+        if guide is not None:
+            table[self.grid.n_params :] = guide
         return table
 
     def sample(self, table: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -292,9 +294,9 @@ class NativeBackend:
 
     def _table(self, table: np.ndarray) -> tuple[int, int]:
         dtype = np.float16 if self.precision == "bfloat16" else np.float32
-        if table.dtype != dtype or table.shape != (self.grid.n_params,) or not table.flags.c_contiguous:
+        if table.dtype != dtype or table.shape != (self.grid.table_length,) or not table.flags.c_contiguous:
             raise ParameterError(
-                f"the table is {table.dtype} {table.shape}; expected {np.dtype(dtype)} ({self.grid.n_params},) from blend"
+                f"the table is {table.dtype} {table.shape}; expected {np.dtype(dtype)} ({self.grid.table_length},) from blend"
             )
         return table.ctypes.data, table.size
 

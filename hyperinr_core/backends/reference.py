@@ -38,13 +38,14 @@ class ReferenceBackend:
         self.encoder_params = encoder_params
         self.layers = split_layers(network, encoding.n_output_dims, n_output_dims, mlp_params)
 
-    def blend(self, indices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
         """The table for one theta: sum of weights[k] * encoder_params[indices[k]] (equation 4).
 
         Parameters
         ----------
         indices : (K,) int, encoders.
         weights : (K,) float, coefficients that sum to 1.
+        guide : the numbers of the guide's level, where the encoding has one.
 
         Returns
         -------
@@ -53,7 +54,7 @@ class ReferenceBackend:
         table = np.zeros(self.grid.n_params, np.float32)
         for index, weight in zip(indices, weights):
             table += np.float32(weight) * self.encoder_params[index].astype(np.float32)
-        return table
+        return table if guide is None else np.concatenate([table, guide])
 
     def sample(self, table: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Normalised values at scattered points.
@@ -115,7 +116,7 @@ def encode(grid: HashGrid, table: np.ndarray, points: np.ndarray) -> np.ndarray:
     n_features = grid.config.n_features_per_level
     entries = table.reshape(-1, n_features)
     features = np.zeros((len(points), grid.config.n_output_dims), np.float32)
-    for level in range(grid.config.n_levels):
+    for level in range(grid.n_levels):
         corner, fraction = locate(points, grid.scales[level])
         columns = features[:, level * n_features : (level + 1) * n_features]
         for steps in itertools.product((0, 1), repeat=grid.config.n_pos_dims):

@@ -39,10 +39,11 @@ class TorchBackend:
         self.encoder_params = encoder_params
         self.mlp_params = torch.from_numpy(np.array(mlp_params, np.float32)).to(self.device)
 
-    def blend(self, indices: np.ndarray, weights: np.ndarray) -> torch.Tensor:
-        """The (1, M) float32 table of one theta."""
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> torch.Tensor:
+        """The float32 table of one theta, one row; see ReferenceBackend.blend."""
         rows = torch.from_numpy(self.encoder_params[np.asarray(indices)]).to(self.device).float()
-        return torch.as_tensor(weights, dtype=torch.float32, device=self.device)[None] @ rows
+        table = torch.as_tensor(weights, dtype=torch.float32, device=self.device)[None] @ rows
+        return table if guide is None else torch.cat([table, torch.from_numpy(guide).to(self.device)[None]], 1)
 
     @torch.no_grad()
     def sample(self, table: torch.Tensor, points: np.ndarray) -> np.ndarray:
@@ -94,7 +95,7 @@ def encode(grid: HashGrid, tables: torch.Tensor, points: torch.Tensor) -> torch.
     entries = tables.reshape(-1, n_features)
     first_entry = (torch.arange(n_scenes, device=points.device) * grid.n_entries)[:, None, None]
     features = []
-    for level in range(grid.config.n_levels):
+    for level in range(grid.n_levels):
         # One rounding of scale * x + 0.5 to float32, as the fused multiply-add of tiny-cuda-nn does.
         position = (points.double() * float(grid.scales[level]) + 0.5).float()
         corner = position.floor()

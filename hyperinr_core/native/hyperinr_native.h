@@ -68,7 +68,8 @@ HINR_API int hinr_model_create(const hinr_shape *shape, const float *mlp_params,
 HINR_API int hinr_model_set_mlp(hinr_model *model, const float *mlp_params, int64_t n_mlp_params);
 HINR_API void hinr_model_destroy(hinr_model *model);
 
-/* table = sum of weights[k] * rows[indices[k]]; the table's type follows the model's precision. */
+/* The first row_length numbers of table = sum of weights[k] * rows[indices[k]]; the table's type follows the model's
+ * precision. */
 HINR_API int hinr_blend(const hinr_model *model, const void *rows, int row_type, int64_t n_rows, int64_t row_length,
                         const int64_t *indices, const float *weights, int64_t n_weights, void *table,
                         int64_t table_length);

@@ -63,7 +63,7 @@ int hinr_blend(const hinr_model *model, const void *rows, int row_type, int64_t 
                const int64_t *indices, const float *weights, int64_t n_weights, void *table, int64_t table_length) {
     if (!rows || !indices || !weights) return HINR_ERROR_NULL;
     if (const int error = check_table(model, table, table_length)) return error;
-    if (row_length != table_length || n_weights < 1) return HINR_ERROR_SIZE;
+    if (row_length < 1 || row_length > table_length || n_weights < 1) return HINR_ERROR_SIZE;
     if (row_type != HINR_TYPE_FLOAT32 && row_type != HINR_TYPE_FLOAT16) return HINR_ERROR_CONFIG;
     for (int64_t k = 0; k < n_weights; ++k)
         if (indices[k] < 0 || indices[k] >= n_rows) return HINR_ERROR_INDEX;
@@ -71,10 +71,10 @@ int hinr_blend(const hinr_model *model, const void *rows, int row_type, int64_t 
         const int64_t row_bytes = row_length * (row_type == HINR_TYPE_FLOAT16 ? 2 : 4);
         std::vector<const void *> used;
         for (int64_t k = 0; k < n_weights; ++k) used.push_back(static_cast<const char *>(rows) + indices[k] * row_bytes);
-        const int64_t n_parts = (table_length + kBlendPart - 1) / kBlendPart;
+        const int64_t n_parts = (row_length + kBlendPart - 1) / kBlendPart;
         parallel_for(n_parts, num_threads(), [&](int64_t task, int) {
             model->kernels->blend(*model, used.data(), row_type, weights, n_weights, task * kBlendPart,
-                                  std::min(table_length, (task + 1) * kBlendPart), table);
+                                  std::min(row_length, (task + 1) * kBlendPart), table);
         });
         return int(HINR_OK);
     });

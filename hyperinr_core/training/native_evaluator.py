@@ -100,7 +100,7 @@ class NativeEvaluator:
     ) -> list[torch.Tensor]:
         n_tables, n_points = points.shape[:2]
         return [
-            _checked("tables", tables.contiguous(), (n_tables, self.grid.n_params)),
+            _checked("tables", tables.contiguous(), (n_tables, self.grid.table_length)),
             _checked("mlp_params", mlp_params.contiguous(), (self._n_mlp_params,)),
             _checked("points", points.contiguous(), (n_tables, n_points, self.grid.config.n_pos_dims)),
         ]

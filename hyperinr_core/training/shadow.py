@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +14,17 @@ import numpy as np
 from hyperinr_core import __version__, hinr
 from hyperinr_core.config import Config
 from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.guide import Guide, make_guide
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.lights import KINDS, ShadowTruth, light_parameters, poisson_lights, random_lights
+from hyperinr_core.interpolation import light_directions
+from hyperinr_core.lights import (
+    KINDS,
+    ShadowTruth,
+    encoder_lights,
+    light_parameters,
+    poisson_lights,
+    random_lights,
+)
 from hyperinr_core.metrics import psnr
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.samples import Batch
@@ -30,8 +41,17 @@ POINTS_PER_STEP = 1 << 18
 #: Most lights in the pool; more of them gain nothing.
 MAX_POOL = 2048
 
-#: Settings of the batches that measured best for a light at a time.
-BATCH = {"batch_steps": 1, "batch_points": 8192}
+#: Whose shadows are learned: the truth of any light; the training lights' alone; CoordNet's, fitted to the training lights'.
+TEACHERS = ("exact", "none", "coordnet")
+
+#: Lights that CoordNet is asked for, for each training light.
+LIGHTS_PER_LIGHT = 4
+
+#: Vertices along an axis of a guide unless a number is set.
+MAX_GUIDE = 64
+
+#: Grid points for each entry of a level: the guide knows much, so that small tables lose little.
+POINTS_PER_ENTRY = 32
 
 
 @dataclass(frozen=True)
@@ -42,10 +62,15 @@ class ShadowConfig(Config):
     ----------
     kind, diameter, albedo, g : see ShadowTruth.
     paths : random paths from each point for what scatters. A few will do: the loss is least at the mean of all noise.
-    lights : training lights, spread by Poisson disks: what `lights_only` learns from, and what the quality is measured on.
-    encoders : encoders on the sphere, spread likewise; the setting that matters most.
+    lights : training lights, spread by Poisson disks: what the teachers none and coordnet learn from, and what the quality is
+        measured on.
+    encoders : encoders on the sphere; with the teacher none there is one on each training light instead.
+    gaussian, sigma : share of the encoders that lie around training lights, normally distributed with sigma degrees; the
+        others are spread by Poisson disks.
     interpolation : barycentric, or idw, the paper's.
-    lights_only : learn from the training lights alone, with an encoder on each, as the paper does without a teacher.
+    teacher : exact, none or coordnet, see TEACHERS.
+    guide : vertices along an axis of the light's coarse sweep that the network gets as an input, even; 0 for none, -1 for
+        three quarters of what the grid has along its longest, at most MAX_GUIDE.
     unit_distance : length over which the opacities hold; 0 for 1/128 of the diagonal.
     """
 
@@ -55,9 +80,12 @@ class ShadowConfig(Config):
     g: float = 0.3
     paths: int = 4
     lights: int = 35
-    encoders: int = 150
+    encoders: int = 60
+    gaussian: float = 0.0
+    sigma: float = 10.0
     interpolation: str = "barycentric"
-    lights_only: int = 0
+    teacher: str = "exact"
+    guide: int = -1
     unit_distance: float = 0.0
 
     LIMITS: ClassVar[dict[str, tuple]] = {
@@ -69,7 +97,10 @@ class ShadowConfig(Config):
         "lights": (4, 1 << 16),
         "encoders": (4, 1 << 16),
         "interpolation": ("barycentric", "idw"),
-        "lights_only": (0, 1),
+        "gaussian": (0.0, 1.0),
+        "sigma": (0.01, 90.0),
+        "teacher": TEACHERS,
+        "guide": (-1, 256),
         "unit_distance": (0.0, 1e30),
     }
 
@@ -77,7 +108,9 @@ class ShadowConfig(Config):
 def shadow_preset(name: str, grid: Grid) -> RunConfig:
     """The settings of a preset for shadows on a grid."""
     config = preset(name, grid)
-    return config.replace(training={**BATCH, "samples": PRESETS[name] // 2})
+    log2_size = round(math.log2(grid.n_points / POINTS_PER_ENTRY))
+    size = min(max(log2_size, 8), config.encoding.log2_hashmap_size)
+    return config.replace(encoding={"log2_hashmap_size": size}, training={"samples": PRESETS[name] // 2})
 
 
 class LightStream:
@@ -90,16 +123,24 @@ class LightStream:
     series : the training lights.
     truth : the shadow volume of any light.
     config : see RunConfig; its memory limits the pool.
-    lights_only : whether the pool is the training lights and stays so.
+    lights : (n, 2) the pool, if it stays as it is: the training lights, and others that the teacher knows.
+    teacher : the shadow volume (nz, ny, nx) of those others.
     """
 
-    def __init__(self, series: VolumeSeries, truth: ShadowTruth, config: RunConfig, lights_only: bool) -> None:
+    def __init__(
+        self,
+        series: VolumeSeries,
+        truth: ShadowTruth,
+        config: RunConfig,
+        lights: np.ndarray | None = None,
+        teacher: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
         self.series = series
-        self._truth, self._lights_only = truth, lights_only
+        self._truth, self._lights, self._teacher = truth, lights, teacher
         training = config.training
         self._seed, self._n_steps, self._n_points = training.seed, training.batch_steps, training.batch_points
         fits = max(1, (training.memory_mb << 20) // (2 * series.grid.n_points))
-        self._n_pool = len(series) if lights_only else min(MAX_POOL, fits)
+        self._n_pool = min(MAX_POOL, fits) if lights is None else len(lights)
         self._period = max(1, series.grid.n_points * truth.n_sweeps // POINTS_PER_STEP)
         self._pool: dict[int, tuple[int, np.ndarray]] = {}
 
@@ -111,7 +152,7 @@ class LightStream:
     def draw(self, iteration: int) -> Batch:
         """The batch of an iteration."""
         rng = np.random.Generator(np.random.Philox(key=[self._seed, 2 * iteration]))
-        first = 0 if self._lights_only else iteration // self._period
+        first = iteration // self._period if self._lights is None else 0
         numbers = first + rng.integers(0, self._n_pool, self._n_steps)
         grid = self.series.grid
         index = rng.integers(0, grid.n_points, (self._n_steps, self._n_points))
@@ -127,12 +168,15 @@ class LightStream:
         self._pool.clear()
 
     def _light(self, number: int) -> np.ndarray:
-        """(1, 2) a light of the endless sequence, or of the training lights."""
-        return self.series.thetas[[number]] if self._lights_only else random_lights(number, 1, self._seed)
+        """(1, 2) a light of the endless sequence, or of the pool that stays."""
+        return random_lights(number, 1, self._seed) if self._lights is None else self._lights[[number]]
+
+    def _is_taught(self, number: int) -> bool:
+        return self._lights is not None and number >= len(self.series)
 
     def _values(self, number: int, voxels: np.ndarray, iteration: int) -> np.ndarray:
         """(n,) shadow of a light at voxels. What is random is drawn anew each time: kept, its noise would be learned."""
-        if self._truth.kind == "scatter":
+        if self._truth.kind == "scatter" and not self._is_taught(number):
             return self._truth.scattered_at(self._light(number)[0], voxels, iteration)
         return self._volume(number)[voxels]
 
@@ -140,7 +184,8 @@ class LightStream:
         """(n_points,) float16 shadow of a light."""
         slot = number % self._n_pool
         if slot not in self._pool or self._pool[slot][0] != number:
-            self._pool[slot] = number, self._truth(self._light(number)[0]).astype(np.float16).ravel()
+            source = self._teacher if self._is_taught(number) else self._truth
+            self._pool[slot] = number, source(self._light(number)[0]).astype(np.float16).ravel()
         return self._pool[slot][1]
 
 
@@ -180,9 +225,16 @@ def train_shadow(
     seed = config.training.seed
     lights = poisson_lights(shadows.lights, seed)
     series = light_series(truth, lights, source)
-    stream = LightStream(series, truth, config, bool(shadows.lights_only))
-    positions = lights if shadows.lights_only else poisson_lights(shadows.encoders, seed + 1)
-    trainer = Trainer(stream, positions, light_parameters(lights), (FIELD,), config, device, shadows.interpolation)
+    config = config.replace(encoding={"guide_resolution": guide_resolution(grid, shadows)})
+    stream = LightStream(series, truth, config, *_pool(series, shadows, config, device))
+    positions = lights
+    if shadows.teacher != "none":
+        positions = encoder_lights(shadows.encoders, shadows.gaussian, shadows.sigma, lights, seed + 1)
+    identity = {"shadow": shadows.to_dict(), "extinction": hashlib.sha256(truth.tau).hexdigest()}
+    trainer = Trainer(
+        stream, positions, light_parameters(lights), (FIELD,), config, device, shadows.interpolation,
+        guide_of(truth, shadows), identity,
+    )  # fmt: skip
     if path.exists():
         trainer.load_state(path)
     model = trainer.run(path, progress)
@@ -207,6 +259,19 @@ def truth_of(values: np.ndarray, grid: Grid, function: TransferFunction, shadows
     return ShadowTruth(tau, grid, shadows.kind, shadows.diameter, shadows.albedo, shadows.g, shadows.paths)
 
 
+def guide_of(truth: ShadowTruth, shadows: ShadowConfig) -> Guide | None:
+    """The guide that the settings ask for."""
+    resolution = guide_resolution(truth.grid, shadows)
+    if not resolution:
+        return None
+    return make_guide(truth.tau, truth.grid, resolution, shadows.diameter if shadows.kind == "soft" else 0.0)
+
+
+def guide_resolution(grid: Grid, shadows: ShadowConfig) -> int:
+    """Vertices of the guide along an axis; 0 for none."""
+    return min(3 * max(grid.dims) // 8 * 2, MAX_GUIDE) if shadows.guide < 0 else shadows.guide
+
+
 def unit_distance_of(grid: Grid, shadows: ShadowConfig) -> float:
     """Length over which the opacities hold."""
     from hyperinr_core.shadow import default_unit_distance
@@ -222,6 +287,32 @@ def light_series(truth: ShadowTruth, lights: np.ndarray, source: str) -> VolumeS
 
     names, roles = zip(*((p.name, p.role) for p in light_parameters(lights)))
     return VolumeSeries(truth.grid, lights, {FIELD.name: 1}, load, source, names, roles)
+
+
+def _pool(series: VolumeSeries, shadows: ShadowConfig, config: RunConfig, device: str) -> tuple:
+    """The lights that a model may learn from, and who knows those that are no training lights; nothing for all lights."""
+    if shadows.teacher == "exact":
+        return ()
+    if shadows.teacher == "none":
+        return (series.thetas,)
+    training = config.training
+    taught = random_lights(0, LIGHTS_PER_LIGHT * len(series), training.seed)
+    return np.concatenate([series.thetas, taught]), coordnet_of(series, config, device)
+
+
+def coordnet_of(series: VolumeSeries, config: RunConfig, device: str) -> Callable[[np.ndarray], np.ndarray]:
+    """CoordNet fitted to the training lights' volumes, over the direction in space: angles have a seam and poles."""
+    from hyperinr_core.training.teachers import create
+    from hyperinr_core.training.teachers.base import FitSettings
+
+    directions = light_directions(series.thetas)
+    turned = VolumeSeries(
+        series.grid, directions, series.field_info, series.loader, series.source, ("dx", "dy", "dz"), ("free",) * 3
+    )
+    teacher, training = create("coordnet", turned, FIELD.name), config.training
+    samples = config.distillation.teacher_samples
+    teacher.fit(FitSettings(samples, seed=training.seed, memory_bytes=training.memory_mb << 20, device=device))
+    return lambda light: teacher.evaluate(light_directions(light))[..., 0]
 
 
 def _quality(model: HyperINR, truth: ShadowTruth, lights: np.ndarray) -> list[float]:

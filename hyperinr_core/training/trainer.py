@@ -18,6 +18,7 @@ import torch
 from hyperinr_core.base import Base
 from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.samples import Batch, SampleStream
@@ -59,6 +60,8 @@ class Trainer:
     device : "cpu" or "cuda".
     interpolation : how encoders blend, in training and later; linear or idw when None.
     base : what the model's values are added to; the stream then has the rest.
+    guide : computes the guide's level, where the encoding has one.
+    identity : what else, besides data and settings, a checkpoint must have been made for.
     """
 
     def __init__(
@@ -71,13 +74,16 @@ class Trainer:
         device: str = "cpu",
         interpolation: str | None = None,
         base: Base | None = None,
+        guide: Guide | None = None,
+        identity: dict[str, Any] | None = None,
     ) -> None:
         self.config = config
         self.device = torch.device(device)
         self._stream = stream
-        self._digest = checkpoint.fingerprint(stream.series, fields, config.to_dict())
+        self._digest = checkpoint.fingerprint(stream.series, fields, {**config.to_dict(), **(identity or {})})
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
         self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base)
+        self.model.guide = guide
         self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
         self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
         self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
@@ -153,13 +159,13 @@ class Trainer:
 
     def _learn(self, batch: Batch) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
-        blended = self._blend(rows, mixing).detach().requires_grad_()
+        blended = self._blend(rows, mixing, batch.thetas).detach().requires_grad_()
         mlp = self._mlp.detach().requires_grad_()
         data = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets, batch.weights))
         loss = self.evaluator.loss(blended, mlp, *data, self.config.training.loss)
         (loss * self._scale.value).backward()
         if self._scale.unscale([mlp, blended]):
-            self._optimise(rows, mixing, blended.grad, mlp.grad)
+            self._optimise(rows, mixing, blended.grad[:, : self._tables.shape[1]], mlp.grad)
         return loss.detach()
 
     def _blending(self, thetas: np.ndarray) -> tuple[list[int], np.ndarray]:
@@ -172,9 +178,12 @@ class Trainer:
                 mixing[scene, rows.index(int(index))] = weight
         return rows, mixing
 
-    def _blend(self, rows: list[int], mixing: np.ndarray) -> torch.Tensor:
-        """(S, M) tables of a batch."""
+    def _blend(self, rows: list[int], mixing: np.ndarray, thetas: np.ndarray) -> torch.Tensor:
+        """Tables (S, M and the guide's level) of a batch."""
         sums = [_weighted_sum([self._tables[row] for row in rows], weights) for weights in mixing]
+        if self.model.guide:
+            levels = (torch.from_numpy(self.model.guide_level(theta)).to(self.device) for theta in thetas)
+            sums = [torch.cat(pair) for pair in zip(sums, levels)]
         return sums[0][None] if len(sums) == 1 else torch.stack(sums)
 
     def _optimise(self, rows: list[int], mixing: np.ndarray, grad: torch.Tensor, mlp_grad: torch.Tensor) -> None:
@@ -200,7 +209,7 @@ class Trainer:
     @torch.no_grad()
     def _report(self, batch: Batch, loss: float, clock: _Clock) -> Report:
         rows, mixing = self._blending(batch.thetas)
-        tables = self._blend(rows, mixing)
+        tables = self._blend(rows, mixing, batch.thetas)
         points, targets = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets))
         error = (self.evaluator.values(tables, self._mlp, points) - targets).square().mean()
         size = self._stream.batch_size
