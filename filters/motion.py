@@ -13,7 +13,7 @@ from collections.abc import Callable
 #: Questions in a row without a change after which things are at rest; `xml/HyperINR.xml` asks every 50 ms.
 REST_POLLS = 8
 
-#: Seconds after a question within which a moving window counts as still there: several intervals.
+#: Seconds after a question within which a moving window counts as still there although frames are faster than questions.
 ALIVE = 0.15
 
 #: Seconds that a full grid takes at least before a coarse one is worth it.
@@ -53,7 +53,7 @@ class Motion:
             return False  # the same again is for looking at, or for saving
         amid = 0 < self._polls < REST_POLLS
         alive = self._clock() - self._polled_at < ALIVE
-        self.moving = alive and (amid or self.moving)
+        self.moving = amid or (self.moving and alive)
         self._shown, self._polls = theta, 0
         self._coarse = self.moving and self._slow
         return self._coarse

@@ -74,14 +74,14 @@ def test_saving_from_a_window_at_rest_is_full_throughout(motion, clock):
     assert not any(rest(motion, clock))
 
 
-def test_a_script_in_the_window_that_goes_on_after_playing_becomes_full(motion, clock):
+def test_a_script_in_the_window_that_goes_on_after_playing_is_full_from_its_second_frame(motion, clock):
     rest(motion, clock, 99)
     for time in range(3):
         motion.coarse_will_do(time)
         motion.polled()
     assert motion.moving
     clock.now += 0.5
-    assert not motion.coarse_will_do(10) and not motion.coarse_will_do(11)
+    assert [motion.coarse_will_do(time) for time in (10, 11, 12)] == [True, False, False]
 
 
 def test_the_same_again_is_full_even_amid_a_movement(motion, clock):

@@ -93,7 +93,7 @@ def test_both_readers_claim_hinr_files_and_have_a_representation_of_their_own():
 @pytest.mark.parametrize("proxy", PROXIES[:1], ids=name_of)
 def test_every_property_that_is_shown_is_in_one_group_in_the_order_of_use(proxy):
     groups = {group.get("label"): [item.get("name") for item in group] for group in proxy.findall("PropertyGroup")}
-    assert list(groups) == ["Model File", "Parameters", "Fields", "Grid", "Evaluation", "About The Model"]
+    assert list(groups) == ["Model", "Parameters", "Fields", "Grid", "Evaluation", "About The Model"]
     grouped = [name for names in groups.values() for name in names]
     shown = [item.get("name") for item in PROPERTIES if item.get("panel_visibility") in ("default", "advanced")]
     assert sorted(grouped) == sorted({*shown, "Fields"}), "a property has no group, or two"
