@@ -123,14 +123,16 @@ class Window:
         self.do("windowfocus", window)
         self.wait_for(lambda pixels: len(np.unique(pixels[-20:, 900:1200])) > 20, "its status line at the bottom")
 
-    def focus(self, name: str) -> None:
-        """Give the keyboard to another window."""
-        self.do("windowfocus", "--sync", self._window(name))
-
     def _window(self, name: str) -> str:
-        command = ["xdotool", "search", "--sync", "--onlyvisible", "--name", name]
-        found = subprocess.run(command, env=self._environment, check=True, timeout=60, capture_output=True, text=True)
-        return found.stdout.split()[-1]
+        """The newest visible window of a name, once there is one."""
+        return self._search("--sync", "--name", name)[-1]
+
+    def _search(self, *words: str) -> list[str]:
+        command = ["xdotool", "search", "--onlyvisible", *words]
+        return subprocess.run(command, env=self._environment, timeout=60, capture_output=True, text=True).stdout.split()
+
+    def _wait_gone(self, window: str) -> None:
+        self.wait_until(lambda: window not in self._search("--class", "paraview"), f"window {window} closing")
 
     def click(self, place: tuple[int, int], times: int = 1) -> None:
         self.do("mousemove", *place, "click", "--repeat", times, 1)
@@ -138,10 +140,27 @@ class Window:
 
     def choose(self, menu: tuple[int, int], entry: tuple[int, int]) -> None:
         """Open a menu and take an entry of it."""
+        before = self._search("--class", "paraview")
         self.click(menu)
-        time.sleep(0.4)
+        self.wait_until(lambda: len(self._search("--class", "paraview")) > len(before), "a menu")
+        popup = next(window for window in self._search("--class", "paraview") if window not in before)
+        time.sleep(0.3)
         self.click(entry)
-        time.sleep(0.7)
+        self._wait_gone(popup)
+
+    def answer(self, dialog: str, text: str = "") -> None:
+        """Wait for a dialog, type a text and press Return in it, and wait until it is gone."""
+        window = self._window(dialog)
+        self.do("windowfocus", "--sync", window)
+        time.sleep(0.5)
+        if text:
+            self.do("type", text)
+        self.press("Return")
+        self._wait_gone(window)
+
+    def focus(self, name: str) -> None:
+        """Give the keyboard to another window, once there is one of this name."""
+        self.do("windowfocus", "--sync", self._window(name))
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -152,13 +171,6 @@ class Window:
         self.click(place, times=3)
         self.do("type", text)
         self.press("Tab")
-
-    def name_file(self, path: Path) -> None:
-        """Answer a dialog that asks for a file."""
-        time.sleep(0.7)
-        self.do("type", str(path))
-        self.press("Return")
-        time.sleep(0.7)
 
     def drag(self, place: tuple[int, int], right: int) -> None:
         self.do("mousemove", *place, "mousedown", 1)

@@ -50,6 +50,12 @@ def model(tmp_path_factory):
     return path
 
 
+def is_green(pixel):
+    """Whether a button says that it waits to be pressed."""
+    red, green, blue = (int(value) for value in pixel)
+    return green > max(red, blue) + 10
+
+
 def picture(path):
     from PIL import Image
 
@@ -98,12 +104,12 @@ def test_a_session_from_apply_to_a_saved_state_and_animation(gui, model, tmp_pat
     angle = window.witnessed()[-1]["slider"]
 
     window.choose(FILE, SAVE_STATE)
-    window.name_file(tmp_path / "session.pvsm")
+    window.answer("Save State File", str(tmp_path / "session.pvsm"))
     window.wait_until((tmp_path / "session.pvsm").is_file, "the state file")
     n_images = len(window.witnessed())
     window.choose(FILE, SAVE_ANIMATION)
-    window.name_file(tmp_path / "film.png")
-    window.press("Return")
+    window.answer("Save Animation", str(tmp_path / "film.png"))
+    window.answer("Save Animation Options")
     window.wait_until(lambda: (tmp_path / "film.0004.png").is_file(), "the last picture of the animation")
     assert not any(image["coarse"] for image in window.witnessed()[n_images:]), "coarse pictures were saved"
     pictures = [picture(path) for path in sorted(tmp_path.glob("film.*.png"))]
@@ -128,19 +134,19 @@ def test_a_trace_runs_again_in_pvpython(gui, model, tmp_path):
     window = gui()
     window.settle()
     window.choose(TOOLS, TRACE)
-    window.press("Return")
-    time.sleep(0.5)
+    window.answer("Trace Options")
     window.press("ctrl+o")
-    window.name_file(model)
+    window.answer("Open File", str(model))
+    window.wait_for(lambda pixels: is_green(pixels[APPLY[1] - 8, APPLY[0] - 36]), "a model to apply")
     window.click(APPLY)
     window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
     window.write(DIMS_X, "13")
     window.click(APPLY)
-    time.sleep(1)
+    window.wait_for(lambda pixels: not is_green(pixels[APPLY[1] - 8, APPLY[0] - 36]), "nothing more to apply")
     window.choose(TOOLS, TRACE)
     window.focus("Script Editor")
     window.press("ctrl+s")
-    window.name_file(tmp_path / "trace.py")
+    window.answer("Save File", str(tmp_path / "trace.py"))
     window.wait_until((tmp_path / "trace.py").is_file, "the trace")
     trace = (tmp_path / "trace.py").read_text()
     assert "HyperINRSource(" in trace and "Dims = [13, 0, 0]" in trace
