@@ -1,6 +1,6 @@
 """Writes a state file that shows a HyperINR model as a volume, with its time in the corner and 201 frames to play.
 
-    xvfb-run -a pvpython examples/turbulence_state.py demo/turbulence.hinr examples/turbulence.pvsm     after eval "$(hyperinr env)"
+    xvfb-run -a pvpython examples/turbulence_state.py demo/turbulence.hinr examples/turbulence.pvsm   after eval "$(hyperinr env)"
 
 `examples/turbulence.pvsm` was made this way. The state names the model without its folder: open it with File > Load State and
 *Search files under specified directory*, or from Python with LoadState(state, data_directory="demo").
