@@ -13,7 +13,7 @@ install: .venv/.package ## Install ParaView and the Python packages where missin
 demo: install ## Simulate turbulence, train, evaluate and render in ParaView; results in demo/
 	$(PYTHON) examples/demo.py
 
-test: install ## Run the tests
+test: install .venv-vtk/.package ## Run the tests
 	.venv/bin/pytest
 
 sanitize: install ## Run the kernel's tests under the address and undefined-behaviour sanitizers
@@ -28,7 +28,7 @@ lint: .venv/.requirements ## Check style and formatting
 	.venv/bin/ruff format --check .
 
 clean: ## Remove the environment, builds and the demo's results
-	rm -rf .venv build dist demo .pytest_cache .ruff_cache
+	rm -rf .venv .venv-vtk build dist demo .pytest_cache .ruff_cache
 
 .venv/.requirements: pyproject.toml tools/install.sh tools/requirements.py tools/constraints.txt
 	tools/install.sh
@@ -37,4 +37,9 @@ clean: ## Remove the environment, builds and the demo's results
 # not editable: ParaView's Python, which gets .venv through PYTHONPATH, does not read the .pth files of editable installs
 .venv/.package: .venv/.requirements $(SOURCES)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
+# the same package beside the newest VTK, for tests/test_vtk_wheel.py
+.venv-vtk/.package: .venv/.package tools/vtk_venv.sh
+	tools/vtk_venv.sh
 	touch $@

@@ -42,6 +42,8 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._region = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self._interpolation = AS_STORED
         self._backend = "auto"
+        self._coarser = 2
+        self._cache_megabytes = 256
         self._sliders = [0.0] * N_SLIDERS
         self._model = None
         self._stamp = None
@@ -49,6 +51,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._published_grid = None
         self._failed = False
         self._said = set()
+        self._frames = None
         self._selection = vtkDataArraySelection()
         self._selection.AddObserver("ModifiedEvent", _modifier(self))
 
@@ -86,10 +89,30 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         """What evaluates the model: auto, native, reference or torch."""
         self._store("_backend", name or "auto")
 
+    def SetCoarserWhileMoving(self, factor: int) -> None:
+        """While time plays or a slider is dragged in a window, sample every factor-th point along each axis; 1 all."""
+        self._store("_coarser", max(1, int(factor)))
+
+    def SetCacheMegabytes(self, megabytes: int) -> None:
+        """Most memory for steps that were shown, so that coming back to one is free; 0 keeps none."""
+        self._cache_megabytes = max(0, int(megabytes))  # nothing to be seen changes, so nothing is modified
+        if self._frames is not None:
+            self._frames.images.set_limit(self._cache_megabytes << 20)
+
     def _store(self, name: str, value: object) -> None:
         if getattr(self, name) != value:
             setattr(self, name, value)
             self.Modified()
+
+    def GetNeedsUpdate(self) -> bool:
+        """What ParaView's window asks all the time: whether a coarse grid has to give way to the full one.
+
+        Only the first rank of a server is asked. The others would not know, so several ranks always get the full grid.
+        """
+        if self._frames is None or _n_ranks() > 1 or not self._frames.motion.polled():
+            return False
+        self.Modified()
+        return True
 
     # What ParaView asks for its panel; neutral answers while there is no model.
 
@@ -104,6 +127,27 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         from hyperinr.filters.choices import axis_bounds
 
         return sum((axis_bounds(self._model.grid, axis) for axis in range(3)), ())
+
+    def GetModelParameters(self) -> str:
+        """The parameters, their ranges, and how many values were trained on."""
+        return self._told("parameters_of")
+
+    def GetModelFields(self) -> str:
+        """The fields and their units."""
+        return self._told("fields_of")
+
+    def GetModelQuality(self) -> str:
+        """How well the training steps are met."""
+        return self._told("quality_of")
+
+    def GetModelSize(self) -> str:
+        """Encoders, numbers and memory."""
+        return self._told("size_of")
+
+    def _told(self, what: str) -> str:
+        from hyperinr.filters import about
+
+        return getattr(about, what)(self._model) if self._model else ""
 
     def _slider_parameters(self) -> list:
         return [p for p in self._model.parameters if p.role != "time"][:N_SLIDERS] if self._model else []
@@ -148,7 +192,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     def _fill(self, output: vtkImageData, info) -> None:
         """Sample exactly the extent that is asked for, at exactly the time that is asked for."""
-        from hyperinr.filters.image import to_image
+        from hyperinr.filters.frames import Frame
         from hyperinr_core.errors import DataError
 
         self._load()
@@ -158,12 +202,10 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
             return  # a rank that has no part of the image
         theta = self._theta(info)
+        names = tuple(f.name for f in self._model.fields if self._selection.ArrayIsEnabled(f.name))
         interpolation = None if self._interpolation == AS_STORED else self._interpolation
-        inr = self._model.generate(theta, self._backend, interpolation)
-        values = inr.sample_grid(self._output_grid, extent, progress=self._progress)
-        names = [f.name for f in self._model.fields if self._selection.ArrayIsEnabled(f.name)]
-        output.ShallowCopy(to_image(self._output_grid, inr.split(values, names), extent))
-        self._set_units(output)
+        frame = Frame(tuple(theta), self._output_grid, tuple(extent), names, interpolation, self._backend)
+        output.ShallowCopy(self._frames.image(self._model, frame, self._coarser, self._progress))
         time = [value for p, value in zip(self._model.parameters, theta) if p.role == "time"]
         if time:
             output.GetInformation().Set(vtkDataObject.DATA_TIME_STEP(), time[0])
@@ -172,17 +214,12 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self.UpdateProgress(fraction)
         return bool(self.GetAbortExecute())
 
-    def _set_units(self, output: vtkImageData) -> None:
-        for field in self._model.fields:
-            array = output.GetPointData().GetAbstractArray(field.name)
-            if array is not None and field.units:
-                array.GetInformation().Set(array.UNITS_LABEL(), field.units)
-
     # The model and what is made of it.
 
     def _load(self) -> None:
         """Read the file if it is not the one that was read last."""
         from hyperinr.filters.choices import output_grid
+        from hyperinr.filters.frames import Frames
         from hyperinr_core import hinr
         from hyperinr_core.errors import FormatError
 
@@ -191,8 +228,10 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         stamp = _stamp(self._file_name)
         if stamp is None or stamp != self._stamp:
             self._model = self._stamp = None
+            self._frames = None
             self._model = hinr.load(self._file_name)
             self._stamp = stamp
+            self._frames = Frames(self._cache_megabytes << 20)
             self._said.clear()
             self._list_fields()
         self._output_grid = output_grid(self._model.grid, self._dims)
@@ -272,6 +311,16 @@ def _modifier(source: HyperINRSource):
             reference().Modified()
 
     return modified
+
+
+def _n_ranks() -> int:
+    """Processes of this server; one where VTK has no word for it."""
+    try:
+        from vtkmodules.vtkParallelCore import vtkMultiProcessController
+    except ImportError:
+        return 1
+    controller = vtkMultiProcessController.GetGlobalController()
+    return controller.GetNumberOfProcesses() if controller is not None else 1
 
 
 def _stamp(path: str) -> tuple[str, int, int] | None:

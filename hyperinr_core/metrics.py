@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperinr_core.errors import DataError, HyperINRError
+from hyperinr_core.errors import DataError
 
 #: dB. Stands for a perfect match where infinity cannot be written; float32 resolves no better.
 PSNR_CAP = 150.0
 
-#: Points along an axis of scikit-image's sliding window.
-SSIM_WINDOW = 7
+#: Points along an axis of the sliding window, and the two constants that keep flat places finite.
+SSIM_WINDOW, SSIM_K1, SSIM_K2 = 7, 0.01, 0.03
 
 
 def psnr(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]) -> float:
@@ -28,9 +28,10 @@ def psnr(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
 
 
 def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]) -> float:
-    """Structural similarity, at most 1: scikit-image's, with a uniform window of 7 points along every axis.
+    """Structural similarity, at most 1 (Wang et al. 2004), with a uniform window of 7 points along every axis.
 
-    The window shrinks to the largest odd number of points that the shortest axis has; axes of one point are dropped.
+    Equal to scikit-image's `structural_similarity`, which ParaView's Python may lack. The window shrinks to the largest odd
+    number of points that the shortest axis has; axes of one point are dropped.
 
     Parameters
     ----------
@@ -40,19 +41,30 @@ def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     _check_shapes(values, truth)
     if np.ndim(truth) == 4:
         return float(np.mean([ssim(values[..., c], truth[..., c], value_range) for c in range(truth.shape[-1])]))
-    try:  # here: half a second that PSNR alone must not pay
-        from skimage.metrics import structural_similarity
-    except ImportError:
-        raise HyperINRError("SSIM needs scikit-image, which is not installed; run `pip install scikit-image`") from None
-
     scale = np.float32(1 / span(value_range))
     values, truth = (np.atleast_1d(np.squeeze(array)).astype(np.float32) * scale for array in (values, truth))
     shortest = min(truth.shape)
     window = min(SSIM_WINDOW, shortest if shortest % 2 else shortest - 1)
-    # the sample covariance divides by the window's points less one
-    return float(
-        structural_similarity(values, truth, data_range=1.0, win_size=window, use_sample_covariance=window > 1)
-    )
+    return float(np.mean(_similarity(values, truth, window), dtype=np.float64))
+
+
+def _similarity(x: np.ndarray, y: np.ndarray, window: int) -> np.ndarray:
+    """SSIM of every window that lies inside, of arrays whose range is 1."""
+    from scipy.ndimage import uniform_filter
+
+    inside = (slice(window // 2, None if window < 3 else -(window // 2)),) * x.ndim
+
+    def mean(array: np.ndarray) -> np.ndarray:
+        return uniform_filter(array, window)[inside]
+
+    mean_x, mean_y = mean(x), mean(y)
+    n_points = window**x.ndim
+    sample = n_points / max(n_points - 1, 1)  # the sample covariance divides by the window's points less one
+    variances = sample * (mean(x * x) - mean_x * mean_x + mean(y * y) - mean_y * mean_y)
+    covariance = sample * (mean(x * y) - mean_x * mean_y)
+    c1, c2 = SSIM_K1**2, SSIM_K2**2
+    alike = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return alike / ((mean_x * mean_x + mean_y * mean_y + c1) * (variances + c2))
 
 
 def span(value_range: tuple[float, float]) -> float:

@@ -14,9 +14,8 @@ LIBRARIES = {"numpy", "scipy", "safetensors"}
 #: folder or file -> packages it may import besides the standard library; the most specific entry holds
 FLOORS = {
     "hyperinr_core": LIBRARIES | {"hyperinr_core"},
-    "hyperinr_core/metrics.py": LIBRARIES | {"hyperinr_core", "skimage"},
     "hyperinr_core/backends/torch.py": LIBRARIES | {"hyperinr_core", "torch"},
-    "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "skimage"},
+    "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch"},
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules", "netCDF4"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},

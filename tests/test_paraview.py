@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -16,11 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gui import gui, shows_something, view_of
 from models import random_model
 
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
 from hyperinr_core.volume import Field, Parameter
+
+__all__ = ["gui"]  # the fixture
 
 SCRIPTS = Path(__file__).parent / "paraview_scripts"
 FIELDS = (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"), Field("velocity", 3, ((0.0, 1.0),) * 3))
@@ -240,35 +242,6 @@ def test_doctor_fails_without_pvpython(tmp_path):
 # The GUI
 
 
-@pytest.fixture
-def gui(tmp_path):
-    """A function that starts ParaView through `hyperinr paraview` on a screen of its own, and a function that looks."""
-    settings = tmp_path / ".config" / "ParaView"
-    settings.mkdir(parents=True)
-    (settings / "ParaView5.11.0.ini").write_text("[General]\nGeneralSettings.ShowWelcomeDialog=false\n")
-    (settings / "ParaView-UserSettings.json").write_text('{"settings": {"GeneralSettings": {"AutoApply": 1}}}')
-    processes = []
-
-    def start(path):
-        command = [sys.executable, "-m", "hyperinr.plugin.cli", "paraview", str(path)]
-        screen = ["xvfb-run", "-a", "-s", f"-screen 0 1280x1024x24 -noreset -fbdir {tmp_path}"]
-        with open(tmp_path / "messages.txt", "w") as messages:
-            process = subprocess.Popen(
-                [*screen, *command],
-                env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)},
-                stdout=messages,
-                stderr=messages,
-                start_new_session=True,
-            )
-        processes.append(process)
-        return process, lambda: framebuffer(tmp_path / "Xvfb_screen0")
-
-    yield start
-    for process in processes:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 def picture(path):
     from PIL import Image
 
@@ -276,53 +249,15 @@ def picture(path):
         return np.asarray(image.convert("RGB"))
 
 
-def framebuffer(path):
-    """(rows, columns, 3) uint8 what Xvfb shows, from the .xwd file that it keeps; None before there is one."""
-    data = path.read_bytes() if path.is_file() else b""
-    if len(data) < 100:
-        return None
-    header = np.frombuffer(data, ">u4", 25)
-    columns, rows, line = header[4], header[5], header[12]
-    start = header[0] + 12 * header[19]
-    if len(data) < start + rows * line:
-        return None
-    pixels = np.frombuffer(data, np.uint8, rows * line, start).reshape(rows, line)[:, : 4 * columns]
-    return pixels.reshape(rows, columns, 4)[..., 2::-1]
-
-
-def shows_something(pixels):
-    """Whether a view holds a volume and not one colour: many colours on a good part of it."""
-    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
-    return len(colours) > 100 and counts.max() < 0.97 * counts.sum()
-
-
-def wait_for(process, look, condition, seconds=90):
-    """The first screen that meets a condition; fails when ParaView ends or time runs out."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "ParaView ended"
-        pixels = look()
-        if pixels is not None and condition(pixels):
-            return pixels
-        time.sleep(0.3)
-    raise AssertionError("ParaView did not show what it should")
-
-
-def view_of(pixels):
-    """The render view's part of the screen, where no toolbar, panel or legend is."""
-    return pixels[260:680, 360:980]
-
-
 def test_gui_opens_a_model_and_shows_its_volume(gui, folder):
-    process, look = gui(folder / "volume.hinr")
-    pixels = wait_for(process, look, lambda pixels: shows_something(view_of(pixels)))
-    assert shows_something(view_of(pixels))
+    window = gui(folder / "volume.hinr", apply=True)
+    window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
     time.sleep(1)
-    assert process.poll() is None
+    assert window.process.poll() is None
 
 
-def test_gui_says_what_is_wrong_with_a_broken_file_and_survives(gui, folder, tmp_path):
-    process, look = gui(folder / "truncated.hinr")
-    wait_for(process, look, lambda pixels: "not a whole .hinr file" in (tmp_path / "messages.txt").read_text())
+def test_gui_says_what_is_wrong_with_a_broken_file_and_survives(gui, folder):
+    window = gui(folder / "truncated.hinr", apply=True)
+    window.wait_until(lambda: "not a whole .hinr file" in window.messages(), "an error message")
     time.sleep(2)
-    assert process.poll() is None, "ParaView did not survive a broken file"
+    assert window.process.poll() is None, "ParaView did not survive a broken file"

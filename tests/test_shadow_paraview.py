@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import test_paraview
+from gui import gui, shows_something, view_of
 from models import random_model
-from test_paraview import shows_something, view_of, wait_for
 from test_shadow_filter import light_model
 
 from hyperinr.plugin import launch
@@ -24,7 +23,7 @@ SCRIPT = Path(__file__).parent / "paraview_scripts" / "shadow.py"
 MPI = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"]
 TIMEOUT = 120
 
-gui = test_paraview.gui  # the fixture
+__all__ = ["gui"]  # the fixture
 
 
 @pytest.fixture(scope="module")
@@ -155,9 +154,9 @@ def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
         "simple.ResetCamera(view)\n"
         "simple.Render(view)\n"
     )
-    process, look = gui(f"--script={tmp_path / 'shade.py'}")
-    wait_for(process, look, lambda pixels: shows_something(view_of(pixels)))
-    said = (tmp_path / "messages.txt").read_text()
-    assert process.poll() is None and "Traceback" not in said and "ERR|" not in said, said
+    window = gui(f"--script={tmp_path / 'shade.py'}")
+    window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the shaded volume")
+    said = window.messages()
+    assert window.process.poll() is None and "Traceback" not in said and "ERR|" not in said, said
     for words in ("no HyperINR Shadow; select one", "no active source", "Camera: on", "Camera: off", "shaded already"):
         assert words in said

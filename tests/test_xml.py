@@ -8,12 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hyperinr.filters import shadow, source
+from hyperinr.filters import compare, shadow, source
 from hyperinr.plugin import launch
 
 TREE = ElementTree.parse(launch.plugin_xml())
 PROXIES = TREE.findall(".//ProxyGroup[@name='sources']/SourceProxy")
-SHADOW = TREE.find(".//SourceProxy[@name='HyperINRShadow']")
 PROPERTIES = [item for item in PROXIES[0] if item.tag.endswith("VectorProperty")]
 SETTERS = [item for item in PROPERTIES if item.get("command", "").startswith("Set")]
 KINDS = {"IntVectorProperty": int, "DoubleVectorProperty": float, "StringVectorProperty": str}
@@ -91,12 +90,35 @@ def test_both_readers_claim_hinr_files_and_have_a_representation_of_their_own():
     assert PROXIES[1].get("base_proxyname") == PROXIES[0].get("name")
 
 
-def test_the_shadow_s_commands_and_defaults_are_the_class_s():
-    filter_ = shadow.HyperINRShadow()
+@pytest.mark.parametrize("proxy", PROXIES[:1], ids=name_of)
+def test_every_property_that_is_shown_is_in_one_group_in_the_order_of_use(proxy):
+    groups = {group.get("label"): [item.get("name") for item in group] for group in proxy.findall("PropertyGroup")}
+    assert list(groups) == ["Model", "Parameters", "Fields", "Grid", "Evaluation", "About The Model"]
+    grouped = [name for names in groups.values() for name in names]
+    shown = [item.get("name") for item in PROPERTIES if item.get("panel_visibility") in ("default", "advanced")]
+    assert sorted(grouped) == sorted({*shown, "Fields"}), "a property has no group, or two"
+
+
+def test_everything_is_in_the_menu_hyperinr_and_sources_say_when_they_have_something_new():
+    for proxy in TREE.findall(".//SourceProxy"):
+        assert proxy.find("Hints/ShowInMenu").get("category") == "HyperINR"
+    for proxy in PROXIES:
+        assert proxy.find("Hints/LiveSource").get("interval") == "50"
+        assert class_of(proxy)().GetNeedsUpdate() is False
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "inherited"),
+    [
+        ("HyperINRShadow", shadow.HyperINRShadow, {"SetInputConnection", "SetInputArrayToProcess"}),
+        ("HyperINRCompare", compare.HyperINRCompare, {"SetInputConnection"}),
+    ],
+)
+def test_a_filter_s_commands_and_defaults_are_the_class_s(name, kind, inherited):
+    proxy, filter_ = TREE.find(f".//SourceProxy[@name='{name}']"), kind()
     before = filter_.GetMTime()
-    inherited = {"SetInputConnection", "SetInputArrayToProcess"}
-    commands = {item.get("command"): item for item in SHADOW if item.get("command")}
-    methods = {name for name in vars(shadow.HyperINRShadow) if name.startswith("Set")}
+    commands = {item.get("command"): item for item in proxy if item.get("command")}
+    methods = {name for name in vars(kind) if name.startswith("Set")}
     assert {name for name in commands if name.startswith("Set")} == methods | inherited
     for command, item in commands.items():
         n_arguments = int(item.get("number_of_elements", 1))
@@ -107,7 +129,7 @@ def test_the_shadow_s_commands_and_defaults_are_the_class_s():
         assert item.findtext("Documentation", "").strip(), f"{item.get('name')} has no tooltip"
         text = item.get("default_values")
         if text is not None:
-            kind = KINDS[item.tag]
-            getattr(filter_, command)(*([text] if kind is str else map(kind, text.split())))
+            number = KINDS[item.tag]
+            getattr(filter_, command)(*([text] if number is str else map(number, text.split())))
             assert filter_.GetMTime() == before, f"setting {item.get('name')} to its XML default changed the filter"
-    assert class_of(SHADOW) is shadow.HyperINRShadow
+    assert class_of(proxy) is kind

@@ -233,7 +233,7 @@ def train_shadow(
     identity = {"shadow": shadows.to_dict(), "extinction": hashlib.sha256(truth.tau).hexdigest()}
     trainer = Trainer(
         stream, positions, light_parameters(lights), (FIELD,), config, device, shadows.interpolation,
-        guide_of(truth, shadows), identity,
+        guide=guide_of(truth, shadows), identity=identity,
     )  # fmt: skip
     if path.exists():
         trainer.load_state(path)

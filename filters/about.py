@@ -1,0 +1,79 @@
+"""What a model is, for ParaView's panels: lines of text in the properties, and numbers in the Information panel."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from typing import Any
+
+
+def parameters_of(model: Any) -> str:
+    """Every parameter with its range and how many values of it were trained on."""
+    return "; ".join(_parameter_line(parameter) for parameter in model.parameters)
+
+
+def _parameter_line(parameter: Any) -> str:
+    low, high = parameter.bounds
+    units = f" {parameter.units}" if parameter.units else ""
+    return f"{parameter.name} {low:g} to {high:g}{units}, {len(set(parameter.values))} trained"
+
+
+def fields_of(model: Any) -> str:
+    """Every field with its unit."""
+    return "; ".join(f"{field.name} [{field.units}]" if field.units else field.name for field in model.fields)
+
+
+def quality_of(model: Any) -> str:
+    """Mean PSNR of every field on the training steps; how it does between them only `hyperinr evaluate` can say."""
+    lines = [f"{name} {statistics.fmean(values):.1f} dB" for name, values in _psnr(model)]
+    return f"{', '.join(lines)} PSNR on the training steps" if lines else "not measured"
+
+
+def size_of(model: Any) -> str:
+    """Encoders, numbers and bytes in memory."""
+    n_params = model.encoder_params.size + model.mlp_params.size
+    return f"{len(model.encoder_positions)} encoders, {n_params / 1e6:.2f} M numbers, {_bytes(model) / 1e6:.1f} MB"
+
+
+def _bytes(model: Any) -> int:
+    return model.encoder_params.nbytes + model.mlp_params.nbytes
+
+
+def _psnr(model: Any) -> Iterable[tuple[str, list[float]]]:
+    """Field names and their PSNR in dB on each training step, as far as the file has them."""
+    quality = model.quality.get("training_psnr_db", {})
+    for name, values in quality.items() if isinstance(quality, dict) else ():
+        numbers = [v for v in values if isinstance(v, (int, float))] if isinstance(values, list) else []
+        if numbers:
+            yield str(name), numbers
+
+
+def add_facts(output: Any, model: Any) -> None:
+    """Put the model's numbers into an image's field data, where the Information panel shows their ranges.
+
+    `FIELD range` is the field's over all training data, one pair of numbers a component: what HyperINR Compare
+    measures errors against.
+    """
+    for parameter in model.parameters:
+        _add(output, f"model: training {parameter.name}", sorted(set(parameter.values)) or parameter.bounds)
+    for name, numbers in _psnr(model):
+        _add(output, f"model: training PSNR of {name} (dB)", numbers)
+    _add(output, "model: encoders", [len(model.encoder_positions)])
+    _add(output, "model: size (MB)", [_bytes(model) / 1e6])
+    for field in model.fields:
+        _add(output, range_name(field.name), [limit for pair in field.value_range for limit in pair])
+
+
+def range_name(field: str) -> str:
+    """The field data array that holds a field's value range."""
+    return f"model: range of {field}"
+
+
+def _add(output: Any, name: str, numbers: Iterable[float]) -> None:
+    from vtkmodules.vtkCommonCore import vtkDoubleArray
+
+    array = vtkDoubleArray()
+    array.SetName(name)
+    for number in numbers:
+        array.InsertNextValue(float(number))
+    output.GetFieldData().AddArray(array)

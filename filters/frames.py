@@ -1,0 +1,78 @@
+"""The images that the HyperINR Source shows: one that it had already, a new one, or a coarse one while things move."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from hyperinr.filters.coarse import sample_coarsely
+from hyperinr.filters.image import to_image
+from hyperinr.filters.memory import ImageCache, check_fits
+from hyperinr.filters.motion import Motion
+from hyperinr_core.volume import Extent, Grid
+
+
+class Frame(NamedTuple):
+    """What is to be shown: all that an image depends on besides the model."""
+
+    theta: tuple[float, ...]
+    grid: Grid
+    extent: Extent
+    fields: tuple[str, ...]
+    interpolation: str | None
+    backend: str
+
+
+class Frames:
+    """Makes and keeps the images of one model.
+
+    Parameters
+    ----------
+    n_bytes : most memory for images that were shown.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self.motion = Motion()
+        self.images = ImageCache(n_bytes)
+
+    def image(self, model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
+        """A vtkImageData of the frame.
+
+        Parameters
+        ----------
+        factor : while things move every factor-th point along each axis is sampled; 1 always samples all.
+        """
+        if not self.motion.coarse_will_do(frame.theta):
+            factor = 1
+        image = self.images.get(frame)
+        if image is None and factor > 1:
+            image = _sampled(model, frame, factor, progress)
+        elif image is None:
+            start = time.monotonic()
+            image = _sampled(model, frame, 1, progress)
+            self.motion.took(time.monotonic() - start)
+            self.images.put(frame, image)
+        return image
+
+
+def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
+    from hyperinr.filters.about import add_facts
+
+    check_fits(frame.extent, model.n_output_dims)
+    inr = model.generate(frame.theta, frame.backend, frame.interpolation)
+    if factor > 1:
+        values = sample_coarsely(inr, frame.grid, frame.extent, factor, progress)
+    else:
+        values = inr.sample_grid(frame.grid, frame.extent, progress=progress)
+    image = to_image(frame.grid, inr.split(values, frame.fields), frame.extent)
+    _set_units(image, model)
+    add_facts(image, model)
+    return image
+
+
+def _set_units(image: Any, model: Any) -> None:
+    for field in model.fields:
+        array = image.GetPointData().GetAbstractArray(field.name)
+        if array is not None and field.units:
+            array.GetInformation().Set(array.UNITS_LABEL(), field.units)

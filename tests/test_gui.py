@@ -1,0 +1,161 @@
+"""ParaView's window as people use it: open, apply, play, move a slider, change field and grid, save and load again."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from gui import (
+    APPLY,
+    AUTO_APPLY,
+    DIMS_X,
+    FILE,
+    FIRST_MACRO,
+    MACROS,
+    PLAY,
+    SAVE_ANIMATION,
+    SAVE_STATE,
+    SECOND_FIELD,
+    SLIDER,
+    TOOLS,
+    TRACE,
+    differ,
+    gui,
+    shows_something,
+    view_of,
+)
+from models import random_model
+
+from hyperinr.plugin import launch
+from hyperinr_core import hinr
+from hyperinr_core.volume import Field, Parameter
+
+__all__ = ["gui"]  # the fixture
+
+FIELDS = (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"), Field("velocity", 3, ((0.0, 1.0),) * 3))
+PARAMETERS = (
+    Parameter("azimuth", "light_azimuth", (-30.0, 90.0), "deg", (-30.0, 0.0, 30.0, 60.0, 90.0)),
+    Parameter("time", "time", (0.0, 2.0), "s", (0.0, 0.5, 1.0, 1.5, 2.0)),
+    Parameter("exposure", "free", (50.0, 100.0), "", (50.0, 60.0, 70.0, 80.0, 100.0)),
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "lights.hinr"
+    model = random_model((33, 29, 31), fields=FIELDS, parameters=PARAMETERS)
+    model.quality = {"training_psnr_db": {"density": [40.0, 41.0], "velocity": [38.0, 38.5]}}
+    hinr.save(model, path)
+    return path
+
+
+def is_green(pixel):
+    """Whether a button says that it waits to be pressed."""
+    red, green, blue = (int(value) for value in pixel)
+    return green > max(red, blue) + 10
+
+
+def picture(path):
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def test_a_session_from_apply_to_a_saved_state_and_animation(gui, model, tmp_path):
+    window = gui(model)
+    window.settle()
+    window.choose(MACROS, FIRST_MACRO)
+    window.click(APPLY)
+    first = window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
+    window.keep("applied")
+
+    window.click(PLAY)
+    window.wait_until(
+        lambda: [i["coarse"] for i in window.witnessed() if i["time"] == 2.0][-1:] == [False], "the end, full"
+    )
+    played = window.witnessed()
+    assert [image["time"] for image in played] == [0.0, 0.5, 1.0, 1.5, 2.0, 2.0]
+    assert [image["coarse"] for image in played][2:] == [True, True, True, False], "coarse while it plays, full at rest"
+    last = window.wait_for(lambda pixels: differ(view_of(pixels), view_of(first)), "another time")
+    window.keep("played")
+
+    window.click(AUTO_APPLY)
+    window.drag(SLIDER, 12)
+    window.wait_until(lambda: window.witnessed()[-1]["slider"] > 35, "a moved slider")
+    assert not window.witnessed()[-1]["coarse"], "ParaView hands on what a drag ended at"
+    moved = window.wait_for(lambda pixels: differ(view_of(pixels), view_of(last)), "another angle")
+    n_images = len(window.witnessed())
+    for _ in range(40):
+        window.press("Right")
+        if any(image["coarse"] for image in window.witnessed()[n_images:]):
+            break
+        time.sleep(0.1)
+    window.wait_until(lambda: not window.witnessed()[-1]["coarse"], "the full grid at rest")
+    assert any(image["coarse"] for image in window.witnessed()[n_images:]), "no coarse grid while keys move the slider"
+    window.keep("slider")
+
+    window.click(SECOND_FIELD)
+    window.wait_until(lambda: window.witnessed()[-1]["arrays"] == ["density"], "one field")
+    window.write(DIMS_X, "21")
+    window.wait_until(lambda: window.witnessed()[-1]["dims"] == [21, 29, 31], "other dims")
+    window.wait_for(lambda pixels: shows_something(view_of(pixels)) and differ(view_of(pixels), view_of(moved)))
+    angle = window.witnessed()[-1]["slider"]
+
+    window.choose(FILE, SAVE_STATE)
+    window.answer("Save State File", str(tmp_path / "session.pvsm"))
+    window.wait_until((tmp_path / "session.pvsm").is_file, "the state file")
+    n_images = len(window.witnessed())
+    window.choose(FILE, SAVE_ANIMATION)
+    window.answer("Save Animation", str(tmp_path / "film.png"))
+    window.answer("Save Animation Options")
+    window.wait_until(lambda: (tmp_path / "film.0004.png").is_file(), "the last picture of the animation")
+    assert not any(image["coarse"] for image in window.witnessed()[n_images:]), "coarse pictures were saved"
+    pictures = [picture(path) for path in sorted(tmp_path.glob("film.*.png"))]
+    assert len(pictures) == 5 and all(shows_something(item) for item in pictures)
+    assert all(differ(one, other) for one, other in zip(pictures, pictures[1:]))
+    assert "Traceback" not in window.messages() and "ERR|" not in window.messages(), window.messages()
+    window.close()
+    n_images = len(window.witnessed())
+
+    window = gui(f"--state={tmp_path / 'session.pvsm'}")
+    window.settle()
+    window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume of the state")
+    window.keep("state")
+    window.choose(MACROS, FIRST_MACRO)
+    window.click(PLAY)
+    window.wait_until(lambda: len(window.witnessed()) > n_images, "the state playing")
+    found = window.witnessed()[-1]
+    assert (found["arrays"], found["dims"], found["slider"]) == (["density"], [21, 29, 31], angle)
+
+
+def test_a_trace_runs_again_in_pvpython(gui, model, tmp_path):
+    window = gui()
+    window.settle()
+    window.choose(TOOLS, TRACE)
+    window.answer("Trace Options")
+    window.press("ctrl+o")
+    window.answer("Open File", str(model))
+    window.wait_for(lambda pixels: is_green(pixels[APPLY[1] - 8, APPLY[0] - 36]), "a model to apply")
+    window.click(APPLY)
+    window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
+    window.write(DIMS_X, "13")
+    window.click(APPLY)
+    window.wait_for(lambda pixels: not is_green(pixels[APPLY[1] - 8, APPLY[0] - 36]), "nothing more to apply")
+    window.choose(TOOLS, TRACE)
+    window.focus("Script Editor")
+    window.press("ctrl+s")
+    window.answer("Save File", str(tmp_path / "trace.py"))
+    window.wait_until((tmp_path / "trace.py").is_file, "the trace")
+    trace = (tmp_path / "trace.py").read_text()
+    assert "HyperINRSource(" in trace and "Dims = [13, 0, 0]" in trace
+    check = f"""
+from paraview.simple import *
+exec(open({str(tmp_path / "trace.py")!r}).read())
+SaveScreenshot({str(tmp_path / "again.png")!r})
+print("points", GetActiveSource().GetDataInformation().GetNumberOfPoints())
+"""
+    result = launch.run_program(launch.on_display(["pvpython", "-c", check]), 120)
+    assert f"points {13 * 29 * 31}" in result.stdout, result.stderr
+    assert shows_something(picture(tmp_path / "again.png"))
