@@ -34,9 +34,9 @@ def find_python() -> str:
     lacking: dict[str, list[str]] = {}
     for python in dict.fromkeys(_candidates()):
         missing = _missing(python)
-        if not missing:
+        if missing == []:
             return python
-        if missing is not None:
+        if missing:
             lacking[python] = missing
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     if not lacking:
