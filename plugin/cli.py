@@ -14,6 +14,7 @@ from hyperinr_core.errors import HyperINRError
 #: command -> (module, attribute, help line)
 COMMANDS = {
     "train": ("hyperinr.plugin.train", "train", "Train a model from a time series of volumes."),
+    "stop": ("hyperinr.plugin.stop", "stop", "Stop a training that ParaView's Save Data started."),
     "info": ("hyperinr.plugin.model", "info", "Say what a model holds."),
     "sample": ("hyperinr.plugin.model", "sample", "Sample a model into a volume file."),
     "evaluate": ("hyperinr.plugin.evaluate", "evaluate", "Compare a model and interpolation to the true steps."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -28,9 +29,13 @@ class TrainingProgress:
 
 
 @contextlib.contextmanager
-def training_progress() -> Iterator[TrainingProgress]:
-    """Progress as a bar on a terminal, as a line now and then elsewhere."""
-    if sys.stderr.isatty():
+def training_progress(kind: str = "auto") -> Iterator[TrainingProgress]:
+    """Progress as a bar on a terminal, as a line now and then elsewhere; "json": objects for a program, "none": nothing."""
+    if kind == "none":
+        yield TrainingProgress(lambda share, what, text: None)
+    elif kind == "json":
+        yield TrainingProgress(_json_line)
+    elif sys.stderr.isatty():
         with _bar() as show:
             yield TrainingProgress(show)
     else:
@@ -50,6 +55,10 @@ def _bar() -> Iterator[Callable[[float, str, str], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("reading the data", total=1.0, text="")
         yield lambda share, what, text: bar.update(task, completed=share, description=what, text=text)
+
+
+def _json_line(share: float, what: str, text: str) -> None:
+    print(json.dumps({"share": share, "what": what, "text": text}), file=sys.stderr, flush=True)
 
 
 def _lines() -> Callable[[float, str, str], None]:

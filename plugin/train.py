@@ -39,6 +39,14 @@ from hyperinr_core.training.teachers import TEACHERS
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
 @click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz of .raw data.")
 @click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4.")
+@click.option(
+    "--progress",
+    "progress_kind",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "json", "none"]),
+    help="json: one object a line on standard error, for programs.",
+)
 def train(
     series: tuple[str, ...],
     output: Path,
@@ -53,6 +61,7 @@ def train(
     resume: bool,
     dims: tuple[int, int, int] | None,
     dtype: str | None,
+    progress_kind: str,
 ) -> None:
     """Train a model from SERIES: a .pvd, .series, NetCDF, .npy or .raw file, a folder, a pattern or the files of the steps.
 
@@ -74,7 +83,7 @@ def train(
         f"{data.source}: {len(data)} steps of {' x '.join(map(str, data.grid.dims))}, training on {len(chosen)}; "
         f"fields: {', '.join(names)}"
     )
-    model = _train(data.select(chosen), output, names, settings, device, resume)
+    model = _train(data.select(chosen), output, names, settings, device, resume, progress_kind)
     _say_result(model, data, chosen, output)
 
 
@@ -117,14 +126,16 @@ def _random_share(n_steps: int, share: float, seed: int) -> set[int]:
     return set(np.random.default_rng(seed).choice(inner, count, replace=False).tolist())
 
 
-def _train(data: Any, output: Path, names: list[str], settings: Any, device: str, resume: bool) -> Any:
+def _train(
+    data: Any, output: Path, names: list[str], settings: Any, device: str, resume: bool, progress_kind: str
+) -> Any:
     from hyperinr.plugin.progress import training_progress
     from hyperinr_core.training.lesson import Lesson
     from hyperinr_core.training.run import train as run
     from hyperinr_core.training.trainer import Interrupted, choose_device
 
     try:
-        with training_progress() as progress:
+        with training_progress(progress_kind) as progress:
             lesson = Lesson(say_choice, say_base, progress.part)
             return run(data, output, names, settings, choose_device(device), resume, progress, lesson)
     except (Interrupted, KeyboardInterrupt):
