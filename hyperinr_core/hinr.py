@@ -16,6 +16,7 @@ from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import FormatError, HyperINRError
 from hyperinr_core.files import replacing
 from hyperinr_core.hypernet import HyperINR, check_interpolation
+from hyperinr_core.views import angle_columns, lattice, other_columns
 from hyperinr_core.volume import Field, Grid, Parameter
 
 VERSION = 1
@@ -76,6 +77,12 @@ def load(path: str | os.PathLike) -> HyperINR:
         _require(
             (np.diff(positions[:, 0]) > 0).all(), path, "encoder_positions do not increase", "increasing positions"
         )
+    columns = angle_columns([parameter.role for parameter in parts["parameters"]])
+    if columns:
+        try:
+            lattice(positions, other_columns(positions, columns))
+        except HyperINRError as error:
+            raise FormatError(f"{path} cannot be used: {error}; train it again") from None
     return HyperINR(**parts, **tensors)
 
 
