@@ -150,6 +150,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         """Sample exactly the extent that is asked for, at exactly the time that is asked for."""
         from hyperinr.filters.image import to_image
         from hyperinr_core.errors import DataError
+        from hyperinr_core.pictures import is_picture, to_bytes
 
         self._load()
         if self._output_grid != self._published_grid:
@@ -161,6 +162,8 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         interpolation = None if self._interpolation == AS_STORED else self._interpolation
         inr = self._model.generate(theta, self._backend, interpolation)
         values = inr.sample_grid(self._output_grid, extent, progress=self._progress)
+        if is_picture(self._model.grid, self._model.fields):
+            values = to_bytes(values)
         names = [f.name for f in self._model.fields if self._selection.ArrayIsEnabled(f.name)]
         output.ShallowCopy(to_image(self._output_grid, inr.split(values, names), extent))
         self._set_units(output)

@@ -7,17 +7,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.views import angle_columns
+from hyperinr_core.errors import DataError
+from hyperinr_core.views import AZIMUTH, ELEVATIONS, angle_columns
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 #: A field of this name, components and range holds pictures.
 NAMES = {3: "rgb", 4: "rgba"}
 RANGE = (0.0, 255.0)
+
+#: Degrees: azimuths no further apart go all the way round, elevations so near to a pole reach it.
+WIDEST_GAP, NEAR_POLE = 90.0, 20.0
 
 
 @dataclass
@@ -91,11 +93,9 @@ def view_angles(thetas: np.ndarray, roles: Sequence[str]) -> np.ndarray:
 def parameters_of(pictures: VolumeSeries, training: VolumeSeries) -> tuple[Parameter, ...]:
     """A model's parameters: bounds are those of all pictures, values those of the pictures it was trained on.
 
-    An azimuth whose pictures go all the way round answers for the whole circle.
+    Azimuths that go all the way round stand for the whole circle, elevations near a pole for all up to it.
     """
-    bounds = [
-        _bounds(values, role) for values, role in zip(pictures.thetas.T, pictures.roles)
-    ]
+    bounds = [_bounds(values, role) for values, role in zip(pictures.thetas.T, pictures.roles)]
     return tuple(
         Parameter(name, role, limits, pictures.units.get(name, ""), tuple(values.tolist()))
         for name, role, limits, values in zip(pictures.parameters, pictures.roles, bounds, training.thetas.T)
@@ -103,7 +103,15 @@ def parameters_of(pictures: VolumeSeries, training: VolumeSeries) -> tuple[Param
 
 
 def _bounds(values: np.ndarray, role: str) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
+    low, high = float(values.min()), float(values.max())
+    if role == AZIMUTH:
+        around = np.sort(values % 360)
+        if np.diff([*around, around[0] + 360]).max() <= WIDEST_GAP:
+            return (0.0, 360.0) if low >= 0 else (-180.0, 180.0)
+    if role in ELEVATIONS:
+        first, last = (-90.0, 90.0) if role == "view_elevation" else (0.0, 180.0)
+        return (first if low - first <= NEAR_POLE else low), (last if last - high <= NEAR_POLE else high)
+    return low, high
 
 
 @dataclass(frozen=True)

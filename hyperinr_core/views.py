@@ -51,9 +51,7 @@ class ViewSpace:
         self._columns = list(columns)
         self._others = other_columns(positions, columns)
         self._axes, rows_by_place = lattice(positions, self._others)
-        self._layers = {
-            place: Views(positions[rows][:, self._columns], rows) for place, rows in rows_by_place.items()
-        }
+        self._layers = {place: Views(positions[rows][:, self._columns], rows) for place, rows in rows_by_place.items()}
 
     def __call__(self, theta: np.ndarray, kind: str) -> Coefficients:
         """Coefficients for theta (P,); `kind` is barycentric or idw."""
@@ -71,9 +69,7 @@ def other_columns(positions: np.ndarray, columns: tuple[int, int]) -> list[int]:
     return [column for column in range(positions.shape[1]) if column not in columns]
 
 
-def lattice(
-    positions: np.ndarray, others: Sequence[int]
-) -> tuple[list[np.ndarray], dict[tuple[int, ...], np.ndarray]]:
+def lattice(positions: np.ndarray, others: Sequence[int]) -> tuple[list[np.ndarray], dict[tuple[int, ...], np.ndarray]]:
     """Distinct values of each of some parameters of positions (N, P), and the rows at each combination of them.
 
     Raises ParameterError when a combination has no rows.

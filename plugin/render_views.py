@@ -75,14 +75,16 @@ def _isovalue(values: np.ndarray, asked: float | None, middle: float, source: st
     value = middle if asked is None else asked
     low, high = float(values.min()), float(values.max())
     if not low < value < high:
-        raise ParameterError(f"isovalue is {value:g}; expected one between {low:g} and {high:g}, the values of {source}")
+        raise ParameterError(
+            f"isovalue is {value:g}; expected one between {low:g} and {high:g}, the values of {source}"
+        )
     return value
 
 
 def _draw(values: np.ndarray, grid: object, job: dict, output: Path) -> None:
     """Draw into a hidden folder beside the output, which takes its name when all pictures are there."""
-    from hyperinr.filters.image import to_image, write_image
     from hyperinr.filters.cinema import CAMERA_FILE, write_table
+    from hyperinr.filters.image import to_image, write_image
 
     program = launch.find_program("pvpython")
     if not output.absolute().parent.is_dir():
@@ -95,9 +97,7 @@ def _draw(values: np.ndarray, grid: object, job: dict, output: Path) -> None:
         job = {**job, "volume": str(Path(folder) / "volume.vti"), "folder": str(new / "image")}
         (Path(folder) / "job.json").write_text(json.dumps(job))
         command = [program, "-m", "hyperinr.plugin.views_scene", str(Path(folder) / "job.json")]
-        result = launch.run_program(
-            launch.on_display(command), SECONDS_TO_START + SECONDS_PER_VIEW * len(job["views"])
-        )
+        result = launch.run_program(launch.on_display(command), SECONDS_TO_START + SECONDS_PER_VIEW * len(job["views"]))
         files = [f"image/{number:05d}.png" for number in range(len(job["views"]))]
         missing = [name for name in files if not (new / name).is_file()]
         if result.returncode or missing:

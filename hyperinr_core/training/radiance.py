@@ -137,7 +137,9 @@ class RadianceField:
                 high[axis] = min(self.box.high[axis], start + steps[axis] * (int(held[-1]) + 2))
         old, self.box = self.box, Box(tuple(low), tuple(high))
         axes = [
-            torch.from_numpy(2 * (np.linspace(low[a], high[a], n) - old.low[a]) / (old.high[a] - old.low[a]) - 1).float()
+            torch.from_numpy(
+                2 * (np.linspace(low[a], high[a], n) - old.low[a]) / (old.high[a] - old.low[a]) - 1
+            ).float()
             for a, n in enumerate(self.box.dims(longest))
         ]
         z, y, x = torch.meshgrid(*axes[::-1], indexing="ij")
@@ -171,15 +173,19 @@ class RadianceField:
         places = [
             2 * (origins[:, axis] + t * rays[:, axis] - low[axis]) / (high[axis] - low[axis]) - 1 for axis in others
         ]
-        where = torch.from_numpy(np.stack(places, axis=-1)[:, None].astype(np.float32))
-        found = functional.grid_sample(values, where, align_corners=True, padding_mode="zeros")[:, :, 0]
-        inside = (where.abs() <= 1).all(dim=-1)[:, 0]
-        voxels = torch.from_numpy((1 / abs(rays[:, major])).astype(np.float32))  # that a ray crosses from plane to plane
-        depth = functional.softplus(found[:, 0] + SHIFT) * inside * voxels
+        where = torch.from_numpy(np.stack(places, axis=-1).astype(np.float32))
+        inside = (where.abs() <= 1).all(dim=-1)
+        colors = self._background[torch.from_numpy(pixels)]
+        hit = inside.any(dim=0).nonzero()[:, 0]
+        if not len(hit):
+            return colors + 0 * self._grid.sum()
+        found = functional.grid_sample(values, where[:, None, hit], align_corners=True)[:, :, 0]
+        voxels = torch.from_numpy((1 / abs(rays[:, major])).astype(np.float32))[hit]  # crossed from plane to plane
+        depth = functional.softplus(found[:, 0] + SHIFT) * inside[:, hit] * voxels
         clear = torch.exp(-depth.cumsum(dim=0))
         before = torch.cat([torch.ones_like(clear[:1]), clear[:-1]])
-        colors = torch.einsum("pn,pcn->nc", before - clear, found[:, 1:])
-        return colors + clear[-1][:, None] * self._background[torch.from_numpy(pixels)]
+        shown = torch.einsum("pn,pcn->nc", before - clear, found[:, 1:]) + clear[-1][:, None] * colors[hit]
+        return colors.index_copy(0, hit, shown)
 
     def _seen_from(self, eye: np.ndarray, towards: np.ndarray, major: int) -> torch.Tensor:
         """(planes, 1 + C, ., .) density and colour of the voxels as a camera sees them, planes from front to back."""
