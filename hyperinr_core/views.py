@@ -110,7 +110,7 @@ class Views:
     def __init__(self, angles: np.ndarray, rows: np.ndarray | None = None) -> None:
         rows = np.arange(len(angles)) if rows is None else rows
         wrapped = np.stack([angles[:, 0] % 360, angles[:, 1]], axis=1)
-        self._points = np.concatenate([wrapped + [turn, 0] for turn in (0.0, -360.0, 360.0)])
+        self._points = np.concatenate([wrapped + np.array([turn, 0]) for turn in (0.0, -360.0, 360.0)])
         self._rows = np.tile(rows, 3)
         self._n_neighbors = min(N_NEIGHBORS, len(angles))
         self._tree = None
