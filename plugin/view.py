@@ -66,10 +66,10 @@ def _server(drawing: Drawing) -> Any:
     try:
         from trame.app import get_server
         from trame.ui.html import DivLayout
-        from trame.widgets import html
     except ImportError:
         raise HyperINRError("the page needs trame, which is not installed; run `pip install 'hyperinr[view]'`") from None
-    logging.getLogger("wslink").setLevel(logging.ERROR)
+    for name in ("trame", "trame_server", "trame_client", "wslink", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     server = get_server("hyperinr", client_type="vue3")
     server.enable_module(
         {
@@ -87,10 +87,8 @@ def _server(drawing: Drawing) -> Any:
     async def render(values: Any, look: Any) -> dict[str, Any]:
         return await asyncio.get_running_loop().run_in_executor(pool, answer, drawing, values, look)
 
-    with DivLayout(server), html.Div():
-        from trame_client.widgets.core import AbstractElement
-
-        AbstractElement("hyperinr-viewer", attributes={"description": ':description="description"'}, trame_server=server)
+    with DivLayout(server) as layout:
+        layout.root.add_child('<hyperinr-viewer v-if="description" :description="description"></hyperinr-viewer>')
     return server
 
 
