@@ -54,7 +54,9 @@ def step_length(grid: Grid, view: np.ndarray) -> float:
     return abs(grid.spacing[major] / towards[major])
 
 
-def picture(rgba: np.ndarray, grid: Grid, view: np.ndarray, size: int, background: tuple[float, float, float]) -> np.ndarray:
+def picture(
+    rgba: np.ndarray, grid: Grid, view: np.ndarray, size: int, background: tuple[float, float, float]
+) -> np.ndarray:
     """(size, size, 3) uint8, lowest row first, of a volume seen from a view.
 
     Parameters
@@ -87,7 +89,8 @@ def picture(rgba: np.ndarray, grid: Grid, view: np.ndarray, size: int, backgroun
     matrix = scale * np.array([[along_up[1], along_right[1]], [along_up[0], along_right[0]]])
     offset = np.array([base[1], base[0]]) - corner + matrix @ [rows[0] / scale, columns[0] / scale]
     image = np.stack(
-        [affine_transform(flat[..., c], matrix, offset, (size, size), order=1, prefilter=False) for c in range(4)], axis=-1
+        [affine_transform(flat[..., c], matrix, offset, (size, size), order=1, prefilter=False) for c in range(4)],
+        axis=-1,
     )
     shown = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)
     return np.clip(np.rint(255 * shown), 0, 255).astype(np.uint8)

@@ -41,7 +41,9 @@ class Drawing:
     def __init__(self, model: HyperINR, title: str, points: int = MOST_POINTS, backend: str = "auto") -> None:
         self._model, self._title, self._backend = model, title, backend
         self.grid = _coarse(model.grid, points)
-        self.kind = "picture" if is_picture(model.grid, model.fields) else "plane" if self.grid.dims[2] == 1 else "volume"
+        self.kind = (
+            "picture" if is_picture(model.grid, model.fields) else "plane" if self.grid.dims[2] == 1 else "volume"
+        )
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[float, ...], np.ndarray] = OrderedDict()
         if self.kind != "picture":

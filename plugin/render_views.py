@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,8 +10,10 @@ import click
 import numpy as np
 
 from hyperinr.plugin import launch
-from hyperinr_core.errors import BackendError, DataError, ParameterError
+from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.files import new_folder
 from hyperinr_core.transfer import PRESETS
+from hyperinr_core.volume import Grid
 
 #: Seconds that one picture may take, and the start of ParaView besides.
 SECONDS_PER_VIEW, SECONDS_TO_START = 30.0, 120.0
@@ -53,8 +53,6 @@ def render_views(
     from hyperinr.plugin.train_shadow import read_volume
     from hyperinr_core.lights import poisson_lights
 
-    if output.exists():
-        raise DataError(f"{output} is there already; expected a new folder, choose another name or remove it")
     values, grid, source = read_volume(volume, field, None)
     low, high = (float(value) for value in np.percentile(values, [1, 99.8]))
     job = {
@@ -81,31 +79,26 @@ def _isovalue(values: np.ndarray, asked: float | None, middle: float, source: st
     return value
 
 
-def _draw(values: np.ndarray, grid: object, job: dict, output: Path) -> None:
-    """Draw into a hidden folder beside the output, which takes its name when all pictures are there."""
+def _draw(values: np.ndarray, grid: Grid, job: dict, output: Path) -> None:
+    """Draw into a new folder, which takes its name when all pictures are there."""
     from hyperinr.filters.cinema import CAMERA_FILE, write_table
     from hyperinr.filters.image import to_image, write_image
 
     program = launch.find_program("pvpython")
-    if not output.absolute().parent.is_dir():
-        raise DataError(f"{output} is in a folder that is not there; expected one for the database, create it first")
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.absolute().parent) as folder:
-        os.chmod(folder, 0o755)
-        new = Path(folder) / "database"
-        (new / "image").mkdir(parents=True)
-        write_image(Path(folder) / "volume.vti", to_image(grid, {"value": values}))
-        job = {**job, "volume": str(Path(folder) / "volume.vti"), "folder": str(new / "image")}
-        (Path(folder) / "job.json").write_text(json.dumps(job))
-        command = [program, "-m", "hyperinr.plugin.views_scene", str(Path(folder) / "job.json")]
-        result = launch.run_program(launch.on_display(command), SECONDS_TO_START + SECONDS_PER_VIEW * len(job["views"]))
-        files = [f"image/{number:05d}.png" for number in range(len(job["views"]))]
-        missing = [name for name in files if not (new / name).is_file()]
+    files = [f"image/{number:05d}.png" for number in range(len(job["views"]))]
+    with new_folder(output) as folder, tempfile.TemporaryDirectory() as scratch:
+        (folder / "image").mkdir()
+        job = {**job, "volume": f"{scratch}/volume.vti", "folder": str(folder.absolute() / "image")}
+        write_image(job["volume"], to_image(grid, {"value": values}))
+        Path(scratch, "job.json").write_text(json.dumps(job))
+        command = [program, "-m", "hyperinr.plugin.views_scene", f"{scratch}/job.json"]
+        result = launch.run_program(launch.on_display(command), SECONDS_TO_START + SECONDS_PER_VIEW * len(files))
+        missing = [name for name in files if not (folder / name).is_file()]
         if result.returncode or missing:
             said = [line.strip() for line in result.stderr.splitlines() if line.strip()]
             raise BackendError(
                 f"ParaView ended with status {result.returncode} and {len(missing)} pictures missing "
                 f"({said[-1] if said else 'it said nothing'}); run `hyperinr doctor`"
             )
-        write_table(new, ("phi", "theta"), np.array(job["views"]), files)
-        (new / CAMERA_FILE).write_text(json.dumps({"view_angle": job["view_angle"], "turn": 1, "tilt": 1}) + "\n")
-        shutil.move(str(new), output)
+        write_table(folder, ("phi", "theta"), np.array(job["views"]), files)
+        (folder / CAMERA_FILE).write_text(json.dumps({"view_angle": job["view_angle"], "turn": 1, "tilt": 1}) + "\n")

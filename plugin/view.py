@@ -24,9 +24,15 @@ N_THREADS = 2
 
 @click.command()
 @click.argument("model", type=click.Path(dir_okay=False))
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes any that is free.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 lets others look, too.")
-@click.option("--points", default=MOST_POINTS, show_default=True, type=click.IntRange(8, 512), help="Along a volume's axis.")
+@click.option(
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes any that is free."
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 lets others look, too."
+)
+@click.option(
+    "--points", default=MOST_POINTS, show_default=True, type=click.IntRange(8, 512), help="Along a volume's axis."
+)
 @click.option("--open/--no-open", "open_browser", default=False, help="Whether to open a browser on this machine.")
 @click.option("--backend", default="auto", show_default=True)
 def view(model: str, port: int, host: str, points: int, open_browser: bool, backend: str) -> None:
@@ -67,7 +73,9 @@ def _server(drawing: Drawing) -> Any:
         from trame.app import get_server
         from trame.ui.html import DivLayout
     except ImportError:
-        raise HyperINRError("the page needs trame, which is not installed; run `pip install 'hyperinr[view]'`") from None
+        raise HyperINRError(
+            "the page needs trame, which is not installed; run `pip install 'hyperinr[view]'`"
+        ) from None
     for name in ("trame", "trame_server", "trame_client", "wslink", "aiohttp"):
         logging.getLogger(name).setLevel(logging.ERROR)
     server = get_server("hyperinr", client_type="vue3")

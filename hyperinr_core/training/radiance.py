@@ -25,13 +25,13 @@ HALF_BOX = 1.15
 STAGES = ((33, 0.4), (65, 0.3), (97, 0.3))
 
 #: Adam's rates for density and for colour; they fall to a tenth along each stage.
-RATES = (0.5, 0.05)
+RATES = (0.5, 0.02)
 
 #: What is added to the stored density before the softplus, which gives optical depth per voxel: zeros are nearly empty.
 SHIFT = -5.0
 
 #: How much the mean absolute difference of neighbouring voxels counts beside the mean squared error of colours.
-TOTAL_VARIATION = 4e-4
+TOTAL_VARIATION = 2e-3
 SLAB = 8
 
 #: Pixels of a picture that a step looks at, and opacity below which a voxel is empty when the box is drawn tighter.
