@@ -58,6 +58,7 @@ class Frames:
 
 def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
     from hyperinr.filters.about import add_facts
+    from hyperinr_core.pictures import is_picture, to_bytes
 
     check_fits(frame.extent, model.n_output_dims)
     inr = model.generate(frame.theta, frame.backend, frame.interpolation)
@@ -65,6 +66,8 @@ def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], 
         values = sample_coarsely(inr, frame.grid, frame.extent, factor, progress)
     else:
         values = inr.sample_grid(frame.grid, frame.extent, progress=progress)
+    if is_picture(model.grid, model.fields):
+        values = to_bytes(values)
     image = to_image(frame.grid, inr.split(values, frame.fields), frame.extent)
     _set_units(image, model)
     add_facts(image, model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from hyperinr.filters.grids import grid_of
-from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.volume import Extent, Grid
 
@@ -128,6 +128,37 @@ def write_image(path: str | os.PathLike, image: Any) -> None:
         if not written or code or messages:
             reason = vtkErrorCode.GetStringFromErrorCode(code) if code else "; ".join(messages) or "unknown reason"
             raise DataError(f"{path} cannot be written ({reason}); expected room on the disk, nothing was changed")
+
+
+def hdf_writer() -> Callable[[str | os.PathLike, Any], None]:
+    """What writes a vtkImageData as .vtkhdf, all of it or nothing.
+
+    Raises BackendError when this VTK cannot: image data needs 9.5 or newer.
+    """
+    try:
+        from vtkmodules.vtkIOHDF import vtkHDFWriter
+    except ImportError:
+        vtkHDFWriter = None
+    from vtkmodules.vtkCommonCore import vtkVersion
+
+    version = vtkVersion.GetVTKVersion()
+    if vtkHDFWriter is None:
+        raise BackendError(f"VTK {version} cannot write .vtkhdf; expected a newer one, write .pvd here")
+
+    def write(path: str | os.PathLike, image: Any) -> None:
+        with replacing(path) as part:
+            writer = vtkHDFWriter()
+            writer.SetInputData(image)
+            writer.SetFileName(str(part))
+            with captured_messages() as messages:
+                written = writer.Write()
+            if not written or messages or not part.stat().st_size:
+                raise BackendError(
+                    f"VTK {version} cannot write images as .vtkhdf ({'; '.join(messages) or 'it wrote nothing'}); "
+                    "write .pvd here"
+                )
+
+    return write
 
 
 def write_pvd(path: str | os.PathLike, steps: Iterable[tuple[float, str | os.PathLike]]) -> None:

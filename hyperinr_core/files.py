@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,31 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         raise _cannot_write(path, error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its name when the block ends well and vanishes when it does not.
+
+    Raises
+    ------
+    DataError when there is something of that name already, or no room for it.
+    """
+    path = Path(path)
+    if path.exists():
+        raise DataError(f"{path} is there already; expected a new folder, choose another name or remove it")
+    try:
+        part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.absolute().parent))
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        yield part
+        os.chmod(part, 0o777 & ~_umask())
+        os.rename(part, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _flush(path: Path) -> None:

@@ -18,6 +18,7 @@ from hyperinr_core.errors import FormatError, HyperINRError
 from hyperinr_core.files import replacing
 from hyperinr_core.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.hypernet import LIGHT_ROLES, HyperINR, check_interpolation
+from hyperinr_core.views import angle_columns, lattice, other_columns
 from hyperinr_core.volume import Field, Grid, Parameter
 
 VERSION = 1
@@ -88,6 +89,13 @@ def load(path: str | os.PathLike) -> HyperINR:
         extinction = tensors.pop(GUIDE_TENSOR)
         _require((extinction >= 0).all(), path, f"{GUIDE_TENSOR} holds numbers below 0", "none; get the file again")
         parts["guide"] = Guide(extinction, parts["grid"], **parts["guide"])
+    columns = angle_columns([parameter.role for parameter in parts["parameters"]])
+    if columns:
+        try:
+            positions = tensors["encoder_positions"]
+            lattice(positions, other_columns(positions, columns))
+        except HyperINRError as error:
+            raise FormatError(f"{path} cannot be used: {error}; train it again") from None
     return HyperINR(**parts, **tensors)
 
 

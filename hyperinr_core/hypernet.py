@@ -15,6 +15,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.guide import Guide
 from hyperinr_core.inr import INR
 from hyperinr_core.interpolation import ONE_PARAMETER, Coefficients, InverseDistance, LightSphere
+from hyperinr_core.views import ViewSpace, angle_columns
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: A scene parameter as callers write it: a number, a sequence, or values by parameter name.
@@ -59,6 +60,7 @@ class HyperINR:
         self._backends: dict[str, Any] = {}
         self._inverse_distance: InverseDistance | None = None
         self._lights: LightSphere | None = None
+        self._views: ViewSpace | None = None
         check_interpolation(self.interpolation, self._roles)
 
     @property
@@ -122,6 +124,10 @@ class HyperINR:
         if self._roles == LIGHT_ROLES:
             self._lights = self._lights or LightSphere(self.encoder_positions)
             return self._lights.barycentric(theta) if kind == "barycentric" else self._lights.inverse_distance(theta)
+        columns = angle_columns(self._roles)
+        if columns:
+            self._views = self._views or ViewSpace(self.encoder_positions, columns)
+            return self._views(theta, kind)
         if self._inverse_distance is None:
             self._inverse_distance = InverseDistance(self.encoder_positions, self.theta_bounds)
         return self._inverse_distance(theta)
@@ -156,7 +162,8 @@ class HyperINR:
 
 def check_interpolation(kind: str, roles: Sequence[str]) -> None:
     """Raise ParameterError unless encoders in a space of parameters of these roles can be blended this way."""
-    several = ("barycentric", "idw") if tuple(roles) == LIGHT_ROLES else ("idw",)
+    angles = tuple(roles) == LIGHT_ROLES or angle_columns(roles)
+    several = ("barycentric", "idw") if angles else ("idw",)
     allowed = tuple(ONE_PARAMETER) if len(roles) == 1 else several
     if kind not in allowed:
         raise ParameterError(

@@ -40,7 +40,11 @@ def paraview(model: str | None, arguments: tuple[str, ...]) -> None:
         raise BackendError(
             "there is no display (DISPLAY is not set); start ParaView from a desktop, or use `hyperinr render`"
         )
-    os.execve(program, [program, *files, *arguments], {**os.environ, **launch.environment()})
+    environment = {**os.environ, **launch.environment()}
+    if files and _holds_pictures(files[0]):
+        environment["HYPERINR_PICTURES"] = files[0]
+        files = [f"--state={Path(__file__).with_name('picture_state.py')}"]
+    os.execve(program, [program, *files, *arguments], environment)
 
 
 def _first_arguments(model: str | None) -> list[str]:
@@ -50,6 +54,19 @@ def _first_arguments(model: str | None) -> list[str]:
     if not Path(model).is_file():
         raise DataError(f"{model} is not there; expected a .hinr file, check the path")
     return [os.path.abspath(model)]
+
+
+def _holds_pictures(path: str) -> bool:
+    """Whether a file is a model of pictures; what cannot be read gets its error from ParaView's reader."""
+    from hyperinr_core import hinr
+    from hyperinr_core.errors import HyperINRError
+    from hyperinr_core.pictures import is_picture
+
+    try:
+        model = hinr.load(path)
+    except HyperINRError:
+        return False
+    return is_picture(model.grid, model.fields)
 
 
 @click.command()
@@ -94,6 +111,7 @@ def render(
 def _checked(model: str, places: tuple[str, ...], field: str | None) -> dict:
     """What to show, checked here, where an error is one sentence and not a picture of nothing."""
     from hyperinr_core import hinr
+    from hyperinr_core.pictures import is_picture
 
     network = hinr.load(model)
     theta = network.theta(parse_theta(places))
@@ -108,6 +126,7 @@ def _checked(model: str, places: tuple[str, ...], field: str | None) -> dict:
         "time": next((value for is_time, value in timed if is_time), None),
         "sliders": [value for is_time, value in timed if not is_time],
         "flat": network.grid.n_pos_dims == 2,
+        "picture": is_picture(network.grid, network.fields),
     }
 
 

@@ -33,6 +33,10 @@ def show(source, view, job: dict) -> None:
     display = simple.Show(source, view)
     display.SetRepresentationType("Surface" if job["flat"] else "Volume")
     simple.ColorBy(display, ("POINTS", job["field"]))
+    if job["picture"]:
+        display.MapScalars = 0
+        display.Ambient, display.Diffuse = 1.0, 0.0
+        return
     low, high = job["range"]
     colours = simple.GetColorTransferFunction(job["field"])
     colours.ApplyPreset(PRESET, True)

@@ -17,6 +17,8 @@ need xvfb-run xvfb xauth
 need mpirun mpi-default-bin
 need xdotool xdotool
 need g++ g++
+need chromium chromium
+need chromedriver chromium-driver
 /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 
 if ((${#packages[@]})); then
