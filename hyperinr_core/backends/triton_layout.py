@@ -1,0 +1,110 @@
+"""A model's sizes and geometry as the Triton kernels take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperinr_core.config import NetworkConfig
+from hyperinr_core.encoding import HashGrid
+from hyperinr_core.errors import BackendError
+
+#: Least extent of a matrix that a GPU's matrix units multiply.
+TILE = 16
+
+#: Most values per point.
+MAX_OUTPUTS = 16
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Padded sizes of one model.
+
+    Attributes
+    ----------
+    n_levels, n_features, n_dims, n_hidden : as configured.
+    levels, inputs, neurons : powers of two that hold the levels, features and neurons.
+    wide : whether places in a table need 64 bits.
+    """
+
+    n_levels: int
+    n_features: int
+    n_dims: int
+    n_hidden: int
+    n_outputs: int
+    levels: int
+    inputs: int
+    neurons: int
+    wide: bool
+    shapes: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, grid: HashGrid, network: NetworkConfig, n_output_dims: int) -> Layout:
+        """The layout of a model; BackendError when it has more outputs than the kernels know."""
+        if not 1 <= n_output_dims <= MAX_OUTPUTS:
+            raise BackendError(
+                f"the GPU kernels have 1 to {MAX_OUTPUTS} outputs, found {n_output_dims}; use backend 'torch'"
+            )
+        config = grid.config
+        n_features = config.n_features_per_level
+        levels = max(_power_of_two(config.n_levels), TILE // n_features)
+        neurons = _power_of_two(network.n_neurons)
+        shapes = tuple(network.layer_shapes(config.n_output_dims, n_output_dims))
+        return cls(config.n_levels, n_features, config.n_pos_dims, network.n_hidden_layers, n_output_dims, levels,
+                   levels * n_features, neurons, grid.n_params >= 2**31, shapes)  # fmt: skip
+
+    @property
+    def padded_shapes(self) -> list[tuple[int, int]]:
+        """(outputs, inputs) of every matrix as the kernels read them."""
+        widths = [self.inputs] + [self.neurons] * self.n_hidden + [TILE]
+        return [(widths[i + 1], widths[i]) for i in range(len(widths) - 1)]
+
+    @property
+    def n_padded_params(self) -> int:
+        """Numbers of all padded matrices."""
+        return sum(rows * columns for rows, columns in self.padded_shapes)
+
+    def places(self) -> np.ndarray:
+        """(W,) int64 where each number of mlp_params lies among those of the padded matrices."""
+        places, start = [], 0
+        for (rows, columns), (padded_rows, padded_columns) in zip(self.shapes, self.padded_shapes):
+            place = np.arange(rows)[:, None] * padded_columns + np.arange(columns)
+            places.append(start + place.ravel())
+            start += padded_rows * padded_columns
+        return np.concatenate(places)
+
+    def geometry(self, grid: HashGrid) -> tuple[np.ndarray, np.ndarray]:
+        """(levels,) float32 scales, and (5, levels) int32 offsets, sizes, strides in y and z, and whether hashed."""
+        scales, numbers = np.zeros(self.levels, np.float32), np.ones((5, self.levels), np.int64)
+        n = self.n_levels
+        scales[:n] = grid.scales
+        numbers[0] = 0
+        numbers[:, :n] = [
+            grid.offsets[:-1],
+            np.diff(grid.offsets),
+            # a hashed level has no dense index: its strides are unused and may not fit
+            np.where(grid.hashed, 0, grid.resolutions),
+            np.where(grid.hashed, 0, grid.resolutions**2),
+            grid.hashed,
+        ]
+        return scales, numbers.astype(np.int32)
+
+    def sizes(self) -> dict[str, Any]:
+        """The compile-time arguments of the kernels."""
+        return {
+            "N_LEVELS": self.n_levels,
+            "L": self.levels,
+            "F": self.n_features,
+            "D": self.n_dims,
+            "IN": self.inputs,
+            "N": self.neurons,
+            "C": TILE,
+            "N_HIDDEN": self.n_hidden,
+            "WIDE": self.wide,
+        }
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()
