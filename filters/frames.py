@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from hyperinr.filters.about import add_facts
 from hyperinr.filters.coarse import sample_coarsely
 from hyperinr.filters.image import to_image
 from hyperinr.filters.memory import ImageCache, check_fits
@@ -57,8 +58,6 @@ class Frames:
 
 
 def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
-    from hyperinr.filters.about import add_facts
-
     check_fits(frame.extent, model.n_output_dims)
     inr = model.generate(frame.theta, frame.backend, frame.interpolation)
     if factor > 1:
