@@ -22,14 +22,14 @@ def main(model: str, state: str) -> None:
     state = os.path.abspath(state)
     os.chdir(Path(model).resolve().parent)
     source = simple.OpenDataFile(Path(model).name)
+    simple.RenameSource(Path(model).name, source)
     view = simple.GetActiveViewOrCreate("RenderView")
     view.ViewSize = [800, 600]
     scene = simple.GetAnimationScene()
     scene.UpdateAnimationUsingDataTimeSteps()
     scene.PlayMode, scene.NumberOfFrames = "Sequence", N_FRAMES
     show(source, view)
-    clock = simple.AnnotateTimeFilter(source, Format="time {time:.3f}")
-    simple.Show(clock, view)
+    simple.Show(simple.AnnotateTimeFilter(source, Format="time {time:.3f}", registrationName="time"), view)
     view.CameraPosition, view.CameraViewUp = [1.5, -2.6, 1.5], [0.0, 0.0, 1.0]
     simple.ResetCamera(view)
     simple.Render(view)

@@ -25,14 +25,12 @@ def fields_of(model: Any) -> str:
 
 def quality_of(model: Any) -> str:
     """Mean PSNR of every field on the training steps; how it does between them only `hyperinr evaluate` can say."""
-    lines = [f"{name} {statistics.fmean(values):.1f} dB" for name, values in _psnr(model)]
-    return f"{', '.join(lines)} PSNR on the training steps" if lines else "not measured"
+    return ", ".join(f"{name} {statistics.fmean(values):.1f} dB" for name, values in _psnr(model)) or "not measured"
 
 
 def size_of(model: Any) -> str:
-    """Encoders, numbers and bytes in memory."""
-    n_params = model.encoder_params.size + model.mlp_params.size
-    return f"{len(model.encoder_positions)} encoders, {n_params / 1e6:.2f} M numbers, {_bytes(model) / 1e6:.1f} MB"
+    """Encoders, and bytes in memory."""
+    return f"{len(model.encoder_positions)} encoders, {_bytes(model) / 1e6:.1f} MB"
 
 
 def _bytes(model: Any) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from hyperinr.filters.about import add_facts
 from hyperinr.filters.coarse import sample_coarsely
 from hyperinr.filters.image import to_image
 from hyperinr.filters.memory import ImageCache, check_fits
@@ -57,7 +58,6 @@ class Frames:
 
 
 def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
-    from hyperinr.filters.about import add_facts
     from hyperinr_core.pictures import is_picture, to_bytes
 
     check_fits(frame.extent, model.n_output_dims)

@@ -141,7 +141,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         return self._told("quality_of")
 
     def GetModelSize(self) -> str:
-        """Encoders, numbers and memory."""
+        """Encoders and memory."""
         return self._told("size_of")
 
     def _told(self, what: str) -> str:

@@ -22,7 +22,7 @@ SCRIPTS = Path(__file__).parent / "paraview_scripts"
 
 # What is where, in pixels from the upper left.
 FILE, TOOLS, MACROS = (20, 10), (347, 10), (468, 10)
-LOAD_STATE, SAVE_STATE, SAVE_ANIMATION = (74, 111), (74, 137), (90, 290)
+SAVE_STATE, SAVE_ANIMATION = (74, 137), (90, 290)
 TRACE, FIRST_MACRO = (389, 417), (494, 136)
 PLAY, AUTO_APPLY, APPLY = (593, 42), (391, 42), (55, 517)
 SLIDER, SECOND_FIELD, DIMS_X = (143, 726), (20, 877), (136, 948)

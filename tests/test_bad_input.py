@@ -116,7 +116,7 @@ try:
     source = simple.OpenDataFile(sys.argv[2])
     source.UpdatePipeline(0.3)
     print("points", source.GetDataInformation().GetNumberOfPoints())
-except RuntimeError as error:
+except (AttributeError, RuntimeError) as error:
     print("error", error)
 simple.Sphere().UpdatePipeline()
 print("sphere", simple.GetActiveSource().GetDataInformation().GetNumberOfPoints())

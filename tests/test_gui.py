@@ -135,6 +135,7 @@ def test_a_trace_runs_again_in_pvpython(gui, model, tmp_path):
     window.settle()
     window.choose(TOOLS, TRACE)
     window.answer("Trace Options")
+    window.focus("ParaView 5")
     window.press("ctrl+o")
     window.answer("Open File", str(model))
     window.wait_for(lambda pixels: is_green(pixels[APPLY[1] - 8, APPLY[0] - 36]), "a model to apply")

@@ -177,7 +177,8 @@ def test_two_ranks_give_what_one_gives(folder):
     assert parallel["cells"] == serial["cells"] == 23 * 19 * 15
     assert serial["points"] == 24 * 20 * 16 < parallel["points"], "the ranks share a plane of points"
     assert parallel["bounds"] == serial["bounds"]
-    for name in ("volume", "density", "velocity"):
+    assert parallel["compared_cells"] == serial["compared_cells"] == 23 * 19 * 15 and abs(serial["error"]) > 1
+    for name in ("volume", "density", "velocity", "error", "psnr"):
         np.testing.assert_allclose(parallel[name], serial[name], rtol=1e-6)
 
 

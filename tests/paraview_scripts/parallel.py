@@ -13,6 +13,10 @@ info = source.GetDataInformation()
 integral = simple.IntegrateVariables(Input=source)
 integral.UpdatePipeline(0.55)
 sums = servermanager.Fetch(integral)
+other = simple.Calculator(Input=source, ResultArrayName="density", Function="density * 1.1")
+comparison = simple.HyperINRCompare(Truth=source, Model=other)
+errors = simple.IntegrateVariables(Input=comparison)
+errors.UpdatePipeline(0.5)
 report = {
     "ranks": servermanager.vtkProcessModule.GetProcessModule().GetNumberOfLocalPartitions(),
     "cells": info.GetNumberOfCells(),
@@ -20,6 +24,9 @@ report = {
     "bounds": info.GetBounds(),
     "volume": sums.GetCellData().GetArray("Volume").GetValue(0),
     "density": sums.GetPointData().GetArray("density").GetValue(0),
+    "error": servermanager.Fetch(errors).GetPointData().GetArray("density error").GetValue(0),
+    "psnr": comparison.FieldData["density PSNR (dB)"].GetRange(0),
+    "compared_cells": comparison.GetDataInformation().GetNumberOfCells(),
     "velocity": sums.GetPointData().GetArray("velocity").GetTuple(0),
 }
 (folder / f"{name}.json").write_text(json.dumps(report))
