@@ -19,6 +19,9 @@ from hyperinr.filters.reporting import Reporting
 #: The model's name while it is in the making.
 MODEL = "model.hinr"
 
+#: The steps that were pulled.
+SERIES = "series.pvd"
+
 #: Shares of the progress bar: what each part of the work begins and ends at.
 PULLING = "reading step"
 PARTS = {PULLING: (0.0, 0.1), "training": (0.3, 1.0)}
@@ -144,20 +147,17 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def _saved(self, times: list[float], folder: Path) -> Path:
         """The series on disk, one step in memory at a time."""
-        from hyperinr.filters.image import write_image, write_pvd
         from hyperinr.filters.pieces import all_well
+        from hyperinr.filters.recording import Recording
 
-        steps = []
+        recording = Recording(folder / SERIES)
         for number, time in enumerate(times):
             self._look(folder)
             all_well(True)
             self._waiting -= 1
-            image = self._image(time)
-            steps.append((time, f"step_{number:06d}.vti"))
-            write_image(folder / steps[-1][1], self._chosen(image))
-            self._progress(number / len(times), PULLING, f"{number + 1} of {len(times)}")
-        write_pvd(folder / "series.pvd", steps)
-        return folder / "series.pvd"
+            recording.add(time, self._chosen(self._image(time)))
+            self._progress((number + 1) / len(times), PULLING, f"{number + 1} of {len(times)}")
+        return recording.path
 
     def _image(self, time: float) -> vtkImageData | None:
         """The whole image at a time; None on all ranks but the first."""
@@ -203,7 +203,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
         self._say(f"training {name}; `hyperinr stop {name}` ends it")
         said = train(python, series, folder / MODEL, self._options(folder), self._progress, lambda: self._look(folder))
         os.replace(folder / MODEL, name)
-        self._say("\n".join(line for line in said.splitlines() if MODEL not in line and "series.pvd" not in line))
+        self._say("\n".join(line for line in said.splitlines() if MODEL not in line and SERIES not in line))
 
     def _options(self, folder: Path) -> list[str]:
         """What `hyperinr train` is told."""
