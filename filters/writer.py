@@ -93,6 +93,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
     def Write(self) -> int:
         """Pull the steps and train; 1 when the model is there, 0 after an error or a stop that was asked for."""
         self._share, self._last_error = 0.0, None
+        self.SetAbortExecute(0)
         try:
             return int(self._guarded(self._file_name, self._write))
         except KeyboardInterrupt:  # Ctrl-C in pvpython; what was begun is gone by now
@@ -184,17 +185,14 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
             (image.GetPointData(), result.GetPointData()),
             (image.GetCellData(), result.GetCellData()),
         ):
-            for name in self._names():
+            for name in self._fields:
                 if source.GetArray(name) is not None:
                     found += target.AddArray(source.GetArray(name)) >= 0
-        if found < max(len(self._names()), 1):
+        if found < max(len(self._fields), 1):
             raise ParameterError(
-                f"the fields chosen are {', '.join(self._names()) or 'none'}; expected names of the input's arrays"
+                f"the fields chosen are {', '.join(self._fields) or 'none'}; expected names of the input's arrays"
             )
         return result
-
-    def _names(self) -> list[str]:
-        return list(self._fields)
 
     def _train(self, python: str, folder: Path, series: Path) -> None:
         from hyperinr.filters.training_process import train
@@ -208,7 +206,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
     def _options(self, folder: Path) -> list[str]:
         """What `hyperinr train` is told."""
         options = [f"--{name}={value}" for name, value in self._settings.items()] + [f"--seed={self._seed}"]
-        options += [f"--field={name}" for name in self._names() if self._choose_fields]
+        options += [f"--field={name}" for name in self._fields if self._choose_fields]
         if self._samples:
             path = folder / "settings.json"
             path.write_text(json.dumps({"training": {"samples": self._samples}}))

@@ -60,5 +60,6 @@ report["region_density"] = servermanager.Fetch(integral).GetPointData().GetArray
 if name.startswith("server"):
     source.RegionOfInterest = 0
     source.Dims = [9, 8, 7]
-    simple.SaveData(str(folder / f"{name}.hinr"), source, Samples=20000, Teacher="none", Preset="fast")
+    settings = {"ChooseFields": 1, "Fields": ["density"], "Samples": 20000, "Teacher": "none", "Preset": "fast"}
+    simple.SaveData(str(folder / f"{name}.hinr"), source, **settings)
 (folder / f"{name}.json").write_text(json.dumps(report))
