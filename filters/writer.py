@@ -19,6 +19,9 @@ from hyperinr.filters.reporting import Reporting
 #: The model's name while it is in the making.
 MODEL = "model.hinr"
 
+#: The steps that were pulled.
+SERIES = "series.pvd"
+
 #: Shares of the progress bar: what each part of the work begins and ends at.
 PULLING = "reading step"
 PARTS = {PULLING: (0.0, 0.1), "training": (0.3, 1.0)}
@@ -90,6 +93,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
     def Write(self) -> int:
         """Pull the steps and train; 1 when the model is there, 0 after an error or a stop that was asked for."""
         self._share, self._last_error = 0.0, None
+        self.SetAbortExecute(0)
         try:
             return int(self._guarded(self._file_name, self._write))
         except KeyboardInterrupt:  # Ctrl-C in pvpython; what was begun is gone by now
@@ -144,20 +148,17 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def _saved(self, times: list[float], folder: Path) -> Path:
         """The series on disk, one step in memory at a time."""
-        from hyperinr.filters.image import write_image, write_pvd
         from hyperinr.filters.pieces import all_well
+        from hyperinr.filters.recording import Recording
 
-        steps = []
+        recording = Recording(folder / SERIES)
         for number, time in enumerate(times):
             self._look(folder)
             all_well(True)
             self._waiting -= 1
-            image = self._image(time)
-            steps.append((time, f"step_{number:06d}.vti"))
-            write_image(folder / steps[-1][1], self._chosen(image))
-            self._progress(number / len(times), PULLING, f"{number + 1} of {len(times)}")
-        write_pvd(folder / "series.pvd", steps)
-        return folder / "series.pvd"
+            recording.add(time, self._chosen(self._image(time)))
+            self._progress((number + 1) / len(times), PULLING, f"{number + 1} of {len(times)}")
+        return recording.path
 
     def _image(self, time: float) -> vtkImageData | None:
         """The whole image at a time; None on all ranks but the first."""
@@ -184,17 +185,14 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
             (image.GetPointData(), result.GetPointData()),
             (image.GetCellData(), result.GetCellData()),
         ):
-            for name in self._names():
+            for name in self._fields:
                 if source.GetArray(name) is not None:
                     found += target.AddArray(source.GetArray(name)) >= 0
-        if found < max(len(self._names()), 1):
+        if found < max(len(self._fields), 1):
             raise ParameterError(
-                f"the fields chosen are {', '.join(self._names()) or 'none'}; expected names of the input's arrays"
+                f"the fields chosen are {', '.join(self._fields) or 'none'}; expected names of the input's arrays"
             )
         return result
-
-    def _names(self) -> list[str]:
-        return list(self._fields)
 
     def _train(self, python: str, folder: Path, series: Path) -> None:
         from hyperinr.filters.training_process import train
@@ -203,12 +201,12 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
         self._say(f"training {name}; `hyperinr stop {name}` ends it")
         said = train(python, series, folder / MODEL, self._options(folder), self._progress, lambda: self._look(folder))
         os.replace(folder / MODEL, name)
-        self._say("\n".join(line for line in said.splitlines() if MODEL not in line and "series.pvd" not in line))
+        self._say("\n".join(line for line in said.splitlines() if MODEL not in line and SERIES not in line))
 
     def _options(self, folder: Path) -> list[str]:
         """What `hyperinr train` is told."""
         options = [f"--{name}={value}" for name, value in self._settings.items()] + [f"--seed={self._seed}"]
-        options += [f"--field={name}" for name in self._names() if self._choose_fields]
+        options += [f"--field={name}" for name in self._fields if self._choose_fields]
         if self._samples:
             path = folder / "settings.json"
             path.write_text(json.dumps({"training": {"samples": self._samples}}))

@@ -79,12 +79,36 @@ def train(
         settings = with_file(settings, config)
     if seed is not None:
         settings = settings.replace(training={"seed": seed})
-    click.echo(
+    _in_world(data, chosen, output, names, settings, device, resume, progress_kind)
+
+
+def _in_world(
+    data: Any,
+    chosen: list[int],
+    output: Path,
+    names: list[str],
+    settings: Any,
+    device: str,
+    resume: bool,
+    progress: str,
+) -> None:
+    """Train with all processes that torchrun started, of which the first speaks."""
+    from hyperinr_core.training.distributed import join, leave
+    from hyperinr_core.training.trainer import choose_device
+
+    device = choose_device(device)
+    world = join(device)
+    say = click.echo if world.leads else lambda text: None
+    say(
         f"{data.source}: {len(data)} steps of {' x '.join(map(str, data.grid.dims))}, training on {len(chosen)}; "
         f"fields: {', '.join(names)}"
     )
-    model = _train(data.select(chosen), output, names, settings, device, resume, progress_kind)
-    _say_result(model, data, chosen, output)
+    model = _train(
+        data.select(chosen), output, names, settings, device, resume, progress if world.leads else "none", world
+    )
+    if world.leads:
+        _say_result(model, data, chosen, output)
+    leave()
 
 
 def training_steps(n_steps: int, every: int, holdout: str | None, seed: int) -> list[int]:
@@ -127,19 +151,20 @@ def _random_share(n_steps: int, share: float, seed: int) -> set[int]:
 
 
 def _train(
-    data: Any, output: Path, names: list[str], settings: Any, device: str, resume: bool, progress_kind: str
+    data: Any, output: Path, names: list[str], settings: Any, device: str, resume: bool, progress_kind: str, world: Any
 ) -> Any:
     from hyperinr.plugin.progress import training_progress
     from hyperinr_core.training.lesson import Lesson
     from hyperinr_core.training.run import train as run
-    from hyperinr_core.training.trainer import Interrupted, choose_device
+    from hyperinr_core.training.trainer import Interrupted
 
     try:
         with training_progress(progress_kind) as progress:
             lesson = Lesson(say_choice, say_base, progress.part)
-            return run(data, output, names, settings, choose_device(device), resume, progress, lesson)
+            return run(data, output, names, settings, device, resume, progress, lesson, world)
     except (Interrupted, KeyboardInterrupt):
-        click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
+        if world.leads:
+            click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
         sys.exit(130)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -20,8 +21,11 @@ from hyperinr.filters import interpreter
 from hyperinr.filters.image import array_of, to_image
 from hyperinr.filters.pieces import _merged
 from hyperinr.filters.writer import HyperINRWriter
+from hyperinr.plugin import launch
 from hyperinr.plugin.stop import stop
 from hyperinr_core import hinr
+from hyperinr_core.training.settings import PRESETS
+from hyperinr_core.training.teachers import TEACHERS
 from hyperinr_core.volume import Grid
 
 BLOB = moving_blob(dims=(10, 9, 8), n_steps=5)
@@ -213,3 +217,24 @@ def test_pieces_of_all_ranks_make_the_whole():
     np.testing.assert_array_equal(array_of(image.GetCellData(), "c", (5, 3, 4)), cells)
     with pytest.raises(Exception, match="hold 60% of 'a'"):
         _merged([parts[0]], (0, 4, 0, 3, 2, 6))
+
+
+def test_the_dialog_is_the_class_s():
+    tree = ElementTree.parse(launch.plugin_xml())
+    proxy = tree.find(".//WriterProxy[@name='HyperINRWriter']")
+    assert proxy.get("class") == f"{HyperINRWriter.__module__}.{HyperINRWriter.__name__}"
+    assert proxy.find("Hints/WriterFactory").get("extensions") == "hinr"
+    items = {item.get("name"): item for item in proxy if item.get("command")}
+    setters = {name for name in vars(HyperINRWriter) if name.startswith("Set")} | {"AddField", "SetInputConnection"}
+    assert {item.get("command") for item in items.values()} == setters
+    writer = HyperINRWriter()
+    before = {name: value for name, value in vars(writer).items() if name != "_settings"}, dict(writer._settings)
+    for name, item in items.items():
+        assert item.findtext("Documentation", "").strip(), f"{name} has no tooltip"
+        if item.get("default_values") is not None:
+            kind = str if item.tag == "StringVectorProperty" else int
+            getattr(writer, item.get("command"))(kind(item.get("default_values")))
+    after = {name: value for name, value in vars(writer).items() if name != "_settings"}, writer._settings
+    assert after == before, "a default of the dialog is another than the class's"
+    for name, expected in (("Preset", list(PRESETS)), ("Teacher", ["auto", "none", *TEACHERS])):
+        assert [value.get("value") for value in items[name].findall("StringListDomain/String")] == expected

@@ -19,6 +19,11 @@ need xdotool xdotool
 need g++ g++
 need chromium chromium
 need chromedriver chromium-driver
+need cmake cmake
+# for the compiled plugin; only for the distribution's ParaView, one of your own brings its development files
+if [[ $(command -v pvpython || echo /usr/bin/pvpython) == /usr/bin/pvpython ]] && ! compgen -G "/usr/lib/*/cmake/paraview-*" >/dev/null; then
+    packages+=(paraview-dev python3-dev libutfcpp-dev libdouble-conversion-dev libopenmpi-dev)
+fi
 /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 
 if ((${#packages[@]})); then

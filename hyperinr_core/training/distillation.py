@@ -87,6 +87,10 @@ class DistillationSet:
                 pool.shutdown(cancel_futures=True)
                 raise
 
+    def attach(self) -> None:
+        """Read the volumes that another process's set keeps in the folder."""
+        self._volumes = {name: np.load(path, mmap_mode="r") for name, path in self._paths().items()}
+
     def remove(self) -> None:
         """Delete what was kept on disk."""
         self._volumes.clear()

@@ -15,7 +15,8 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.metrics import psnr
 from hyperinr_core.training.base import residual_series
 from hyperinr_core.training.checkpoint import checkpoint_path
-from hyperinr_core.training.lesson import Lesson, Taught, teach
+from hyperinr_core.training.distributed import World
+from hyperinr_core.training.lesson import Lesson, Taught
 from hyperinr_core.training.placement import place
 from hyperinr_core.training.samples import SampleStream, scan_fields
 from hyperinr_core.training.settings import RunConfig
@@ -38,6 +39,7 @@ def train(
     resume: bool = False,
     progress: Callable[[Report], Any] | None = None,
     lesson: Lesson | None = None,
+    world: World | None = None,
 ) -> HyperINR:
     """Train on every step of a series, and on a teacher's volumes between them, and write the model.
 
@@ -46,24 +48,28 @@ def train(
     names : fields to learn, all of them in one model.
     resume : go on from the checkpoint beside `output` if there is one.
     lesson : hears of the teachers; see `Lesson`.
+    world : the processes that train together, of which the first writes and measures; this one alone when None.
 
     Raises
     ------
     DataError for data that cannot be trained on; ParameterError when an unfinished run would be overwritten; Interrupted
     when the run was stopped, with its checkpoint kept.
     """
-    path = checkpoint_path(output)
+    world, path = world or World(), checkpoint_path(output)
     if path.exists() and not resume:
         raise ParameterError(
             f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
         )
     _check_folder(path)
     fields = scan_fields(series, names, config.training.memory_mb << 20)
-    taught = teach(series, names, config, Path(f"{os.fspath(output)}.teacher"), device, lesson or Lesson())
-    trainer = trainer_for(series, fields, taught, config, device)
-    if path.exists():
+    taught = world.teach(series, names, config, Path(f"{os.fspath(output)}.teacher"), device, lesson or Lesson())
+    trainer = trainer_for(series, fields, taught, config, device, world)
+    if path.exists() and world.leads:
         trainer.load_state(path)
+    trainer.share_state()
     model = trainer.run(path, progress)
+    if not world.leads:
+        return model
     model.provenance = {
         **_provenance(series, config, device, trainer.evaluator.name),
         "teachers": {name: choice.to_dict() for name, choice in taught.choices.items()},
@@ -80,7 +86,12 @@ def train(
 
 
 def trainer_for(
-    series: VolumeSeries, fields: tuple[Field, ...], taught: Taught, config: RunConfig, device: str
+    series: VolumeSeries,
+    fields: tuple[Field, ...],
+    taught: Taught,
+    config: RunConfig,
+    device: str,
+    world: World | None = None,
 ) -> Trainer:
     """A trainer on what was taught about a series of training steps."""
     training, series_drawn, ranges = config.training, taught.series, fields
@@ -100,7 +111,9 @@ def trainer_for(
         taught.weights,
     )
     positions = encoder_positions(series, config)
-    return Trainer(stream, positions, parameters_of(series), fields, config, device, taught.interpolation, taught.base)
+    return Trainer(
+        stream, positions, parameters_of(series), fields, config, device, taught.interpolation, taught.base, world=world
+    )
 
 
 def encoder_positions(series: VolumeSeries, config: RunConfig) -> np.ndarray:

@@ -21,6 +21,7 @@ from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
+from hyperinr_core.training.distributed import World
 from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.torch_evaluator import TorchEvaluator
@@ -62,6 +63,7 @@ class Trainer:
     base : what the model's values are added to; the stream then has the rest.
     guide : computes the guide's level, where the encoding has one.
     identity : what else, besides data and settings, a checkpoint must have been made for.
+    world : the processes that train together; this one alone when None.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class Trainer:
         base: Base | None = None,
         guide: Guide | None = None,
         identity: dict[str, Any] | None = None,
+        world: World | None = None,
     ) -> None:
         self.config = config
+        self.world = world or World()
         self.device = torch.device(device)
         self._stream = stream
         self._digest = checkpoint.fingerprint(stream.series, fields, {**config.to_dict(), **(identity or {})})
@@ -122,9 +126,10 @@ class Trainer:
         with _StopRequest() as stop, _quiet_torch(self.evaluator):
             while self.iteration < self.n_iterations:
                 batch, loss = self.step()
-                if stop.asked or (path and clock.checkpoint_is_due()):
+                asked = self.world.any(stop.asked, self.device)
+                if asked or (path and clock.checkpoint_is_due()):
                     self.save_state(path)
-                if stop.asked:
+                if asked:
                     raise Interrupted()
                 if progress and clock.report_is_due(self.iteration == self.n_iterations):
                     progress(self._report(batch, float(loss), clock))
@@ -142,7 +147,7 @@ class Trainer:
 
     def save_state(self, path: Path | None) -> None:
         """Write everything that `load_state` needs to go on."""
-        if path is None:
+        if path is None or not self.world.leads:
             return
         tensors = {name: tensor.cpu().numpy() for name, tensor in self._moments.items()}
         tensors.update(tables=self._tables.cpu().numpy(), mlp=self._mlp.cpu().numpy(), table_steps=self._table_steps)
@@ -157,16 +162,30 @@ class Trainer:
         for name, target in {**self._moments, "tables": self._tables, "mlp": self._mlp}.items():
             target.copy_(torch.from_numpy(tensors[name]))
 
-    def _learn(self, batch: Batch) -> torch.Tensor:
+    def share_state(self) -> None:
+        """Let every process go on from where the first one is."""
+        if self.world.size == 1:
+            return
+        counts = [self.iteration, int(self._scale.good_steps), *self._table_steps.tolist()]
+        steps = torch.tensor(counts, dtype=torch.int64, device=self.device)
+        scale = torch.tensor([self._scale.value], device=self.device)
+        self.world.same([steps, scale, self._tables, self._mlp, *self._moments.values()])
+        self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
+        self._table_steps, self._scale.value = np.array(table_steps), scale.item()
+
+    def _learn(self, whole: Batch) -> torch.Tensor:
+        batch = self.world.share(whole)
         rows, mixing = self._blending(batch.thetas)
         blended = self._blend(rows, mixing, batch.thetas).detach().requires_grad_()
         mlp = self._mlp.detach().requires_grad_()
         data = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets, batch.weights))
         loss = self.evaluator.loss(blended, mlp, *data, self.config.training.loss)
         (loss * self._scale.value).backward()
+        loss = loss.detach()
+        self.world.mean([mlp.grad, blended.grad, loss], batch.points.shape[1], whole.points.shape[1])
         if self._scale.unscale([mlp, blended]):
             self._optimise(rows, mixing, blended.grad[:, : self._tables.shape[1]], mlp.grad)
-        return loss.detach()
+        return loss
 
     def _blending(self, thetas: np.ndarray) -> tuple[list[int], np.ndarray]:
         """Encoders that take part, and the (S, R) matrix that blends them."""

@@ -1,0 +1,150 @@
+"""Training in several processes, on one machine or many, as `torchrun` starts them.
+
+Every process draws the same batch, evaluates its share of the points, and the gradients are summed over all of them before
+each step: what torch's DistributedDataParallel does for modules, done here by hand because gradients and optimiser are our
+own. All processes take part in the same encoder tables, and only the gradients of those are exchanged. With the same
+batch the result is that of one process, up to the order of summation.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.training.distillation import DistillationSet
+from hyperinr_core.training.lesson import Lesson, Taught, teach
+from hyperinr_core.training.samples import Batch
+from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.volume import VolumeSeries
+
+#: How long the others wait while the first process chooses and fits teachers.
+PATIENCE = timedelta(days=7)
+
+
+class World:
+    """The processes that train one model together; by default this one alone.
+
+    Attributes
+    ----------
+    rank, size : this process's number, and how many there are; number 0 writes the files and speaks.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def share(self, batch: Batch) -> Batch:
+        """This process's points of a batch, as equal in number as can be.
+
+        Raises
+        ------
+        ParameterError when there are fewer points than processes.
+        """
+        n_points = batch.points.shape[1]
+        if n_points < self.size:
+            raise ParameterError(
+                f"batch_points is {n_points} for {self.size} processes; expected at least one point each"
+            )
+        if self.size == 1:
+            return batch
+        mine = slice(self.rank, None, self.size)
+        points, targets = (np.ascontiguousarray(part[:, mine]) for part in (batch.points, batch.targets))
+        return replace(batch, points=points, targets=targets)
+
+    def mean(self, tensors: list[torch.Tensor], n_mine: int, n_all: int) -> None:
+        """Replace means over this process's n_mine points by those over all n_all."""
+        if self.size == 1:
+            return
+        pending = []
+        for tensor in tensors:
+            tensor.mul_(n_mine / n_all)
+            pending.append(dist.all_reduce(tensor, async_op=True))
+        for work in pending:
+            work.wait()
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether the flag is set in one of the processes."""
+        if self.size == 1:
+            return flag
+        count = torch.tensor([float(flag)], device=device)
+        dist.all_reduce(count)
+        return bool(count.item())
+
+    def same(self, tensors: list[torch.Tensor]) -> None:
+        """Give all processes the first one's tensors."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
+    def told(self, thing: Any) -> Any:
+        """What the first process says, in every process."""
+        if self.size == 1:
+            return thing
+        box = [thing]
+        dist.broadcast_object_list(box, 0)
+        return box[0]
+
+    def teach(
+        self, series: VolumeSeries, names: list[str], config: RunConfig, folder: Path, device: str, lesson: Lesson
+    ) -> Taught:
+        """Like `lesson.teach`: the first process does the work, and the others read its volumes from the folder."""
+        if self.size == 1:
+            return teach(series, names, config, folder, device, lesson)
+        config = config.replace(distillation={"storage": "file"})
+        taught = teach(series, names, config, folder, device, lesson) if self.leads else None
+        found = self.told((taught.weights, taught.interpolation, taught.base) if taught else None)
+        if taught:
+            return taught
+        weights, interpolation, base = found
+        if len(weights) == len(series):
+            return Taught(series, np.ones(len(series), bool), weights, interpolation, base)
+        training = config.training
+        distilled = DistillationSet(
+            series, dict.fromkeys(names), config.distillation, folder, training.memory_mb << 20, training.seed
+        )
+        distilled.attach()
+        return Taught(distilled.series, distilled.is_truth, weights, interpolation, base)
+
+
+def join(device: str) -> World:
+    """The world that `torchrun` describes in the environment; this process alone without it.
+
+    Parameters
+    ----------
+    device : "cpu" exchanges with gloo; "cuda" with nccl, each process of a machine on a GPU of its own.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1 or not dist.is_available() or not dist.is_torchelastic_launched():
+        return World()
+    if device == "cuda":
+        local = int(os.environ["LOCAL_RANK"])
+        if local >= torch.cuda.device_count():
+            raise ParameterError(
+                f"process {local} of this machine has no GPU of its own, there are {torch.cuda.device_count()}; "
+                "start torchrun with as many processes, or train with --device cpu"
+            )
+        torch.cuda.set_device(local)
+    else:  # torchrun's processes share the machine's cores
+        n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        os.environ.setdefault("HYPERINR_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // n_local)))
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+    return World(dist.get_rank(), size)
+
+
+def leave() -> None:
+    """End the exchange, when all is written."""
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()

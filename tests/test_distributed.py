@@ -1,0 +1,142 @@
+"""Several processes train one model: the same gradients, the same loss, the same files as one with the same batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from series import moving_blob
+
+from hyperinr_core import hinr
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.training.distributed import World
+from hyperinr_core.training.samples import Batch
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+TRAIN = ["-m", "hyperinr.plugin.cli", "train"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A series, and settings that train in a moment."""
+    folder = tmp_path_factory.mktemp("distributed")
+    blob = moving_blob(n_steps=5)
+    np.save(folder / "blob.npy", np.stack([blob.read(step, ["density"])[..., 0] for step in range(len(blob))]))
+    (folder / "settings.json").write_text(
+        json.dumps(
+            {
+                "encoding": {"n_levels": 4, "n_features_per_level": 2, "log2_hashmap_size": 10},
+                "network": {"n_neurons": 16},
+                # an odd number of points: the processes' shares differ
+                "training": {"samples": 600_000, "batch_steps": 2, "batch_points": 1001},
+            }
+        )
+    )
+    return folder
+
+
+def train(launcher, folder, name, *options):
+    """Train on the series, and the output."""
+    arguments = [folder / "blob.npy", "-o", folder / name, "--config", folder / "settings.json", "--device", "cpu"]
+    command = [*launcher, *TRAIN, *arguments, *options]
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def quality(path) -> float:
+    return float(np.mean(hinr.load(path).quality["training_psnr_db"]["value"]))
+
+
+def test_two_processes_reach_the_loss_of_one(folder):
+    train([sys.executable], folder, "one.hinr", "--teacher", "linear")
+    said = train(TORCHRUN, folder, "two.hinr", "--teacher", "linear")
+    one, two = hinr.load(folder / "one.hinr"), hinr.load(folder / "two.hinr")
+    assert quality(folder / "one.hinr") > 25
+    assert quality(folder / "two.hinr") == pytest.approx(quality(folder / "one.hinr"), abs=0.5)
+    np.testing.assert_array_equal(one.encoder_positions, two.encoder_positions)
+    assert one.provenance == two.provenance and one.interpolation == two.interpolation
+    assert len(two.quality["teacher_psnr_db"]["value"]) == 16
+    assert said.count("Look at it with") == said.count("training on 5") == 1, "only the first process speaks"
+    assert sorted(path.name for path in folder.glob("t*")) == ["two.hinr"], "what the processes shared is gone"
+
+
+GRADIENTS = """
+import sys
+import numpy as np
+from pathlib import Path
+from series import moving_blob
+from test_training import with_training
+from hyperinr_core.training.distributed import join, leave
+from hyperinr_core.training.lesson import Lesson
+from hyperinr_core.training.run import trainer_for
+from hyperinr_core.training.samples import scan_fields
+
+folder = Path(sys.argv[1])
+world, series = join("cpu"), moving_blob()
+config = with_training(batch_points=1001)
+taught = world.teach(series, ["density"], config, folder / "teacher", "cpu", Lesson())
+trainer = trainer_for(series, scan_fields(series, ["density"], 1 << 30), taught, config, "cpu", world)
+if world.rank == 1:
+    trainer._tables.zero_()  # what the first process has is what counts
+trainer.share_state()
+losses = []
+for _ in range(3):
+    losses.append(float(trainer.step()[1]))
+kept = {name: tensor.numpy() for name, tensor in trainer._moments.items()}
+np.savez(folder / f"{world.size}_{world.rank}.npz", losses=losses, mlp=trainer._mlp, tables=trainer._tables, **kept)
+leave()
+"""
+
+
+def test_gradients_and_losses_are_those_of_the_whole_batch(tmp_path):
+    (tmp_path / "script.py").write_text(GRADIENTS)
+    variables = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    for launcher in ([sys.executable], TORCHRUN):
+        command = [*launcher, str(tmp_path / "script.py"), str(tmp_path)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables)
+        assert result.returncode == 0, result.stderr
+    one, first, second = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("1_0", "2_0", "2_1"))
+    for name, expected in one.items():
+        np.testing.assert_array_equal(first[name], second[name], err_msg=f"the processes drift apart in {name}")
+        if name.endswith("_m"):  # Adam's mean of the gradients; the parameters themselves hide their size
+            scale = abs(expected).max()
+            assert scale > 0
+            np.testing.assert_allclose(first[name] / scale, expected / scale, atol=1e-3, err_msg=name)
+    np.testing.assert_allclose(first["losses"], one["losses"], rtol=1e-4)
+
+
+def test_stopping_keeps_one_checkpoint_and_resume_goes_on(folder):
+    settings = json.loads((folder / "settings.json").read_text())
+    settings["training"]["samples"] = 6_000_000
+    (folder / "long.json").write_text(json.dumps(settings))
+    arguments = [folder / "blob.npy", "-o", folder / "cut.hinr", "--config", folder / "long.json", "--teacher", "none"]
+    command = [str(word) for word in (*TORCHRUN, *TRAIN, *arguments, "--device", "cpu", "--progress", "json")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        for line in process.stderr:
+            if '"training"' in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        assert process.wait(60) != 0
+    assert sorted(path.name for path in folder.glob("cut*")) == ["cut.hinr.checkpoint"]
+    result = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    first = next(json.loads(line) for line in result.stderr.splitlines() if '"training"' in line)
+    assert first["share"] > 0.01
+    assert sorted(path.name for path in folder.glob("cut*")) == ["cut.hinr"]
+
+
+def test_shares_are_the_batch_and_a_process_without_points_is_an_error():
+    batch = Batch(np.zeros((2, 1)), np.random.rand(2, 7, 3), np.random.rand(2, 7, 1), np.ones(2))
+    parts = [World(rank, 3).share(batch) for rank in range(3)]
+    assert [part.points.shape[1] for part in parts] == [3, 2, 2]
+    together = np.concatenate([part.targets.reshape(2, -1) for part in parts], axis=1)
+    np.testing.assert_array_equal(np.sort(together), np.sort(batch.targets[..., 0]))
+    with pytest.raises(ParameterError, match="batch_points is 7 for 8 processes"):
+        World(0, 8).share(batch)
