@@ -107,10 +107,10 @@ def test_what_is_no_picture_is_refused(tmp_path):
     folder = database(tmp_path / "a", "time,FILE\n0,a.png\n1,b.png\n", GOOD)
     whole = (folder / "b.png").read_bytes()
     (folder / "b.png").write_bytes(b"nothing")
-    with pytest.raises(DataError, match="b.png is no picture"):
+    with pytest.raises(DataError, match=r"b\.png is no picture"):
         open_pictures(folder)
     (folder / "b.png").write_bytes(whole[: len(whole) - 30])
-    with pytest.raises(DataError, match="b.png is no whole picture"):
+    with pytest.raises(DataError, match=r"b\.png is no whole picture"):
         open_pictures(folder).picture(1)
     with pytest.raises(DataError, match="is not there; expected a Cinema database"):
         open_pictures(tmp_path / "none")
@@ -126,7 +126,7 @@ def test_camera_files(tmp_path):
         with pytest.raises(DataError, match="is no camera file"):
             read_optics(path)
     path.write_text('{"view_angle": 190}')
-    with pytest.raises(DataError, match="expected 0 .parallel. to 170"):
+    with pytest.raises(DataError, match=r"expected 0 .parallel. to 170"):
         read_optics(path)
 
 

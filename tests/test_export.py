@@ -98,7 +98,7 @@ def test_models_of_the_wrong_kind(pictures, volume, tmp_path):
     ):
         with pytest.raises(HyperINRError, match=message):
             call(command, model, *arguments, "-o", tmp_path / "x.pvd")
-    with pytest.raises(ParameterError, match="ends in .pvd or .vtkhdf"):
+    with pytest.raises(ParameterError, match=r"ends in .pvd or .vtkhdf"):
         call(export, volume, "--times", "0", "-o", tmp_path / "x.vti")
     assert {path.name for path in tmp_path.iterdir()} == {"m.hinr", "p.hinr"}
 

@@ -21,9 +21,8 @@ def call(*arguments):
 def volume(tmp_path_factory):
     """A ball off the middle of an otherwise empty box; a speck in the opposite corner keeps the box's size."""
     z, y, x = np.meshgrid(*[np.linspace(-1, 1, 24)] * 3, indexing="ij")
-    ball = np.exp(-8 * ((x - 0.5) ** 2 + y**2 + (z - 0.3) ** 2)) + np.exp(
-        -400 * ((x + 0.8) ** 2 + (y + 0.8) ** 2 + (z + 0.8) ** 2)
-    )
+    speck = np.exp(-400 * ((x + 0.8) ** 2 + (y + 0.8) ** 2 + (z + 0.8) ** 2))
+    ball = np.exp(-8 * ((x - 0.5) ** 2 + y**2 + (z - 0.3) ** 2)) + speck
     path = tmp_path_factory.mktemp("volume") / "ball.npy"
     np.save(path, ball.astype(np.float32))
     return path

@@ -1,4 +1,4 @@
-"""The page of `hyperinr view`, in real headless Chromium: sliders are moved, pictures change, browsers do not disturb each other."""
+"""The page of `hyperinr view`, in real headless Chromium: sliders move, pictures change, each browser for itself."""
 
 from __future__ import annotations
 
