@@ -56,12 +56,12 @@ def open_pictures(path: str | os.PathLike, roles: dict[str, str] | None = None) 
 
 def read_picture(path: Path, n_components: int | None = None) -> np.ndarray:
     """(ny, nx, C) uint8 with the lowest row first; C is 3, or 4 where there is transparency, unless told."""
-    image = _opened(path)
-    mode = {3: "RGB", 4: "RGBA"}[n_components or _components(image)]
-    try:
-        return np.array(image.convert(mode))[::-1]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path} is no whole picture ({error}); expected a PNG or JPEG file, get it again") from error
+    with _opened(path) as image:
+        mode = {3: "RGB", 4: "RGBA"}[n_components or _components(image)]
+        try:
+            return np.array(image.convert(mode))[::-1]
+        except (OSError, ValueError, SyntaxError) as error:
+            raise DataError(f"{path} is no whole picture ({error}); expected a PNG or JPEG file, get it again") from error
 
 
 def write_picture(path: str | os.PathLike, pixels: np.ndarray, quality: int = 90) -> None:
@@ -191,10 +191,9 @@ def _common_size(table: Path, files: Sequence[Path]) -> tuple[tuple[int, int], i
     first = None
     n_components = 3
     for file in files:
-        image = _opened(file)
-        first = first or image.size
-        n_components = max(n_components, _components(image))
-        image.close()
+        with _opened(file) as image:
+            first = first or image.size
+            n_components = max(n_components, _components(image))
         if image.size != first:
             raise DataError(
                 f"{file} has {image.size[0]} x {image.size[1]} pixels, {files[0]} has {first[0]} x {first[1]}; "

@@ -45,7 +45,8 @@ class Ramp:
 
     def index(self, values: np.ndarray) -> np.ndarray:
         """(...) rows of the tables for scalars (...)."""
-        return np.clip((values - np.float32(self._low)) * np.float32(self._scale), 0, self.N - 1).astype(np.int16)
+        places = (values - np.float32(self._low)) * np.float32(self._scale) + np.float32(0.5)
+        return np.clip(places, 0, self.N - 1).astype(np.int16)
 
 
 def step_length(grid: Grid, view: np.ndarray) -> float:

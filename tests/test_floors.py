@@ -17,13 +17,17 @@ FLOORS = {
     "hyperinr_core/backends/torch.py": LIBRARIES | {"hyperinr_core", "torch"},
     "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch"},
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules", "netCDF4"},
+    "filters/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
+    "plugin/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
     "plugin/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
     # these run inside pvpython, started by hyperinr render and hyperinr doctor
     "plugin/shading.py": {"paraview"},
     "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.plugin"},
+    "plugin/views_scene.py": {"paraview", "hyperinr_core"},
+    "plugin/picture_state.py": {"paraview"},
     "plugin/probe.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
 }
 SOURCES = sorted(

@@ -24,6 +24,9 @@ HALF_BOX = 1.15
 #: Voxels along the longest axis of the grids that are fitted one after the other, and the share of the steps of each.
 STAGES = ((33, 0.4), (65, 0.3), (97, 0.3))
 
+#: Most voxels along an axis as a share of the pictures' pixels.
+FINEST = 0.6
+
 #: Adam's rates for density and for colour; they fall to a tenth along each stage.
 RATES = (0.5, 0.02)
 
@@ -93,10 +96,12 @@ class RadianceField:
         rng = np.random.Generator(np.random.Philox(key=[seed, 11]))
         flat = [picture.reshape(-1, self.shape[2]) for picture in pictures]
         done = 0
-        for stage, (longest, share) in enumerate(STAGES):
+        stages = [STAGES[0], *(stage for stage in STAGES[1:] if stage[0] <= FINEST * max(self.shape[:2]))]
+        whole = sum(share for _, share in stages)
+        for stage, (longest, share) in enumerate(stages):
             if stage:
                 self._refine(longest)
-            steps = max(1, round(share * n_steps))
+            steps = max(1, round(share / whole * n_steps))
             for _ in self._stage(views, flat, steps, stage, rng):
                 done += 1
                 progress(min(done / n_steps, 1.0))

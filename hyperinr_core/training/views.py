@@ -40,14 +40,17 @@ from hyperinr_core.training.view_teachers import (
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: Points drawn by each preset, and the settings of the batches that measured best.
-SAMPLES = {"fast": 15_000_000, "default": 60_000_000, "best": 300_000_000}
-BATCH = {"batch_steps": 1, "batch_points": 8192}
+SAMPLES = {"fast": 20_000_000, "default": 100_000_000, "best": 400_000_000}
+BATCH = {"batch_steps": 1, "batch_points": 2400}
+
+#: Levels of an encoder, and the finest one's resolution as a share of the pictures': views blend more than they resolve.
+N_LEVELS, FINEST = 7, 0.5
 
 #: Pixels that a teacher is asked for in each of its pictures, at most.
-ASKED_PIXELS = 16384
+ASKED_PIXELS = 8192
 
 #: Share of the batches that are drawn from the training pictures when there is a teacher.
-TRUTH_SHARE = 0.2
+TRUTH_SHARE = 0.1
 
 #: Distinct values of a parameter besides the view that get encoders of their own; of more, so many even steps do.
 MOST_VALUES, STEPS = 16, 5
@@ -97,7 +100,13 @@ N_ENCODERS = 300
 def views_preset(name: str, grid: Grid) -> RunConfig:
     """The settings of a preset for pictures on a grid."""
     config = preset(name, grid)
-    return config.replace(training={**BATCH, "samples": SAMPLES[name]}, encoders={"poisson": 1.0})
+    base = config.encoding.base_resolution
+    growth = max(FINEST * max(grid.dims) / base, 2.0) ** (1 / (N_LEVELS - 1))
+    return config.replace(
+        encoding={"n_levels": N_LEVELS, "per_level_scale": round(growth, 6)},
+        training={**BATCH, "samples": SAMPLES[name]},
+        encoders={"poisson": 1.0},
+    )
 
 
 @dataclass
