@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -90,14 +91,14 @@ def truth_for(model: HyperINR, values: np.ndarray, path: str) -> tuple[ShadowTru
 
 
 class Interpolation:
-    """Shadow volumes of the training lights, blended by inverse distance on the sphere."""
+    """Shadow volumes of the training lights, blended by inverse distance on the sphere; computed when they are needed."""
 
     def __init__(self, model: HyperINR, truth: ShadowTruth) -> None:
         lights = np.array([parameter.values for parameter in model.parameters]).T
         if not len(lights):
             raise DataError("the model does not say which lights it was trained on; expected one made by train-shadow")
         self._weigh = LightSphere(lights).inverse_distance
-        self._volumes = [twice(truth, light, 2 + 2 * number) for number, light in enumerate(lights)]
+        self._volume = functools.cache(lambda number: twice(truth, lights[number], 2 + 2 * number))
 
     def __call__(self, light: np.ndarray) -> np.ndarray:
         """(nz, ny, nx) for a light (2,)."""
@@ -106,7 +107,7 @@ class Interpolation:
     def twice(self, light: np.ndarray) -> list[np.ndarray]:
         """Two volumes (nz, ny, nx) whose noise is independent."""
         indices, weights = self._weigh(light)
-        parts = [(np.float32(weight), self._volumes[index]) for index, weight in zip(indices, weights)]
+        parts = [(np.float32(weight), self._volume(int(index))) for index, weight in zip(indices, weights)]
         return [sum(weight * volumes[half] for weight, volumes in parts) for half in range(2)]
 
 
