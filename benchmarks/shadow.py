@@ -35,6 +35,9 @@ from hyperinr_core.volume import Grid
 REPEATS = 5
 N_LIGHTS = 9
 
+#: Largest volume, along an axis, that is drawn in ParaView: GlobalIlluminationReach takes minutes for a frame of more.
+MOST_FRAMED = 64
+
 #: Lights of the comparison at equal error, and random paths whose error is scaled.
 N_SCATTERED, FEW_PATHS = 5, 4
 
@@ -228,7 +231,8 @@ def main() -> None:
         rows += answers(options.model, values, grid, function, unit)
     if options.scatter:
         rows += equal_error(options.scatter, values, options.volume)
-    rows += frames(values, grid, options.opacity, unit, options.model)
+    if options.n <= MOST_FRAMED:
+        rows += frames(values, grid, options.opacity, unit, options.model)
     lines = [
         f"# Shadows of {Path(source).name}, {options.n}^3",
         "",

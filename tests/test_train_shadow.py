@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 from hyperinr.filters.image import to_image, write_image
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.evaluate_shadow import Interpolation, compare, truth_for
+from hyperinr.plugin.evaluate_shadow import Interpolation, _score, compare, truth_for, twice
 from hyperinr_core import hinr, lights, shadow
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.interpolation import light_directions
@@ -134,12 +135,26 @@ def test_a_model_of_scattering_learns_the_mean_of_the_noise(tmp_path):
     values = pillars()[:10, :10, :10].copy()
     shadows = ShadowConfig(kind="scatter", lights=4, encoders=40, paths=1)
     model = train_shadow(values, grid, FUNCTION, tmp_path / "s.hinr", shadows, config(), "pillars")
-    truth, _ = truth_for(model, values, "s")
+    truth = dataclasses.replace(truth_for(model, values, "s")[0], n_paths=256)
     noisy = truth_of(values, grid, FUNCTION, shadows)
     for light in poisson_lights(3, 50):
         found = model.generate(light).sample_grid()[..., 0]
         error = np.sqrt(np.mean((found - truth(light)) ** 2))
         assert error < 0.7 * np.sqrt(np.mean((noisy(light) - truth(light)) ** 2))
+
+
+def test_noise_of_the_truth_is_not_in_the_psnr():
+    grid = Grid((16, 16, 16))
+    values = pillars()[:16, :16, :16]
+    few, many = (
+        ShadowTruth(truth_of(values, grid, FUNCTION, ShadowConfig()).tau, grid, "scatter", n_paths=n) for n in (4, 400)
+    )
+    light, shadow_of = np.array([30.0, 60.0]), {}
+    for truth in (few, many):
+        zeros = [np.zeros(grid.shape, np.float32)] * 2
+        shadow_of[truth.n_paths] = _score(zeros, twice(truth, light, 0))["psnr"]
+        assert _score(twice(truth, light, 10), twice(truth, light, 20))["psnr"] > 18 + 5 * (truth.n_paths > 4)
+    assert shadow_of[4] == pytest.approx(shadow_of[400], abs=0.3)
 
 
 def test_a_model_says_what_it_was_made_for(trained):
