@@ -96,8 +96,12 @@ class INR:
             raise ParameterError(f"dims are {grid.dims}; expected nz = 1, since this model is a plane")
         axes = grid.axes(region, self._n_pos_dims)
         n_planes = len(axes[2]) if len(axes) == 3 else 1
-        out = np.empty((n_planes, len(axes[1]), len(axes[0]), len(self._scale)), np.float32)
-        step = max(1, SLAB_POINTS // max(1, out[0].size // len(self._scale)))
+        shape = (n_planes, len(axes[1]), len(axes[0]), len(self._scale))
+        # a GPU writes to memory of its own kind without a detour, and wants large slabs
+        allocate = getattr(self._backend, "empty", None)
+        out = allocate(shape) if allocate else np.empty(shape, np.float32)
+        slab_points = getattr(self._backend, "slab_points", None) or SLAB_POINTS
+        step = max(1, slab_points // max(1, out[0].size // len(self._scale)))
         for start in range(0, n_planes, step):
             stop = min(start + step, n_planes)
             slab_axes = (*axes[:2], axes[2][start:stop]) if len(axes) == 3 else axes

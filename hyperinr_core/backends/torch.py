@@ -6,23 +6,29 @@ import itertools
 
 import numpy as np
 
+from hyperinr_core.backends import cuda
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import PRIMES, HashGrid, hash_grid
+from hyperinr_core.encoding import PRIMES, HashGrid
 from hyperinr_core.errors import BackendError
 
 try:
     import torch
+
+    from hyperinr_core.backends.device import DeviceBackend
 except ImportError as error:
     raise BackendError("the torch backend needs torch, which is not installed here; pip install torch") from error
 
-#: Points evaluated at a time by the backend, so that memory stays bounded.
-CHUNK = 1 << 18
 
+class TorchBackend(DeviceBackend):
+    """Evaluates one model with torch; methods and results as `ReferenceBackend`.
 
-class TorchBackend:
-    """Evaluates one model with torch; methods and results as `ReferenceBackend`."""
+    Encoders stay on the host, and those that take part are brought to the device: a model may be larger than a GPU.
+    """
 
     name = "torch"
+
+    #: Operations one after the other keep all that lies between them: this many points take some hundred megabytes.
+    most_points = 1 << 18
 
     def __init__(
         self,
@@ -32,10 +38,8 @@ class TorchBackend:
         encoder_params: np.ndarray,
         mlp_params: np.ndarray,
     ) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.grid = hash_grid(encoding)
-        self.network = network
-        self.n_output_dims = n_output_dims
+        device = torch.device("cpu" if cuda.obstacle() else "cuda")
+        super().__init__(encoding, network, n_output_dims, device)
         self.encoder_params = encoder_params
         self.mlp_params = torch.from_numpy(np.array(mlp_params, np.float32)).to(self.device)
 
@@ -45,37 +49,9 @@ class TorchBackend:
         table = torch.as_tensor(weights, dtype=torch.float32, device=self.device)[None] @ rows
         return table if guide is None else torch.cat([table, torch.from_numpy(guide).to(self.device)[None]], 1)
 
-    @torch.no_grad()
-    def sample(self, table: torch.Tensor, points: np.ndarray) -> np.ndarray:
-        """Normalised values (B, C) at points (B, D)."""
-        values = np.empty((len(points), self.n_output_dims), np.float32)
-        for start in range(0, len(points), CHUNK):
-            part = torch.from_numpy(points[start : start + CHUNK]).to(self.device)
-            features = encode(self.grid, table, part[None])
-            result = apply_layers(self.network, self.n_output_dims, self.mlp_params, features)
-            values[start : start + CHUNK] = result[0].cpu().numpy()
-        return values
-
-    def sample_grid(
-        self,
-        table: torch.Tensor,
-        axes: tuple[np.ndarray, ...],
-        out: np.ndarray,
-        scale: np.ndarray,
-        offset: np.ndarray,
-    ) -> None:
-        """Values at every combination of the axes' coordinates, into `out`."""
-        row_length = len(axes[0])
-        rows = out.reshape(-1, row_length, self.n_output_dims)
-        others = np.stack([g.ravel() for g in np.meshgrid(*axes[:0:-1], indexing="ij")][::-1], axis=1)
-        step = max(1, CHUNK // row_length)
-        for start in range(0, len(rows), step):
-            part = others[start : start + step]
-            points = np.empty((len(part), row_length, len(axes)), np.float32)
-            points[..., 0] = axes[0]
-            points[..., 1:] = part[:, None]
-            values = self.sample(table, points.reshape(-1, len(axes)))
-            rows[start : start + step] = values.reshape(len(part), row_length, -1) * scale + offset
+    def _evaluate(self, table: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        features = encode(self.grid, table, points[None])
+        return apply_layers(self.network, self.n_output_dims, self.mlp_params, features)[0]
 
 
 def encode(grid: HashGrid, tables: torch.Tensor, points: torch.Tensor) -> torch.Tensor:

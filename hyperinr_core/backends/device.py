@@ -1,0 +1,163 @@
+"""What all backends on torch tensors share: slabs that fit into the device's memory, and the way back to NumPy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.errors import BackendError
+
+logger = logging.getLogger("hyperinr")
+
+#: The fewest points at a time that are worth a try when memory runs out.
+LEAST_POINTS = 1 << 12
+
+
+class DeviceBackend:
+    """A backend whose tables and values are torch tensors; subclasses say what a slab's values are.
+
+    Values go to the host while the next slab is computed. When the device's memory is full, slabs are halved and stay so.
+    """
+
+    name = ""
+
+    #: Points that `INR` asks for at a time: slabs are this class' own business.
+    slab_points = 1 << 25
+
+    #: Points evaluated at a time while there is room.
+    most_points = 1 << 22
+
+    def __init__(
+        self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int, device: torch.device
+    ) -> None:
+        self.device = device
+        self.grid = hash_grid(encoding)
+        self.network = network
+        self.n_output_dims = n_output_dims
+        self._slab = self.most_points
+        self._copier = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        """An array for values: page-locked on a machine with CUDA, where the device writes to it without a detour.
+
+        VTK shares its memory, so that nothing is copied between the device and the image.
+        """
+        if self.device.type == "cuda":
+            try:
+                return torch.empty(shape, dtype=torch.float32, pin_memory=True).numpy()
+            except RuntimeError:  # no more memory may be locked: ordinary memory works too, slower
+                pass
+        return np.empty(shape, np.float32)
+
+    @torch.no_grad()
+    def sample(self, table: torch.Tensor, points: np.ndarray) -> np.ndarray:
+        """Normalised values (B, C) at points (B, D)."""
+        values = self.empty((len(points), self.n_output_dims))
+        source, target = torch.from_numpy(points), torch.from_numpy(values)
+        self._in_slabs(
+            len(points),
+            1,
+            lambda start, stop: self._evaluate(table, source[start:stop].to(self.device)),
+            target,
+        )
+        return values
+
+    @torch.no_grad()
+    def sample_grid(
+        self,
+        table: torch.Tensor,
+        axes: tuple[np.ndarray, ...],
+        out: np.ndarray,
+        scale: np.ndarray,
+        offset: np.ndarray,
+    ) -> None:
+        """Values at every combination of coordinates into `out`; see ReferenceBackend.sample_grid."""
+        n = len(axes[0])
+        rows = torch.from_numpy(out).view(-1, n * self.n_output_dims)
+        numbers = [self._to_device(np.asarray(array, np.float32)) for array in (*axes, scale, offset)]
+        *axes, scale, offset = numbers
+        self._in_slabs(
+            len(rows), n, lambda start, stop: self._evaluate_rows(table, axes, start, stop, scale, offset), rows
+        )
+
+    def _evaluate(self, table: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """(B, C) float32 normalised values at points (B, D) on the device."""
+        raise NotImplementedError
+
+    def _evaluate_rows(
+        self,
+        table: torch.Tensor,
+        axes: list[torch.Tensor],
+        start: int,
+        stop: int,
+        scale: torch.Tensor,
+        offset: torch.Tensor,
+    ) -> torch.Tensor:
+        """Values times scale plus offset of the rows along x from start to stop, counted over y, then z."""
+        row = torch.arange(start, stop, device=self.device)
+        others = [axes[1][row % len(axes[1])], *([axes[2][row // len(axes[1])]] if len(axes) == 3 else [])]
+        shape = (stop - start, len(axes[0]))
+        columns = [axes[0].expand(shape), *(column[:, None].expand(shape) for column in others)]
+        return self._evaluate(table, torch.stack(columns, -1).view(-1, len(axes))) * scale + offset
+
+    def _in_slabs(self, n: int, size: int, run: Callable[[int, int], torch.Tensor], target: torch.Tensor) -> None:
+        """`target[start:stop] = run(start, stop)` for n items of `size` points each, as many at a time as fit."""
+        start = 0
+        while start < n:
+            stop = min(start + max(1, self._slab // size), n)
+            try:
+                self._copy(run(start, stop), target[start:stop])
+            except torch.cuda.OutOfMemoryError as error:
+                self._shrink(error)
+                continue
+            start = stop
+        if self._copier is not None:
+            self._copier.synchronize()
+
+    def _copy(self, values: torch.Tensor, target: torch.Tensor) -> None:
+        values = values.view(target.shape)
+        if self._copier is None:
+            target.copy_(values)
+            return
+        self._copier.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._copier):
+            target.copy_(values, non_blocking=True)
+        values.record_stream(self._copier)  # its memory is not given to others before the copy is done
+
+    def _shrink(self, error: Exception) -> None:
+        if self._slab <= LEAST_POINTS:
+            raise memory_full(self.name, "even a small slab of points does not fit") from error
+        if self._slab == self.most_points:
+            logger.warning("the GPU's memory is full; sampling fewer points at a time with the %s backend", self.name)
+        self._slab //= 2
+        torch.cuda.empty_cache()
+
+    def _to_device(self, array: np.ndarray) -> torch.Tensor:
+        """A copy on the device; nothing waits for it."""
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        if self.device.type != "cuda":
+            return tensor
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+
+def upload(name: str, encoder_params: np.ndarray, device: torch.device) -> torch.Tensor:
+    """All encoders' tables on the device; BackendError when it has no room for them."""
+    try:
+        return torch.from_numpy(np.ascontiguousarray(encoder_params)).to(device)
+    except torch.cuda.OutOfMemoryError as error:
+        free, total = (number / 1e9 for number in torch.cuda.mem_get_info(device))
+        size = encoder_params.nbytes / 1e9
+        found = f"the model's encoders take {size:.2f} GB, of the GPU's {total:.2f} GB {free:.2f} are free"
+        raise memory_full(name, found) from error
+
+
+def memory_full(name: str, found: str) -> BackendError:
+    """What to raise when there is no room on the device."""
+    return BackendError(
+        f"the GPU's memory is full for the {name} backend: {found}; close other programs, or use 'native'"
+    )

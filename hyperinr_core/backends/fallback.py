@@ -1,0 +1,90 @@
+"""What "auto" gives where there is a GPU: the fastest backend, and the next best when that one cannot go on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from hyperinr_core.errors import BackendError
+
+logger = logging.getLogger("hyperinr")
+
+
+class FallbackBackend:
+    """A backend that hands over to the next one when a GPU fails on the way; methods as in ReferenceBackend.
+
+    Parameters
+    ----------
+    backends : makes backends, the best first; a first one is there.
+    """
+
+    def __init__(self, backends: Iterator[Any]) -> None:
+        self._others = backends
+        self._backend = next(backends)
+
+    @property
+    def name(self) -> str:
+        """Of the backend in use."""
+        return self._backend.name
+
+    @property
+    def slab_points(self) -> int | None:
+        """Points to ask for at a time; None where that does not matter to the backend in use."""
+        return getattr(self._backend, "slab_points", None)
+
+    def empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        """An array for values that suits the backend in use."""
+        return getattr(self._backend, "empty", _ordinary)(shape)
+
+    def blend(self, indices: np.ndarray, weights: np.ndarray) -> _Table:
+        """The table of one theta, which remembers what it was made of."""
+        table = _Table(indices, weights)
+        self._with_backend(lambda backend: table.for_backend(backend))
+        return table
+
+    def sample(self, table: _Table, points: np.ndarray) -> np.ndarray:
+        """See ReferenceBackend.sample."""
+        return self._with_backend(lambda backend: backend.sample(table.for_backend(backend), points))
+
+    def sample_grid(self, table: _Table, *arguments: Any) -> None:
+        """See ReferenceBackend.sample_grid."""
+        self._with_backend(lambda backend: backend.sample_grid(table.for_backend(backend), *arguments))
+
+    def _with_backend(self, run: Callable[[Any], Any]) -> Any:
+        try:
+            return run(self._backend)
+        except (BackendError, RuntimeError) as error:  # torch's errors, that of full memory too, are RuntimeErrors
+            self._hand_over(error)
+        return self._with_backend(run)
+
+    def _hand_over(self, error: Exception) -> None:
+        """Take the next backend; the error is raised again when there is none."""
+        following = next(self._others, None)
+        if following is None:
+            raise error
+        reason = " ".join(str(error).split())
+        logger.warning("the %s backend failed (%s); going on with the %s backend", self.name, reason, following.name)
+        self._backend = following
+
+
+class _Table:
+    """Which encoders are blended and how, and the blend of the backend that read it last."""
+
+    def __init__(self, indices: np.ndarray, weights: np.ndarray) -> None:
+        self._arguments = indices, weights
+        self._backend: Any = None
+        self._blended: Any = None
+
+    def for_backend(self, backend: Any) -> Any:
+        """What `blend` of a backend gives."""
+        if backend is not self._backend:
+            self._blended = backend.blend(*self._arguments)
+            self._backend = backend
+        return self._blended
+
+
+def _ordinary(shape: tuple[int, ...]) -> np.ndarray:
+    return np.empty(shape, np.float32)

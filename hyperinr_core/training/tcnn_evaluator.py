@@ -1,0 +1,30 @@
+"""tiny-cuda-nn as the trainer sees it: its forward and backward pass, our loss and optimiser."""
+
+from __future__ import annotations
+
+import torch
+
+from hyperinr_core.backends import tcnn, tcnn_layout
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.training.torch_evaluator import TorchEvaluator
+
+
+class TcnnEvaluator(TorchEvaluator):
+    """Values and gradients of tables and network that are handed to tiny-cuda-nn; its gradients are float16."""
+
+    name = "tcnn"
+
+    def __init__(self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int) -> None:
+        super().__init__(encoding, network, n_output_dims)
+        self._module = tcnn.make_module(encoding, network, n_output_dims)
+        self._places = torch.from_numpy(tcnn_layout.places(encoding, network, n_output_dims)).cuda()
+        self._n_network = tcnn_layout.n_network_params(encoding, network, n_output_dims)
+
+    def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Normalised values (S, B, C), differentiable in tables and mlp_params; see TorchEvaluator.values."""
+        # what tiny-cuda-nn pads stays zero: no gradient flows back from there into our numbers
+        network = mlp_params.new_zeros(self._n_network).index_copy(0, self._places, mlp_params).half()
+        parts = [
+            tcnn.evaluate(self._module, torch.cat([network, table.half()]), part) for table, part in zip(tables, points)
+        ]
+        return torch.stack(parts)

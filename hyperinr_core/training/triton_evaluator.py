@@ -1,0 +1,207 @@
+"""The fused GPU kernels as the trainer sees them: values, loss and gradients of torch tensors, and Adam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+
+from hyperinr_core.backends.triton import BLOCK as POINTS_BLOCK
+from hyperinr_core.backends.triton import INTERPRETED, kernel_device, pad_matrices
+from hyperinr_core.backends.triton_kernels import points_kernel
+from hyperinr_core.backends.triton_layout import Layout
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.training import triton_kernels as kernels
+
+_LOSSES = {"l1": 0, "l2": 1}
+_GIVEN = 2
+
+#: Gradients are this much larger in half precision than they are: their smallest would vanish there otherwise.
+GAIN = 16.0
+
+#: Numbers that a program of Adam takes.
+ADAM_BLOCK = 1024
+
+
+class TritonEvaluator:
+    """Differentiable evaluation on the GPU: tables and sums in float32, the network's products in half precision.
+
+    Gradients are sums in an order that changes, so that two runs agree to rounding and not to the bit.
+
+    Parameters
+    ----------
+    precision : of the products: "float16", "bfloat16" or "float32".
+    """
+
+    name = "triton"
+
+    def __init__(
+        self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int, precision: str = "float16"
+    ) -> None:
+        self.grid = hash_grid(encoding)
+        self.n_output_dims = n_output_dims
+        self._precision = precision
+        self._layout = Layout.of(self.grid, network, n_output_dims)
+        self._n_mlp_params = network.n_params(encoding.n_output_dims, n_output_dims)
+        self._device = kernel_device()
+        self._geometry = [torch.from_numpy(part).to(self._device) for part in self._layout.geometry(self.grid)]
+        self._places = torch.from_numpy(self._layout.places()).to(self._device)
+
+    def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Normalised values (S, B, C), differentiable in tables and mlp_params; see TorchEvaluator.values."""
+        return _Values.apply(self, tables, mlp_params, points)
+
+    def loss(
+        self,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        kind: str,
+    ) -> torch.Tensor:
+        """Mean of weights[s] times the absolute ("l1") or squared ("l2") error; see TorchEvaluator.loss.
+
+        Its gradients are computed along with it.
+        """
+        if kind not in _LOSSES:
+            raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
+        return _Loss.apply(self, tables, mlp_params, points, targets, weights, _LOSSES[kind])
+
+    def adam_step(
+        self,
+        params: torch.Tensor,
+        grad: torch.Tensor,
+        m: torch.Tensor,
+        v: torch.Tensor,
+        step: int,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        skip_zero: bool = False,
+    ) -> None:
+        """One Adam step in place on 1-D float32 tensors; see TorchEvaluator.adam_step."""
+        rate = lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step)
+        n = params.numel()
+        kernels.adam_kernel[(triton.cdiv(n, ADAM_BLOCK),)](
+            params, grad.contiguous(), m, v, n, rate, beta1, beta2, eps, SKIP_ZERO=skip_zero, BLOCK=ADAM_BLOCK
+        )
+
+    def try_once(self) -> None:
+        """Compile and run now; BackendError where that does not work."""
+        mlp = torch.zeros(self._n_mlp_params, device=self._device, requires_grad=True)
+        tables = torch.zeros((1, self.grid.n_params), device=self._device, requires_grad=True)
+        points = torch.zeros((1, 1, self.grid.config.n_pos_dims), device=self._device)
+        targets = torch.zeros((1, 1, self.n_output_dims), device=self._device)
+        try:
+            self.loss(tables, mlp, points, targets, torch.ones(1, device=self._device), "l1").backward()
+        except Exception as error:  # compiler and driver raise whatever they like
+            raise BackendError(f"the GPU's training kernel does not run on this machine ({error})") from error
+
+    def _forward(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        self._check(tables, mlp_params, points)
+        matrices = pad_matrices(self._layout, mlp_params, self._precision, self._places)
+        values = torch.empty((*points.shape[:2], self.n_output_dims), device=points.device)
+        n = points.shape[1]
+        for table, part, out in zip(tables, points, values):
+            points_kernel[(triton.cdiv(n, POINTS_BLOCK),)](
+                table, matrices, *self._geometry, part, out, n, self.n_output_dims,
+                **self._layout.sizes(), BLOCK=POINTS_BLOCK,
+            )  # fmt: skip
+        return values
+
+    def _backward(
+        self,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        kind: int,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Sum of the loss, and the sums' gradients by tables and mlp_params."""
+        self._check(tables, mlp_params, points)
+        n_scenes, n_points = points.shape[:2]
+        block, warps = tile_size(self._layout)
+        n_tiles = triton.cdiv(n_scenes * n_points, block)
+        matrices = pad_matrices(self._layout, mlp_params, self._precision, self._places)
+        grad_tables = torch.zeros_like(tables)
+        sums = torch.zeros(matrices.shape, device=matrices.device)
+        losses = torch.empty(n_tiles, device=matrices.device)
+        kernels.loss_kernel[(n_tiles,)](
+            tables, matrices, *self._geometry, points.contiguous(), targets.contiguous(), weights.contiguous(),
+            grad_tables, sums, losses, n_scenes, n_points, self.grid.n_params, self.n_output_dims, GAIN,
+            KIND=kind, **self._layout.sizes(), BLOCK=block, num_warps=warps, num_stages=1,
+        )  # fmt: skip
+        return losses.sum(), grad_tables, sums[self._places]
+
+    def _check(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> None:
+        wanted = {
+            "tables": (tables, (len(points), self.grid.n_params)),
+            "mlp_params": (mlp_params, (self._n_mlp_params,)),
+            "points": (points, (*points.shape[:2], self.grid.config.n_pos_dims)),
+        }
+        for name, (tensor, shape) in wanted.items():
+            if tensor.dtype != torch.float32 or tensor.shape != shape or tensor.device.type != self._device.type:
+                raise ParameterError(
+                    f"{name} is {tensor.dtype} {tuple(tensor.shape)} on {tensor.device}; "
+                    f"expected float32 {shape} on {self._device}"
+                )
+
+
+def tile_size(layout: Layout) -> tuple[int, int]:
+    """Points of a training program and its warps: what the compiler fits into registers with few spills."""
+    if INTERPRETED:
+        return 32, 4
+    return (64, 8) if layout.neurons * layout.n_hidden <= 256 else (32, 8)
+
+
+class _Values(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, evaluator: TritonEvaluator, tables: Any, mlp_params: Any, points: Any) -> torch.Tensor:
+        ctx.evaluator = evaluator
+        tables, points = tables.contiguous(), points.contiguous()
+        ctx.save_for_backward(tables, mlp_params, points)
+        return evaluator._forward(tables, mlp_params, points)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_values: torch.Tensor) -> tuple:
+        tables, mlp_params, points = ctx.saved_tensors
+        # half precision has little range: the largest derivative becomes 1 on the way, and itself again at the end
+        size = grad_values.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
+        weights = torch.ones(len(tables), device=tables.device)
+        _, *grads = ctx.evaluator._backward(tables, mlp_params, points, grad_values / size, weights, _GIVEN)
+        return None, *(grad * (size / GAIN) for grad in grads), None
+
+
+class _Loss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        evaluator: TritonEvaluator,
+        tables: Any,
+        mlp_params: Any,
+        points: Any,
+        targets: Any,
+        weights: Any,
+        kind: int,
+    ) -> torch.Tensor:
+        if targets.shape != (*points.shape[:2], evaluator.n_output_dims):
+            expected = (*points.shape[:2], evaluator.n_output_dims)
+            raise ParameterError(f"targets is {tuple(targets.shape)}; expected {expected}")
+        loss, *grads = evaluator._backward(tables.contiguous(), mlp_params, points, targets, weights, kind)
+        ctx.save_for_backward(*grads)
+        ctx.n_values = targets.numel()
+        return loss / targets.numel()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_loss: torch.Tensor) -> tuple:
+        factor = grad_loss / (GAIN * ctx.n_values)
+        grads = [grad * factor for grad in ctx.saved_tensors]
+        return None, *grads, None, None, None, None
