@@ -63,17 +63,10 @@ def test_save_data_trains_in_a_process_of_its_own_until_it_is_stopped(gui, serie
     keys(display, "type", str(output))
     keys(display, "key", "Return")  # the file is there already: the next one confirms
     keys(display, "key", "Return")
-    shots = [look()]
     for _ in range(6):
         if working_folders(output):
             break
         keys(display, "key", "Return")
-        shots.append(look())
-    if os.environ.get("HYPERINR_SHOTS"):
-        from PIL import Image
-
-        for number, shot in enumerate(shots):
-            Image.fromarray(shot).save(f"{os.environ['HYPERINR_SHOTS']}/shot_{number}.png")
     assert working_folders(output), "no training began"
     messages = tmp_path / "messages.txt"
     wait_for(process, look, lambda pixels: "hyperinr stop" in messages.read_text(), 60)
