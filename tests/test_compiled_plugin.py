@@ -25,7 +25,7 @@ simple.LoadPlugin(plugin, remote=False, ns=globals())
 source = simple.OpenDataFile(folder + "/m.hinr")
 source.UpdatePipeline(0.55)
 image = servermanager.Fetch(source)
-shadow = simple.HyperINRShadow(Input=source)
+shadow = HyperINRShadow(Input=source)
 shadow.UpdatePipeline(0.55)
 found = {
     "before": before,

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from paraview import servermanager, simple
 
-folder, name = Path(sys.argv[1]), sys.argv[2]
+FOLDER, NAME = Path(sys.argv[1]), sys.argv[2]
 report = {}
 if len(sys.argv) > 3:
     report["client_has_package"] = importlib.util.find_spec("hyperinr_core") is not None
     simple.Connect("localhost", int(sys.argv[3]))
     simple.LoadPlugin(sys.argv[4], remote=False, ns=globals())
-dims, size = json.loads((folder / "how.json").read_text())
+DIMS, PIXELS = json.loads((FOLDER / "how.json").read_text())
 
 
 def extents(source, what):
@@ -26,40 +26,45 @@ def extents(source, what):
     spy.Script = (
         "from vtkmodules.vtkParallelCore import vtkMultiProcessController as C\n"
         "rank = C.GetGlobalController().GetLocalProcessId()\n"
-        f"open('{folder}/{name}_{what}_%d.txt' % rank, 'w').write(repr(inputs[0].VTKObject.GetExtent()))\n"
+        f"open('{FOLDER}/{NAME}_{what}_%d.txt' % rank, 'w').write(repr(inputs[0].VTKObject.GetExtent()))\n"
     )
     spy.UpdatePipeline(0.55)
 
 
-source = simple.OpenDataFile(str(folder / "volume.hinr"))
-source.Dims = dims
-source.UpdatePipeline(0.55)
-report["cells"] = source.GetDataInformation().GetNumberOfCells()
-report["bounds"] = source.GetDataInformation().GetBounds()
-extents(source, "whole")
-view = simple.CreateView("RenderView")
-view.ViewSize = size
-view.ViewTime = 0.55
-view.OrientationAxesVisibility = 0
-display = simple.Show(source, view)
-display.SetRepresentationType("Volume")
-simple.ColorBy(display, ("POINTS", "density"))
-colours = simple.GetColorTransferFunction("density")
-colours.RescaleTransferFunction(-1.0, 3.0)
-simple.GetOpacityTransferFunction("density").RescaleTransferFunction(-1.0, 3.0)
-simple.ResetCamera(view)
-simple.SaveScreenshot(str(folder / f"{name}.png"), view)
-source.RegionOfInterest = 1
-source.Region = [2.0, 4.0, -1.5, -0.5, 1.0, 13.0]
-extents(source, "region")
-source.UpdatePipeline(0.55)
-report["region_cells"] = source.GetDataInformation().GetNumberOfCells()
-integral = simple.IntegrateVariables(Input=source)
-integral.UpdatePipeline(0.55)
-report["region_density"] = servermanager.Fetch(integral).GetPointData().GetArray("density").GetValue(0)
-if name.startswith("server"):
-    source.RegionOfInterest = 0
-    source.Dims = [9, 8, 7]
-    settings = {"ChooseFields": 1, "Fields": ["density"], "Samples": 20000, "Teacher": "none", "Preset": "fast"}
-    simple.SaveData(str(folder / f"{name}.hinr"), source, **settings)
-(folder / f"{name}.json").write_text(json.dumps(report))
+def main():
+    """Everything in a function, because a ProgrammableFilter puts all of NumPy's names into __main__."""
+    source = simple.OpenDataFile(str(FOLDER / "volume.hinr"))
+    source.Dims = DIMS
+    source.UpdatePipeline(0.55)
+    report["cells"] = source.GetDataInformation().GetNumberOfCells()
+    report["bounds"] = source.GetDataInformation().GetBounds()
+    extents(source, "whole")
+    view = simple.CreateView("RenderView")
+    view.ViewSize = PIXELS
+    view.ViewTime = 0.55
+    view.OrientationAxesVisibility = 0
+    display = simple.Show(source, view)
+    display.SetRepresentationType("Volume")
+    simple.ColorBy(display, ("POINTS", "density"))
+    colours = simple.GetColorTransferFunction("density")
+    colours.RescaleTransferFunction(-1.0, 3.0)
+    simple.GetOpacityTransferFunction("density").RescaleTransferFunction(-1.0, 3.0)
+    simple.ResetCamera(view)
+    simple.SaveScreenshot(str(FOLDER / f"{NAME}.png"), view)
+    source.RegionOfInterest = 1
+    source.Region = [2.0, 4.0, -1.5, -0.5, 1.0, 13.0]
+    extents(source, "region")
+    source.UpdatePipeline(0.55)
+    report["region_cells"] = source.GetDataInformation().GetNumberOfCells()
+    integral = simple.IntegrateVariables(Input=source)
+    integral.UpdatePipeline(0.55)
+    report["region_density"] = servermanager.Fetch(integral).GetPointData().GetArray("density").GetValue(0)
+    if NAME.startswith("server"):
+        source.RegionOfInterest = 0
+        source.Dims = [9, 8, 7]
+        settings = {"ChooseFields": 1, "Fields": ["density"], "Samples": 20000, "Teacher": "none", "Preset": "fast"}
+        simple.SaveData(str(FOLDER / f"{NAME}.hinr"), source, **settings)
+    (FOLDER / f"{NAME}.json").write_text(json.dumps(report))
+
+
+main()
