@@ -40,7 +40,7 @@ from hyperinr_core.training.view_teachers import (
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: Points drawn by each preset, and the settings of the batches that measured best.
-SAMPLES = {"fast": 20_000_000, "default": 100_000_000, "best": 400_000_000}
+SAMPLES = {"fast": 20_000_000, "default": 60_000_000, "best": 400_000_000}
 BATCH = {"batch_steps": 1, "batch_points": 2400}
 
 #: Levels of an encoder, and the finest one's resolution as a share of the pictures': views blend more than they resolve.
@@ -77,7 +77,7 @@ class ViewsConfig(Config):
     """
 
     teacher: str = "auto"
-    teacher_views: int = 2000
+    teacher_views: int = 1500
     teacher_steps: int = 500
     encoders: int = 0
     interpolation: str = "barycentric"
