@@ -61,7 +61,9 @@ def read_picture(path: Path, n_components: int | None = None) -> np.ndarray:
         try:
             return np.array(image.convert(mode))[::-1]
         except (OSError, ValueError, SyntaxError) as error:
-            raise DataError(f"{path} is no whole picture ({error}); expected a PNG or JPEG file, get it again") from error
+            raise DataError(
+                f"{path} is no whole picture ({error}); expected a PNG or JPEG file, get it again"
+            ) from error
 
 
 def write_picture(path: str | os.PathLike, pixels: np.ndarray, quality: int = 90) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import shutil
@@ -21,7 +22,7 @@ from hyperinr_core.files import replacing
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.lights import poisson_lights, random_lights
 from hyperinr_core.metrics import PSNR_CAP, psnr
-from hyperinr_core.pictures import RANGE, PictureSet, parameters_of, picture_field, to_bytes
+from hyperinr_core.pictures import RANGE, Optics, PictureSet, parameters_of, picture_field, to_bytes
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.placement import place
 from hyperinr_core.training.samples import Batch
@@ -339,8 +340,9 @@ def _teach(
         with np.load(said) as arrays:
             return choice, TaughtPictures(arrays["thetas"], arrays["pixels"], arrays["colors"])
     if choice["teacher"] == "radiance":
-        optics = find_optics(training, views.teacher_steps, seed)
-        choice["optics"] = {"view_angle": optics.view_angle, "turn": optics.turn, "tilt": optics.tilt}
+        found = choice.get("optics")
+        optics = Optics(**found) if found else find_optics(training, views.teacher_steps, seed)
+        choice["optics"] = dataclasses.asdict(optics)
         teacher: ViewTeacher = RadianceTeacher(
             training,
             optics,
@@ -364,7 +366,7 @@ def choose_teacher(
 
     Returns
     -------
-    {"teacher", "reason", "left_out_psnr_db": {name: dB}}
+    {"teacher", "reason", "left_out_psnr_db": {name: dB}, and "optics" where a camera was looked for}
     """
     if views.teacher != "auto":
         return {"teacher": views.teacher, "reason": "asked for", "left_out_psnr_db": {}}
@@ -389,6 +391,7 @@ def choose_teacher(
         "teacher": best,
         "reason": "best on pictures left out",
         "left_out_psnr_db": {name: round(score, 3) for name, score in scores.items()},
+        "optics": dataclasses.asdict(optics),
     }
 
 
