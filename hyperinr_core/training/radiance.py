@@ -156,8 +156,7 @@ class RadianceField:
         height, width = self.shape[:2]
         u = ((pixels % width) + 0.5 - width / 2) * (2 / height)
         v = ((pixels // width) + 0.5 - height / 2) * (2 / height)
-        # the hands of a database that counts the other way are those of a mirrored scene
-        places = u[:, None] * (right * self.optics.turn * self.optics.tilt) + v[:, None] * up
+        places = u[:, None] * right + v[:, None] * up
         if not self.optics.view_angle:
             return places + 10 * towards, np.broadcast_to(-towards, places.shape), towards
         eye = towards / math.tan(math.radians(self.optics.view_angle / 2))
