@@ -41,14 +41,14 @@ from hyperinr_core.training.view_teachers import (
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: Points drawn by each preset, and the settings of the batches that measured best.
-SAMPLES = {"fast": 20_000_000, "default": 60_000_000, "best": 400_000_000}
+SAMPLES = {"fast": 20_000_000, "default": 80_000_000, "best": 400_000_000}
 BATCH = {"batch_steps": 1, "batch_points": 2400}
 
 #: Levels of an encoder, and the finest one's resolution as a share of the pictures': views blend more than they resolve.
 N_LEVELS, FINEST = 7, 0.5
 
 #: Pixels that a teacher is asked for in each of its pictures, at most.
-ASKED_PIXELS = 8192
+ASKED_PIXELS = 16384
 
 #: Share of the batches that are drawn from the training pictures when there is a teacher.
 TRUTH_SHARE = 0.1
@@ -78,7 +78,7 @@ class ViewsConfig(Config):
     """
 
     teacher: str = "auto"
-    teacher_views: int = 1500
+    teacher_views: int = 1000
     teacher_steps: int = 500
     encoders: int = 0
     interpolation: str = "barycentric"
