@@ -63,7 +63,7 @@ def test_colours_are_shown_as_they_are_and_upright(tmp_path, show):
     turned = [turn for k in range(4) for turn in (np.rot90(expected, k), np.rot90(expected, k)[:, ::-1])]
     quarters = quarters_of(shown[60:180, 60:180])  # about the middle half of the picture
     distances = [np.abs(quarters - quarters_of(picture[10:30, 10:30])).mean() for picture in turned]
-    assert np.argmin(distances) == 0 and distances[0] < 12, (
+    assert np.argmin(distances) == 0 and distances[0] < 25, (
         f"distances from the picture turned and mirrored: {distances}"
     )
 
