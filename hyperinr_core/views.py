@@ -158,9 +158,13 @@ class Views:
         azimuths = self._points[triangles, 0]
         triangles = triangles[(azimuths.max(axis=1) >= 0) & (azimuths.min(axis=1) <= 360)]
         corners = np.concatenate([self._points[triangles], np.ones((*triangles.shape, 1))], axis=2)
-        wide = abs(np.linalg.det(corners)) > SAME_ANGLE if len(triangles) else np.zeros(0, bool)
+        # by hand: libraries start threads for each of many small matrices
+        first, second, third = np.moveaxis(corners, 1, 0)
+        adjugates = np.stack([np.cross(second, third), np.cross(third, first), np.cross(first, second)], axis=1)
+        determinants = (first * adjugates[:, 0]).sum(axis=1)
+        wide = abs(determinants) > SAME_ANGLE
         self._triangles = triangles[wide]
-        self._inverses = np.linalg.inv(corners[wide].transpose(0, 2, 1))
+        self._inverses = adjugates[wide] / determinants[wide, None, None]
 
 
 def camera_frames(angles: np.ndarray) -> np.ndarray:

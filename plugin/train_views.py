@@ -32,7 +32,7 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
     "--teacher", default="auto", show_default=True, type=click.Choice(["auto", "none", "coordnet", "radiance"])
 )
 @click.option(
-    "--teacher-views", default=2000, show_default=True, type=click.IntRange(1), help="Pictures it is asked for."
+    "--teacher-views", default=1000, show_default=True, type=click.IntRange(1), help="Pictures it is asked for."
 )
 @click.option(
     "--teacher-steps", default=500, show_default=True, type=click.IntRange(1), help="Of a radiance field's fit."

@@ -19,10 +19,11 @@ def call(*arguments):
 
 @pytest.fixture(scope="module")
 def volume(tmp_path_factory):
-    """A ball off the middle of an otherwise empty box; a speck in the opposite corner keeps the box's size."""
+    """A ball off the middle of a box; specks in two opposite corners keep the middle of the surface that of the box."""
     z, y, x = np.meshgrid(*[np.linspace(-1, 1, 24)] * 3, indexing="ij")
-    speck = np.exp(-400 * ((x + 0.8) ** 2 + (y + 0.8) ** 2 + (z + 0.8) ** 2))
-    ball = np.exp(-8 * ((x - 0.5) ** 2 + y**2 + (z - 0.3) ** 2)) + speck
+    ball = np.exp(-8 * ((x - 0.5) ** 2 + y**2 + (z - 0.3) ** 2))
+    for corner in (-0.8, 0.8):
+        ball += 3 * np.exp(-400 * ((x - corner) ** 2 + (y - corner) ** 2 + (z - corner) ** 2))
     path = tmp_path_factory.mktemp("volume") / "ball.npy"
     np.save(path, ball.astype(np.float32))
     return path

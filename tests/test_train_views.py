@@ -192,8 +192,7 @@ def test_a_killed_run_goes_on(database, quick, tmp_path, monkeypatch):
         return step(self)
 
     monkeypatch.setattr(Trainer, "step", stopping)
-    with pytest.raises(SystemExit):
-        call(train_views, database, *options)
+    assert call(train_views, database, *options).exit_code == 130
     monkeypatch.setattr(Trainer, "step", step)
     with pytest.raises(ParameterError, match="add --resume"):
         call(train_views, database, *options)

@@ -16,7 +16,7 @@ from models import random_model
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
-from view_models import VIEW, picture_model
+from view_models import picture_model
 
 from hyperinr.plugin.drawing import Drawing
 from hyperinr.plugin.view import answer
@@ -117,14 +117,13 @@ def settled(browser):
 
 
 def test_two_browsers_move_sliders_of_pictures_each_for_itself(page, browsers, tmp_path):
-    model = picture_model(size=(64, 48), parameters=(*VIEW, TIME), n_encoders=1)
-    address = page(model)
+    address = page(picture_model(size=(64, 48)))
     first, second = browsers(address), browsers(address)
     others = picture(second)
     move(first, "phi", 40)
     move(first, "theta", -20)
     shown = settled(first)
-    expected = to_bytes(hinr.load(tmp_path / "model.hinr").generate((40.0, -20.0, 1.0)).sample_grid()[0])
+    expected = to_bytes(hinr.load(tmp_path / "model.hinr").generate((40.0, -20.0)).sample_grid()[0])
     assert np.abs(pixels(shown).astype(int) - expected).mean() < 12  # JPEG of noise
     assert picture(second) == others, "one browser moved the other's sliders"
     assert float(first.find_element("id", "latency").get_attribute("data-server")) > 0

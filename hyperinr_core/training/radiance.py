@@ -156,8 +156,7 @@ class RadianceField:
         height, width = self.shape[:2]
         u = ((pixels % width) + 0.5 - width / 2) * (2 / height)
         v = ((pixels // width) + 0.5 - height / 2) * (2 / height)
-        # the hands of a database that counts the other way are those of a mirrored scene
-        places = u[:, None] * (right * self.optics.turn * self.optics.tilt) + v[:, None] * up
+        places = u[:, None] * right + v[:, None] * up
         if not self.optics.view_angle:
             return places + 10 * towards, np.broadcast_to(-towards, places.shape), towards
         eye = towards / math.tan(math.radians(self.optics.view_angle / 2))
@@ -214,7 +213,8 @@ def background_of(pictures: list[np.ndarray]) -> np.ndarray:
     legend. Behind all others is the commonest colour of the pictures.
     """
     stack = np.stack(pictures)
-    median = np.median(stack, axis=0)
-    steady = (np.abs(stack - median).max(axis=-1) <= STEADY).mean(axis=0) >= 0.9
+    median = np.partition(stack, len(stack) // 2, axis=0)[len(stack) // 2]
+    apart = np.maximum(stack, median) - np.minimum(stack, median)
+    steady = (apart.max(axis=-1) <= STEADY).mean(axis=0) >= 0.9
     colors, counts = np.unique(stack[:, ::4, ::4].reshape(-1, stack.shape[-1]), axis=0, return_counts=True)
     return (np.where(steady[..., None], median, colors[counts.argmax()]) / 255).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import shutil
@@ -21,7 +22,7 @@ from hyperinr_core.files import replacing
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.lights import poisson_lights, random_lights
 from hyperinr_core.metrics import PSNR_CAP, psnr
-from hyperinr_core.pictures import RANGE, PictureSet, parameters_of, picture_field, to_bytes
+from hyperinr_core.pictures import RANGE, Optics, PictureSet, parameters_of, picture_field, to_bytes
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.placement import place
 from hyperinr_core.training.samples import Batch
@@ -40,14 +41,14 @@ from hyperinr_core.training.view_teachers import (
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: Points drawn by each preset, and the settings of the batches that measured best.
-SAMPLES = {"fast": 20_000_000, "default": 100_000_000, "best": 400_000_000}
+SAMPLES = {"fast": 20_000_000, "default": 80_000_000, "best": 400_000_000}
 BATCH = {"batch_steps": 1, "batch_points": 2400}
 
 #: Levels of an encoder, and the finest one's resolution as a share of the pictures': views blend more than they resolve.
 N_LEVELS, FINEST = 7, 0.5
 
 #: Pixels that a teacher is asked for in each of its pictures, at most.
-ASKED_PIXELS = 8192
+ASKED_PIXELS = 16384
 
 #: Share of the batches that are drawn from the training pictures when there is a teacher.
 TRUTH_SHARE = 0.1
@@ -77,7 +78,7 @@ class ViewsConfig(Config):
     """
 
     teacher: str = "auto"
-    teacher_views: int = 2000
+    teacher_views: int = 1000
     teacher_steps: int = 500
     encoders: int = 0
     interpolation: str = "barycentric"
@@ -339,8 +340,9 @@ def _teach(
         with np.load(said) as arrays:
             return choice, TaughtPictures(arrays["thetas"], arrays["pixels"], arrays["colors"])
     if choice["teacher"] == "radiance":
-        optics = find_optics(training, views.teacher_steps, seed)
-        choice["optics"] = {"view_angle": optics.view_angle, "turn": optics.turn, "tilt": optics.tilt}
+        found = choice.get("optics")
+        optics = Optics(**found) if found else find_optics(training, views.teacher_steps, seed)
+        choice["optics"] = dataclasses.asdict(optics)
         teacher: ViewTeacher = RadianceTeacher(
             training,
             optics,
@@ -364,7 +366,7 @@ def choose_teacher(
 
     Returns
     -------
-    {"teacher", "reason", "left_out_psnr_db": {name: dB}}
+    {"teacher", "reason", "left_out_psnr_db": {name: dB}, and "optics" where a camera was looked for}
     """
     if views.teacher != "auto":
         return {"teacher": views.teacher, "reason": "asked for", "left_out_psnr_db": {}}
@@ -389,6 +391,7 @@ def choose_teacher(
         "teacher": best,
         "reason": "best on pictures left out",
         "left_out_psnr_db": {name: round(score, 3) for name, score in scores.items()},
+        "optics": dataclasses.asdict(optics),
     }
 
 
