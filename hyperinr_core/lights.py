@@ -118,8 +118,15 @@ class ShadowTruth:
             return self.scattered_at(light, None, 0)
         return shadow.transmittance(self.tau, self.grid, direction)
 
+    def twice(self, light: np.ndarray, seed: int, voxels: np.ndarray | None = None) -> list[np.ndarray]:
+        """The truth of a light (2,) at voxels (n,) two times: with independent noise where there is noise, else the same."""
+        if self.kind == "scatter":
+            return [self.scattered_at(light, voxels, seed + half).ravel() for half in range(2)]
+        values = self(light).ravel()
+        return [values if voxels is None else values[voxels]] * 2
+
     def scattered_at(self, light: np.ndarray, voxels: np.ndarray | None, seed: int) -> np.ndarray:
-        """(n,) the light (2,) that arrives at voxels (n,), with noise that the seed decides."""
+        """(n,) the light (2,) that arrives at voxels (n,), or (nz, ny, nx) at all, with noise that the seed decides."""
         direction = light_directions(light)
         return shadow.scattered(self.tau, self.grid, direction, self.albedo, self.g, self.n_paths, seed, voxels)
 

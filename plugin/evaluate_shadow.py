@@ -15,7 +15,7 @@ from hyperinr_core.errors import DataError, HyperINRError, ParameterError
 from hyperinr_core.hypernet import LIGHT_ROLES, HyperINR
 from hyperinr_core.interpolation import LightSphere
 from hyperinr_core.lights import ShadowTruth, poisson_lights
-from hyperinr_core.metrics import PSNR_CAP, ssim
+from hyperinr_core.metrics import paired_psnr, ssim
 from hyperinr_core.transfer import TransferFunction, extinction, from_document
 from hyperinr_core.volume import Grid
 
@@ -113,9 +113,7 @@ class Interpolation:
 
 def twice(truth: ShadowTruth, light: np.ndarray, seed: int) -> list[np.ndarray]:
     """The truth (nz, ny, nx) two times: for light that scatters with independent noise, else the same."""
-    if truth.kind != "scatter":
-        return [truth(light)] * 2
-    return [truth.scattered_at(light, None, seed + half).reshape(truth.grid.shape) for half in range(2)]
+    return [values.reshape(truth.grid.shape) for values in truth.twice(light, seed)]
 
 
 def compare(
@@ -151,13 +149,8 @@ def compare(
 
 
 def _score(values: list[np.ndarray], truth: list[np.ndarray]) -> dict[str, float]:
-    """PSNR and SSIM of values against truth, each given twice with independent noise.
-
-    The product of two independent errors has the mean of the square of the error without the noise. Noise does lower the SSIM.
-    """
-    error = float(np.mean((values[0] - truth[0]) * (values[1] - truth[1]), dtype=np.float64))
-    decibel = -10 * np.log10(max(error, 10 ** (-PSNR_CAP / 10)))
-    return {"psnr": min(decibel, PSNR_CAP), "ssim": ssim(sum(values) / 2, sum(truth) / 2, RANGE)}
+    """PSNR and SSIM of values against truth, each given twice with independent noise. Noise lowers the SSIM."""
+    return {"psnr": paired_psnr(values, truth), "ssim": ssim(sum(values) / 2, sum(truth) / 2, RANGE)}
 
 
 def print_table(report: dict[str, Any]) -> None:

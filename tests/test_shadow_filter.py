@@ -14,6 +14,7 @@ from vtkmodules.vtkRenderingCore import vtkDiscretizableColorTransferFunction
 from hyperinr.filters.image import to_image
 from hyperinr.filters.shadow import HyperINRShadow
 from hyperinr_core import hinr, shadow, transfer
+from hyperinr_core.config import EncodingConfig
 from hyperinr_core.volume import Field, Grid, Parameter
 
 GRID = Grid((20, 18, 16), origin=(5.0, -3.0, 1.0), spacing=(0.5, 1.0, 2.0))
@@ -129,12 +130,14 @@ def test_a_part_of_the_image_has_the_whole_one_s_shadow(tmp_path):
             )
 
 
-def light_model(dims=GRID.dims):
-    return random_model(dims, LIGHTS, (Field("shadow", 1, ((0.0, 1.0),)),), n_encoders=9)
+def light_model(dims=GRID.dims, guide=0):
+    encoding = EncodingConfig(n_levels=4, log2_hashmap_size=9, guide_resolution=guide)
+    return random_model(dims, LIGHTS, (Field("shadow", 1, ((0.0, 1.0),)),), n_encoders=9, encoding=encoding)
 
 
-def test_a_model_answers_where_something_is_seen(tmp_path):
-    model = light_model()
+@pytest.mark.parametrize("guide", [0, 12])
+def test_a_model_answers_where_something_is_seen(tmp_path, guide):
+    model = light_model(guide=guide)
     hinr.save(model, tmp_path / "s.hinr")
     filter_, said = pass_of(Model=str(tmp_path / "s.hinr"), Azimuth=-20.0, Elevation=30.0, ColorMap=colors_of())
     found = array(filter_, "shadow")
