@@ -17,12 +17,13 @@ import torch
 
 from hyperinr_core.base import Base
 from hyperinr_core.encoding import hash_grid
-from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
+from hyperinr_core.training.evaluators import LossScale, make_evaluator
+from hyperinr_core.training.feed import Feed
 from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import RunConfig
-from hyperinr_core.training.torch_evaluator import TorchEvaluator
 from hyperinr_core.volume import Field, Parameter
 
 #: Seconds between two reports, and between two checkpoints.
@@ -75,6 +76,7 @@ class Trainer:
         self.config = config
         self.device = torch.device(device)
         self._stream = stream
+        self._feed = Feed(stream, self.device)
         self._digest = checkpoint.fingerprint(stream.series, fields, config.to_dict())
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
         self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base)
@@ -88,7 +90,8 @@ class Trainer:
             "mlp_v": torch.zeros_like(self._mlp),
         }
         self._table_steps = np.zeros(len(encoder_positions), np.int64)
-        self._scale = _LossScale(self.device.type == "cuda")
+        # the fused kernel has its gradients in float32 and needs no scale
+        self._scale = LossScale(self.device.type == "cuda" and self.evaluator.name != "triton")
         self.iteration = 0
 
     @property
@@ -122,15 +125,15 @@ class Trainer:
                     raise Interrupted()
                 if progress and clock.report_is_due(self.iteration == self.n_iterations):
                     progress(self._report(batch, float(loss), clock))
-        self._stream.close()
+        self._feed.close()
         self.model.encoder_params = self._tables.cpu().numpy()
         self.model.mlp_params = self._mlp.cpu().numpy()
         return self.model
 
     def step(self) -> tuple[Batch, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
-        batch = self._stream.draw(self.iteration)
-        loss = self._learn(batch)
+        batch, data = self._feed.draw(self.iteration)
+        loss = self._learn(batch, data)
         self.iteration += 1
         return batch, loss
 
@@ -147,15 +150,14 @@ class Trainer:
         """Go on from a checkpoint of the same data and settings; DataError for any other."""
         tensors, self.iteration = checkpoint.read(path, self._digest)
         self._table_steps = tensors["table_steps"]
-        self._scale.value, self._scale.good_steps = tensors["loss_scale"].tolist()
+        self._scale.resume(*tensors["loss_scale"].tolist())
         for name, target in {**self._moments, "tables": self._tables, "mlp": self._mlp}.items():
             target.copy_(torch.from_numpy(tensors[name]))
 
-    def _learn(self, batch: Batch) -> torch.Tensor:
+    def _learn(self, batch: Batch, data: list[torch.Tensor]) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
         blended = self._blend(rows, mixing).detach().requires_grad_()
         mlp = self._mlp.detach().requires_grad_()
-        data = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets, batch.weights))
         loss = self.evaluator.loss(blended, mlp, *data, self.config.training.loss)
         (loss * self._scale.value).backward()
         if self._scale.unscale([mlp, blended]):
@@ -233,18 +235,6 @@ def _weighted_sum(parts: Sequence[torch.Tensor], weights: np.ndarray) -> torch.T
     return total
 
 
-def make_evaluator(config: RunConfig, n_output_dims: int, device: torch.device) -> Any:
-    """The fastest evaluator for a device: the compiled one on a CPU where it loads, torch otherwise."""
-    if device.type == "cpu":
-        try:
-            from hyperinr_core.training.native_evaluator import NativeEvaluator
-
-            return NativeEvaluator(config.encoding, config.network, n_output_dims)
-        except (BackendError, ImportError):
-            pass
-    return TorchEvaluator(config.encoding, config.network, n_output_dims)
-
-
 def choose_device(name: str) -> str:
     """ "cpu" or "cuda" for auto, cpu or cuda; ParameterError when CUDA was named and is not there."""
     if name == "auto":
@@ -306,31 +296,6 @@ class _StopRequest:
 
     def _ask(self, number: int, frame: object) -> None:
         self.asked = True
-
-
-class _LossScale:
-    """Keeps half-precision gradients from vanishing: grows while they stay finite, halves when they do not."""
-
-    GROWTH_INTERVAL = 2000
-
-    def __init__(self, enabled: bool) -> None:
-        self.value = 2.0**16 if enabled else 1.0
-        self.good_steps = 0
-        self._enabled = enabled
-
-    def unscale(self, tensors: list[torch.Tensor]) -> bool:
-        """Divide the gradients by the scale; False when the step must be skipped."""
-        if not self._enabled:
-            return True
-        for tensor in tensors:
-            tensor.grad /= self.value
-        finite = bool(torch.stack([tensor.grad.isfinite().all() for tensor in tensors]).all())
-        self.good_steps = self.good_steps + 1 if finite else 0
-        if not finite:
-            self.value /= 2
-        elif self.good_steps % self.GROWTH_INTERVAL == 0:
-            self.value *= 2
-        return finite
 
 
 class _Clock:
