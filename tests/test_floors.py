@@ -15,8 +15,14 @@ LIBRARIES = {"numpy", "scipy", "safetensors"}
 FLOORS = {
     "hyperinr_core": LIBRARIES | {"hyperinr_core"},
     "hyperinr_core/metrics.py": LIBRARIES | {"hyperinr_core", "skimage"},
-    "hyperinr_core/backends/torch.py": LIBRARIES | {"hyperinr_core", "torch"},
-    "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "skimage"},
+    **{
+        f"hyperinr_core/backends/{name}.py": LIBRARIES | {"hyperinr_core", "torch"}
+        for name in ("torch", "cuda", "device")
+    },
+    "hyperinr_core/backends/triton.py": LIBRARIES | {"hyperinr_core", "torch", "triton"},
+    "hyperinr_core/backends/triton_kernels.py": {"triton"},
+    "hyperinr_core/backends/tcnn.py": LIBRARIES | {"hyperinr_core", "torch", "tinycudann"},
+    "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "triton", "skimage"},
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules", "netCDF4"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 import warnings
+from typing import Any
 
 from hyperinr_core.errors import BackendError
 
@@ -42,6 +43,13 @@ def require(name: str) -> None:
     reason = obstacle()
     if reason:
         raise BackendError(f"the {name} backend needs CUDA, but {reason}; mend that or use backend 'native'")
+
+
+def device() -> Any:
+    """The torch device that GPU backends use; to be asked for after `require`."""
+    import torch
+
+    return torch.device("cuda")
 
 
 def _torch_obstacle() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,12 +18,17 @@ logger = logging.getLogger("hyperinr")
 def make_evaluator(config: RunConfig, n_output_dims: int, device: torch.device) -> Any:
     """The fastest evaluator for a device: a compiled one where there is one that runs, torch otherwise."""
     model = config.encoding, config.network, n_output_dims
-    for make in (_triton, _tcnn) if device.type == "cuda" else (_native,):
-        try:
-            return make(*model)
-        except (BackendError, ImportError) as error:
-            logger.info("not trained with it: %s", error)
-    return TorchEvaluator(*model)
+    makers = (_triton, _tcnn) if device.type == "cuda" else (_native,)
+    found = (_attempt(make, model) for make in makers)
+    return next((evaluator for evaluator in found if evaluator is not None), None) or TorchEvaluator(*model)
+
+
+def _attempt(make: Callable[..., Any], model: tuple) -> Any:
+    try:
+        return make(*model)
+    except (BackendError, ImportError) as error:
+        logger.info("not trained with it: %s", error)
+        return None
 
 
 def _native(*model: Any) -> Any:

@@ -33,7 +33,7 @@ class TritonEvaluator:
 
     Parameters
     ----------
-    precision : of the products: "float16", "bfloat16" or "float32".
+    precision : of the products: "float16" or "float32".
     """
 
     name = "triton"
