@@ -2,7 +2,8 @@
 
     .venv/bin/python tools/tcnn_numbers.py
 
-Needs a GPU and tiny-cuda-nn's torch bindings (docs/gpu.md). Run it once, look at the differences that it prints, commit both files.
+Needs a GPU and tiny-cuda-nn's torch bindings (docs/gpu.md). Run it once, look at the differences that it
+prints, commit both files.
 """
 
 from __future__ import annotations
