@@ -341,6 +341,7 @@ def main() -> None:
     bench = Bench(DRY if options.dry else Sizes(), torch.device("cpu" if options.dry else "cuda"))
     report = bench.measure()
     if options.paper:
+        sys.path.insert(0, str(Path(__file__).parent))
         from gpu_paper import paper_table
 
         report["paper"] = paper_table(options.dry, options.output)

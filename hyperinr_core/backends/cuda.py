@@ -6,7 +6,6 @@ for first, then torch's among the installed packages; only where both are there 
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -83,9 +82,11 @@ def is_installed(package: str) -> bool:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # takes a while itself
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return ""
 
 
