@@ -203,7 +203,7 @@ class Bench:
     def training(self, batch: int) -> dict[str, dict[str, float]]:
         """Milliseconds of a training step: loss, gradients, Adam on one table and on the network."""
         found = {}
-        for name, make in (("triton", evaluators._triton), ("tcnn", evaluators._tcnn), ("torch", TorchEvaluator)):
+        for name, make in (("triton", fused), ("tcnn", evaluators._tcnn), ("torch", TorchEvaluator)):
             try:
                 evaluator = make(self.sizes.encoding, NETWORK, 1)
             except (BackendError, ImportError) as error:
@@ -225,6 +225,15 @@ class Bench:
         """Say once in the report what could not be measured."""
         if text not in self.report["notes"]:
             self.report["notes"].append(text)
+
+
+def fused(*model: Any) -> Any:
+    """The evaluator with the fused kernel, interpreted or compiled."""
+    from hyperinr_core.training.triton_evaluator import TritonEvaluator
+
+    evaluator = TritonEvaluator(*model)
+    evaluator.try_once()
+    return evaluator
 
 
 def machine(device: torch.device) -> dict[str, str]:

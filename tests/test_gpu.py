@@ -246,6 +246,11 @@ def test_the_scale_halves_at_infinity_and_grows_after_a_while(monkeypatch):
     assert scale.value == 2**16
 
 
+def test_full_memory_in_training_is_one_sentence():
+    with pytest.raises(BackendError, match="too small for this training; expected room"), evaluators.memory_in_words():
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+
 def test_the_feed_brings_the_stream_s_batches_in_order(monkeypatch):
     class Stream:
         closed = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -38,8 +39,11 @@ def _native(*model: Any) -> Any:
 
 
 def _triton(*model: Any) -> Any:
+    from hyperinr_core.backends.triton import INTERPRETED
     from hyperinr_core.training.triton_evaluator import TritonEvaluator
 
+    if INTERPRETED:
+        raise BackendError("TRITON_INTERPRET is set, which keeps Triton's kernels on the CPU")
     evaluator = TritonEvaluator(*model)
     evaluator.try_once()
     return evaluator
@@ -49,6 +53,18 @@ def _tcnn(*model: Any) -> Any:
     from hyperinr_core.training.tcnn_evaluator import TcnnEvaluator
 
     return TcnnEvaluator(*model)
+
+
+@contextlib.contextmanager
+def memory_in_words() -> Iterator[None]:
+    """Full memory of the GPU in training as one sentence."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise BackendError(
+            "the GPU's memory is too small for this training; expected room for three times all encoders in float32 "
+            "and a batch, lower batch_points, log2_hashmap_size or the number of encoders, or use --device cpu"
+        ) from error
 
 
 class LossScale:

@@ -20,7 +20,7 @@ from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
-from hyperinr_core.training.evaluators import LossScale, make_evaluator
+from hyperinr_core.training.evaluators import LossScale, make_evaluator, memory_in_words
 from hyperinr_core.training.feed import Feed
 from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import RunConfig
@@ -81,14 +81,15 @@ class Trainer:
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
         self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base)
         self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
-        self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
-        self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
-        self._moments = {
-            "tables_m": torch.zeros_like(self._tables),
-            "tables_v": torch.zeros_like(self._tables),
-            "mlp_m": torch.zeros_like(self._mlp),
-            "mlp_v": torch.zeros_like(self._mlp),
-        }
+        with memory_in_words():
+            self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
+            self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
+            self._moments = {
+                "tables_m": torch.zeros_like(self._tables),
+                "tables_v": torch.zeros_like(self._tables),
+                "mlp_m": torch.zeros_like(self._mlp),
+                "mlp_v": torch.zeros_like(self._mlp),
+            }
         self._table_steps = np.zeros(len(encoder_positions), np.int64)
         # the fused kernel has its gradients in float32 and needs no scale
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.name != "triton")
@@ -116,7 +117,7 @@ class Trainer:
         Interrupted after SIGINT or SIGTERM, with the checkpoint written.
         """
         clock = _Clock(self.iteration, self.n_iterations)
-        with _StopRequest() as stop, _quiet_torch(self.evaluator):
+        with _StopRequest() as stop, _quiet_torch(self.evaluator), memory_in_words():
             while self.iteration < self.n_iterations:
                 batch, loss = self.step()
                 if stop.asked or (path and clock.checkpoint_is_due()):
