@@ -19,7 +19,7 @@ from hyperinr_core.training import triton_kernels as kernels
 _LOSSES = {"l1": 0, "l2": 1}
 _GIVEN = 2
 
-#: Points of a training program, and its warps: with four, the compiler spills ten times as many registers.
+#: Points of a training program, and its warps: with four, the compiler spills many more registers.
 BLOCK, WARPS = (32 if INTERPRETED else 64), 8
 
 #: Gradients are this much larger in half precision than they are: their smallest would vanish there otherwise.
