@@ -95,7 +95,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         self._store("_dims", (int(nx), int(ny), int(nz)))
 
     def SetBackend(self, name: str | None) -> None:
-        """What evaluates the model: auto, native, reference or torch."""
+        """What evaluates the model: one of the names in hyperinr_core.backends."""
         self._store("_backend", name or "auto")
 
     def GetUnitDistanceInUse(self) -> float:

@@ -86,7 +86,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._store("_interpolation", name or AS_STORED)
 
     def SetBackend(self, name: str | None) -> None:
-        """What evaluates the model: auto, native, reference or torch."""
+        """What evaluates the model: one of the names in hyperinr_core.backends."""
         self._store("_backend", name or "auto")
 
     def SetCoarserWhileMoving(self, factor: int) -> None:

@@ -22,6 +22,7 @@ import click
 
 from hyperinr.plugin import launch
 from hyperinr.plugin.probe import MARK
+from hyperinr_core.backends import cuda
 from hyperinr_core.errors import BackendError, HyperINRError
 
 #: Seconds that one program may take to answer.
@@ -68,6 +69,7 @@ def doctor() -> None:
     _check_gui(report)
     _check_display(report)
     _check_training(report)
+    _check_gpu(report)
     click.echo("\n".join(report.lines))
     if report.broken:
         click.echo("Models cannot be shown here; mend what says FAIL.")
@@ -216,3 +218,12 @@ def _check_training(report: Report) -> None:
         report.bad(
             "training", "torch is missing; viewing does not need it", "pip install 'hyperinr[train]'", breaks=False
         )
+
+
+def _check_gpu(report: Report) -> None:
+    """One line each for CUDA, Triton and tiny-cuda-nn; nothing needs them."""
+    for subject, text, mend in cuda.describe():
+        if mend:
+            report.bad(subject, text, mend, breaks=False)
+        else:
+            report.good(subject, text)

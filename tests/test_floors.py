@@ -14,8 +14,14 @@ LIBRARIES = {"numpy", "scipy", "safetensors"}
 #: folder or file -> packages it may import besides the standard library; the most specific entry holds
 FLOORS = {
     "hyperinr_core": LIBRARIES | {"hyperinr_core"},
-    "hyperinr_core/backends/torch.py": LIBRARIES | {"hyperinr_core", "torch"},
-    "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch"},
+    **{
+        f"hyperinr_core/backends/{name}.py": LIBRARIES | {"hyperinr_core", "torch"}
+        for name in ("torch", "cuda", "device")
+    },
+    "hyperinr_core/backends/triton.py": LIBRARIES | {"hyperinr_core", "torch", "triton"},
+    "hyperinr_core/backends/triton_kernels.py": {"triton"},
+    "hyperinr_core/backends/tcnn.py": LIBRARIES | {"hyperinr_core", "torch", "tinycudann"},
+    "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "triton"},
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules", "netCDF4"},
     "filters/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES

@@ -230,7 +230,7 @@ def test_doctor_finds_every_program_well():
     result = cli("doctor")
     assert result.returncode == 0, result.stdout + result.stderr
     lines = [line.split()[:2] for line in result.stdout.splitlines()]
-    for program in ("pvpython", "pvbatch", "pvserver", "paraview", "display"):
+    for program in ("pvpython", "pvbatch", "pvserver", "paraview", "display", "cuda", "triton", "tinycudann"):
         assert ["ok", program] in lines, result.stdout
     assert result.stdout.count("plugin works") == 3
 

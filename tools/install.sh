@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
 
 TORCH=2.13.0
+TRITON=3.7.1
 CPU_TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
 # --- Debian packages: only those whose command is missing, so that a ParaView of your own on PATH is the one used
@@ -47,6 +48,12 @@ if ! .venv/bin/python -c "import torch" 2>/dev/null; then
         "${pip[@]}" install -c tools/constraints.txt "torch==$TORCH+cpu" 2>/dev/null ||
             "${pip[@]}" install -c tools/constraints.txt --extra-index-url "$CPU_TORCH_INDEX" "torch==$TORCH+cpu"
     fi
+fi
+
+# torch's CUDA builds bring Triton along; without one, the tests run its kernels in its interpreter, and compile them
+if [[ $(uname -sm) == "Linux x86_64" ]] && ! .venv/bin/python -c "import triton" 2>/dev/null; then
+    echo "Installing Triton $TRITON (197 MB)"
+    "${pip[@]}" install -c tools/constraints.txt "triton==$TRITON"
 fi
 
 echo "Installing the Python packages that pyproject.toml names"

@@ -6,11 +6,11 @@ for first, then torch's among the installed packages; only where both are there 
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import sys
 import warnings
+from typing import Any
 
 from hyperinr_core.errors import BackendError
 
@@ -44,6 +44,13 @@ def require(name: str) -> None:
         raise BackendError(f"the {name} backend needs CUDA, but {reason}; mend that or use backend 'native'")
 
 
+def device() -> Any:
+    """The torch device that GPU backends use; to be asked for after `require`."""
+    import torch
+
+    return torch.device("cuda")
+
+
 def _torch_obstacle() -> str | None:
     import torch
 
@@ -75,9 +82,11 @@ def is_installed(package: str) -> bool:
 
 
 def _version(package: str) -> str:
+    from importlib import metadata  # takes a while itself
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
         return ""
 
 

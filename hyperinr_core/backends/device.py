@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -148,7 +149,9 @@ class DeviceBackend:
 def upload(name: str, encoder_params: np.ndarray, device: torch.device) -> torch.Tensor:
     """All encoders' tables on the device; BackendError when it has no room for them."""
     try:
-        return torch.from_numpy(np.ascontiguousarray(encoder_params)).to(device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a file's memory cannot be written to, and is not
+            return torch.from_numpy(np.ascontiguousarray(encoder_params)).to(device)
     except torch.cuda.OutOfMemoryError as error:
         free, total = (number / 1e9 for number in torch.cuda.mem_get_info(device))
         size = encoder_params.nbytes / 1e9

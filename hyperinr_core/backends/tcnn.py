@@ -37,7 +37,7 @@ class TcnnBackend(DeviceBackend):
         encoder_params: np.ndarray,
         mlp_params: np.ndarray,
     ) -> None:
-        super().__init__(encoding, network, n_output_dims, torch.device("cuda"))
+        super().__init__(encoding, network, n_output_dims, cuda.device())
         self._module = make_module(encoding, network, n_output_dims)
         self._rows = upload(self.name, encoder_params, self.device)
         params = tcnn_layout.to_tcnn(encoding, network, n_output_dims, encoder_params[0], mlp_params)

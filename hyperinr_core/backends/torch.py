@@ -38,7 +38,7 @@ class TorchBackend(DeviceBackend):
         encoder_params: np.ndarray,
         mlp_params: np.ndarray,
     ) -> None:
-        device = torch.device("cpu" if cuda.obstacle() else "cuda")
+        device = torch.device("cpu") if cuda.obstacle() else cuda.device()
         super().__init__(encoding, network, n_output_dims, device)
         self.encoder_params = encoder_params
         self.mlp_params = torch.from_numpy(np.array(mlp_params, np.float32)).to(self.device)

@@ -26,7 +26,7 @@ try:
 except ImportError as error:
     raise BackendError(f"the triton backend needs torch and triton ({error}); pip install triton") from error
 
-PRECISIONS = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+PRECISIONS = {"float16": torch.float16, "float32": torch.float32}
 
 #: Points of a program, and its warps; a matrix instruction of the newest GPUs takes 64 rows from four warps.
 BLOCK, WARPS = (32 if INTERPRETED else 64), 4
@@ -37,7 +37,7 @@ BLEND_BLOCK = 1024
 
 def kernel_device() -> torch.device:
     """Where the kernels run."""
-    return torch.device("cpu" if INTERPRETED else "cuda")
+    return torch.device("cpu") if INTERPRETED else cuda.device()
 
 
 class TritonBackend(DeviceBackend):
@@ -45,8 +45,7 @@ class TritonBackend(DeviceBackend):
 
     Parameters
     ----------
-    precision : of the blended table and of the network's products, whose sums are float32: "float16", "bfloat16" (for a
-        network whose hidden values pass 65504; the table then has float16 all the same) or "float32".
+    precision : of the blended table and of the network's products, "float16" or "float32"; sums are float32 in both.
     """
 
     name = "triton"

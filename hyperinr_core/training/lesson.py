@@ -85,7 +85,13 @@ def teach(
     distilled.precompute(os.cpu_count() or 1, lambda done, total: lesson.progress("asking the teacher", done, total))
     weights = np.where(distilled.is_truth, 1, config.distillation.weight).astype(np.float32)
     # linear weights: a taught model bends in time as its teacher does; cubic ones learn 0.15 dB less, at twice the tables
-    return Taught(distilled.series, distilled.is_truth, weights, None, base, choices, distilled.remove)
+
+    def remove() -> None:
+        for state in folder.glob("state_*.safetensors"):
+            state.unlink()
+        distilled.remove()
+
+    return Taught(distilled.series, distilled.is_truth, weights, None, base, choices, remove)
 
 
 def _choice(series: VolumeSeries, name: str, teacher: str, lesson: Lesson) -> Choice:
@@ -114,12 +120,12 @@ def _fitted(
         teachers[name] = choice.made.get(kind) or create(kind, series, name)
         teachers[name].fit(
             FitSettings(
-                config.distillation.teacher_samples,
-                config.training.seed,
-                folder / f"state_{number}.safetensors",
-                config.training.memory_mb << 20,
-                device,
-                lambda done, name=name: lesson.progress(f"fitting the teacher of {name}", done, 1.0),
+                samples=config.distillation.teacher_samples,
+                seed=config.training.seed,
+                state=folder / f"state_{number}.safetensors",
+                memory_bytes=config.training.memory_mb << 20,
+                device=device,
+                progress=lambda done, name=name: lesson.progress(f"fitting the teacher of {name}", done, 1.0),
             )
         )
     return teachers

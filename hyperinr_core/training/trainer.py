@@ -17,14 +17,15 @@ import torch
 
 from hyperinr_core.base import Base
 from hyperinr_core.encoding import hash_grid
-from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
+from hyperinr_core.training.evaluators import LossScale, make_evaluator, memory_in_words
+from hyperinr_core.training.feed import Feed
 from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import RunConfig
-from hyperinr_core.training.torch_evaluator import TorchEvaluator
 from hyperinr_core.volume import Field, Parameter
 
 #: Seconds between two reports, and between two checkpoints.
@@ -84,21 +85,24 @@ class Trainer:
         self.world = world or World()
         self.device = torch.device(device)
         self._stream = stream
+        self._feed = Feed(stream, self.device, self.world.share)
         self._digest = checkpoint.fingerprint(stream.series, fields, {**config.to_dict(), **(identity or {})})
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
         self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base)
         self.model.guide = guide
         self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
-        self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
-        self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
-        self._moments = {
-            "tables_m": torch.zeros_like(self._tables),
-            "tables_v": torch.zeros_like(self._tables),
-            "mlp_m": torch.zeros_like(self._mlp),
-            "mlp_v": torch.zeros_like(self._mlp),
-        }
+        with memory_in_words():
+            self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
+            self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
+            self._moments = {
+                "tables_m": torch.zeros_like(self._tables),
+                "tables_v": torch.zeros_like(self._tables),
+                "mlp_m": torch.zeros_like(self._mlp),
+                "mlp_v": torch.zeros_like(self._mlp),
+            }
         self._table_steps = np.zeros(len(encoder_positions), np.int64)
-        self._scale = _LossScale(self.device.type == "cuda")
+        # the fused kernel has its gradients in float32 and needs no scale
+        self._scale = LossScale(self.device.type == "cuda" and self.evaluator.name != "triton")
         self.iteration = 0
 
     @property
@@ -123,7 +127,7 @@ class Trainer:
         Interrupted after SIGINT or SIGTERM, with the checkpoint written.
         """
         clock = _Clock(self.iteration, self.n_iterations)
-        with _StopRequest() as stop, _quiet_torch(self.evaluator):
+        with _StopRequest() as stop, _quiet_torch(self.evaluator), memory_in_words():
             while self.iteration < self.n_iterations:
                 batch, loss = self.step()
                 asked = self.world.any(stop.asked, self.device)
@@ -133,15 +137,15 @@ class Trainer:
                     raise Interrupted()
                 if progress and clock.report_is_due(self.iteration == self.n_iterations):
                     progress(self._report(batch, float(loss), clock))
-        self._stream.close()
+        self._feed.close()
         self.model.encoder_params = self._tables.cpu().numpy()
         self.model.mlp_params = self._mlp.cpu().numpy()
         return self.model
 
     def step(self) -> tuple[Batch, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
-        batch = self._stream.draw(self.iteration)
-        loss = self._learn(batch)
+        batch, data = self._feed.draw(self.iteration)
+        loss = self._learn(batch, data)
         self.iteration += 1
         return batch, loss
 
@@ -158,7 +162,7 @@ class Trainer:
         """Go on from a checkpoint of the same data and settings; DataError for any other."""
         tensors, self.iteration = checkpoint.read(path, self._digest)
         self._table_steps = tensors["table_steps"]
-        self._scale.value, self._scale.good_steps = tensors["loss_scale"].tolist()
+        self._scale.resume(*tensors["loss_scale"].tolist())
         for name, target in {**self._moments, "tables": self._tables, "mlp": self._mlp}.items():
             target.copy_(torch.from_numpy(tensors[name]))
 
@@ -173,16 +177,15 @@ class Trainer:
         self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
         self._table_steps, self._scale.value = np.array(table_steps), scale.item()
 
-    def _learn(self, whole: Batch) -> torch.Tensor:
-        batch = self.world.share(whole)
+    def _learn(self, batch: Batch, data: list[torch.Tensor]) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
         blended = self._blend(rows, mixing, batch.thetas).detach().requires_grad_()
         mlp = self._mlp.detach().requires_grad_()
-        data = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets, batch.weights))
         loss = self.evaluator.loss(blended, mlp, *data, self.config.training.loss)
         (loss * self._scale.value).backward()
         loss = loss.detach()
-        self.world.mean([mlp.grad, blended.grad, loss], batch.points.shape[1], whole.points.shape[1])
+        n_all = self._stream.batch_size // len(batch.thetas)
+        self.world.mean([mlp.grad, blended.grad, loss], batch.points.shape[1], n_all)
         if self._scale.unscale([mlp, blended]):
             self._optimise(rows, mixing, blended.grad[:, : self._tables.shape[1]], mlp.grad)
         return loss
@@ -264,18 +267,6 @@ def _weighted_sum(parts: Sequence[torch.Tensor], weights: np.ndarray) -> torch.T
     return total
 
 
-def make_evaluator(config: RunConfig, n_output_dims: int, device: torch.device) -> Any:
-    """The fastest evaluator for a device: the compiled one on a CPU where it loads, torch otherwise."""
-    if device.type == "cpu":
-        try:
-            from hyperinr_core.training.native_evaluator import NativeEvaluator
-
-            return NativeEvaluator(config.encoding, config.network, n_output_dims)
-        except (BackendError, ImportError):
-            pass
-    return TorchEvaluator(config.encoding, config.network, n_output_dims)
-
-
 def choose_device(name: str) -> str:
     """ "cpu" or "cuda" for auto, cpu or cuda; ParameterError when CUDA was named and is not there."""
     if name == "auto":
@@ -337,31 +328,6 @@ class _StopRequest:
 
     def _ask(self, number: int, frame: object) -> None:
         self.asked = True
-
-
-class _LossScale:
-    """Keeps half-precision gradients from vanishing: grows while they stay finite, halves when they do not."""
-
-    GROWTH_INTERVAL = 2000
-
-    def __init__(self, enabled: bool) -> None:
-        self.value = 2.0**16 if enabled else 1.0
-        self.good_steps = 0
-        self._enabled = enabled
-
-    def unscale(self, tensors: list[torch.Tensor]) -> bool:
-        """Divide the gradients by the scale; False when the step must be skipped."""
-        if not self._enabled:
-            return True
-        for tensor in tensors:
-            tensor.grad /= self.value
-        finite = bool(torch.stack([tensor.grad.isfinite().all() for tensor in tensors]).all())
-        self.good_steps = self.good_steps + 1 if finite else 0
-        if not finite:
-            self.value /= 2
-        elif self.good_steps % self.GROWTH_INTERVAL == 0:
-            self.value *= 2
-        return finite
 
 
 class _Clock:

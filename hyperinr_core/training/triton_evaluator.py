@@ -19,6 +19,9 @@ from hyperinr_core.training import triton_kernels as kernels
 _LOSSES = {"l1": 0, "l2": 1}
 _GIVEN = 2
 
+#: Points of a training program, and its warps: with four, the compiler spills many more registers.
+BLOCK, WARPS = (32 if INTERPRETED else 64), 8
+
 #: Gradients are this much larger in half precision than they are: their smallest would vanish there otherwise.
 GAIN = 16.0
 
@@ -33,7 +36,7 @@ class TritonEvaluator:
 
     Parameters
     ----------
-    precision : of the products: "float16", "bfloat16" or "float32".
+    precision : of the products: "float16" or "float32".
     """
 
     name = "triton"
@@ -126,8 +129,7 @@ class TritonEvaluator:
         """Sum of the loss, and the sums' gradients by tables and mlp_params."""
         self._check(tables, mlp_params, points)
         n_scenes, n_points = points.shape[:2]
-        block, warps = tile_size(self._layout)
-        n_tiles = triton.cdiv(n_scenes * n_points, block)
+        n_tiles = triton.cdiv(n_scenes * n_points, BLOCK)
         matrices = pad_matrices(self._layout, mlp_params, self._precision, self._places)
         grad_tables = torch.zeros_like(tables)
         sums = torch.zeros(matrices.shape, device=matrices.device)
@@ -135,7 +137,7 @@ class TritonEvaluator:
         kernels.loss_kernel[(n_tiles,)](
             tables, matrices, *self._geometry, points.contiguous(), targets.contiguous(), weights.contiguous(),
             grad_tables, sums, losses, n_scenes, n_points, self.grid.n_params, self.n_output_dims, GAIN,
-            KIND=kind, **self._layout.sizes(), BLOCK=block, num_warps=warps, num_stages=1,
+            KIND=kind, **self._layout.sizes(), BLOCK=BLOCK, num_warps=WARPS, num_stages=1,
         )  # fmt: skip
         return losses.sum(), grad_tables, sums[self._places]
 
@@ -151,13 +153,6 @@ class TritonEvaluator:
                     f"{name} is {tensor.dtype} {tuple(tensor.shape)} on {tensor.device}; "
                     f"expected float32 {shape} on {self._device}"
                 )
-
-
-def tile_size(layout: Layout) -> tuple[int, int]:
-    """Points of a training program and its warps: what the compiler fits into registers with few spills."""
-    if INTERPRETED:
-        return 32, 4
-    return (64, 8) if layout.neurons * layout.n_hidden <= 256 else (32, 8)
 
 
 class _Values(torch.autograd.Function):

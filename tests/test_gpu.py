@@ -1,0 +1,437 @@
+"""What a GPU's absence, age or full memory means, simulated: this needs no GPU. tiny-cuda-nn's layout, and live parity."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from models import random_model as random_hyperinr
+from test_backends import CASES, random_model
+from test_xml import TREE
+
+from hyperinr_core import backends
+from hyperinr_core.backends import cuda, device, tcnn_layout
+from hyperinr_core.backends.reference import ReferenceBackend, encode
+from hyperinr_core.backends.torch import TorchBackend
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.training import evaluators
+from hyperinr_core.training.evaluators import LossScale
+from hyperinr_core.training.feed import Feed
+from hyperinr_core.training.samples import Batch
+
+LIVE = pytest.mark.skipif(
+    cuda.obstacle() is not None or not cuda.is_installed("tinycudann"),
+    reason="needs a GPU and tiny-cuda-nn's torch bindings; parity with them is not checked here",
+)
+
+ROOT = Path(__file__).parent.parent
+
+#: What tiny-cuda-nn gave on a GPU, once.
+FROZEN = ROOT / "tests" / "data" / "tcnn_numbers.npz"
+
+TCNN_CASES = ["volume", "plane", "odd growth", "one feature", "eight features"]
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A machine on which CUDA seems to work; nothing has been said yet."""
+    monkeypatch.setattr(cuda, "driver_is_present", lambda: True)
+    monkeypatch.setattr(cuda, "obstacle", lambda: None)
+    monkeypatch.setattr(backends, "_said", set())
+
+
+def replace_backends(monkeypatch, **others):
+    """Backends by name: an exception that making one raises, or a class."""
+    real = backends._backend_class
+
+    def chosen(name):
+        other = others.get(name, real)
+        if isinstance(other, Exception):
+            raise other
+        return real(name) if other is real else other
+
+    monkeypatch.setattr(backends, "_backend_class", chosen)
+
+
+class Failing(ReferenceBackend):
+    """A backend that works until it is asked for a grid."""
+
+    name = "triton"
+
+    def sample_grid(self, *arguments):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory, for this test")
+
+
+# What is there.
+
+
+def test_no_driver_is_found_out_without_torch():
+    script = (
+        "import sys; from hyperinr_core.backends import cuda; cuda.DRIVER_TRACES = ('/no/such/device',); "
+        "print(cuda.obstacle()); assert 'torch' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.stdout.strip() == "no NVIDIA driver is found on this machine", result.stderr
+
+
+def test_torch_without_cuda_is_found_out_without_importing_it():
+    script = (
+        "import sys; from hyperinr_core.backends import cuda; cuda.DRIVER_TRACES = (sys.executable,); "
+        "cuda._version = lambda package: '2.2.0+cpu'; "
+        "print(cuda.obstacle()); assert 'torch' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.stdout.strip() == "torch 2.2.0+cpu is a build without CUDA", result.stderr
+
+
+def test_auto_imports_no_torch_without_a_driver(tmp_path):
+    from hyperinr_core import hinr
+
+    hinr.save(random_hyperinr(), tmp_path / "m.hinr")
+    script = (
+        "import sys; from hyperinr_core import hinr; from hyperinr_core.backends import cuda; cuda.DRIVER_TRACES = (); "
+        f"hinr.load({str(tmp_path / 'm.hinr')!r}).generate(0.5).sample_grid(); assert 'torch' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_an_old_driver_is_one_sentence(monkeypatch):
+    def too_old():
+        raise RuntimeError(
+            "The NVIDIA driver on your system is too old (found version 11040). Please update your\nGPU driver ..."
+        )
+
+    monkeypatch.setattr(cuda, "driver_is_present", lambda: True)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", too_old)
+    expected = "torch cannot start it (The NVIDIA driver on your system is too old (found version 11040))"
+    assert cuda.obstacle() == expected
+    with pytest.raises(BackendError, match=r"the tcnn backend needs CUDA, but torch cannot start it .*'native'"):
+        cuda.require("tcnn")
+
+
+@pytest.mark.skipif(cuda.obstacle() is None, reason="this machine has a GPU")
+@pytest.mark.parametrize("name", ["triton", "tcnn"])
+def test_a_named_gpu_backend_never_falls_back(name):
+    script = (
+        "from hyperinr_core import backends\n"
+        "from hyperinr_core.errors import BackendError\n"
+        f"try: backends._backend_class({name!r})\n"
+        "except BackendError as error: print(error)"
+    )
+    environment = {"PATH": "/usr/bin"}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert result.stdout.startswith(f"the {name} backend needs CUDA, but"), result.stderr
+
+
+def test_every_backend_is_in_the_panel():
+    lists = [
+        [item.get("value") for item in entry.findall("StringListDomain/String")]
+        for entry in TREE.findall(".//StringVectorProperty[@name='Backend']")
+    ]
+    assert lists == [list(backends.NAMES)] * 2
+
+
+# What auto does.
+
+
+def test_auto_takes_the_fastest_that_is_there(gpu, monkeypatch, caplog):
+    replace_backends(monkeypatch, triton=Failing)
+    assert random_hyperinr().generate(0.7)._backend.name == "triton"
+    replace_backends(monkeypatch, triton=BackendError("no Triton, for this test"))
+    monkeypatch.setattr(cuda, "is_installed", lambda package: package != "tinycudann")
+    monkeypatch.setattr(cuda, "device", lambda: torch.device("cpu"))
+    for _ in range(2):
+        assert random_hyperinr().generate(0.7)._backend.name == "torch"
+    assert [r.message for r in caplog.records] == [
+        "the triton backend is not used (no Triton, for this test); trying the next best"
+    ]
+
+
+def test_auto_without_a_usable_gpu_says_why_and_uses_the_cpu(monkeypatch, caplog):
+    monkeypatch.setattr(cuda, "driver_is_present", lambda: True)
+    monkeypatch.setattr(cuda, "obstacle", lambda: "the driver is too old, for this test")
+    monkeypatch.setattr(backends, "_said", set())
+    for _ in range(2):
+        assert random_hyperinr().generate(0.7)._backend.name == "native"
+    messages = [record.message for record in caplog.records]
+    assert messages == ["the GPU is not used (the driver is too old, for this test); sampling on the CPU"]
+
+
+def test_auto_goes_on_with_the_next_backend_when_memory_is_full(gpu, monkeypatch, caplog):
+    full = device.memory_full("torch", "nothing is left, for this test")
+    replace_backends(monkeypatch, triton=Failing, tcnn=full, torch=full)
+    model = random_hyperinr()
+    inr = model.generate(0.7)
+    values = inr.sample_grid()
+    np.testing.assert_allclose(values, model.generate(0.7, "native").sample_grid(), atol=1e-6)
+    assert inr._backend.name == "native"
+    assert "the triton backend failed (CUDA out of memory, for this test); going on with the native" in caplog.text
+    np.testing.assert_allclose(inr.sample(np.zeros((1, 3))), values[:1, 0, 0], atol=1e-6)
+
+
+# Memory.
+
+
+def test_slabs_shrink_when_memory_is_full_and_that_is_said_once(monkeypatch, caplog):
+    model = random_model(*CASES["plane"])
+    backend, asked = TorchBackend(*model), []
+    backend.most_points = backend._slab = 1 << 14
+    monkeypatch.setattr(device, "LEAST_POINTS", 16)
+    evaluate = backend._evaluate
+
+    def small_memory(table, points):
+        asked.append(len(points))
+        if len(points) > 100:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return evaluate(table, points)
+
+    backend._evaluate = small_memory
+    axes = (np.linspace(0, 1, 20, dtype=np.float32), np.linspace(0, 1, 33, dtype=np.float32))
+    out, one = np.full((33, 20, 3), np.nan, np.float32), np.ones(3, np.float32)
+    backend.sample_grid(backend.blend(np.array([0]), np.array([1.0])), axes, out, one, one)
+    reference = ReferenceBackend(*model)
+    expected = np.empty_like(out)
+    reference.sample_grid(reference.blend(np.array([0]), np.array([1.0])), axes, expected, one, one)
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+    assert max(asked[-5:]) <= 100 < asked[0]
+    assert caplog.text.count("the GPU's memory is full; sampling fewer points") == 1
+
+    backend._evaluate = lambda table, points: small_memory(table, torch.zeros(101, 2))
+    with pytest.raises(BackendError, match="even a small slab of points does not fit; close other programs"):
+        backend.sample(None, np.zeros((500, 2), np.float32))
+
+
+def test_a_model_larger_than_the_card_is_one_sentence(monkeypatch):
+    def full(self, *arguments):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.Tensor, "to", full)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2.5e9, 8e9))
+    with pytest.raises(BackendError, match=r"encoders take 0\.00 GB, of the GPU's 8\.00 GB 2\.50 are free"):
+        device.upload("triton", np.zeros((2, 8), np.float16), torch.device("cpu"))
+
+
+# Training.
+
+
+def test_a_scale_from_another_device_is_not_taken_where_nothing_is_unscaled():
+    scale = LossScale(False)
+    scale.resume(65536.0, 12.0)
+    assert scale.value == 1
+    scale = LossScale(True)
+    scale.resume(1024.0, 12.0)
+    assert (scale.value, scale.good_steps) == (1024, 12)
+
+
+def test_the_scale_halves_at_infinity_and_grows_after_a_while(monkeypatch):
+    monkeypatch.setattr(LossScale, "GROWTH_INTERVAL", 2)
+    scale = LossScale(True)
+    tensor = torch.zeros(2, requires_grad=True)
+    tensor.grad = torch.tensor([65536.0, float("inf")])
+    assert not scale.unscale([tensor]) and scale.value == 2**15
+    for _ in range(2):
+        tensor.grad = torch.tensor([2.0**15, 0])
+        assert scale.unscale([tensor]) and tensor.grad[0] == 1
+    assert scale.value == 2**16
+
+
+def test_full_memory_in_training_is_one_sentence():
+    with pytest.raises(BackendError, match="too small for this training; expected room"), evaluators.memory_in_words():
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+
+def test_the_feed_brings_the_stream_s_batches_in_order(monkeypatch):
+    class Stream:
+        closed = False
+
+        def draw(self, iteration):
+            part = np.full((1, 2, 3), iteration, np.float32)
+            return Batch(np.zeros((1, 1)), part, part[..., :1], np.ones(1, np.float32))
+
+        def close(self):
+            self.closed = True
+
+    from concurrent.futures import ThreadPoolExecutor
+
+    stream = Stream()
+    feed = Feed(stream, torch.device("cpu"))
+    feed._drawer = ThreadPoolExecutor(1)  # as with CUDA, where batches are drawn ahead
+    for iteration in (0, 1, 2, 3, 9, 10, 2):
+        batch, (points, targets, weights) = feed.draw(iteration)
+        assert (points == iteration).all() and (targets == iteration).all() and weights.item() == 1
+        assert (batch.points == iteration).all()
+    feed.close()
+    assert stream.closed
+
+
+def test_training_takes_torch_where_no_kernel_runs(monkeypatch):
+    config = types.SimpleNamespace(encoding=EncodingConfig(), network=NetworkConfig())
+
+    def refuse(*model):
+        raise BackendError("no kernel, for this test")
+
+    monkeypatch.setattr(evaluators, "_triton", refuse)
+    monkeypatch.setattr(evaluators, "_tcnn", refuse)
+    assert evaluators.make_evaluator(config, 1, torch.device("cuda")).name == "torch"
+    assert evaluators.make_evaluator(config, 1, torch.device("cpu")).name == "native"
+
+
+# tiny-cuda-nn.
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_params_go_to_tiny_cuda_nn_and_back(case):
+    encoding, network, n_outputs, tables, mlp_params = random_model(*CASES[case])
+    params = tcnn_layout.to_tcnn(encoding, network, n_outputs, tables[1], mlp_params)
+    table, back = tcnn_layout.from_tcnn(encoding, network, n_outputs, params)
+    assert np.array_equal(table, tables[1]) and np.array_equal(back, mlp_params)
+    with pytest.raises(ParameterError, match="params has"):
+        tcnn_layout.from_tcnn(encoding, network, n_outputs, params[:-1])
+
+
+def padded_network(encoding, network, n_outputs, params, features):
+    """What tiny-cuda-nn computes of features, from its own numbers: (B, padded outputs)."""
+    start = 0
+    for rows, columns in tcnn_layout.padded_shapes(encoding, network, n_outputs):
+        # whatever it puts into padded inputs must not matter: ones do the most harm
+        features = np.pad(features, ((0, 0), (0, columns - features.shape[1])), constant_values=1)
+        matrix = params[start : start + rows * columns].reshape(rows, columns)
+        start += rows * columns
+        features = features @ matrix.T
+        if start < tcnn_layout.n_network_params(encoding, network, n_outputs):
+            features = np.maximum(features, 0)
+    return features
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_padded_network_gives_the_reference_s_values(case):
+    encoding, network, n_outputs, tables, mlp_params = random_model(*CASES[case])
+    reference = ReferenceBackend(encoding, network, n_outputs, tables, mlp_params)
+    points = np.random.default_rng(2).random((50, encoding.n_pos_dims), np.float32)
+    params = tcnn_layout.to_tcnn(encoding, network, n_outputs, tables[0], mlp_params)
+    values = padded_network(encoding, network, n_outputs, params, encode(reference.grid, tables[0], points))
+    assert values.shape[1] % 16 == 0 and not values[:, n_outputs:].any()
+    expected = reference.sample(tables[0], points)
+    np.testing.assert_allclose(values[:, :n_outputs], expected, atol=1e-5 * np.abs(expected).max())
+
+
+class Emulated(torch.nn.Module):
+    """tinycudann.NetworkWithInputEncoding from its documentation, in torch: as the bindings look from outside."""
+
+    def __init__(self, n_dims, n_outputs, encoding, network):
+        super().__init__()
+        names = {name: value for name, value in encoding.items() if name not in ("otype", "interpolation")}
+        self.encoding = EncodingConfig(n_pos_dims=n_dims, **names)
+        self.network = NetworkConfig(network["n_neurons"], network["n_hidden_layers"])
+        self.n_outputs = n_outputs
+        self.n_network = tcnn_layout.n_network_params(self.encoding, self.network, n_outputs)
+        self.params = torch.nn.Parameter(torch.zeros(self.n_network + hash_grid(self.encoding).n_params))
+
+    def forward(self, points):
+        from hyperinr_core.backends.torch import encode as encode_torch
+
+        params = self.params.float()
+        features = encode_torch(hash_grid(self.encoding), params[None, self.n_network :], points[None])[0]
+        start, shapes = 0, tcnn_layout.padded_shapes(self.encoding, self.network, self.n_outputs)
+        for number, (rows, columns) in enumerate(shapes):
+            features = torch.nn.functional.pad(features, (0, columns - features.shape[1]))
+            features = features @ params[start : start + rows * columns].view(rows, columns).T
+            features = features.relu() if number + 1 < len(shapes) else features
+            start += rows * columns
+        return features[:, : self.n_outputs].half()
+
+
+@pytest.fixture
+def emulated(monkeypatch):
+    """The bindings' place taken by the emulation, on the CPU."""
+    monkeypatch.setitem(sys.modules, "tinycudann", types.SimpleNamespace(NetworkWithInputEncoding=Emulated))
+    monkeypatch.setattr(cuda, "require", lambda name: None)
+    monkeypatch.setattr(cuda, "device", lambda: torch.device("cpu"))
+    names = ["hyperinr_core.backends.tcnn", "hyperinr_core.training.tcnn_evaluator"]
+    yield
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("case", ["plane", "one feature"])
+def test_the_backend_hands_tiny_cuda_nn_what_it_expects(case, emulated):
+    model = random_model(*CASES[case])
+    assert_tcnn_equals_reference(backends._backend_class("tcnn")(*model), model)
+
+
+def assert_tcnn_equals_reference(backend, model):
+    points = np.random.default_rng(3).random((300, model[0].n_pos_dims), np.float32)
+    reference, blend = ReferenceBackend(*model), (np.array([0, 2]), np.array([0.25, 0.75]))
+    expected = reference.sample(reference.blend(*blend), points)
+    found = backend.sample(backend.blend(*blend), points)
+    np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
+
+
+def test_the_evaluator_trains_through_tiny_cuda_nn(emulated):
+    from hyperinr_core.training.tcnn_evaluator import TcnnEvaluator
+    from hyperinr_core.training.torch_evaluator import TorchEvaluator
+
+    encoding, network, n_outputs, tables, mlp_params = random_model(*CASES["odd growth"])
+    assert tables.shape[1] == hash_grid(encoding).n_params
+    points = torch.rand((2, 60, 3), generator=torch.Generator().manual_seed(0))
+    results = []
+    for kind in (TcnnEvaluator, TorchEvaluator):
+        leaves = [torch.from_numpy(part).clone().requires_grad_() for part in (tables[:2], mlp_params)]
+        values = kind(encoding, network, n_outputs).values(*leaves, points)
+        results.append([values, *torch.autograd.grad(values.sum(), leaves)])
+    for found, expected in zip(*results):
+        assert (found - expected).norm() < 2e-2 * expected.norm()
+
+
+def test_another_layout_of_tiny_cuda_nn_is_refused(emulated, monkeypatch):
+    class Other(Emulated):
+        def __init__(self, *model):
+            super().__init__(*model)
+            self.params = torch.nn.Parameter(self.params[:-8].detach())
+
+    monkeypatch.setattr(sys.modules["tinycudann"], "NetworkWithInputEncoding", Other)
+    with pytest.raises(BackendError, match=r"this tiny-cuda-nn has \d+ params for the model; expected \d+, use"):
+        backends._backend_class("tcnn")(*random_model(*CASES["plane"]))
+
+
+@LIVE
+@pytest.mark.parametrize("case", TCNN_CASES)
+def test_live_tiny_cuda_nn_equals_the_reference(case):
+    model = random_model(*CASES[case])
+    assert_tcnn_equals_reference(backends.create("tcnn", *model), model)
+
+
+@pytest.mark.skipif(not FROZEN.exists(), reason="no numbers of tiny-cuda-nn are committed yet: tools/tcnn_numbers.py")
+@pytest.mark.parametrize("case", TCNN_CASES)
+def test_the_reference_equals_tiny_cuda_nn_s_frozen_numbers(case):
+    with np.load(FROZEN) as frozen:
+        points, expected = frozen[f"{case}.points"], frozen[f"{case}.values"]
+    model = random_model(*CASES[case])
+    reference = ReferenceBackend(*model)
+    found = reference.sample(reference.blend(np.array([0]), np.array([1.0])), points)
+    np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
+
+
+def test_numbers_are_frozen_with_where_they_come_from(emulated, tmp_path):
+    # the script itself, on the emulation: what it writes is what the test above reads
+    spec = importlib.util.spec_from_file_location("tcnn_numbers", ROOT / "tools" / "tcnn_numbers.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    script.freeze(tmp_path / "n.npz", ["one feature"], {"gpu": "none, for this test"})
+    with np.load(tmp_path / "n.npz") as frozen:
+        points, values = frozen["one feature.points"], frozen["one feature.values"]
+    model = random_model(*CASES["one feature"])
+    expected = ReferenceBackend(*model).sample(model[3][0], points)
+    np.testing.assert_allclose(values, expected, atol=1e-2 * np.abs(expected).max())
+    assert json.loads((tmp_path / "n.json").read_text())["gpu"] == "none, for this test"

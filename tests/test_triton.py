@@ -1,0 +1,294 @@
+"""The GPU kernels equal the reference and torch's autograd: interpreted on the CPU here, compiled where there is a GPU."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import triton
+import triton.language as tl
+from models import random_model as random_hyperinr
+from test_backends import CASES, random_model
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+from hyperinr.filters.image import to_image
+from hyperinr_core import hinr
+from hyperinr_core.backends import triton_kernels
+from hyperinr_core.backends.reference import ReferenceBackend, locate
+from hyperinr_core.backends.triton import INTERPRETED, TritonBackend, kernel_device
+from hyperinr_core.backends.triton_layout import Layout
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.training.torch_evaluator import TorchEvaluator
+from hyperinr_core.training.triton_evaluator import TritonEvaluator
+
+#: How far values may be from the reference, as a share of the largest.
+TOLERANCE = {"float32": 1e-5, "float16": 5e-3}
+
+#: Models for training; padding of levels, neurons and outputs, one hidden layer and many.
+CONFIGS = {
+    "default": (EncodingConfig(), NetworkConfig(), 1),
+    "plane": (EncodingConfig(n_pos_dims=2, n_levels=5, n_features_per_level=2), NetworkConfig(32, 2), 3),
+    "one layer": (EncodingConfig(n_levels=3, n_features_per_level=8, log2_hashmap_size=6), NetworkConfig(48, 1), 16),
+    "deep": (EncodingConfig(n_levels=5, n_features_per_level=1, log2_hashmap_size=4), NetworkConfig(128, 8), 5),
+}
+
+KERNEL_DEVICE = kernel_device()
+
+
+@pytest.fixture
+def exact_fma(monkeypatch):
+    """The interpreter rounds a fused multiply-add twice; a GPU does it once, and so does this."""
+    if INTERPRETED:
+        from triton.runtime import interpreter
+
+        def fma(self, x, y, z):
+            result = x.data.astype(np.float64) * y.data.astype(np.float64) + z.data.astype(np.float64)
+            return interpreter.TensorHandle(result.astype(np.float32), z.dtype.scalar)
+
+        monkeypatch.setattr(interpreter.InterpreterBuilder, "create_fma", fma)
+
+
+@triton.jit
+def corner_kernel(points, scales, geometry, places, weights, n, CORNER: tl.constexpr, L: tl.constexpr,
+                  F: tl.constexpr, D: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
+    row = tl.arange(0, BLOCK)
+    x = tl.load(points + row * D, mask=row < n, other=0)
+    y = tl.load(points + row * D + 1, mask=row < n, other=0)
+    z = tl.load(points + row * D + 2, mask=row < n, other=0) if D == 3 else y
+    scales, levels = triton_kernels.load_geometry(scales, geometry, L)
+    located = triton_kernels.locate_all(x, y, z, scales, D)
+    place, weight = triton_kernels.corner(CORNER, located, levels, D, F, False)
+    where = row[:, None] * L + tl.arange(0, L)[None, :]
+    tl.store(places + where, place)
+    tl.store(weights + where, weight)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_entries_and_weights_are_the_reference_s_to_the_bit(case, exact_fma):
+    encoding, network, n_outputs = CASES[case]
+    grid = hash_grid(encoding)
+    layout = Layout.of(grid, network, n_outputs)
+    points = np.random.default_rng(0).random((64, encoding.n_pos_dims), np.float32)
+    points[:3] = [[0], [1], [0.5]]
+    tensors = [torch.from_numpy(part).to(KERNEL_DEVICE) for part in (points, *layout.geometry(grid))]
+    for corner in range(1 << encoding.n_pos_dims):
+        places = torch.empty((64, layout.levels), dtype=torch.int64, device=KERNEL_DEVICE)
+        weights = torch.empty((64, layout.levels), device=KERNEL_DEVICE)
+        sizes = {"CORNER": corner, "L": layout.levels, "F": layout.n_features, "D": layout.n_dims, "BLOCK": 64}
+        corner_kernel[(1,)](*tensors, places, weights, 64, **sizes)
+        step = np.array([corner >> axis & 1 for axis in range(encoding.n_pos_dims)])
+        for level in range(encoding.n_levels):
+            vertex, fraction = locate(points, grid.scales[level])
+            expected = grid.entry_indices(level, vertex + step) * layout.n_features
+            np.testing.assert_array_equal(places[:, level].cpu(), expected)
+            weight = np.prod(np.where(step, fraction, 1 - fraction), axis=1, dtype=np.float32)
+            np.testing.assert_allclose(weights[:, level].cpu(), weight, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "case, precision", [*((case, "float32") for case in CASES), ("volume", "float16"), ("eight features", "float16")]
+)
+def test_values_equal_the_reference(case, precision, exact_fma):
+    model = random_model(*CASES[case])
+    points = np.random.default_rng(1).random((70, model[0].n_pos_dims), np.float32)
+    points[:3] = [[0], [1], [0.5]]
+    assert_equal(model, precision, lambda backend, table: backend.sample(table, points))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("case", ["plane", "odd growth"])
+def test_grids_equal_the_reference(case, precision, exact_fma):
+    model = random_model(*CASES[case])
+    axes = tuple(np.linspace(0.1, 1, n, dtype=np.float32) for n in (9, 5, 4)[: model[0].n_pos_dims])
+    scale, offset = np.linspace(1, 2, model[2], dtype=np.float32), np.linspace(-1, 1, model[2], dtype=np.float32)
+
+    def sample(backend, table):
+        out = np.full((*(len(axis) for axis in axes[::-1]), model[2]), np.nan, np.float32)
+        if backend.name == "triton":
+            backend._slab = 2 * len(axes[0])  # slabs of two rows, the last of one
+        backend.sample_grid(table, axes, out, scale, offset)
+        return out
+
+    assert_equal(model, precision, sample)
+
+
+def assert_equal(model, precision, sample):
+    encoding, network, n_outputs, tables, mlp_params = model
+    rows = tables.astype(np.float16)
+    blend = np.array([2, 0]), np.array([0.3, 0.7])
+    reference = ReferenceBackend(encoding, network, n_outputs, rows, mlp_params)
+    ours = TritonBackend(encoding, network, n_outputs, rows, mlp_params, precision=precision)
+    expected = sample(reference, reference.blend(*blend))
+    found = sample(ours, ours.blend(*blend))
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE[precision] * np.abs(expected).max(), rtol=0)
+
+
+def test_a_model_from_a_file_gives_the_reference_s_image(tmp_path):
+    hinr.save(random_hyperinr(), tmp_path / "m.hinr")
+    model = hinr.load(tmp_path / "m.hinr")
+    expected = model.generate(0.7, "reference").sample_grid()
+    found = model.generate(0.7, "triton").sample_grid()
+    np.testing.assert_allclose(found, expected, atol=5e-3 * np.ptp(expected))
+    array = to_image(model.grid, {"density": found[..., 0]}).GetPointData().GetArray("density")
+    assert np.shares_memory(vtk_to_numpy(array), found), "VTK reads what the device wrote, not a copy"
+
+
+def test_what_the_kernels_do_not_know_is_refused():
+    encoding, network, _, tables, mlp_params = random_model(*CASES["volume"])
+    with pytest.raises(BackendError, match="1 to 16 outputs, found 17"):
+        TritonBackend(encoding, network, 17, tables, mlp_params)
+    with pytest.raises(ParameterError, match="precision is 'int8'"):
+        TritonBackend(encoding, network, 1, tables, mlp_params, precision="int8")
+
+
+def random_inputs(encoding, network, n_outputs, n_tables=2, n_points=23):
+    generator = torch.Generator().manual_seed(0)
+    tables = torch.rand((n_tables, hash_grid(encoding).n_params), generator=generator) * 2 - 1
+    shapes = network.layer_shapes(encoding.n_output_dims, n_outputs)
+    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in shapes])
+    points = torch.rand((n_tables, n_points, encoding.n_pos_dims), generator=generator)
+    points[0, 0], points[0, 1] = 0, 1
+    targets = torch.randn((n_tables, n_points, n_outputs), generator=generator)
+    parts = [part.to(KERNEL_DEVICE) for part in (tables, mlp, points, targets, torch.linspace(0.5, 1.5, n_tables))]
+    return parts[0].requires_grad_(), parts[1].requires_grad_(), *parts[2:]
+
+
+def gradients(result, tables, mlp):
+    return torch.autograd.grad(result, (tables, mlp))
+
+
+def assert_close(found, expected, tolerance):
+    for got, want in zip(found, expected):
+        assert torch.isfinite(got).all()
+        assert (got - want).norm() <= tolerance * want.norm()
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("kind", ["l1", "l2"])
+def test_loss_and_gradients_equal_torch(config, kind):
+    encoding, network, n_outputs = CONFIGS[config]
+    tables, mlp, points, targets, weights = random_inputs(encoding, network, n_outputs)
+    found = TritonEvaluator(encoding, network, n_outputs, "float32").loss(tables, mlp, points, targets, weights, kind)
+    twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
+    others = [part.cpu() for part in (points, targets, weights)]
+    expected = TorchEvaluator(encoding, network, n_outputs).loss(*twins, *others, kind)
+    assert abs(found.item() - expected.item()) <= 1e-5 * abs(expected.item())
+    found = [part.cpu() for part in gradients(3 * found, tables, mlp)]
+    assert_close(found, gradients(3 * expected, *twins), 2e-5)
+
+
+@pytest.mark.parametrize("config", ["plane", "one layer"])
+def test_values_and_their_gradients_equal_torch(config):
+    encoding, network, n_outputs = CONFIGS[config]
+    tables, mlp, points, targets, _ = random_inputs(encoding, network, n_outputs)
+    found = TritonEvaluator(encoding, network, n_outputs, "float32").values(tables, mlp, points)
+    twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
+    expected = TorchEvaluator(encoding, network, n_outputs).values(*twins, points.cpu())
+    assert_close([found.cpu()], [expected], 1e-5)
+    # derivatives far smaller than half precision holds must survive
+    tiny = 1e-9 * targets
+    assert_close(
+        [part.cpu() for part in gradients((found * tiny).sum(), tables, mlp)],
+        gradients((expected * tiny.cpu()).sum(), *twins),
+        2e-5,
+    )
+
+
+def test_half_precision_gradients_point_the_same_way():
+    encoding, network, n_outputs = CONFIGS["default"]
+    tables, mlp, *data = random_inputs(encoding, network, n_outputs, n_points=100)
+    results = []
+    for precision in ("float16", "float32"):
+        loss = TritonEvaluator(encoding, network, n_outputs, precision).loss(tables, mlp, *data, "l1")
+        results.append(gradients(loss, tables, mlp))
+    for half, single in zip(*results):
+        assert torch.nn.functional.cosine_similarity(half.ravel(), single.ravel(), dim=0) > 0.995
+        assert abs(half.norm() / single.norm() - 1) < 0.02
+
+
+def test_adam_equals_torch_s_evaluator():
+    ours = TritonEvaluator(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
+    theirs = TorchEvaluator(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
+    generator = torch.Generator().manual_seed(1)
+    params = torch.randn(1003, generator=generator).to(KERNEL_DEVICE)
+    states = [[params.clone(), torch.zeros_like(params), torch.zeros_like(params)] for _ in range(2)]
+    for step in (1, 2, 3):
+        grad = torch.randn(1003, generator=generator).to(KERNEL_DEVICE)
+        grad[::3] = 0
+        for evaluator, (p, m, v) in zip((ours, theirs), states):
+            evaluator.adam_step(p, grad, m, v, step, 5e-3, 0.9, 0.99, 1e-15, skip_zero=step == 2)
+    torch.testing.assert_close(*states, rtol=2e-6, atol=2e-6)
+
+
+def test_wrong_inputs_are_refused():
+    evaluator = TritonEvaluator(*CONFIGS["plane"])
+    tables, mlp, points, targets, weights = random_inputs(*CONFIGS["plane"], n_points=4)
+    with pytest.raises(ParameterError, match="tables is"):
+        evaluator.loss(tables[:, :-1], mlp, points, targets, weights, "l1")
+    with pytest.raises(ParameterError, match="points is"):
+        evaluator.loss(tables, mlp, points.double(), targets, weights, "l1")
+    with pytest.raises(ParameterError, match="targets is"):
+        evaluator.loss(tables, mlp, points, targets[:1], weights, "l1")
+    with pytest.raises(ParameterError, match="the loss is"):
+        evaluator.loss(tables, mlp, points, targets, weights, "l3")
+
+
+COMPILE = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from hyperinr_core.backends import triton_kernels
+from hyperinr_core.backends.triton_layout import Layout
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.training import triton_kernels as training
+
+encoding, network = EncodingConfig(n_levels=4), NetworkConfig(16, 2)
+layout = Layout.of(hash_grid(encoding), network, 1)
+kernels = {
+    triton_kernels.blend_kernel: ({"BLOCK": 1024}, "fp16 i32 fp32 fp16"),
+    triton_kernels.grid_kernel: ({**layout.sizes(), "BLOCK": 64}, "fp16 fp16 fp32 i32 fp32 fp32 fp32 fp32"),
+    triton_kernels.points_kernel: ({**layout.sizes(), "BLOCK": 64}, "fp16 fp16 fp32 i32 fp32 fp32"),
+    training.loss_kernel: (
+        {**layout.sizes(), "KIND": 0, "BLOCK": 64}, "fp32 fp16 fp32 i32 fp32 fp32 fp32 fp32 fp32 fp32"
+    ),
+    training.adam_kernel: ({"SKIP_ZERO": False, "BLOCK": 1024}, "fp32 fp32 fp32 fp32"),
+}
+floats = {"gain", "rate", "beta1", "beta2", "eps"}
+for kernel, (constants, pointers) in kernels.items():
+    names, pointers = kernel.arg_names, ["*" + kind for kind in pointers.split()]
+    # a launch makes constants of numbers that are 1: one output, one scene
+    constants.update({name: 1 for name in ("n_outputs", "n_scenes") if name in names})
+    signature = {
+        name: "constexpr" if name in constants else pointers[i] if i < len(pointers) else
+        "fp32" if name in floats else "i32"
+        for i, name in enumerate(names)
+    }
+    source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()})
+    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 4, "num_stages": 1})
+    assert len(compiled.asm["cubin"]) > 1000
+    print(kernel.__name__, "wgmma" in compiled.asm["ptx"])
+"""
+
+
+def test_kernels_compile_for_a_gpu_without_one(tmp_path):
+    # the interpreter accepts what the compiler refuses; machine code for capability 9.0 needs no GPU to be made
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
+    environment["TRITON_CACHE_DIR"] = str(tmp_path)
+    result = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    found = dict(line.split() for line in result.stdout.splitlines())
+    assert found == {
+        "blend_kernel": "False",
+        "grid_kernel": "True",
+        "points_kernel": "True",
+        "loss_kernel": "True",
+        "adam_kernel": "False",
+    }, "decoding and training use the matrix units' instructions"
