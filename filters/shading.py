@@ -41,6 +41,7 @@ class Shading:
         self._tau = extinction(values, function, unit_distance, check=False)
         self.rgba = _classified(values, function)
         self.seen = np.flatnonzero(_widened(self._tau > 0))
+        self._seen_colors = self.rgba.reshape(-1, 4)[self.seen].astype(np.float32)
         self._points: np.ndarray | None = None
 
     def swept(self, direction: np.ndarray, dims: tuple[int, int, int] | None = None) -> np.ndarray:
@@ -66,10 +67,12 @@ class Shading:
         strength : how far shadows darken, 0 not at all.
         """
         light = np.clip(shadows.reshape(-1)[self.seen], 0, 1)
-        light = ambient + (1 - ambient) * (1 - strength * (1 - light))
+        colors = self._seen_colors.copy()
+        colors[:, :3] *= (ambient + (1 - ambient) * (1 - strength * (1 - light)))[:, None]
+        colors += np.float32(0.5)
         rgba = self.rgba.copy()
-        flat = rgba.reshape(-1, 4)
-        flat[self.seen, :3] = (flat[self.seen, :3] * light[:, None] + np.float32(0.5)).astype(np.uint8)
+        # a point's four bytes go as one number
+        rgba.reshape(-1).view(np.uint32)[self.seen] = colors.astype(np.uint8).reshape(-1).view(np.uint32)
         return rgba
 
     def _seen_points(self) -> np.ndarray:

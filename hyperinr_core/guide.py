@@ -7,6 +7,7 @@ takes a fraction of a millisecond and knows it for every light, but coarsely; th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -53,11 +54,10 @@ class Guide:
         Features, as many as there are: the coarse shadow; the opacity of one cell; the shadow of the light opposite; that of
         a softer light; zeros.
         """
-        coarse, towards = self._coarse_grid(), light_directions(theta)
-        tau = self.extinction.astype(np.float32)
+        coarse, towards, tau = self._coarse_grid, light_directions(theta), self._tau
         features = [
             lambda: self._shadow(tau, coarse, towards),
-            lambda: 1 - np.exp(-tau * np.float32(max(map(abs, coarse.spacing)))),
+            lambda: self._opacity,
             lambda: shadow.transmittance(tau, coarse, -towards),
             lambda: shadow.soft_transmittance(tau, coarse, towards, self.diameter + SOFTER, N_SOFTER_SWEEPS),
         ]
@@ -71,6 +71,17 @@ class Guide:
             return shadow.soft_transmittance(tau, coarse, towards, self.diameter, N_SWEEPS)
         return shadow.transmittance(tau, coarse, towards)
 
+    # What no light changes is computed once.
+
+    @cached_property
+    def _tau(self) -> np.ndarray:
+        return self.extinction.astype(np.float32)
+
+    @cached_property
+    def _opacity(self) -> np.ndarray:
+        return 1 - np.exp(-self._tau * np.float32(max(map(abs, self._coarse_grid.spacing))))
+
+    @cached_property
     def _coarse_grid(self) -> Grid:
         """The guide's vertices, in diagonals of the box."""
         sides = np.array([step * (n - 1) for step, n in zip(self.grid.spacing, self.grid.dims)])

@@ -223,8 +223,13 @@ def test_adam_equals_torch_s_evaluator():
         grad = torch.randn(1003, generator=generator).to(KERNEL_DEVICE)
         grad[::3] = 0
         for evaluator, (p, m, v) in zip((ours, theirs), states):
-            evaluator.adam_step(p, grad, m, v, step, 5e-3, 0.9, 0.99, 1e-15, skip_zero=step == 2)
+            evaluator.adam_step(p, grad, m, v, step, 5e-3, 0.9, 0.99, 1e-15, skip_zero=step == 2, grad_scale=0.4)
     torch.testing.assert_close(*states, rtol=2e-6, atol=2e-6)
+
+
+def test_a_guide_is_refused():
+    with pytest.raises(BackendError, match="'triton' knows no guides"):
+        TritonEvaluator(EncodingConfig(guide_resolution=8), NetworkConfig(16, 1), 1)
 
 
 def test_wrong_inputs_are_refused():
@@ -261,7 +266,7 @@ kernels = {
     ),
     training.adam_kernel: ({"SKIP_ZERO": False, "BLOCK": 1024}, "fp32 fp32 fp32 fp32"),
 }
-floats = {"gain", "rate", "beta1", "beta2", "eps"}
+floats = {"gain", "grad_scale", "rate", "beta1", "beta2", "eps"}
 for kernel, (constants, pointers) in kernels.items():
     names, pointers = kernel.arg_names, ["*" + kind for kind in pointers.split()]
     # a launch makes constants of numbers that are 1: one output, one scene

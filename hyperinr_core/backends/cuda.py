@@ -12,6 +12,7 @@ import sys
 import warnings
 from typing import Any
 
+from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import BackendError
 
 #: What NVIDIA's driver leaves on a machine: its control device, the one of Windows' Linux subsystem, its library on Windows.
@@ -35,6 +36,14 @@ def obstacle() -> str | None:
         if "+cpu" in _version("torch"):
             return f"torch {_version('torch')} is a build without CUDA"
     return _torch_obstacle()
+
+
+def refuse_guide(config: EncodingConfig, name: str) -> None:
+    """Raise BackendError for a model with a guide, whose level is computed on the CPU and not yet laid out for these kernels."""
+    if config.guide_resolution:
+        raise BackendError(
+            f"backend {name!r} knows no guides, which this model has; use 'torch' or 'native', or 'auto'"
+        )
 
 
 def require(name: str) -> None:

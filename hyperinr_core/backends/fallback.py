@@ -39,9 +39,9 @@ class FallbackBackend:
         """An array for values that suits the backend in use."""
         return getattr(self._backend, "empty", _ordinary)(shape)
 
-    def blend(self, indices: np.ndarray, weights: np.ndarray) -> _Table:
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> _Table:
         """The table of one theta, which remembers what it was made of."""
-        table = _Table(indices, weights)
+        table = _Table(indices, weights, guide)
         self._with_backend(lambda backend: table.for_backend(backend))
         return table
 
@@ -73,8 +73,8 @@ class FallbackBackend:
 class _Table:
     """Which encoders are blended and how, and the blend of the backend that read it last."""
 
-    def __init__(self, indices: np.ndarray, weights: np.ndarray) -> None:
-        self._arguments = indices, weights
+    def __init__(self, *arguments: np.ndarray | None) -> None:
+        self._arguments = arguments
         self._backend: Any = None
         self._blended: Any = None
 

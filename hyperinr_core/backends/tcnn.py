@@ -44,7 +44,7 @@ class TcnnBackend(DeviceBackend):
         self._network_params = self._to_device(params[: len(params) - self.grid.n_params]).half()
 
     @torch.no_grad()
-    def blend(self, indices: np.ndarray, weights: np.ndarray) -> torch.Tensor:
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: None = None) -> torch.Tensor:
         """tiny-cuda-nn's float16 params of one theta: the network's, then the blended table."""
         rows = self._rows[self._to_device(np.asarray(indices, np.int64))].float()
         table = self._to_device(np.asarray(weights, np.float32)) @ rows
@@ -56,6 +56,7 @@ class TcnnBackend(DeviceBackend):
 
 def make_module(encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int) -> torch.nn.Module:
     """tiny-cuda-nn's encoding and network for a model; BackendError when its params are not laid out as we know them."""
+    cuda.refuse_guide(encoding, "tcnn")
     try:
         module = tinycudann.NetworkWithInputEncoding(
             encoding.n_pos_dims, n_output_dims, tcnn_layout.encoding_json(encoding), tcnn_layout.network_json(network)

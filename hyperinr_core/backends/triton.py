@@ -72,7 +72,7 @@ class TritonBackend(DeviceBackend):
         if not INTERPRETED:
             self._try_once()
 
-    def blend(self, indices: np.ndarray, weights: np.ndarray) -> torch.Tensor:
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: None = None) -> torch.Tensor:
         """The (M,) table of one theta on the device, float16, or float32 in that precision."""
         # both in one transfer, from page-locked memory that stays in use until it is done
         packed = np.concatenate([np.asarray(indices, np.int32), np.asarray(weights, np.float32).view(np.int32)])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.backends.cuda import refuse_guide
 from hyperinr_core.config import NetworkConfig
 from hyperinr_core.encoding import HashGrid
 from hyperinr_core.errors import BackendError
@@ -48,6 +49,7 @@ class Layout:
                 f"the GPU kernels have 1 to {MAX_OUTPUTS} outputs, found {n_output_dims}; use backend 'torch'"
             )
         config = grid.config
+        refuse_guide(config, "triton")
         n_features = config.n_features_per_level
         levels = max(_power_of_two(config.n_levels), TILE // n_features)
         neurons = _power_of_two(network.n_neurons)

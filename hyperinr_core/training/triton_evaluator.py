@@ -86,12 +86,24 @@ class TritonEvaluator:
         beta2: float,
         eps: float,
         skip_zero: bool = False,
+        grad_scale: float = 1.0,
     ) -> None:
         """One Adam step in place on 1-D float32 tensors; see TorchEvaluator.adam_step."""
         rate = lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step)
         n = params.numel()
         kernels.adam_kernel[(triton.cdiv(n, ADAM_BLOCK),)](
-            params, grad.contiguous(), m, v, n, rate, beta1, beta2, eps, SKIP_ZERO=skip_zero, BLOCK=ADAM_BLOCK
+            params,
+            grad.contiguous(),
+            m,
+            v,
+            n,
+            grad_scale,
+            rate,
+            beta1,
+            beta2,
+            eps,
+            SKIP_ZERO=skip_zero,
+            BLOCK=ADAM_BLOCK,
         )
 
     def try_once(self) -> None:
