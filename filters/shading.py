@@ -14,6 +14,9 @@ from hyperinr_core.volume import Extent, Grid
 #: Entries of the tables that values are looked up in.
 N_COLORS = 1024
 
+#: Full light in fixed point: a byte times it fits 32 bits.
+ONE = 1 << 16
+
 
 class Shading:
     """One volume under one transfer function; only the light changes.
@@ -41,7 +44,11 @@ class Shading:
         self._tau = extinction(values, function, unit_distance, check=False)
         self.rgba = _classified(values, function)
         self.seen = np.flatnonzero(_widened(self._tau > 0))
-        self._seen_colors = self.rgba.reshape(-1, 4)[self.seen].astype(np.float32)
+        colors = self.rgba.reshape(-1).view(np.uint32)[
+            self.seen
+        ]  # a point's four bytes as one number, red in the lowest
+        self._channels = [colors >> shift & 255 for shift in (0, 8, 16)]
+        self._seen_alpha = colors & 0xFF000000
         self._points: np.ndarray | None = None
 
     def swept(self, direction: np.ndarray, dims: tuple[int, int, int] | None = None) -> np.ndarray:
@@ -67,12 +74,13 @@ class Shading:
         strength : how far shadows darken, 0 not at all.
         """
         light = np.clip(shadows.reshape(-1)[self.seen], 0, 1)
-        colors = self._seen_colors.copy()
-        colors[:, :3] *= (ambient + (1 - ambient) * (1 - strength * (1 - light)))[:, None]
-        colors += np.float32(0.5)
+        light = np.clip(ambient + (1 - ambient) * (1 - strength * (1 - light)), 0, 1)
+        light = (light * ONE).astype(np.uint32)
+        colors = self._seen_alpha.copy()
+        for shift, channel in zip((0, 8, 16), self._channels):
+            colors |= channel * light + ONE // 2 >> 16 << shift
         rgba = self.rgba.copy()
-        # a point's four bytes go as one number
-        rgba.reshape(-1).view(np.uint32)[self.seen] = colors.astype(np.uint8).reshape(-1).view(np.uint32)
+        rgba.reshape(-1).view(np.uint32)[self.seen] = colors
         return rgba
 
     def _seen_points(self) -> np.ndarray:
