@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hyperinr.plugin import launch
+
 SIZE = (1280, 1024)
 KEPT = Path(__file__).resolve().parents[1] / "build" / "gui"
 SCRIPTS = Path(__file__).parent / "paraview_scripts"
@@ -23,7 +25,7 @@ SCRIPTS = Path(__file__).parent / "paraview_scripts"
 # What is where, in pixels from the upper left.
 FILE, TOOLS, MACROS = (20, 10), (347, 10), (468, 10)
 SAVE_STATE, SAVE_ANIMATION = (74, 137), (90, 290)
-TRACE, FIRST_MACRO = (389, 417), (494, 136)
+TRACE, FIRST_MACRO, ENTRY_HEIGHT = (389, 417), (494, 136), 22
 PLAY, AUTO_APPLY, APPLY = (593, 42), (391, 42), (55, 517)
 SLIDER, SECOND_FIELD, DIMS_X = (143, 726), (20, 877), (136, 948)
 
@@ -34,10 +36,12 @@ class Window:
     Attributes
     ----------
     folder : where its home, its messages and its screen are.
+    witness : the macro after which `witnessed` has something to tell.
     """
 
     def __init__(self, folder: Path, arguments: list[str]) -> None:
         self.folder = folder
+        self.witness = folder / ".config" / "ParaView" / "Macros" / "witness.py"
         self._screen = subprocess.Popen(
             ["Xvfb", "-displayfd", "1", "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-noreset", "-fbdir", str(folder)],
             stdout=subprocess.PIPE,
@@ -147,6 +151,13 @@ class Window:
         time.sleep(0.3)
         self.click(entry)
         self._wait_gone(popup)
+
+    def run_macro(self, path: Path) -> None:
+        """Take a macro from its menu, where ParaView sorts them by path."""
+        folders = [path.parent, *map(Path, launch.environment()["PV_MACRO_PATH"].split(os.pathsep))]
+        macros = sorted(str(macro) for folder in folders for macro in folder.glob("*.py"))
+        x, y = FIRST_MACRO
+        self.choose(MACROS, (x, y + ENTRY_HEIGHT * macros.index(str(path))))
 
     def answer(self, dialog: str, text: str = "") -> None:
         """Wait for a dialog, type a text and press Return in it, and wait until it is gone."""

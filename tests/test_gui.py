@@ -11,8 +11,6 @@ from gui import (
     AUTO_APPLY,
     DIMS_X,
     FILE,
-    FIRST_MACRO,
-    MACROS,
     PLAY,
     SAVE_ANIMATION,
     SAVE_STATE,
@@ -66,7 +64,7 @@ def picture(path):
 def test_a_session_from_apply_to_a_saved_state_and_animation(gui, model, tmp_path):
     window = gui(model)
     window.settle()
-    window.choose(MACROS, FIRST_MACRO)
+    window.run_macro(window.witness)
     window.click(APPLY)
     first = window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
     window.keep("applied")
@@ -123,7 +121,7 @@ def test_a_session_from_apply_to_a_saved_state_and_animation(gui, model, tmp_pat
     window.settle()
     window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume of the state")
     window.keep("state")
-    window.choose(MACROS, FIRST_MACRO)
+    window.run_macro(window.witness)
     window.click(PLAY)
     window.wait_until(lambda: len(window.witnessed()) > n_images, "the state playing")
     found = window.witnessed()[-1]
