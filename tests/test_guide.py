@@ -88,3 +88,12 @@ def test_backends_agree_with_a_guide(backend):
     model.guide_level = lambda theta: level
     without = model.generate((40.0, 70.0), "reference").sample_grid()
     assert abs(without - expected).max() > 0.1 * np.ptp(expected), "the guide changes nothing"
+
+
+def test_a_guide_of_another_size_is_refused():
+    model = random_model(
+        parameters=LIGHTS, encoding=EncodingConfig(n_levels=3, log2_hashmap_size=8, guide_resolution=10)
+    )
+    model.guide_level = lambda theta: np.zeros(7)
+    with pytest.raises(ParameterError, match=r"guide has shape \(7,\); expected \(\d+,\)"):
+        model.generate((10.0, 20.0), "native")

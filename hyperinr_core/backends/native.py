@@ -25,7 +25,7 @@ ISAS = ("generic", "avx2", "avx512", "avx512_bf16")
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-_ABI_VERSION = 2
+_ABI_VERSION = 3
 _ALIGNMENT = 64
 _ROW_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1}
 _MESSAGES = {
@@ -67,7 +67,8 @@ _SIGNATURES = {
     "hinr_model_create": [POINTER(Shape), c_void_p, c_int64, c_int, c_int, POINTER(c_void_p)],
     "hinr_model_set_mlp": [c_void_p, c_void_p, c_int64],
     "hinr_model_destroy": [c_void_p],
-    "hinr_blend": [c_void_p, c_void_p, c_int, c_int64, c_int64, c_void_p, c_void_p, c_int64, c_void_p, c_int64],
+    "hinr_blend": [c_void_p, c_void_p, c_int, c_int64, c_int64, c_void_p, c_void_p, c_int64, c_void_p,
+                   c_void_p, c_int64],
     "hinr_sample": [c_void_p, c_void_p, c_int64, c_void_p, c_int64, c_void_p],
     "hinr_sample_grid": [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, c_void_p, c_void_p],
     "hinr_backward": [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_int,
@@ -247,10 +248,13 @@ class NativeBackend:
         table = _aligned(self.grid.table_length, np.float16 if self.precision == "bfloat16" else np.float32)
         rows = self.encoder_params
         args = rows.ctypes.data, _ROW_TYPES[rows.dtype], rows.shape[0], rows.shape[1]
-        used = indices.ctypes.data, weights.ctypes.data, len(indices)
-        check(self._library.hinr_blend(self._model.handle, *args, *used, table.ctypes.data, table.size))
         if guide is not None:
-            table[self.grid.n_params :] = guide
+            guide = np.ascontiguousarray(guide, np.float32)
+            if guide.shape != (table.size - self.grid.n_params,):
+                raise ParameterError(f"guide has shape {guide.shape}; expected ({table.size - self.grid.n_params},)")
+        rest = None if guide is None else guide.ctypes.data
+        used = indices.ctypes.data, weights.ctypes.data, len(indices), rest
+        check(self._library.hinr_blend(self._model.handle, *args, *used, table.ctypes.data, table.size))
         return table
 
     def sample(self, table: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@
 #define HINR_API __attribute__((visibility("default")))
 #endif
 
-#define HINR_ABI_VERSION 2
+#define HINR_ABI_VERSION 3
 
 enum { HINR_ISA_GENERIC = 0, HINR_ISA_AVX2 = 1, HINR_ISA_AVX512 = 2, HINR_ISA_AVX512_BF16 = 3, HINR_ISA_COUNT = 4 };
 
@@ -68,11 +68,11 @@ HINR_API int hinr_model_create(const hinr_shape *shape, const float *mlp_params,
 HINR_API int hinr_model_set_mlp(hinr_model *model, const float *mlp_params, int64_t n_mlp_params);
 HINR_API void hinr_model_destroy(hinr_model *model);
 
-/* The first row_length numbers of table = sum of weights[k] * rows[indices[k]]; the table's type follows the model's
- * precision. */
+/* The first row_length numbers of table = sum of weights[k] * rows[indices[k]], the others those of rest, or as they were
+ * where rest is null; the table's type follows the model's precision. */
 HINR_API int hinr_blend(const hinr_model *model, const void *rows, int row_type, int64_t n_rows, int64_t row_length,
-                        const int64_t *indices, const float *weights, int64_t n_weights, void *table,
-                        int64_t table_length);
+                        const int64_t *indices, const float *weights, int64_t n_weights, const float *rest,
+                        void *table, int64_t table_length);
 
 /* values (n_points, C) at points (n_points, D). */
 HINR_API int hinr_sample(const hinr_model *model, const void *table, int64_t table_length, const float *points,

@@ -60,7 +60,8 @@ private:
 }  // namespace
 
 int hinr_blend(const hinr_model *model, const void *rows, int row_type, int64_t n_rows, int64_t row_length,
-               const int64_t *indices, const float *weights, int64_t n_weights, void *table, int64_t table_length) {
+               const int64_t *indices, const float *weights, int64_t n_weights, const float *rest, void *table,
+               int64_t table_length) {
     if (!rows || !indices || !weights) return HINR_ERROR_NULL;
     if (const int error = check_table(model, table, table_length)) return error;
     if (row_length < 1 || row_length > table_length || n_weights < 1) return HINR_ERROR_SIZE;
@@ -71,11 +72,23 @@ int hinr_blend(const hinr_model *model, const void *rows, int row_type, int64_t 
         const int64_t row_bytes = row_length * (row_type == HINR_TYPE_FLOAT16 ? 2 : 4);
         std::vector<const void *> used;
         for (int64_t k = 0; k < n_weights; ++k) used.push_back(static_cast<const char *>(rows) + indices[k] * row_bytes);
-        const int64_t n_parts = (row_length + kBlendPart - 1) / kBlendPart;
-        parallel_for(n_parts, num_threads(), [&](int64_t task, int) {
-            model->kernels->blend(*model, used.data(), row_type, weights, n_weights, task * kBlendPart,
-                                  std::min(row_length, (task + 1) * kBlendPart), table);
+        const auto in_parts = [&](int64_t length, const auto &blend) {
+            parallel_for((length + kBlendPart - 1) / kBlendPart, num_threads(), [&](int64_t task, int) {
+                blend(task * kBlendPart, std::min(length, (task + 1) * kBlendPart));
+            });
+        };
+        in_parts(row_length, [&](int64_t begin, int64_t end) {
+            model->kernels->blend(*model, used.data(), row_type, weights, n_weights, begin, end, table);
         });
+        if (rest) {
+            const void *const rests[] = {rest};
+            const float one = 1;
+            const int64_t size = model->precision == HINR_BFLOAT16 ? 2 : 4;
+            void *const tail = static_cast<char *>(table) + row_length * size;
+            in_parts(table_length - row_length, [&](int64_t begin, int64_t end) {
+                model->kernels->blend(*model, rests, HINR_TYPE_FLOAT32, &one, 1, begin, end, tail);
+            });
+        }
         return int(HINR_OK);
     });
 }
