@@ -60,9 +60,10 @@ else:
     display.SetRepresentationType("Volume")
     simple.ColorBy(display, ("POINTS", "v"))
     display.ScalarOpacityUnitDistance = job["unit"]
-    display.Shade = 1
-    display.GlobalIlluminationReach = 1.0
-    display.VolumetricScatteringBlending = 1.0
+    if job["way"] == "peer":
+        display.Shade = 1
+        display.GlobalIlluminationReach = 1.0
+        display.VolumetricScatteringBlending = 1.0
 simple.ResetCamera(view)
 simple.Render(view)
 found = []
@@ -201,7 +202,8 @@ def frames(values: np.ndarray, grid: Grid, opacity: str, unit: float, model: str
     with tempfile.TemporaryDirectory() as folder:
         volume = Path(folder) / "v.vti"
         write_image(volume, to_image(grid, {"v": values}))
-        for label, way, count in (("HyperINR Shadow", "pass", 5), ("GlobalIlluminationReach", "peer", 2)):
+        ways = (("HyperINR Shadow", "pass", 5), ("GlobalIlluminationReach", "peer", 2), ("no shadows at all", "plain", 5))
+        for label, way, count in ways:
             job = {"volume": str(volume), "opacity": nodes, "way": way, "unit": unit, "model": model}
             job["azimuths"] = [40.0 * i for i in range(count)]
             command = [launch.find_program("pvpython"), "-c", FRAME.format(job=json.dumps(job))]

@@ -32,7 +32,8 @@ GHOSTS = "vtkGhostType"
 def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Extent | None = None) -> Any:
     """A vtkImageData with one point array per field.
 
-    Contiguous arrays are shared, not copied: the image keeps them alive and sees later changes.
+    Contiguous arrays are shared, not copied: the image keeps them alive and sees later changes. Whoever makes one calls the
+    VTK array's Modified(), since VTK is told the ranges.
 
     Parameters
     ----------
@@ -70,7 +71,36 @@ def _vtk_array(name: str, array: np.ndarray, shape: tuple[int, int, int]) -> Any
     flat = np.ascontiguousarray(array).reshape(shape[0] * shape[1] * shape[2], -1)
     result = numpy_to_vtk(flat, deep=0)
     result.SetName(name)
+    _tell_ranges(result, flat)
     return result
+
+
+def _tell_ranges(array: Any, values: np.ndarray) -> None:
+    """Give VTK the ranges of values (n, C): looking for them takes it, at every change, longer than sampling a small model.
+
+    Values that are not all finite have two ranges, which VTK finds itself.
+    """
+    from vtkmodules.vtkCommonCore import vtkDataArray, vtkInformationVector
+
+    if not len(values):
+        return
+    components = np.ascontiguousarray(values.T)
+    ranges = [(float(component.min()), float(component.max())) for component in components]
+    if not np.isfinite(ranges).all():
+        return
+    information = array.GetInformation()
+    for key in (vtkDataArray.PER_COMPONENT(), vtkDataArray.PER_FINITE_COMPONENT()):
+        vector = vtkInformationVector()
+        vector.SetNumberOfInformationObjects(len(ranges))
+        for index, limits in enumerate(ranges):
+            vector.GetInformationObject(index).Set(vtkDataArray.COMPONENT_RANGE(), limits, 2)
+        information.Set(key, vector)
+    if len(ranges) > 1:
+        exact = np.int32 if values.dtype == np.uint8 else np.float64
+        squares = sum(np.square(component, dtype=exact) for component in components)
+        limits = float(np.sqrt(squares.min())), float(np.sqrt(squares.max()))
+        information.Set(vtkDataArray.L2_NORM_RANGE(), limits, 2)
+        information.Set(vtkDataArray.L2_NORM_FINITE_RANGE(), limits, 2)
 
 
 def from_image(image: Any) -> tuple[Grid, dict[str, np.ndarray]]:

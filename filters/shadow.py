@@ -191,7 +191,8 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         function = self._function(values)
         grid, region = _whole_grid(image, whole), _from_zero(image.GetExtent(), whole)
         unit = self._unit_distance or shadow.default_unit_distance(grid)
-        key = (image.GetMTime(), image.GetPointData().GetArray(name).GetMTime(), name, region, function, unit)
+        # not the image's own time: ParaView hands on another one, of the same arrays, whenever the light moves
+        key = (image.GetPointData().GetArray(name).GetMTime(), name, grid, region, function, unit)
         if key != self._shading_key:
             self._shading_key = None
             self._shading = Shading(values, grid, region, function, unit)

@@ -57,6 +57,7 @@ def test_memory_is_shared_and_kept_alive():
     values = np.zeros(GRID.shape, np.float32)
     image = to_image(GRID, {"v": values})
     values[1, 2, 3] = 7
+    image.GetPointData().GetArray("v").Modified()
     assert image.GetPointData().GetArray("v").GetRange() == (0, 7)
     del values
     gc.collect()
@@ -159,3 +160,25 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
 def _limit_files():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.linspace(-3, 5, 24, dtype=np.float32).reshape(2, 3, 4),
+        np.arange(96, dtype=np.uint8).reshape(2, 3, 4, 4),
+        np.random.default_rng(0).normal(size=(2, 3, 4, 3)),
+        np.full((2, 3, 4), np.nan),
+        np.where(np.arange(24).reshape(2, 3, 4) == 5, np.inf, 2.0),
+    ],
+)
+def test_vtk_is_told_the_ranges_that_it_would_find(values):
+    array = to_image(Grid((4, 3, 2)), {"v": values}).GetPointData().GetArray("v")
+    told = ranges_of(array)
+    array.Modified()  # makes VTK forget, and look itself
+    assert told == pytest.approx(ranges_of(array), nan_ok=True)
+
+
+def ranges_of(array):
+    components = [*range(array.GetNumberOfComponents()), -1]
+    return [x for c in components for x in (*array.GetRange(c), *array.GetFiniteRange(c))]

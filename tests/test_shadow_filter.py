@@ -7,7 +7,7 @@ import pytest
 from models import random_model
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_STRING
-from vtkmodules.vtkCommonDataModel import vtkPiecewiseFunction
+from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPiecewiseFunction
 from vtkmodules.vtkCommonExecutionModel import vtkTrivialProducer
 from vtkmodules.vtkRenderingCore import vtkDiscretizableColorTransferFunction
 
@@ -184,3 +184,22 @@ def test_a_model_of_time_is_refused(tmp_path):
         filter_, said = pass_of(Model=str(tmp_path / name))
         filter_.Update()
         assert len(said) == 1 and words in said[0]
+
+
+def test_what_no_light_changes_is_kept_while_the_arrays_are_the_same():
+    image = to_image(GRID, {"density": ball()})
+    filter_, _ = pass_of()
+    kept = []
+    for azimuth in (10.0, 20.0):
+        again, producer = vtkImageData(), vtkTrivialProducer()  # another image each time, as ParaView hands on
+        again.ShallowCopy(image)
+        producer.SetOutput(again)
+        filter_.SetInputConnection(producer.GetOutputPort())
+        filter_.SetAzimuth(azimuth)
+        filter_.Update()
+        kept.append(filter_._shading)
+    assert kept[0] is kept[1]
+    image.GetPointData().GetArray("density").Modified()
+    filter_.SetAzimuth(30.0)
+    filter_.Update()
+    assert filter_._shading is not kept[1]
