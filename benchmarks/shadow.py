@@ -202,7 +202,11 @@ def frames(values: np.ndarray, grid: Grid, opacity: str, unit: float, model: str
     with tempfile.TemporaryDirectory() as folder:
         volume = Path(folder) / "v.vti"
         write_image(volume, to_image(grid, {"v": values}))
-        ways = (("HyperINR Shadow", "pass", 5), ("GlobalIlluminationReach", "peer", 2), ("no shadows at all", "plain", 5))
+        ways = (
+            ("HyperINR Shadow", "pass", 5),
+            ("GlobalIlluminationReach", "peer", 2),
+            ("no shadows at all", "plain", 5),
+        )
         for label, way, count in ways:
             job = {"volume": str(volume), "opacity": nodes, "way": way, "unit": unit, "model": model}
             job["azimuths"] = [40.0 * i for i in range(count)]
