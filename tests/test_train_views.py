@@ -17,6 +17,7 @@ from hyperinr_core.errors import DataError, HyperINRError, ParameterError
 from hyperinr_core.lights import poisson_lights
 from hyperinr_core.metrics import psnr
 from hyperinr_core.pictures import Optics, is_picture, parameters_of, picture_field, view_angles
+from hyperinr_core.training import view_placement, view_samples
 from hyperinr_core.training import views as training
 from hyperinr_core.training.view_teachers import (
     CoordNetTeacher,
@@ -157,8 +158,8 @@ def test_encoders_and_teacher_views_stay_within_narrow_bounds(tmp_path):
     pictures = open_pictures(balls_database(tmp_path / "c.cdb", corner))
     parameters = parameters_of(pictures, pictures)
     config = training.views_preset("fast", pictures.grid).replace(encoders={"poisson": 0.5, "gaussian": 0.5})
-    positions = training.encoder_positions(pictures, parameters, config, 20, True)
-    thetas = training.taught_thetas(pictures, parameters, 50, 0)
+    positions = view_placement.encoder_positions(pictures, parameters, config, 20, True)
+    thetas = view_placement.taught_thetas(pictures, parameters, 50, 0)
     assert positions.shape == (20, 2) and thetas.shape == (50, 2)
     for found in (positions, thetas):
         assert (found >= [10, 0]).all() and (found <= [50, 40]).all() and np.ptp(found, axis=0).min() > 20
@@ -166,9 +167,9 @@ def test_encoders_and_teacher_views_stay_within_narrow_bounds(tmp_path):
 
 def test_batches_are_true_and_depend_on_the_iteration_alone(database):
     pictures = open_pictures(database)
-    nothing = training.TaughtPictures(np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)))
+    nothing = view_samples.TaughtPictures(np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)))
     config = training.views_preset("fast", pictures.grid).replace(training={"batch_steps": 2, "batch_points": 50})
-    streams = [training.PixelStream(pictures, nothing, config) for _ in range(2)]
+    streams = [view_samples.PixelStream(pictures, nothing, config) for _ in range(2)]
     streams[0].draw(3)
     batch, again = (stream.draw(7) for stream in streams)
     np.testing.assert_array_equal(batch.targets, again.targets)

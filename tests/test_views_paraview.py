@@ -68,7 +68,25 @@ def test_colours_are_shown_as_they_are_and_upright(tmp_path, show):
     )
 
 
-def quarters_of(pixels):
-    """(2, 2, 3) mean colours."""
-    n = len(pixels) // 2
-    return pixels.reshape(2, n, 2, n, 3).mean(axis=(1, 3))
+def quarters_of(pixels, n=2):
+    """(n, n, 3) mean colours of n x n parts."""
+    ny, nx = (size // n for size in pixels.shape[:2])
+    return pixels.reshape(n, ny, n, nx, 3).mean(axis=(1, 3))
+
+
+def test_the_example_goes_round_the_scene(tmp_path):
+    hinr.save(picture_model((40, 30)), tmp_path / "p.hinr")
+    model = hinr.load(tmp_path / "p.hinr")
+    source = (SCRIPTS.parents[1] / "examples" / "camera_goes_round.py").read_text(encoding="utf-8")
+    (tmp_path / "short.py").write_text(source.replace("N_PICTURES = 72", "N_PICTURES = 3"))
+    command = ["pvpython", tmp_path / "short.py", tmp_path / "p.hinr", tmp_path / "pictures"]
+    result = launch.run_program(launch.on_display([str(word) for word in command]), 180)
+    assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
+    paths = sorted((tmp_path / "pictures").iterdir())
+    assert len(paths) == 3
+    low, high = model.parameters[0].bounds
+    thetas = [(low + (high - low) * number / 3, sum(model.parameters[1].bounds) / 2) for number in range(3)]
+    expected = [to_bytes(model.generate(theta).sample_grid()[0])[::-1].astype(float) for theta in thetas]
+    shown = [np.array(Image.open(path).convert("RGB").resize((40, 30))).astype(float) for path in paths]
+    distances = [[np.abs(quarters_of(found, 5) - quarters_of(true, 5)).mean() for true in expected] for found in shown]
+    assert np.argmin(distances, axis=1).tolist() == [0, 1, 2], distances

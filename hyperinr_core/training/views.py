@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import shutil
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +18,13 @@ from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.lights import poisson_lights, random_lights
 from hyperinr_core.metrics import PSNR_CAP, psnr
 from hyperinr_core.pictures import RANGE, Optics, PictureSet, parameters_of, picture_field, to_bytes
 from hyperinr_core.training.checkpoint import checkpoint_path
-from hyperinr_core.training.placement import place
-from hyperinr_core.training.samples import Batch
 from hyperinr_core.training.settings import RunConfig, preset
 from hyperinr_core.training.trainer import Report, Trainer
+from hyperinr_core.training.view_placement import encoder_positions
+from hyperinr_core.training.view_samples import PixelStream, TaughtPictures, ask
 from hyperinr_core.training.view_teachers import (
     TEACHERS,
     CoordNetTeacher,
@@ -46,15 +43,6 @@ BATCH = {"batch_steps": 1, "batch_points": 2400}
 
 #: Levels of an encoder, and the finest one's resolution as a share of the pictures': views blend more than they resolve.
 N_LEVELS, FINEST = 7, 0.5
-
-#: Pixels that a teacher is asked for in each of its pictures, at most.
-ASKED_PIXELS = 16384
-
-#: Share of the batches that are drawn from the training pictures when there is a teacher.
-TRUTH_SHARE = 0.1
-
-#: Distinct values of a parameter besides the view that get encoders of their own; of more, so many even steps do.
-MOST_VALUES, STEPS = 16, 5
 
 #: Least encoders and levels that a limit on the size may leave.
 FEWEST_ENCODERS, FEWEST_LEVELS = 8, 3
@@ -108,68 +96,6 @@ def views_preset(name: str, grid: Grid) -> RunConfig:
         training={**BATCH, "samples": SAMPLES[name]},
         encoders={"poisson": 1.0},
     )
-
-
-@dataclass
-class TaughtPictures:
-    """What a teacher said: (n, P) thetas, (n, k) pixels and their (n, k, C) uint8 colours; n is 0 without a teacher."""
-
-    thetas: np.ndarray
-    pixels: np.ndarray
-    colors: np.ndarray
-
-
-class PixelStream:
-    """Draws pixels of one picture after the other, from the training pictures and from a teacher's.
-
-    What is drawn at an iteration depends on the seed and the iteration alone.
-    """
-
-    def __init__(self, pictures: PictureSet, taught: TaughtPictures, config: RunConfig) -> None:
-        self.series, self._taught = pictures, taught
-        training = config.training
-        self._seed, self._n_steps, self._n_points = training.seed, training.batch_steps, training.batch_points
-        self._n_components = pictures.field_info[pictures.name]
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._most_kept = max(1, (training.memory_mb << 20) // (pictures.grid.n_points * self._n_components))
-
-    @property
-    def batch_size(self) -> int:
-        """Points of one batch, over all its pictures."""
-        return self._n_steps * self._n_points
-
-    def draw(self, iteration: int) -> Batch:
-        """The batch of an iteration."""
-        rng = np.random.Generator(np.random.Philox(key=[self._seed, 2 * iteration]))
-        thetas, pixels, colors = zip(*(self._part(rng) for _ in range(self._n_steps)))
-        nx, ny, _ = self.series.grid.dims
-        index = np.stack(pixels)
-        points = np.stack([index % nx / max(nx - 1, 1), index // nx / max(ny - 1, 1)], axis=-1).astype(np.float32)
-        targets = np.stack(colors).astype(np.float32) / np.float32(RANGE[1])
-        return Batch(np.stack(thetas), points, targets, np.ones(self._n_steps, np.float32))
-
-    def close(self) -> None:
-        """Drop the pictures."""
-        self._kept.clear()
-
-    def _part(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Theta (P,), pixels (n,) and colours (n, C) of a picture drawn at random."""
-        if len(self._taught.thetas) and rng.random() >= TRUTH_SHARE:
-            number = int(rng.integers(len(self._taught.thetas)))
-            chosen = rng.integers(0, self._taught.pixels.shape[1], self._n_points)
-            return self._taught.thetas[number], self._taught.pixels[number][chosen], self._taught.colors[number][chosen]
-        step = int(rng.integers(len(self.series)))
-        pixels = rng.integers(0, self.series.grid.n_points, self._n_points)
-        return self.series.thetas[step], pixels, self._picture(step)[pixels]
-
-    def _picture(self, step: int) -> np.ndarray:
-        """(n_points, C) uint8; the latest stay in memory."""
-        if step not in self._kept:
-            self._kept[step] = self.series.picture(step).reshape(-1, self._n_components)
-            while len(self._kept) > self._most_kept:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(step)
-        return self._kept[step]
 
 
 def train_views(
@@ -255,72 +181,6 @@ def fit_into(views: ViewsConfig, config: RunConfig, fields: tuple[Field, ...]) -
     )
 
 
-def encoder_positions(
-    training: PictureSet, parameters: tuple[Parameter, ...], config: RunConfig, count: int, taught: bool
-) -> np.ndarray:
-    """(N, P) where encoders stand, at most `count` of them.
-
-    Over views: spread over the sphere at each value of the other parameters. Otherwise, and without a teacher: on the
-    training pictures, or as the settings place them.
-    """
-    columns = training.columns()
-    if columns is None:
-        if len(training) <= count and not config.encoders.count:
-            return np.unique(training.thetas, axis=0)
-        return place(
-            training, config.encoders.replace(count=min(count, config.encoders.count or count)), config.training.seed
-        )
-    if not taught and len(training) <= count:
-        return training.thetas
-    others = [column for column in range(len(parameters)) if column not in columns]
-    axes = [_values(training.thetas[:, column]) for column in others]
-    layers = list(itertools.product(*axes))
-    positions = []
-    for number, layer in enumerate(layers):
-        chosen = placed_views(training, parameters, config, max(4, count // len(layers)), config.training.seed + number)
-        rows = np.empty((len(chosen), len(parameters)))
-        rows[:, list(columns)], rows[:, others] = chosen, layer
-        positions.append(rows)
-    return np.concatenate(positions)
-
-
-def _values(values: np.ndarray) -> np.ndarray:
-    distinct = np.unique(values)
-    return distinct if len(distinct) <= MOST_VALUES else np.linspace(distinct[0], distinct[-1], STEPS)
-
-
-def placed_views(
-    training: PictureSet, parameters: tuple[Parameter, ...], config: RunConfig, count: int, seed: int
-) -> np.ndarray:
-    """(count, 2) angles as the parameters count them: Poisson disks on the sphere, and the share `gaussian` around
-    training views."""
-    columns = list(training.columns())
-    rng = np.random.Generator(np.random.Philox(key=[seed, 13]))
-    n_gaussian = round(config.encoders.gaussian * count)
-    chosen = np.unique(training.thetas[:, columns], axis=0)[rng.integers(0, 1 << 30, n_gaussian) % len(training)] if (
-        n_gaussian
-    ) else np.empty((0, 2))  # fmt: skip
-    bounds = np.array([parameters[column].bounds for column in columns])
-    around = chosen + config.encoders.sigma * (bounds[:, 1] - bounds[:, 0]) * rng.standard_normal(chosen.shape)
-    spread = views_within(bounds, training.roles[columns[1]], count - n_gaussian, lambda n: poisson_lights(n, seed + 1))
-    return np.clip(np.concatenate([around, spread]), bounds[:, 0], bounds[:, 1])
-
-
-def views_within(bounds: np.ndarray, role: str, count: int, draw: Callable[[int], np.ndarray]) -> np.ndarray:
-    """(count, 2) angles within bounds (2, 2), of those that `draw` spreads over the sphere as azimuth and polar angle."""
-    if not count:
-        return np.empty((0, 2))
-    n = count
-    while True:
-        azimuth, polar = draw(n).T
-        turns = np.floor((azimuth - bounds[0, 0]) / 360) * 360
-        found = np.stack([azimuth - turns, polar if role == "view_polar" else 90 - polar], axis=1)
-        found = found[((found >= bounds[:, 0]) & (found <= bounds[:, 1])).all(axis=1)]
-        if len(found) >= count:
-            return found[np.linspace(0, len(found) - 1, count).round().astype(int)]
-        n = max(n + 8, int(n * min(4.0, 1.1 * count / max(len(found), 1))))
-
-
 def _teach(
     training: PictureSet,
     parameters: tuple[Parameter, ...],
@@ -393,42 +253,6 @@ def choose_teacher(
         "left_out_psnr_db": {name: round(score, 3) for name, score in scores.items()},
         "optics": dataclasses.asdict(optics),
     }
-
-
-def ask(
-    teacher: ViewTeacher,
-    training: PictureSet,
-    parameters: tuple[Parameter, ...],
-    count: int,
-    seed: int,
-    part: Callable[[str, float, float], Any],
-) -> TaughtPictures:
-    """A teacher's colours at random pixels of pictures at views that cover the bounds evenly."""
-    thetas = taught_thetas(training, parameters, count, seed)
-    rng = np.random.Generator(np.random.Philox(key=[seed, 14]))
-    n_points, n_components = training.grid.n_points, training.field_info[training.name]
-    n_pixels = min(ASKED_PIXELS, n_points)
-    pixels = np.empty((count, n_pixels), np.int32)
-    colors = np.empty((count, n_pixels, n_components), np.uint8)
-    for number, theta in enumerate(thetas):
-        pixels[number] = np.sort(rng.choice(n_points, n_pixels, replace=False, shuffle=False))
-        colors[number] = to_bytes(teacher.colors(theta, pixels[number]))
-        part("asking the teacher", number + 1, count)
-    return TaughtPictures(thetas, pixels, colors)
-
-
-def taught_thetas(training: PictureSet, parameters: tuple[Parameter, ...], count: int, seed: int) -> np.ndarray:
-    """(count, P) views all over the bounds, at training values of the other parameters in turn."""
-    columns = training.columns()
-    rng = np.random.Generator(np.random.Philox(key=[seed, 15]))
-    if columns is None:
-        low, high = np.array([parameter.bounds for parameter in parameters]).T
-        return low + (high - low) * rng.random((count, len(parameters)))
-    thetas = training.thetas[rng.integers(0, len(training), count)]
-    bounds = np.array([parameters[column].bounds for column in columns])
-    role = training.roles[columns[1]]
-    thetas[:, list(columns)] = views_within(bounds, role, count, lambda n: random_lights(0, n, seed))
-    return thetas
 
 
 def _quality(model: HyperINR, training: PictureSet) -> list[float]:
