@@ -1,6 +1,6 @@
 # Everything runs in .venv, which `make install` fills; a target that finds it up to date installs nothing.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test sanitize bench lint clean
+.PHONY: help install demo test stress fuzz sanitize bench lint clean
 
 PYTHON := .venv/bin/python
 SOURCES := CMakeLists.txt $(shell find plugin hyperinr_core filters xml -type f -not -path '*/__pycache__/*')
@@ -15,6 +15,15 @@ demo: install ## Simulate turbulence, train, evaluate and render in ParaView; re
 
 test: install .venv-vtk/.package ## Run the tests
 	.venv/bin/pytest
+
+stress: install ## Run the tests of endurance in full: 10 000 damaged files, 190 kills, 2 000 time changes; figures in build/stress.md
+	rm -f build/stress.md
+	.venv/bin/pytest --stress --timeout 7200 tests/test_hostile.py tests/test_killed.py tests/test_long_run.py
+
+fuzz: install ## Fuzz the reader of .hinr files, guided by coverage, for FUZZ_SECONDS (600)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c tools/constraints.txt "atheris>=2.3"
+	mkdir -p build/fuzz
+	cd tests && ../$(PYTHON) fuzz.py ../build/fuzz -max_total_time=$(or $(FUZZ_SECONDS),600) -timeout=2 -rss_limit_mb=2048 -artifact_prefix=../build/fuzz_
 
 sanitize: install ## Run the kernel's tests under the address and undefined-behaviour sanitizers
 	tools/sanitize.sh

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+import pytest
 
 from hyperinr_core.backends import cuda
 
@@ -12,3 +15,27 @@ os.environ["PYTHONSAFEPATH"] = "1"
 # Without a GPU, Triton's interpreter runs its kernels on the CPU; with one, the same tests run the compiled kernels.
 if not cuda.driver_is_present():
     os.environ["TRITON_INTERPRET"] = "1"
+
+
+def pytest_addoption(parser):
+    """`make stress` runs the tests of endurance in full."""
+    parser.addoption("--stress", action="store_true", help="mutations, kills and time changes by the thousand")
+
+
+@pytest.fixture
+def amount(request):
+    """A function that picks how often something is tried: the first number, or with --stress the second."""
+    return lambda few, many: many if request.config.getoption("--stress") else few
+
+
+@pytest.fixture
+def figures():
+    """A function that appends a line to build/stress.md, where the figures of `make stress` are gathered."""
+
+    def note(what: str, found: str) -> None:
+        path = Path(__file__).resolve().parents[1] / "build" / "stress.md"
+        path.parent.mkdir(exist_ok=True)
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"| {what} | {found} |\n")
+
+    return note
