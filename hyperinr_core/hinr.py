@@ -14,6 +14,7 @@ import numpy as np
 from hyperinr_core.base import SUPPORT, Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
+from hyperinr_core.encodings import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.errors import FormatError, HyperINRError
 from hyperinr_core.files import replacing
 from hyperinr_core.guide import GUIDE_TENSOR, Guide
@@ -30,6 +31,9 @@ MAX_DOCUMENT = 1 << 24
 #: Largest magnitude of any number; values are float32.
 MAX_NUMBER = float(np.finfo(np.float32).max)
 
+#: How many times as long as the shortest the longest side of a box with a guide may be.
+MOST_SIDES = 1e6
+
 _KEYS = {
     "format", "version", "parameters", "grid", "fields", "encoding", "network", "interpolation", "base", "guide",
     "provenance", "quality",
@@ -37,8 +41,12 @@ _KEYS = {
 _ROLES = ("time", "light_azimuth", "light_polar", "free")
 
 
-def save(model: HyperINR, path: str | os.PathLike) -> None:
-    """Write a model; encoder tables are stored as float16. The name holds the old file or the new one, never half.
+def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.ndarray] | None = None) -> None:
+    """Write a model. The name holds the old file or the new one, never half.
+
+    Parameters
+    ----------
+    coded : what to store in place of the encoder tables as float16, from `encodings`.
 
     Raises
     ------
@@ -46,12 +54,19 @@ def save(model: HyperINR, path: str | os.PathLike) -> None:
     """
     from safetensors.numpy import save_file
 
-    document = json.dumps(_document(model), allow_nan=False)
+    coding, codes = coded or (None, None)
+    parts = _document(model)
+    if coding is not None:
+        parts["tables"] = {"steps": list(coding.steps), "differences": coding.differences}
+    document = json.dumps(parts, allow_nan=False)
     tensors = {
         "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
-        "encoder_params": np.ascontiguousarray(model.encoder_params, np.float16),
         "mlp_params": np.ascontiguousarray(model.mlp_params, np.float32),
     }
+    if coding is None:
+        tensors["encoder_params"] = np.ascontiguousarray(model.encoder_params, np.float16)
+    else:
+        tensors[CODES_TENSOR] = codes
     if model.base is not None:
         tensors["base_positions"] = np.ascontiguousarray(model.base.positions, np.float64)
         tensors["base_coefficients"] = np.ascontiguousarray(model.base.coefficients, np.uint16)
@@ -78,6 +93,9 @@ def load(path: str | os.PathLike) -> HyperINR:
         parts = _read_document(path, document)
         _check_tensors(path, file, parts)
         tensors = {name: file.get_tensor(name) for name in file.keys()}
+    coding = parts.pop("tables")
+    if coding is not None:
+        tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, parts, coding)
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
     if tensors["encoder_positions"].shape[1] == 1:
@@ -97,6 +115,15 @@ def load(path: str | os.PathLike) -> HyperINR:
         except HyperINRError as error:
             raise FormatError(f"{path} cannot be used: {error}; train it again") from None
     return HyperINR(**parts, **tensors)
+
+
+def _decoded(
+    path: str | os.PathLike, codes: np.ndarray, tensors: dict[str, Any], parts: dict[str, Any], coding: TableCoding
+) -> np.ndarray:
+    try:
+        return decode(codes, len(tensors["encoder_positions"]), hash_grid(parts["encoding"]), coding)
+    except FormatError as error:
+        raise FormatError(f"{path} cannot be used: {error}") from None
 
 
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
@@ -160,9 +187,8 @@ def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str
     version = document.get("version")
     _require(type(version) is int and version >= 1, path, f"version is {version!r}", "a whole number")
     _require(version <= VERSION, path, f"format version is {version}", f"at most {VERSION}; update HyperINR to open it")
-    _require(
-        set(document) == _KEYS, path, f"its document has keys {sorted(map(str, document))}", f"exactly {sorted(_KEYS)}"
-    )
+    keys = sorted(map(str, document))
+    _require(set(keys) - {"tables"} == _KEYS, path, f"its document has keys {keys}", f"exactly {sorted(_KEYS)}")
     return document
 
 
@@ -176,6 +202,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "grid": _grid(document["grid"]),
             "fields": tuple(_field(item) for item in _list(document["fields"], 1, 1024)),
             "interpolation": document["interpolation"],
+            "tables": _tables(document.get("tables"), document["encoding"]),
             "guide": _guide(document["guide"]),
             "provenance": _typed(document["provenance"], dict),
             "quality": _typed(document["quality"], dict),
@@ -205,8 +232,10 @@ def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) ->
     expected = {
         "encoder_positions": (("F64",), [None, n_parameters]),
         "encoder_params": (("F16", "F32"), [None, hash_grid(encoding).n_params]),
+        CODES_TENSOR: (("U8",), [None]),
         "mlp_params": (("F32",), [parts["network"].n_params(encoding.n_output_dims, n_outputs)]),
     }
+    del expected[CODES_TENSOR if parts["tables"] is None else "encoder_params"]
     if parts["base"] is not None:
         # None: any length; which of them agree is checked below
         free = [1 if encoding.n_pos_dims == 2 else None, None, None]
@@ -252,6 +281,18 @@ def _field(item: Any) -> Field:
     return Field(_name(item["name"]), n_components, limits, _typed(item["units"], str))
 
 
+def _tables(item: Any, encoding: dict[str, Any]) -> TableCoding | None:
+    if item is None:
+        return None
+    if not isinstance(item, dict) or set(item) != {"steps", "differences"}:
+        raise ValueError(f"tables is {str(item)[:60]!r}; expected null, or steps and differences")
+    n_levels = encoding["n_levels"]
+    steps = tuple(_number(step) for step in _list(item["steps"], n_levels, n_levels))
+    if min(steps) <= 0:
+        raise ValueError(f"steps of the tables are {steps}; expected numbers above 0")
+    return TableCoding(steps, _typed(item["differences"], bool))
+
+
 def _guide(item: Any) -> dict[str, float] | None:
     if item is None:
         return None
@@ -266,6 +307,16 @@ def _check_guide(parts: dict[str, Any], roles: list[str]) -> None:
         raise ValueError(f"guide_resolution is {resolution} and guide {parts['guide']}; expected both or none")
     if resolution and (tuple(roles) != LIGHT_ROLES or min(parts["grid"].dims) < 2):
         raise ValueError(f"a guide stands with the roles {roles}; expected {list(LIGHT_ROLES)} and a volume")
+    grid = parts["grid"]
+    sides = np.abs(np.multiply(grid.spacing, np.subtract(grid.dims, 1)))
+    turned = np.reshape(grid.direction, (3, 3))
+    if resolution and not (
+        sides.max() <= MOST_SIDES * sides.min() and sides.min() > 0 and abs(turned.T @ turned - np.eye(3)).max() < 1e-3
+    ):
+        raise ValueError(
+            f"a guide's box has sides {sides.tolist()} and direction {list(grid.direction)}; expected sides above 0, the longest "
+            f"at most {MOST_SIDES:g} times the shortest, and a rotation"
+        )
 
 
 def _grid(item: Any) -> Grid:

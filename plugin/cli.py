@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("hyperinr.plugin.train", "train", "Train a model from a time series of volumes."),
     "stop": ("hyperinr.plugin.stop", "stop", "Stop a training that ParaView's Save Data started."),
     "info": ("hyperinr.plugin.model", "info", "Say what a model holds."),
+    "compress": ("hyperinr.plugin.compress", "compress", "Write a model in fewer bytes."),
     "sample": ("hyperinr.plugin.model", "sample", "Sample a model into a volume file."),
     "evaluate": ("hyperinr.plugin.evaluate", "evaluate", "Compare a model and interpolation to the true steps."),
     "compare": ("hyperinr.plugin.compare", "compare", "Measure every method on steps that none was trained on."),

@@ -15,7 +15,7 @@ from hyperinr_core.errors import BackendError
 from hyperinr_core.files import replacing
 
 #: What the viewing path imports besides ourselves.
-PACKAGES = ("hyperinr_core", "numpy", "safetensors", "scipy")
+PACKAGES = ("hyperinr_core", "numpy", "safetensors", "scipy", "zstandard")
 
 
 def environment() -> dict[str, str]:

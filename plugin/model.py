@@ -39,6 +39,9 @@ def info(model: str, as_json: bool) -> None:
     click.echo("  encoding " + ", ".join(f"{key} {value:g}" for key, value in document["encoding"].items()))
     click.echo("  network " + ", ".join(f"{key} {value:g}" for key, value in document["network"].items()))
     click.echo(f"  interpolation {document['interpolation']}")
+    if "tables" in document:
+        how = ", differences between neighbouring encoders" if document["tables"]["differences"] else ""
+        click.echo(f"  tables coded in steps of {max(document['tables']['steps']):.3g}{how}")
     if document["base"]:
         click.echo(f"  base of splines for output(s) {', '.join(map(str, document['base']['components']))}")
     if provenance:

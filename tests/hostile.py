@@ -21,6 +21,8 @@ from models import random_base, random_model
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.encodings import encode_best
 from hyperinr_core.errors import FormatError
 from hyperinr_core.volume import Field, Parameter
 
@@ -61,10 +63,11 @@ def good_files(folder: Path) -> list[bytes]:
         random_model((8, 6, 1), VIEWS, (Field("rgb", 3, ((0.0, 255.0),) * 3),), 6, encoding=EncodingConfig(2, **SMALL)),
     ]
     files = []
-    for number, model in enumerate(models):
+    for number, model in enumerate([*models, models[0]]):
         model.provenance = {"source": "here", "training": {"samples": 3}}
         path = folder / f"good{number}.hinr"
-        hinr.save(model, path)
+        coded = encode_best(model.encoder_params, hash_grid(model.encoding), [0.05] * 3, True)
+        hinr.save(model, path, coded if number == len(models) else None)
         files.append(path.read_bytes())
     return files
 

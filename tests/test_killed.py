@@ -109,7 +109,9 @@ def test_a_killed_training_ends_with_the_same_bytes(series, tmp_path, amount, fi
             resumed += status != 0 and checkpoint_path(output).is_file()
         ends += 1
         assert output.read_bytes() == whole
-    left = [name for name in os.listdir(tmp_path) if not name.endswith(".part")]
+    left = [
+        name for name in os.listdir(tmp_path) if not name.startswith(".")
+    ]  # temporary files of those that were killed
     assert sorted(left) == ["cut.hinr", "small.json", "whole.hinr"]
     figures(
         f"{kills} kills of `{what}`, at random",
