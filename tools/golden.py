@@ -1,0 +1,47 @@
+"""Writes tests/golden: one small `.hinr` file of each kind, and what it says at a few points.
+
+    .venv/bin/python tools/golden.py
+
+These files are what format version 1 looks like. They are made once and opened for ever; run this only for kinds that are new,
+it never writes over a file that is there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from hyperinr_core import hinr
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.encodings import TableCoding, encode
+
+HERE = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(HERE / "tests"))
+
+from golden_models import KINDS, sampled  # noqa: E402
+
+
+def main() -> None:
+    """Write what is missing."""
+    folder = HERE / "tests" / "golden"
+    folder.mkdir(exist_ok=True)
+    for name, make in KINDS.items():
+        path = folder / f"{name}.hinr"
+        if path.exists():
+            continue
+        model, steps, differences = make()
+        coded = None
+        if steps:
+            coding = TableCoding(steps, differences)
+            coded = coding, encode(model.encoder_params, hash_grid(model.encoding), coding)
+        hinr.save(model, path, coded)
+        values = {str(place): np.asarray(found).tolist() for place, found in sampled(hinr.load(path)).items()}
+        path.with_suffix(".json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        print(path, path.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()
