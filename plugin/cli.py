@@ -17,6 +17,11 @@ COMMANDS = {
     "stop": ("hyperinr.plugin.stop", "stop", "Stop a training that ParaView's Save Data started."),
     "info": ("hyperinr.plugin.model", "info", "Say what a model holds."),
     "compress": ("hyperinr.plugin.compress", "compress", "Write a model in fewer bytes."),
+    "rate-distortion": (
+        "hyperinr.plugin.rate_distortion",
+        "rate_distortion",
+        "Measure a model's size and error beside compressors'.",
+    ),
     "sample": ("hyperinr.plugin.model", "sample", "Sample a model into a volume file."),
     "evaluate": ("hyperinr.plugin.evaluate", "evaluate", "Compare a model and interpolation to the true steps."),
     "compare": ("hyperinr.plugin.compare", "compare", "Measure every method on steps that none was trained on."),

@@ -7,14 +7,13 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
 from hyperinr_core import hinr
 from hyperinr_core.encoding import hash_grid
-from hyperinr_core.encodings import MOST_STEPS, encode_best, rounded
+from hyperinr_core.encodings import MOST_STEPS, TableCoding, encode_best, rounded
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.metrics import PSNR_CAP, psnr
@@ -55,8 +54,7 @@ def compress(model: str, target_psnr: float | None, max_bytes: int | None, outpu
         step = finest_within(network, max_bytes - max(other, 0), max_bytes)
     else:
         step = coarsest_above(network, measure, tolerable(network) if target_psnr is None else target_psnr)
-    coded = _coded(network, step)
-    hinr.save(network, output, coded)
+    hinr.save(network, output, coded(network, step))
     begin = time.perf_counter()
     hinr.load(output)
     opening = time.perf_counter() - begin
@@ -119,7 +117,7 @@ def coarsest_above(model: HyperINR, measure: Measure, target: float) -> float:
 
 def finest_within(model: HyperINR, room: int, max_bytes: int) -> float:
     """The smallest step whose codes take at most `room` bytes; ParameterError when none does."""
-    _, coarse = _bisect(model, lambda step: len(_coded(model, step, QUICK)[1]) > room)
+    _, coarse = _bisect(model, lambda step: len(coded(model, step, QUICK)[1]) > room)
     if coarse is None:
         raise ParameterError(
             f"max-bytes is {max_bytes}, of which {max(room, 0)} are left for the tables; expected more, or empty ones remain"
@@ -127,7 +125,8 @@ def finest_within(model: HyperINR, room: int, max_bytes: int) -> float:
     return coarse
 
 
-def _coded(model: HyperINR, step: float, *effort: int) -> Any:
+def coded(model: HyperINR, step: float, *effort: int) -> tuple[TableCoding, np.ndarray]:
+    """A model's tables rounded to multiples of a step, as `hinr.save` takes them."""
     steps = [step] * model.encoding.n_levels
     return encode_best(model.encoder_params, hash_grid(model.encoding), steps, len(model.parameters) == 1, *effort)
 

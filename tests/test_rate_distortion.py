@@ -1,0 +1,80 @@
+"""`hyperinr rate-distortion`: what its points say is what a reader of them would find."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from models import random_model
+
+from hyperinr.plugin import rate_distortion as command
+from hyperinr_core import hinr
+from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.volume import Field, Parameter
+
+DIMS = (12, 10, 8)
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Paths of a model and of its series: what it says itself at the five training steps and the four between."""
+    field, time = (
+        Field("value", 1, ((-3.0, 3.0),)),
+        Parameter("time", "time", (0.0, 8.0), "", (0.0, 2.0, 4.0, 6.0, 8.0)),
+    )
+    model = random_model(DIMS, (time,), (field,))
+    hinr.save(model, tmp_path / "m.hinr")
+    steps = np.stack([hinr.load(tmp_path / "m.hinr").generate(float(t)).sample_grid()[..., 0] for t in range(9)])
+    np.save(tmp_path / "series.npy", steps)
+    return tmp_path / "m.hinr", tmp_path / "series.npy", steps
+
+
+def test_every_point_is_measured(trained, tmp_path):
+    path, series, steps = trained
+    result = CliRunner().invoke(command.rate_distortion, [str(path), str(series), "-o", str(tmp_path / "rd")])
+    assert result.exception is None, result.output
+    points = json.loads((tmp_path / "rd.json").read_text())["points"]
+    by = {(point["method"], point["setting"]): point for point in points}
+    whole = by["HyperINR, float16", ""]
+    assert whole["bytes"] == os.path.getsize(path) and whole["psnr_held_out"] > 100, "the series is the model's own"
+    coded = [point for point in points if point["method"] == "HyperINR, coded"]
+    assert [p["bytes"] for p in coded] == sorted((p["bytes"] for p in coded), reverse=True)
+    assert all(float(p["setting"].split()[0]) - 1 < p["psnr_all"] < float(p["setting"].split()[0]) + 6 for p in coded)
+    zlibs = by["zlib", "0"]
+    assert zlibs["bytes"] == sum(len(zlib.compress(step.tobytes(), 6)) for step in steps) and zlibs["psnr_all"] == 150
+    keys = by["key frames, linear, zlib", "0"]
+    middle = [(steps[t - 1] + steps[t + 1]) / 2 for t in (1, 3, 5, 7)]
+    expected = np.mean([-10 * np.log10(np.mean((m - steps[t]) ** 2) / 36) for m, t in zip(middle, (1, 3, 5, 7))])
+    assert keys["psnr_held_out"] == pytest.approx(expected, abs=0.01) and keys["bytes"] < zlibs["bytes"]
+    page = (tmp_path / "rd.md").read_text()
+    assert page.count("\n|") >= len(points) + 1 and "held out the model takes" in page
+    assert (tmp_path / "rd.png").stat().st_size > 10_000
+
+
+def test_another_series_is_refused(trained, tmp_path):
+    path, _, steps = trained
+    np.save(tmp_path / "other.npy", steps[:, 1:])
+    with pytest.raises(DataError, match="as the model was trained on"):
+        raise CliRunner().invoke(command.rate_distortion, [str(path), str(tmp_path / "other.npy")]).exception
+
+
+def test_a_model_of_two_values_is_refused(tmp_path):
+    model = random_model(DIMS, fields=(Field("a", 1, ((0.0, 1.0),)), Field("b", 1, ((0.0, 1.0),))))
+    with pytest.raises(ParameterError, match="one scalar over time"):
+        command.truth_of(model, None)
+
+
+def test_every_compressor_is_there_and_keeps_to_its_error():
+    z, y, x = np.meshgrid(*[np.linspace(0, 3, 32)] * 3, indexing="ij")
+    values = np.stack([np.sin(x + t) * np.cos(y * z) for t in range(3)]).astype(np.float32)
+    found = command.codecs()
+    assert set(found) == {"zlib", "ZFP", "SZ3", "SPERR"}
+    for name, (code, _) in found.items():
+        n_bytes, decoded = code(values, 0.01)
+        assert decoded.shape == values.shape and decoded.dtype == np.float32, name
+        assert abs(decoded - values).max() <= 0.0101, name
+        assert 100 < n_bytes < (0.95 if name == "zlib" else 0.3) * values.nbytes, name
