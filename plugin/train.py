@@ -205,4 +205,8 @@ def _say_result(model: Any, data: Any, chosen: list[int], output: Path) -> None:
         )
     size, raw = output.stat().st_size, 4 * data.grid.n_points * model.n_output_dims * len(chosen)
     click.echo(f"{output}: {size / 1e6:.1f} MB, {size / raw:.2f} of the training data as float32.")
+    if size > raw:
+        click.echo(
+            f"It is larger than its training data; make it smaller with: {sys.argv[0]} compress {output} -o small.hinr"
+        )
     click.echo(f"Look at it with: {sys.argv[0]} paraview {output}")

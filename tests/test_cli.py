@@ -63,6 +63,8 @@ def test_train_info_sample(series, quick, tmp_path):
     assert "6 steps of 16 x 14 x 12, training on 3" in result.stdout
     assert "1 steps lie before the first or after the last training step" in result.stdout
     assert "PSNR on the training steps" in result.stdout and "paraview" in result.stdout
+    larger = output.stat().st_size > 4 * 16 * 14 * 12 * 3
+    assert larger == ("larger than its training data" in result.stdout)
     assert "100%" in result.stderr and "left" in result.stderr
     document = json.loads(hyperinr("info", output, "--json").stdout)
     assert document["parameters"][0]["values"] == [0, 2, 4] and document["provenance"]["training"]["seed"] == 4
