@@ -16,7 +16,7 @@ demo: install ## Simulate turbulence, train, evaluate and render in ParaView; re
 test: install .venv-vtk/.package ## Run the tests
 	.venv/bin/pytest
 
-stress: install ## Run the tests of endurance in full: 10 000 damaged files, 190 kills, 2 000 time changes; figures in build/stress.md
+stress: install ## Run the tests of endurance in full: 10 000 damaged files, 240 kills, 2 000 time changes; figures in build/stress.md
 	rm -f build/stress.md
 	.venv/bin/pytest --stress --timeout 7200 tests/test_hostile.py tests/test_killed.py tests/test_long_run.py
 

@@ -15,11 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from models import random_model
+from view_models import balls_database
 
 from hyperinr.filters.image import to_image, write_image, write_pvd
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
+from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import DataError
+from hyperinr_core.lights import poisson_lights
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.volume import Grid
 
@@ -46,6 +49,7 @@ def series(tmp_path_factory):
         listed.append((float(number), f"step{number}.vti"))
     write_pvd(folder / "series.pvd", listed)
     np.save(folder / "volume.npy", steps[2])
+    balls_database(folder / "balls.cdb", poisson_lights(12, 0) * [1, -1] + [0, 90], size=16)
     return folder
 
 
@@ -78,13 +82,25 @@ def commands(series, config):
         "--guide",
         "8",
     ]
+    views = [
+        series / "balls.cdb",
+        "--teacher",
+        "radiance",
+        "--teacher-steps",
+        "30",
+        "--teacher-views",
+        "20",
+        "--encoders",
+        "8",
+    ]
     return {
         "train": [sys.executable, KILLED, "train", series / "series.npy", *common],
         "train-shadow": [sys.executable, KILLED, "train-shadow", *shadow, *common],
+        "train-views": [sys.executable, KILLED, "train-views", *views, *common],
     }
 
 
-@pytest.mark.parametrize(("what", "few", "many"), [("train", 6, 100), ("train-shadow", 2, 20)])
+@pytest.mark.parametrize(("what", "few", "many"), [("train", 6, 100), ("train-shadow", 2, 20), ("train-views", 2, 20)])
 def test_a_killed_training_ends_with_the_same_bytes(series, tmp_path, amount, figures, what, few, many):
     config = tmp_path / "small.json"
     settings = dict(SMALL) if what == "train" else {key: SMALL[key] for key in ("encoding", "training")}
@@ -106,6 +122,7 @@ def test_a_killed_training_ends_with_the_same_bytes(series, tmp_path, amount, fi
             assert status in (0, -signal.SIGKILL), said
             assert output.read_bytes() in (OLD, whole), f"half a model after {kills} kills"
             kills += status != 0
+            lasts *= 1 if status else 0.8  # the first one may have been slow, so that none would be killed for ever
             resumed += status != 0 and checkpoint_path(output).is_file()
         ends += 1
         assert output.read_bytes() == whole
@@ -117,6 +134,24 @@ def test_a_killed_training_ends_with_the_same_bytes(series, tmp_path, amount, fi
         f"{kills} kills of `{what}`, at random",
         f"{resumed} left a checkpoint to go on from; {ends} runs came to their end, each with the bytes of the unbroken one",
     )
+
+
+def test_a_killed_compress_leaves_the_old_model_or_the_new_one(tmp_path, amount, figures):
+    encoding = EncodingConfig(n_levels=6, log2_hashmap_size=13)
+    hinr.save(random_model((24, 24, 24), n_encoders=12, encoding=encoding), tmp_path / "m.hinr")
+    command = [sys.executable, KILLED, "compress", tmp_path / "m.hinr", "--target-psnr", "40", "-o"]
+    begin = time.monotonic()
+    status, said = run([*command, tmp_path / "whole.hinr"])
+    lasts = time.monotonic() - begin
+    assert status == 0, said
+    whole, output = (tmp_path / "whole.hinr").read_bytes(), tmp_path / "cut.hinr"
+    rng, kills, done = np.random.default_rng(8), amount(3, 30), 0
+    for _ in range(kills):
+        output.write_bytes(OLD)
+        run([*command, output], float(rng.uniform(0.3, 1.0)) * lasts)
+        assert output.read_bytes() in (OLD, whole)
+        done += output.read_bytes() == whole
+    figures(f"{kills} kills of `compress`, at random", f"{kills - done} left the old model, {done} were too late")
 
 
 def test_a_killed_export_leaves_whole_files(tmp_path, amount, figures):
