@@ -14,6 +14,7 @@ LIBRARIES = {"numpy", "scipy", "safetensors"}
 #: folder or file -> packages it may import besides the standard library; the most specific entry holds
 FLOORS = {
     "hyperinr_core": LIBRARIES | {"hyperinr_core"},
+    "hyperinr_core/encodings.py": LIBRARIES | {"hyperinr_core", "zstandard"},
     **{
         f"hyperinr_core/backends/{name}.py": LIBRARIES | {"hyperinr_core", "torch"}
         for name in ("torch", "cuda", "device")
@@ -28,6 +29,20 @@ FLOORS = {
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
     "plugin/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
     "plugin/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
+    "plugin/rate_distortion.py": LIBRARIES
+    | {
+        "hyperinr_core",
+        "hyperinr.filters",
+        "hyperinr.plugin",
+        "click",
+        "rich",
+        "matplotlib",
+        "vtkmodules",
+        "zfpy",
+        "pysz",
+        "h5py",
+        "hdf5plugin",
+    },
     # these run inside pvpython, started by hyperinr render and hyperinr doctor
     "plugin/shading.py": {"paraview"},
     "plugin/macros": {"hyperinr.plugin"},
