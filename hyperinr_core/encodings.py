@@ -51,10 +51,11 @@ def encode(tables: np.ndarray, grid: HashGrid, coding: TableCoding, effort: int 
 
     Raises
     ------
-    ParameterError when a step is too small for its level; BackendError without zstandard.
+    ParameterError when a step is too small for its level, or so large that nearly nothing is left; BackendError without
+    zstandard.
     """
     codes = np.empty(tables.shape, np.uint16)
-    for level, (part, step) in enumerate(zip(_levels(grid), coding.steps)):
+    for level, (part, step) in enumerate(zip(levels(grid), coding.steps)):
         multiples = np.rint(tables[:, part].astype(np.float32) / np.float32(step))
         if abs(multiples).max(initial=0) > MOST_STEPS:
             raise ParameterError(
@@ -66,7 +67,10 @@ def encode(tables: np.ndarray, grid: HashGrid, coding: TableCoding, effort: int 
             numbers[1:] = np.diff(numbers, axis=0)
         codes[:, part] = (numbers << 1) ^ (numbers >> 15)  # 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
     planes = np.concatenate([_by_level(codes & 0xFF, grid), _by_level(codes >> 8, grid)]).astype(np.uint8)
-    return np.frombuffer(_zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
+    coded = np.frombuffer(_zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
+    if planes.size > MOST_EXPANSION * coded.size:
+        raise ParameterError(f"steps of {max(coding.steps):g} leave next to nothing of the tables; take smaller ones")
+    return coded
 
 
 def decode(codes: np.ndarray, n_encoders: int, grid: HashGrid, coding: TableCoding) -> np.ndarray:
@@ -90,7 +94,7 @@ def decode(codes: np.ndarray, n_encoders: int, grid: HashGrid, coding: TableCodi
         raise FormatError(f"the coded tables are damaged ({error}); get the file again") from None
     low, high = planes.reshape(2, -1)
     tables, place = np.empty((n_encoders, grid.n_params), np.float16), 0
-    for part, step in zip(_levels(grid), coding.steps):
+    for part, step in zip(levels(grid), coding.steps):
         count = n_encoders * (part.stop - part.start)
         both = low[place : place + count].astype(np.uint16) | high[place : place + count].astype(np.uint16) << 8
         numbers = ((both >> 1) ^ -(both & 1)).astype(np.int16).reshape(n_encoders, -1)
@@ -104,7 +108,7 @@ def decode(codes: np.ndarray, n_encoders: int, grid: HashGrid, coding: TableCodi
 def rounded(tables: np.ndarray, grid: HashGrid, steps: Sequence[float]) -> np.ndarray:
     """(N, M) float16 tables as they are once coded."""
     found = np.empty(tables.shape, np.float16)
-    for part, step in zip(_levels(grid), steps):
+    for part, step in zip(levels(grid), steps):
         found[:, part] = np.rint(tables[:, part].astype(np.float32) / np.float32(step)) * np.float32(step)
     return found
 
@@ -125,7 +129,7 @@ def encode_best(
     return min(coded, key=lambda item: len(item[1]))
 
 
-def _levels(grid: HashGrid) -> list[slice]:
+def levels(grid: HashGrid) -> list[slice]:
     """Which numbers of a table belong to each level."""
     n_features = grid.config.n_features_per_level
     ends = [int(offset) * n_features for offset in grid.offsets[: grid.config.n_levels + 1]]
@@ -134,7 +138,7 @@ def _levels(grid: HashGrid) -> list[slice]:
 
 def _by_level(codes: np.ndarray, grid: HashGrid) -> np.ndarray:
     """(N * M,) level after level, and in it encoder after encoder: like stands by like."""
-    return np.concatenate([codes[:, part].ravel() for part in _levels(grid)])
+    return np.concatenate([codes[:, part].ravel() for part in levels(grid)])
 
 
 def _zstandard() -> Any:

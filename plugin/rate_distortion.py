@@ -15,9 +15,9 @@ from typing import Any
 import click
 import numpy as np
 
-from hyperinr.plugin.compress import Measure, coarsest_above, coded
 from hyperinr.plugin.evaluate import steps_at
 from hyperinr_core import hinr
+from hyperinr_core.compression import Compression
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.hypernet import HyperINR
@@ -127,7 +127,7 @@ def truth_of(model: HyperINR, series: Any) -> Truth:
 
 def model_points(model: HyperINR, path: str, truth: Truth) -> Iterator[Point]:
     """The file as it is, and coded with coarser and coarser steps."""
-    measure = Measure(model)
+    compression = Compression(model)
 
     def decoded(network: HyperINR) -> np.ndarray:
         return np.stack([network.generate(theta).sample_grid()[..., 0] for theta in truth.thetas])
@@ -136,7 +136,7 @@ def model_points(model: HyperINR, path: str, truth: Truth) -> Iterator[Point]:
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small.hinr"
         for target in TARGETS[::-1]:
-            hinr.save(model, small, coded(model, coarsest_above(model, measure, target)))
+            hinr.save(model, small, compression.coded(compression.coarsest_above(target)))
             yield truth.point("HyperINR, coded", f"{target} dB", small.stat().st_size, decoded(hinr.load(small)))
 
 

@@ -8,12 +8,14 @@ import sys
 
 import numpy as np
 import pytest
+import zstandard
 from click.testing import CliRunner
 from models import random_base, random_model
 from safetensors.numpy import load_file
 
-from hyperinr.plugin.compress import Measure, compress
-from hyperinr_core import encodings, hinr
+from hyperinr.plugin.compress import compress
+from hyperinr_core import hinr
+from hyperinr_core.compression import Compression
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.encoding import hash_grid
 from hyperinr_core.encodings import MOST_STEPS, TableCoding, decode, encode, encode_best, rounded
@@ -94,6 +96,15 @@ def test_a_coded_model_opens_like_any_other(tmp_path):
     assert "tables" not in hinr.read_header(tmp_path / "plain.hinr")
 
 
+def test_steps_of_their_own_take_fewer_bytes_than_one_for_all():
+    model = random_model((16, 14, 12), encoding=CONFIG, n_encoders=9)
+    compression = Compression(model)
+    steps = compression.coarsest_above(40)
+    assert steps[0] < steps[-1] / 2  # of 64 numbers, each of which matters to many points, and of 512
+    one = max(step for step in np.geomspace(1e-4, 1, 200) if compression.psnr([step] * 4) >= compression.psnr(steps))
+    assert len(compression.coded(steps)[1]) < len(compression.coded([one] * 4)[1])
+
+
 def test_compress_keeps_what_it_promises(tmp_path):
     model = random_model((16, 14, 12), encoding=CONFIG, n_encoders=9)
     hinr.save(model, tmp_path / "m.hinr")
@@ -104,8 +115,10 @@ def test_compress_keeps_what_it_promises(tmp_path):
             compress, [str(tmp_path / "m.hinr"), "--target-psnr", str(target), "-o", str(tmp_path / "c.hinr")]
         )
         assert result.exception is None, result.output
-        measure, small = Measure(hinr.load(tmp_path / "m.hinr")), hinr.load(tmp_path / "c.hinr")
-        errors = [small.generate(t).sample_grid() - model.generate(t).sample_grid() for t in measure._thetas]
+        small = hinr.load(tmp_path / "c.hinr")
+        errors = [
+            small.generate(t).sample_grid() - model.generate(t).sample_grid() for t in model.encoder_positions[::2]
+        ]
         found = -10 * np.log10(np.mean(np.square(errors)) / 16)  # the field's range is 4
         assert target - 0.5 < found < target + 4
         sizes.append(os.path.getsize(tmp_path / "c.hinr"))
@@ -146,10 +159,11 @@ def test_without_zstandard_plain_files_open_and_coded_ones_say_what_is_missing(t
 
 def test_the_largest_expansion_is_beyond_any_trained_model():
     zeros = np.zeros((2, GRID.n_params), np.float16)
-    codes = encode(zeros, GRID, TableCoding((1.0,) * 4, False))
-    assert len(codes) * encodings.MOST_EXPANSION < 4 * GRID.n_params  # nothing but zeros is refused ...
-    with pytest.raises(FormatError, match="claim to be"):
+    with pytest.raises(ParameterError, match="next to nothing"):  # nothing but zeros is not written ...
+        encode(zeros, GRID, TableCoding((1.0,) * 4, False))
+    codes = np.frombuffer(zstandard.ZstdCompressor().compress(zeros.tobytes()), np.uint8)
+    with pytest.raises(FormatError, match="claim to be"):  # ... and not read
         decode(codes, 2, GRID, TableCoding((1.0,) * 4, False))
     few = tables() * (np.random.default_rng(1).random((5, GRID.n_params)) < 0.02)
-    coding = TableCoding((0.01,) * 4, False)  # ... and what has one number in fifty is not
+    coding = TableCoding((0.01,) * 4, False)  # what has one number in fifty is
     np.testing.assert_array_equal(decode(encode(few, GRID, coding), 5, GRID, coding), rounded(few, GRID, coding.steps))

@@ -25,6 +25,7 @@ class TrainingConfig(Config):
     loss : l2, or l1, the paper's for volumes, which measured 1 dB of PSNR less at equal samples.
     base : whether the network adds to splines of each field's training steps: auto, where a field is smooth in time; never;
         always. See training.base.
+    sparsity : share of the tables' numbers that are made zero on the way; see training.pruning.
     memory_mb : training data kept in memory at a time; more than that is streamed from the files.
     seed : decides initialisation and every drawn point; equal seeds give equal models on a CPU.
     """
@@ -39,6 +40,7 @@ class TrainingConfig(Config):
     eps: float = 1e-10
     loss: str = "l2"
     base: str = "auto"
+    sparsity: float = 0.0
     memory_mb: int = 4096
     seed: int = 0
 
@@ -53,6 +55,7 @@ class TrainingConfig(Config):
         "eps": (1e-30, 1.0),
         "loss": ("l1", "l2"),
         "base": ("auto", "never", "always"),
+        "sparsity": (0.0, 0.99),
         "memory_mb": (1, 1 << 30),
         "seed": (0, 2**63 - 1),
     }

@@ -24,6 +24,7 @@ from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import LossScale, make_evaluator, memory_in_words
 from hyperinr_core.training.feed import Feed
+from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.volume import Field, Parameter
@@ -103,6 +104,7 @@ class Trainer:
         self._table_steps = np.zeros(len(encoder_positions), np.int64)
         # the fused kernel has its gradients in float32 and needs no scale
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.name != "triton")
+        self._pruning = Pruning(config.training.sparsity, self.n_iterations, hash_grid(config.encoding))
         self.iteration = 0
 
     @property
@@ -147,6 +149,7 @@ class Trainer:
         batch, data = self._feed.draw(self.iteration)
         loss = self._learn(batch, data)
         self.iteration += 1
+        self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
         return batch, loss
 
     def save_state(self, path: Path | None) -> None:
@@ -216,6 +219,7 @@ class Trainer:
         moments = self._moments
         for row, weights in zip(rows, mixing.T):
             self._table_steps[row] += 1
+            kept = self._tables[row] != 0 if self._pruning.has_begun(self.iteration) else None
             alone = len(weights) == 1  # then the step itself weighs the gradient, and no table is copied
             self.evaluator.adam_step(
                 self._tables[row], grad[0] if alone else _weighted_sum(grad, weights),
@@ -223,6 +227,8 @@ class Trainer:
                 int(self._table_steps[row]), training.lr_encoding * decay, *betas,
                 grad_scale=float(weights[0]) if alone else 1.0,
             )  # fmt: skip
+            if kept is not None:
+                self._tables[row].mul_(kept)
         self.evaluator.adam_step(
             self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"],
             self.iteration + 1, training.lr_network * decay, *betas,

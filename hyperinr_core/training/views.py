@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -191,14 +192,16 @@ def _teach(
     part: Callable[[str, float, float], Any],
 ) -> tuple[dict[str, Any], TaughtPictures]:
     """Which teacher was taken, and what it said; kept in a folder for a run that is resumed."""
-    seed = config.training.seed
-    choice = choose_teacher(training, views, seed, part)
-    said = folder / "said.npz"
-    if choice["teacher"] == "none":
-        return choice, TaughtPictures(np.empty((0, len(parameters))), np.empty((0, 0)), np.empty((0, 0)))
+    seed, said = config.training.seed, folder / "said.npz"
+    identity = json.dumps([views.to_dict(), seed, training.source, training.thetas.tolist()])
     if said.is_file():
         with np.load(said) as arrays:
-            return choice, TaughtPictures(arrays["thetas"], arrays["pixels"], arrays["colors"])
+            if str(arrays["identity"]) == identity:
+                taught = TaughtPictures(arrays["thetas"], arrays["pixels"], arrays["colors"])
+                return json.loads(str(arrays["choice"])), taught
+    choice = choose_teacher(training, views, seed, part)
+    if choice["teacher"] == "none":
+        return choice, TaughtPictures(np.empty((0, len(parameters))), np.empty((0, 0)), np.empty((0, 0)))
     if choice["teacher"] == "radiance":
         found = choice.get("optics")
         optics = Optics(**found) if found else find_optics(training, views.teacher_steps, seed)
@@ -214,8 +217,9 @@ def _teach(
         teacher = CoordNetTeacher(training, seed, device, lambda done, total: part("fitting CoordNet", done, total))
     taught = ask(teacher, training, parameters, views.teacher_views, seed, part)
     folder.mkdir(exist_ok=True)
+    answers = {"thetas": taught.thetas, "pixels": taught.pixels, "colors": taught.colors}
     with replacing(said) as file, open(file, "wb") as stream:
-        np.savez(stream, thetas=taught.thetas, pixels=taught.pixels, colors=taught.colors)
+        np.savez(stream, **answers, choice=json.dumps(choice), identity=identity)
     return choice, taught
 
 

@@ -1,0 +1,137 @@
+"""How far a model's tables can be rounded: each level in steps of its own, so that a byte buys the same precision everywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.encodings import MOST_STEPS, TableCoding, encode_best, levels, rounded
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.metrics import PSNR_CAP, psnr
+
+#: PSNR in dB against the model itself that is asked for where a model does not know its quality.
+UNKNOWN_QUALITY = 60.0
+
+#: Training thetas and points along an axis that the loss is measured on, at most.
+N_THETAS, MOST_POINTS = 6, 64
+
+#: Halvings of the range of steps, and zstandard's level while steps are tried.
+N_TRIALS, QUICK = 12, 3
+
+#: Steps of the largest number of a level while its share in the error is measured.
+PROBE_STEPS = 100
+
+
+class Compression:
+    """Rounds a model's tables, and measures what that costs.
+
+    Errors of rounding are independent, so that their squares add up. Bytes are spent best where one bit more in any level
+    takes off equally much of the sum: a level's step goes with the root of its numbers' count over its share in the sum.
+    The few numbers of coarse levels, each of which matters to many points, get steps many times finer than the rest.
+
+    Parameters
+    ----------
+    model : is only read; its fields' ranges are what PSNR is over.
+    """
+
+    def __init__(self, model: HyperINR) -> None:
+        self._model = model
+        positions = model.encoder_positions
+        rows = np.unique(np.linspace(0, len(positions) - 1, N_THETAS).round().astype(int))
+        self._thetas = np.clip(positions[rows], *model.theta_bounds.T)
+        self._grid = model.grid.with_dims(tuple(min(n, MOST_POINTS) for n in model.grid.dims))
+        self._truths = [self._values(model, theta) for theta in self._thetas]
+        self._largest = np.array([abs(model.encoder_params[:, part]).max() for part in self._levels], np.float64)
+        self._relative = self._relative_steps()
+
+    def steps(self, scale: float) -> tuple[float, ...]:
+        """(L,) what the numbers of each level are rounded to multiples of; `scale` is the finest level's."""
+        largest = np.where(self._largest > 0, self._largest, 1)
+        return tuple(np.clip(scale * self._relative, largest / MOST_STEPS, 4 * largest).tolist())
+
+    def psnr(self, steps: Sequence[float]) -> float:
+        """dB of tables rounded to multiples of steps against the model's own values, mean over thetas and components."""
+        return self._psnr(rounded(self._model.encoder_params, hash_grid(self._model.encoding), steps))
+
+    def coded(self, steps: Sequence[float], *effort: int) -> tuple[TableCoding, np.ndarray]:
+        """The rounded tables as `hinr.save` takes them."""
+        model = self._model
+        return encode_best(model.encoder_params, hash_grid(model.encoding), steps, len(model.parameters) == 1, *effort)
+
+    def coarsest_above(self, target: float) -> tuple[float, ...]:
+        """The largest steps that stay above a PSNR in dB; ParameterError when not even the finest do."""
+        fine, _ = self._bisect(lambda steps: self.psnr(steps) >= target)
+        if fine is None:
+            raise ParameterError(f"target-psnr is {target:.1f} dB, which coded tables do not hold; expected less")
+        return fine
+
+    def finest_within(self, n_bytes: int) -> tuple[float, ...] | None:
+        """The smallest steps whose codes take at most so many bytes; None when none do."""
+        _, coarse = self._bisect(lambda steps: self._n_bytes(steps) > n_bytes)
+        return coarse if coarse is not None and self._n_bytes(coarse) else None
+
+    def tolerable(self, lost: float) -> float:
+        """PSNR in dB against the model's own values at which so many dB of its PSNR on the training data are lost."""
+        per_field = self._model.quality.get("training_psnr_db", {})
+        known = [value for values in per_field.values() for value in values if value is not None]
+        if not known:
+            return UNKNOWN_QUALITY
+        return float(np.mean(known)) - 10 * np.log10(10 ** (lost / 10) - 1)
+
+    def _n_bytes(self, steps: Sequence[float]) -> int:
+        """Of the codes; 0 where nothing is left to code."""
+        try:
+            return len(self.coded(steps, QUICK)[1])
+        except ParameterError:
+            return 0
+
+    @property
+    def _levels(self) -> list[slice]:
+        return levels(hash_grid(self._model.encoding))
+
+    def _relative_steps(self) -> np.ndarray:
+        """(L,) steps for equal returns, the last one 1."""
+        tables = self._model.encoder_params
+        steps = np.ones(len(self._levels))
+        for level, part in enumerate(self._levels):
+            if not self._largest[level]:
+                continue
+            probe = self._largest[level] / PROBE_STEPS
+            changed = tables.astype(np.float32)
+            changed[:, part] = np.rint(changed[:, part] / probe) * probe
+            error = 10 ** (-self._psnr(changed) / 10)
+            steps[level] = probe * np.sqrt((part.stop - part.start) / error)
+        return steps / steps[-1]
+
+    def _psnr(self, tables: np.ndarray) -> float:
+        parts = {field.name: getattr(self._model, field.name) for field in dataclasses.fields(self._model)}
+        other = HyperINR(**{**parts, "encoder_params": tables})
+        return float(np.mean([self._compare(self._values(other, t), v) for t, v in zip(self._thetas, self._truths)]))
+
+    def _values(self, model: HyperINR, theta: np.ndarray) -> np.ndarray:
+        return model.generate(theta).sample_grid(self._grid)
+
+    def _compare(self, found: np.ndarray, truth: np.ndarray) -> float:
+        ranges = [limits for field in self._model.fields for limits in field.value_range]
+        parts = [psnr(found[..., c], truth[..., c], limits) for c, limits in enumerate(ranges) if limits[1] > limits[0]]
+        return float(np.mean(np.minimum(parts, PSNR_CAP))) if parts else PSNR_CAP
+
+    def _bisect(
+        self, is_fine: Callable[[Sequence[float]], bool]
+    ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+        """The largest steps found for which `is_fine` is true, and the smallest for which it is not."""
+        scales = np.where(self._largest > 0, self._largest, 1) / self._relative
+        low, high = np.log2(scales.min() / MOST_STEPS), np.log2(4 * scales.max())
+        fine = coarse = None
+        for _ in range(N_TRIALS):
+            middle = (low + high) / 2
+            steps = self.steps(2.0**middle)
+            if is_fine(steps):
+                fine, low = steps, middle
+            else:
+                coarse, high = steps, middle
+        return fine, coarse
