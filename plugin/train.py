@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.settings import PRESETS, preset, with_file
 from hyperinr_core.training.teachers import TEACHERS
@@ -34,6 +35,12 @@ from hyperinr_core.training.teachers import TEACHERS
     type=click.Choice(["auto", "none", *TEACHERS]),
     help="Whose volumes to learn between the steps; auto leaves steps out and takes what predicts them best.",
 )
+@click.option(
+    "--sparsity", type=click.FloatRange(0, 0.99), help="Share of the tables that is made zero on the way.  [default: 0]"
+)
+@click.option(
+    "--init-from", type=click.Path(dir_okay=False), help="Start from this .hinr of a series of the same kind."
+)
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]")
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
@@ -56,6 +63,8 @@ def train(
     preset_name: str,
     config: str | None,
     teacher: str,
+    sparsity: float | None,
+    init_from: str | None,
     device: str,
     seed: int | None,
     resume: bool,
@@ -79,7 +88,10 @@ def train(
         settings = with_file(settings, config)
     if seed is not None:
         settings = settings.replace(training={"seed": seed})
-    _in_world(data, chosen, output, names, settings, device, resume, progress_kind)
+    if sparsity is not None:
+        settings = settings.replace(training={"sparsity": sparsity})
+    initial = None if init_from is None else hinr.load(init_from)
+    _in_world(data, chosen, output, names, settings, device, resume, progress_kind, initial)
 
 
 def _in_world(
@@ -91,6 +103,7 @@ def _in_world(
     device: str,
     resume: bool,
     progress: str,
+    initial: Any,
 ) -> None:
     """Train with all processes that torchrun started, of which the first speaks."""
     from hyperinr_core.training.distributed import join, leave
@@ -104,7 +117,15 @@ def _in_world(
         f"fields: {', '.join(names)}"
     )
     model = _train(
-        data.select(chosen), output, names, settings, device, resume, progress if world.leads else "none", world
+        data.select(chosen),
+        output,
+        names,
+        settings,
+        device,
+        resume,
+        progress if world.leads else "none",
+        world,
+        initial,
     )
     if world.leads:
         _say_result(model, data, chosen, output)
@@ -151,7 +172,15 @@ def _random_share(n_steps: int, share: float, seed: int) -> set[int]:
 
 
 def _train(
-    data: Any, output: Path, names: list[str], settings: Any, device: str, resume: bool, progress_kind: str, world: Any
+    data: Any,
+    output: Path,
+    names: list[str],
+    settings: Any,
+    device: str,
+    resume: bool,
+    progress_kind: str,
+    world: Any,
+    initial: Any,
 ) -> Any:
     from hyperinr.plugin.progress import training_progress
     from hyperinr_core.training.lesson import Lesson
@@ -161,7 +190,7 @@ def _train(
     try:
         with training_progress(progress_kind) as progress:
             lesson = Lesson(say_choice, say_base, progress.part)
-            return run(data, output, names, settings, device, resume, progress, lesson, world)
+            return run(data, output, names, settings, device, resume, progress, lesson, world, initial)
     except (Interrupted, KeyboardInterrupt):
         if world.leads:
             click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core import __version__, hinr
+from hyperinr_core.compression import Compression
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.encodings import rounded
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.metrics import psnr
@@ -26,6 +30,9 @@ from hyperinr_core.volume import Field, Parameter, VolumeSeries
 #: Teacher volumes that the finished model is compared to, at most.
 N_COMPARED = 16
 
+#: dB of its PSNR on the training steps that a sparse model may lose where its tables are coded.
+SPARSE_LOST = 0.05
+
 #: Points of each training step that the stored quality is measured on, at most (whole planes of z).
 QUALITY_POINTS = 1 << 20
 
@@ -40,6 +47,7 @@ def train(
     progress: Callable[[Report], Any] | None = None,
     lesson: Lesson | None = None,
     world: World | None = None,
+    initial: HyperINR | None = None,
 ) -> HyperINR:
     """Train on every step of a series, and on a teacher's volumes between them, and write the model.
 
@@ -49,6 +57,7 @@ def train(
     resume : go on from the checkpoint beside `output` if there is one.
     lesson : hears of the teachers; see `Lesson`.
     world : the processes that train together, of which the first writes and measures; this one alone when None.
+    initial : a model of a series of the same kind to start from.
 
     Raises
     ------
@@ -63,7 +72,7 @@ def train(
     _check_folder(path)
     fields = scan_fields(series, names, config.training.memory_mb << 20)
     taught = world.teach(series, names, config, Path(f"{os.fspath(output)}.teacher"), device, lesson or Lesson())
-    trainer = trainer_for(series, fields, taught, config, device, world)
+    trainer = trainer_for(series, fields, taught, config, device, world, initial)
     if path.exists() and world.leads:
         trainer.load_state(path)
     trainer.share_state()
@@ -78,8 +87,14 @@ def train(
         np.float16
     )  # as it will be stored, so that quality is what users get
     model.quality = measure_quality(model, series)
+    coded = None
+    if config.training.sparsity:
+        compression = Compression(model)
+        coded = compression.coded(compression.coarsest_above(compression.tolerable(SPARSE_LOST)))
+        model.encoder_params = rounded(model.encoder_params, hash_grid(config.encoding), coded[0].steps)
+        model.quality = measure_quality(model, series)
     model.quality["teacher_psnr_db"] = compare_to_teacher(model, taught)
-    hinr.save(model, output)
+    hinr.save(model, output, coded)
     path.unlink(missing_ok=True)
     taught.remove()
     return model
@@ -92,6 +107,7 @@ def trainer_for(
     config: RunConfig,
     device: str,
     world: World | None = None,
+    initial: HyperINR | None = None,
 ) -> Trainer:
     """A trainer on what was taught about a series of training steps."""
     training, series_drawn, ranges = config.training, taught.series, fields
@@ -111,9 +127,11 @@ def trainer_for(
         taught.weights,
     )
     positions = encoder_positions(series, config)
+    identity = {} if initial is None else {"initial": hashlib.sha256(initial.mlp_params.tobytes()).hexdigest()}
     return Trainer(
-        stream, positions, parameters_of(series), fields, config, device, taught.interpolation, taught.base, world=world
-    )
+        stream, positions, parameters_of(series), fields, config, device, taught.interpolation, taught.base,
+        identity=identity, world=world, initial=initial,
+    )  # fmt: skip
 
 
 def encoder_positions(series: VolumeSeries, config: RunConfig) -> np.ndarray:
