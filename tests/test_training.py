@@ -7,13 +7,17 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from series import moving_blob
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.encoding import hash_grid
+from hyperinr_core.encodings import levels
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.training import trainer as trainer_module
 from hyperinr_core.training.checkpoint import checkpoint_path
+from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.run import encoder_positions, train
 from hyperinr_core.training.samples import SampleStream, scan_fields
 from hyperinr_core.training.settings import DistillationConfig, RunConfig, TrainingConfig, preset, with_file
@@ -221,3 +225,58 @@ def test_settings_file_changes_only_what_it_names(tmp_path):
 def test_named_device_must_be_there():
     with pytest.raises(ParameterError, match="expected auto, cpu or cuda"):
         choose_device("tpu")
+
+
+@pytest.mark.parametrize("cut", [45, 90])
+def test_a_sparse_model_is_as_sparse_as_asked_and_resumes_to_the_same_bytes(tmp_path, monkeypatch, cut):
+    series, config = moving_blob(), with_training(sparsity=0.7)
+    whole = train(series, tmp_path / "whole.hinr", ["density"], config)
+    assert np.mean(whole.encoder_params == 0) >= 0.7
+    assert min(whole.quality["training_psnr_db"]["density"]) > 30
+    assert "tables" in hinr.read_header(tmp_path / "whole.hinr")
+    dense = train(series, tmp_path / "dense.hinr", ["density"], SMALL)
+    assert np.mean(dense.encoder_params == 0) < 0.1
+    assert os.path.getsize(tmp_path / "whole.hinr") < 0.4 * os.path.getsize(tmp_path / "dense.hinr")
+    np.testing.assert_array_equal(hinr.load(tmp_path / "whole.hinr").encoder_params, whole.encoder_params)
+
+    step = trainer_module.Trainer.step
+
+    def stopping(self):
+        if self.iteration == cut:  # within the rounds of pruning
+            self.save_state(checkpoint_path(tmp_path / "cut.hinr"))
+            raise Interrupted
+        return step(self)
+
+    monkeypatch.setattr(trainer_module.Trainer, "step", stopping)
+    with pytest.raises(Interrupted):
+        train(series, tmp_path / "cut.hinr", ["density"], config)
+    monkeypatch.setattr(trainer_module.Trainer, "step", step)
+    train(series, tmp_path / "cut.hinr", ["density"], config, resume=True)
+    assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
+
+
+def test_pruning_spares_coarse_levels():
+    grid = hash_grid(EncodingConfig(n_levels=2, n_features_per_level=2, log2_hashmap_size=10, per_level_scale=4))
+    tables = torch.rand((3, grid.n_params), generator=torch.Generator().manual_seed(0)) + 0.5
+    moments = torch.ones_like(tables)
+    pruning = Pruning(0.5, 100, grid)
+    for iteration in range(1, 101):
+        pruning.prune(iteration, tables, [moments])
+    coarse, fine = ((tables[:, part] == 0).float().mean() for part in levels(grid))
+    assert coarse == 0 and 0.5 < fine < 0.6  # all alike in size, and the fine level has 8 times as many
+    assert torch.equal(tables == 0, moments == 0)
+
+
+def test_a_run_starts_from_another_model(tmp_path):
+    series, short = moving_blob(), with_training(samples=20_000)
+    train(series, tmp_path / "first.hinr", ["density"], SMALL)
+    initial = hinr.load(tmp_path / "first.hinr")
+    cold, warm = (
+        np.mean(train(series, tmp_path / f"{i}.hinr", ["density"], short, initial=initial if i else None).quality[
+            "training_psnr_db"]["density"]) for i in (0, 1)
+    )  # fmt: skip
+    assert warm > cold + 2
+    other = short.replace(encoding={"n_levels": 5})
+    with pytest.raises(ParameterError, match=r"n_levels 4.*expected.*n_levels 5.*leave --init-from out"):
+        train(series, tmp_path / "x.hinr", ["density"], other, initial=initial)
+    assert not (tmp_path / "x.hinr").exists()
