@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hyperinr_core.encoding import hash_grid
-from hyperinr_core.encodings import MOST_STEPS, TableCoding, encode_best, levels, rounded
+from hyperinr_core.encodings import MOST_EXPANSION, MOST_STEPS, TableCoding, encode_best, levels, rounded
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.metrics import PSNR_CAP, psnr
@@ -63,8 +63,8 @@ class Compression:
         return encode_best(model.encoder_params, hash_grid(model.encoding), steps, len(model.parameters) == 1, *effort)
 
     def coarsest_above(self, target: float) -> tuple[float, ...]:
-        """The largest steps that stay above a PSNR in dB; ParameterError when not even the finest do."""
-        fine, _ = self._bisect(lambda steps: self.psnr(steps) >= target)
+        """The largest steps that stay above a PSNR in dB and leave something; ParameterError when not even the finest do."""
+        fine, _ = self._bisect(lambda steps: self.psnr(steps) >= target and self._n_bytes(steps) > 0)
         if fine is None:
             raise ParameterError(f"target-psnr is {target:.1f} dB, which coded tables do not hold; expected less")
         return fine
@@ -83,11 +83,12 @@ class Compression:
         return float(np.mean(known)) - 10 * np.log10(10 ** (lost / 10) - 1)
 
     def _n_bytes(self, steps: Sequence[float]) -> int:
-        """Of the codes; 0 where nothing is left to code."""
+        """Of the codes; 0 where so little is left that more effort might code it in fewer bytes than are allowed."""
         try:
-            return len(self.coded(steps, QUICK)[1])
+            found = len(self.coded(steps, QUICK)[1])
         except ParameterError:
             return 0
+        return found if 2 * self._model.encoder_params.size <= MOST_EXPANSION // 2 * found else 0
 
     @property
     def _levels(self) -> list[slice]:

@@ -105,6 +105,14 @@ def test_steps_of_their_own_take_fewer_bytes_than_one_for_all():
     assert len(compression.coded(steps)[1]) < len(compression.coded([one] * 4)[1])
 
 
+def test_the_coarsest_steps_leave_something_to_write():
+    model = random_model((16, 14, 12), encoding=EncodingConfig(n_levels=4, log2_hashmap_size=12), n_encoders=9)
+    compression = Compression(model)
+    steps = compression.coarsest_above(-60)  # which tables of zeros would reach
+    assert len(compression.coded(steps)[1]) > 0
+    assert compression.psnr(steps) < 30
+
+
 def test_compress_keeps_what_it_promises(tmp_path):
     model = random_model((16, 14, 12), encoding=CONFIG, n_encoders=9)
     hinr.save(model, tmp_path / "m.hinr")
