@@ -72,7 +72,7 @@ def run(name: str, title: str, variants: Callable[[int], dict[str, Variant]]) ->
     results = _read(path, setup)
     for seed in range(options.seeds):
         missing = [label for label in variants((n_steps - 1) // EVERY + 1) if f"{label}/{seed}" not in results]
-        series = _series(n, n_steps, seed) if missing else None
+        series = turbulence_series(n, n_steps, seed) if missing else None
         for label in missing:
             results[f"{label}/{seed}"] = _measure(variants((n_steps - 1) // EVERY + 1)[label], series, samples, seed)
             path.parent.mkdir(exist_ok=True)
@@ -101,7 +101,7 @@ def _read(path: Path, setup: dict) -> dict:
     return document["results"] if document["setup"] == setup else {}
 
 
-def _series(n: int, n_steps: int, seed: int) -> VolumeSeries:
+def turbulence_series(n: int, n_steps: int, seed: int) -> VolumeSeries:
     """Forced turbulence in memory; seeds from 100 on, none of which settings were tuned on."""
     times, volumes = zip(*turbulence.simulate("forced", n, n_steps, 100 + seed))
     arrays = [fields[FIELD] for fields in volumes]
