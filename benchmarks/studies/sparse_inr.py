@@ -138,12 +138,13 @@ def _read(path, setup: dict) -> dict:
 
 
 def _table(results: dict, n_seeds: int, setup: dict) -> str:
+    spread = f"{n_seeds} seeds, +- their standard deviation" if n_seeds > 1 else "one seed"
     lines = [
         "# Meta-SparseINR beside other ways to few weights",
         "",
         f"SIRENs of {setup['n_hidden']} hidden layers of {setup['width']}, {setup['n']}^3 vorticity of forced turbulence; PSNR "
         f"in dB of steps of another simulation after {FIT_STEPS} steps of Adam. {setup['outer_steps']} outer steps of MAML, "
-        f"and a quarter of that after each round of pruning; {n_seeds} seeds, +- their standard deviation.",
+        f"and a quarter of that after each round of pruning; {spread}.",
         "",
         "| numbers left | " + " | ".join(METHODS) + " |",
         "|---" * (len(METHODS) + 1) + "|",
@@ -152,7 +153,7 @@ def _table(results: dict, n_seeds: int, setup: dict) -> str:
         cells = []
         for method in METHODS:
             scores = [results[f"{method}/{rounds}/{seed}"]["psnr"] for seed in range(n_seeds)]
-            cells.append(f"{np.mean(scores):.2f} +- {np.std(scores):.2f}")
+            cells.append(f"{np.mean(scores):.2f}" + (f" +- {np.std(scores):.2f}" if n_seeds > 1 else ""))
         lines.append(f"| {results[f'{METHODS[0]}/{rounds}/0']['params']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
