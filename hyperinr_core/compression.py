@@ -66,7 +66,9 @@ class Compression:
         """The largest steps that stay above a PSNR in dB and leave something; ParameterError when not even the finest do."""
         fine, _ = self._bisect(lambda steps: self.psnr(steps) >= target and self._n_bytes(steps) > 0)
         if fine is None:
-            raise ParameterError(f"target-psnr is {target:.1f} dB, which coded tables do not hold; expected less")
+            raise ParameterError(
+                f"target-psnr is {target:.1f} dB, which coded tables do not hold; expected less, and tables that are not all zero"
+            )
         return fine
 
     def finest_within(self, n_bytes: int) -> tuple[float, ...] | None:
@@ -109,8 +111,7 @@ class Compression:
         return steps / steps[-1]
 
     def _psnr(self, tables: np.ndarray) -> float:
-        parts = {field.name: getattr(self._model, field.name) for field in dataclasses.fields(self._model)}
-        other = HyperINR(**{**parts, "encoder_params": tables})
+        other = dataclasses.replace(self._model, encoder_params=tables)
         return float(np.mean([self._compare(self._values(other, t), v) for t, v in zip(self._thetas, self._truths)]))
 
     def _values(self, model: HyperINR, theta: np.ndarray) -> np.ndarray:

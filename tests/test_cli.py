@@ -77,6 +77,20 @@ def test_train_info_sample(series, quick, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), expected)
 
 
+def test_train_sparse_from_another_model(series, quick, tmp_path):
+    options = ["--config", quick, "--teacher", "none", "-o"]
+    assert hyperinr("train", series, *options, tmp_path / "a.hinr").returncode == 0
+    more = ["--sparsity", 0.6, "--init-from", tmp_path / "a.hinr"]
+    result = hyperinr("train", series, *options, tmp_path / "b.hinr", *more)
+    assert result.returncode == 0, result.stderr
+    sparse = hinr.load(tmp_path / "b.hinr")
+    assert np.mean(sparse.encoder_params == 0) >= 0.6
+    assert sparse.provenance["training"]["sparsity"] == 0.6 and sparse.provenance["initial"]["source"] == str(series)
+    (tmp_path / "other.json").write_text('{"encoding": {"n_levels": 4}}')
+    result = hyperinr("train", series, "-o", tmp_path / "c.hinr", "--config", tmp_path / "other.json", *more)
+    assert result.returncode == 1 and "leave --init-from out" in result.stderr and "Traceback" not in result.stderr
+
+
 def test_sample_writes_vti_with_every_field(model, tmp_path):
     from vtkmodules.vtkIOXML import vtkXMLImageDataReader
 

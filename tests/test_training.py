@@ -17,6 +17,7 @@ from hyperinr_core.encodings import levels
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.training import trainer as trainer_module
 from hyperinr_core.training.checkpoint import checkpoint_path
+from hyperinr_core.training.lesson import Lesson
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.run import encoder_positions, train
 from hyperinr_core.training.samples import SampleStream, scan_fields
@@ -114,6 +115,9 @@ def test_constant_field_is_reproduced(tmp_path):
     series = VolumeSeries(Grid((6, 6, 6)), [0.0, 1.0], {"c": 1}, lambda s, n, z: np.full((6, 6, 6), 7.5), "constant")
     model = train(series, tmp_path / "m.hinr", ["c"], with_training(samples=2000))
     assert (model.generate(0.5).sample_grid() == 7.5).all()
+    sparse = train(series, tmp_path / "s.hinr", ["c"], with_training(samples=2000, sparsity=0.9))
+    assert (sparse.generate(0.5).sample_grid() == 7.5).all()
+    assert (hinr.load(tmp_path / "s.hinr").generate(0.5).sample_grid() == 7.5).all()
 
 
 def test_single_step_is_a_static_volume(tmp_path):
@@ -276,7 +280,9 @@ def test_a_run_starts_from_another_model(tmp_path):
             "training_psnr_db"]["density"]) for i in (0, 1)
     )  # fmt: skip
     assert warm > cold + 2
-    other = short.replace(encoding={"n_levels": 5})
+    assert hinr.load(tmp_path / "1.hinr").provenance["initial"]["source"] == series.source
+    assert "initial" not in hinr.load(tmp_path / "0.hinr").provenance
+    other = short.replace(encoding={"n_levels": 5}, distillation={"teacher": "auto"})
     with pytest.raises(ParameterError, match=r"n_levels 4.*expected.*n_levels 5.*leave --init-from out"):
-        train(series, tmp_path / "x.hinr", ["density"], other, initial=initial)
+        train(series, tmp_path / "x.hinr", ["density"], other, initial=initial, lesson=Lesson(chosen=pytest.fail))
     assert not (tmp_path / "x.hinr").exists()

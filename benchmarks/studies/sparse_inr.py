@@ -123,7 +123,7 @@ def _signals(n: int, n_steps: int, seed: int) -> Signals:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="a size for a GPU or a night")
+    parser.add_argument("--full", action="store_true", help="a size for a night")
     parser.add_argument("--seeds", type=int, default=2, help="simulations and initialisations (default 2)")
     parser.add_argument("--outer-steps", type=int, help="of meta-learning before the first pruning")
     return parser.parse_args()

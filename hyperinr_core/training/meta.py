@@ -93,7 +93,7 @@ def n_kept(network: nn.Module, masks: Weights) -> int:
 @torch.no_grad()
 def prune(network: nn.Module, masks: Weights, share: float) -> Weights:
     """Masks without the smallest `share` of the weights that are left, all layers together; the weights become zero."""
-    return _pruned(network, masks, share, {name: dict(network.named_parameters())[name].abs() for name in masks})
+    return _pruned(network, masks, share, {n: p.abs() for n, p in network.named_parameters() if n in masks})
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ whole: it is less than a hundredth of the numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -49,7 +50,7 @@ class Pruning:
             return
         share = self._sparsity * (1 - (1 - done / N_ROUNDS) ** 3)
         sizes = tables.abs() * self._weights.to(tables.device)
-        count = min(int(share * sizes.numel()), sizes.numel() - 1)
+        count = min(math.ceil(share * sizes.numel()), sizes.numel() - 1)
         if count < 1:
             return
         kept = sizes > sizes.flatten().kthvalue(count).values

@@ -12,8 +12,9 @@ import numpy as np
 
 from hyperinr_core import __version__, hinr
 from hyperinr_core.compression import Compression
+from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
-from hyperinr_core.encodings import rounded
+from hyperinr_core.encodings import TableCoding, rounded
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.metrics import psnr
@@ -71,6 +72,8 @@ def train(
         )
     _check_folder(path)
     fields = scan_fields(series, names, config.training.memory_mb << 20)
+    if initial is not None:
+        _check_initial(initial, config, fields)
     taught = world.teach(series, names, config, Path(f"{os.fspath(output)}.teacher"), device, lesson or Lesson())
     trainer = trainer_for(series, fields, taught, config, device, world, initial)
     if path.exists() and world.leads:
@@ -83,14 +86,14 @@ def train(
         **_provenance(series, config, device, trainer.evaluator.name),
         "teachers": {name: choice.to_dict() for name, choice in taught.choices.items()},
     }
+    if initial is not None:
+        model.provenance["initial"] = {"sha256": _digest(initial), "source": initial.provenance.get("source")}
     model.encoder_params = model.encoder_params.astype(
         np.float16
     )  # as it will be stored, so that quality is what users get
     model.quality = measure_quality(model, series)
-    coded = None
-    if config.training.sparsity:
-        compression = Compression(model)
-        coded = compression.coded(compression.coarsest_above(compression.tolerable(SPARSE_LOST)))
+    coded = _coded(model) if config.training.sparsity else None
+    if coded:
         model.encoder_params = rounded(model.encoder_params, hash_grid(config.encoding), coded[0].steps)
         model.quality = measure_quality(model, series)
     model.quality["teacher_psnr_db"] = compare_to_teacher(model, taught)
@@ -127,7 +130,7 @@ def trainer_for(
         taught.weights,
     )
     positions = encoder_positions(series, config)
-    identity = {} if initial is None else {"initial": hashlib.sha256(initial.mlp_params.tobytes()).hexdigest()}
+    identity = {} if initial is None else {"initial": _digest(initial)}
     return Trainer(
         stream, positions, parameters_of(series), fields, config, device, taught.interpolation, taught.base,
         identity=identity, world=world, initial=initial,
@@ -200,6 +203,36 @@ def _provenance(series: VolumeSeries, config: RunConfig, device: str, evaluator:
         "device": device,
         "evaluator": evaluator,
     }
+
+
+def _coded(model: HyperINR) -> tuple[TableCoding, np.ndarray] | None:
+    """A sparse model's tables in few bytes; None where rounding would lose more than it may, or nothing is left of them."""
+    compression = Compression(model)
+    try:
+        return compression.coded(compression.coarsest_above(compression.tolerable(SPARSE_LOST)))
+    except ParameterError:
+        return None
+
+
+def _check_initial(initial: HyperINR, config: RunConfig, fields: Sequence[Field]) -> None:
+    """Find out before the teachers are asked that a run cannot start from a model."""
+    theirs = initial.encoding, initial.network, initial.n_output_dims
+    ours = config.encoding, config.network, sum(field.n_components for field in fields)
+    if ours != theirs:
+        raise ParameterError(
+            f"the model to start from has {_settings(*theirs)}; expected {_settings(*ours)}, as this run: train it with the "
+            "same --config on data of the same dims and as many values, or leave --init-from out"
+        )
+
+
+def _settings(encoding: EncodingConfig, network: NetworkConfig, n_values: int) -> str:
+    parts = {**encoding.to_dict(), **network.to_dict()}
+    return f"{n_values} values, " + ", ".join(f"{name} {value:g}" for name, value in parts.items())
+
+
+def _digest(model: HyperINR) -> str:
+    """Of all that a run which starts from a model takes from it."""
+    return hashlib.sha256(model.mlp_params.tobytes() + model.encoder_params.tobytes()).hexdigest()
 
 
 def _check_folder(path: os.PathLike) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from hyperinr_core.base import Base
-from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.guide import Guide
@@ -66,7 +65,7 @@ class Trainer:
     base : what the model's values are added to; the stream then has the rest.
     guide : computes the guide's level, where the encoding has one.
     identity : what else, besides data and settings, a checkpoint must have been made for.
-    initial : a model of a series of the same kind, from which the network and the mean of the tables are taken.
+    initial : a model of equal settings, from which the network and the mean of the tables are taken.
     world : the processes that train together; this one alone when None.
     """
 
@@ -321,24 +320,10 @@ def _initial_model(
 
 
 def _start_from(model: HyperINR, initial: HyperINR) -> None:
-    """Give a model the network of another and the mean of its tables, which is where Reptile's steps would lead.
-
-    Raises ParameterError for a model of other settings.
-    """
-    ours, theirs = ((m.encoding, m.network, m.n_output_dims) for m in (model, initial))
-    if ours != theirs:
-        raise ParameterError(
-            f"the model to start from has {_settings(*theirs)}; expected {_settings(*ours)}, as this run: train it with the "
-            "same --config on data of the same dims and as many values, or leave --init-from out"
-        )
+    """Give a model the network of another and the mean of its tables, which is where Reptile's steps would lead."""
     model.mlp_params = initial.mlp_params.astype(np.float32)
     mean = initial.encoder_params.mean(axis=0, dtype=np.float32)
     model.encoder_params = np.tile(mean, (len(model.encoder_params), 1))
-
-
-def _settings(encoding: EncodingConfig, network: NetworkConfig, n_values: int) -> str:
-    parts = {**encoding.to_dict(), **network.to_dict()}
-    return f"{n_values} values, " + ", ".join(f"{name} {value:g}" for name, value in parts.items())
 
 
 class _StopRequest:
