@@ -20,10 +20,12 @@ from hyperinr_core.pictures import Optics, is_picture, parameters_of, picture_fi
 from hyperinr_core.training import view_placement, view_samples
 from hyperinr_core.training import views as training
 from hyperinr_core.training.view_teachers import (
+    BlendedPictures,
     CoordNetTeacher,
+    Mean,
     RadianceTeacher,
     find_optics,
-    interpolation_score,
+    left_out_scores,
     radiance_score,
 )
 
@@ -67,7 +69,30 @@ def test_a_radiance_field_shows_views_that_nobody_rendered(database):
         found = teacher.colors(view, np.arange(32 * 32)).reshape(32, 32, 3)
         scores.append(psnr(found, balls_picture(view), (0, 255)))
     assert np.mean(scores) > 21
-    assert radiance_score(pictures, Optics(0.0), 500, 0) > interpolation_score(pictures, 0) + 3
+    scores = left_out_scores(pictures, Optics(0.0), 500, 0)
+    assert scores[1] == radiance_score(pictures, Optics(0.0), 500, 0) > scores[0] + 3
+
+
+def test_a_mean_of_a_radiance_field_and_blended_pictures_is_chosen_where_it_is_better(
+    database, quick, tmp_path, monkeypatch
+):
+    pictures = open_pictures(database)
+    blended = BlendedPictures(pictures)
+    pixels = np.arange(32 * 32)
+    np.testing.assert_array_equal(blended.colors(pictures.thetas[3], pixels), pictures.picture(3).reshape(-1, 3))
+    radiance = RadianceTeacher(pictures, Optics(0.0), 20, 0)
+    view = views(1, 9)[0]
+    expected = 0.25 * radiance.colors(view, pixels) + 0.75 * blended.colors(view, pixels)
+    np.testing.assert_allclose(Mean(radiance, blended, 0.25).colors(view, pixels), expected, atol=1e-3)
+    # a field that was hardly fitted
+    options = ["--teacher-steps", 12, "--teacher-views", 20, "--encoders", 10, "--config", quick]
+    said = call(train_views, database, "-o", tmp_path / "m.hinr", *options).output
+    choice = hinr.read_header(tmp_path / "m.hinr")["provenance"]["views"]
+    scores = choice["left_out_psnr_db"]
+    assert 0 < choice["share"] < 1 and choice["teacher"] == "radiance"
+    assert f"{choice['share']:g} radiance and" in said and max(scores.values()) > max(
+        scores["none"], scores["radiance"]
+    )
 
 
 def test_the_way_of_counting_angles_is_found(tmp_path):

@@ -28,17 +28,18 @@ STAGES = ((33, 0.4), (65, 0.3), (97, 0.3))
 FINEST = 0.6
 
 #: Adam's rates for density and for colour; they fall to a tenth along each stage.
-RATES = (0.5, 0.02)
+RATES = (0.5, 0.05)
 
 #: What is added to the stored density before the softplus, which gives optical depth per voxel: zeros are nearly empty.
 SHIFT = -5.0
 
 #: How much the mean absolute difference of neighbouring voxels counts beside the mean squared error of colours.
-TOTAL_VARIATION = 2e-3
+TOTAL_VARIATION = 2e-2
 SLAB = 8
 
-#: Pixels of a picture that a step looks at, and opacity below which a voxel is empty when the box is drawn tighter.
-RAYS, EMPTY = 8192, 0.3
+#: Pixels of a picture that a step looks at, and opacity below which a voxel is empty when the box is drawn tighter: faces
+#: that few pictures show are thin at first.
+RAYS, EMPTY = 8192, 0.03
 
 #: Levels out of 255 by which a pixel that shows the background may differ.
 STEADY = 4

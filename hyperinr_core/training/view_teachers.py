@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.metrics import psnr
+from hyperinr_core.metrics import PSNR_CAP, psnr
 from hyperinr_core.pictures import RANGE, Optics, PictureSet, read_optics, view_angles
-from hyperinr_core.views import Views, camera_frames, lattice, other_columns
+from hyperinr_core.views import ViewSpace, camera_frames, lattice, other_columns
 from hyperinr_core.volume import VolumeSeries
 
 TEACHERS = ("none", "coordnet", "radiance")
@@ -24,6 +25,9 @@ LEFT_OUT, MOST_LEFT_OUT = 0.2, 8
 
 #: Pictures looked at in a trial, as a share of those of the whole fit; with half as many, the wrong camera may look better.
 TRIAL = 0.4
+
+#: Shares of a radiance field in a mean with blended pictures that `auto` tries, and bytes of pictures kept for the blending.
+SHARES, KEPT_BYTES = (0.0, 0.25, 0.5, 0.75, 1.0), 1 << 29
 
 #: Points that CoordNet is fitted to.
 COORDNET_SAMPLES = 20_000_000
@@ -74,6 +78,37 @@ class RadianceTeacher(ViewTeacher):
     def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         field = self._fields[tuple(theta[self._others].tolist())]
         return 255 * field.render(view_angles(theta, self._roles), pixels)
+
+
+class BlendedPictures(ViewTeacher):
+    """The training pictures around a view by barycentric weights, which is what a model does without a teacher."""
+
+    def __init__(self, pictures: PictureSet) -> None:
+        self._space = ViewSpace(pictures.thetas, pictures.columns())
+        n_components = pictures.field_info[pictures.name]
+        self._picture = lru_cache(max(8, KEPT_BYTES // (pictures.grid.n_points * n_components)))(
+            lambda row: pictures.picture(row).reshape(-1, n_components)
+        )
+
+    def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        rows, weights = self._space(theta, "barycentric")
+        return sum(np.float32(weight) * self._picture(int(row))[pixels] for row, weight in zip(rows, weights))
+
+
+class Mean(ViewTeacher):
+    """The weighted mean of two teachers: where few pictures show a scene, a radiance field errs otherwise than blending.
+
+    Parameters
+    ----------
+    share : of the first one, from 0 to 1.
+    """
+
+    def __init__(self, first: ViewTeacher, second: ViewTeacher, share: float) -> None:
+        self._first, self._second, self._share = first, second, np.float32(share)
+
+    def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        first, second = self._first.colors(theta, pixels), self._second.colors(theta, pixels)
+        return self._share * first + (1 - self._share) * second
 
 
 class CoordNetTeacher(ViewTeacher):
@@ -145,23 +180,26 @@ def find_optics(pictures: PictureSet, n_steps: int, seed: int) -> Optics:
 
 def radiance_score(pictures: PictureSet, optics: Optics, n_steps: int, seed: int) -> float:
     """Mean PSNR in dB of pictures of one scene that were left out of a short fit."""
+    return left_out_scores(pictures, optics, n_steps, seed, (1.0,))[1.0]
+
+
+def left_out_scores(
+    pictures: PictureSet, optics: Optics, n_steps: int, seed: int, shares: tuple[float, ...] = SHARES
+) -> dict[float, float]:
+    """{share of a radiance field: mean PSNR in dB of pictures of one scene that were left out}; 0 is blending alone."""
     kept, out = left_out(len(pictures), seed)
-    teacher = RadianceTeacher(pictures.select(kept), optics, max(1, round(TRIAL * n_steps)), seed)
-    return float(np.mean([_score(pictures, step, lambda theta, pixels: teacher.colors(theta, pixels)) for step in out]))
-
-
-def interpolation_score(pictures: PictureSet, seed: int) -> float:
-    """The same of blending the nearest pictures by barycentric weights, which is what a model does without a teacher."""
-    kept, out = left_out(len(pictures), seed)
-    angles = view_angles(pictures.thetas, pictures.roles)
-    views = Views(angles[kept])
-
-    def colors(theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        rows, weights = views(view_angles(theta, pictures.roles), "barycentric")
-        parts = (pictures.picture(kept[row]).reshape(-1, pictures.field_info[pictures.name])[pixels] for row in rows)
-        return sum(weight * part for weight, part in zip(weights, parts))
-
-    return float(np.mean([_score(pictures, step, colors) for step in out]))
+    training = pictures.select(kept)
+    radiance = RadianceTeacher(training, optics, max(1, round(TRIAL * n_steps)), seed)
+    blended = BlendedPictures(training)
+    pixels = np.arange(0, pictures.grid.n_points, max(1, pictures.grid.n_points // 32768))
+    scores: dict[float, list[float]] = {share: [] for share in shares}
+    for step in out:
+        truth = pictures.picture(step).reshape(-1, pictures.field_info[pictures.name])[pixels]
+        first, second = (teacher.colors(pictures.thetas[step], pixels) for teacher in (radiance, blended))
+        for share, found in scores.items():
+            mean = np.clip(share * first + (1 - share) * second, *RANGE)
+            found.append(min(psnr(mean.astype(np.float32), truth, RANGE), PSNR_CAP))
+    return {share: float(np.mean(found)) for share, found in scores.items()}
 
 
 def left_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -169,9 +207,3 @@ def left_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     order = np.random.Generator(np.random.Philox(key=[seed, 12])).permutation(count)
     n_out = max(1, min(MOST_LEFT_OUT, round(LEFT_OUT * count)))
     return np.sort(order[n_out:]), np.sort(order[:n_out])
-
-
-def _score(pictures: PictureSet, step: int, colors: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
-    truth = pictures.picture(step).reshape(-1, pictures.field_info[pictures.name])
-    pixels = np.arange(0, len(truth), max(1, len(truth) // 32768))
-    return min(psnr(np.clip(colors(pictures.thetas[step], pixels), *RANGE), truth[pixels], RANGE), 150.0)

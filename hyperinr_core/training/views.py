@@ -28,12 +28,13 @@ from hyperinr_core.training.view_placement import encoder_positions
 from hyperinr_core.training.view_samples import PixelStream, TaughtPictures, ask
 from hyperinr_core.training.view_teachers import (
     TEACHERS,
+    BlendedPictures,
     CoordNetTeacher,
+    Mean,
     RadianceTeacher,
     ViewTeacher,
     find_optics,
-    interpolation_score,
-    radiance_score,
+    left_out_scores,
     scenes_of,
 )
 from hyperinr_core.volume import Field, Grid, Parameter
@@ -213,6 +214,8 @@ def _teach(
             seed,
             lambda done, total: part("fitting radiance fields", done, total),
         )
+        if choice.get("share", 1.0) < 1:
+            teacher = Mean(teacher, BlendedPictures(training), choice["share"])
     else:
         teacher = CoordNetTeacher(training, seed, device, lambda done, total: part("fitting CoordNet", done, total))
     taught = ask(teacher, training, parameters, views.teacher_views, seed, part)
@@ -230,7 +233,8 @@ def choose_teacher(
 
     Returns
     -------
-    {"teacher", "reason", "left_out_psnr_db": {name: dB}, and "optics" where a camera was looked for}
+    {"teacher", "reason", "left_out_psnr_db": {name: dB}}, with "optics" where a camera was looked for and "share" of the
+    radiance field where it was compared
     """
     if views.teacher != "auto":
         return {"teacher": views.teacher, "reason": "asked for", "left_out_psnr_db": {}}
@@ -245,17 +249,18 @@ def choose_teacher(
     part("choosing a teacher", 0.0, 1.0)
     optics = find_optics(training, views.teacher_steps, seed)
     scene = training.select(max(scenes.values(), key=len))
-    scores = {
-        "none": interpolation_score(scene, seed),
-        "radiance": radiance_score(scene, optics, views.teacher_steps, seed),
-    }
+    scores = left_out_scores(scene, optics, views.teacher_steps, seed)
     part("choosing a teacher", 1.0, 1.0)
-    best = max(scores, key=scores.get)
+    share = max(scores, key=scores.get)
+    named = {"none": scores[0.0], "radiance": scores[1.0]}
+    if 0 < share < 1:
+        named[f"{share:g} radiance and {1 - share:g} blended pictures"] = scores[share]
     return {
-        "teacher": best,
+        "teacher": "radiance" if share else "none",
         "reason": "best on pictures left out",
-        "left_out_psnr_db": {name: round(score, 3) for name, score in scores.items()},
+        "left_out_psnr_db": {name: round(score, 3) for name, score in named.items()},
         "optics": dataclasses.asdict(optics),
+        "share": share,
     }
 
 
