@@ -167,6 +167,16 @@ class Views:
         self._inverses = adjugates[wide] / determinants[wide, None, None]
 
 
+def distinct_views(angles: np.ndarray) -> np.ndarray:
+    """(n,) numbers, in the order of their angles, of the distinct views among (n, 2), azimuth and elevation in degrees.
+
+    Azimuths a full turn apart are one view: databases that go from -180 to 180 hold it twice.
+    """
+    wrapped = np.round(angles, 9)
+    wrapped[:, 0] %= 360
+    return np.unique(wrapped, axis=0, return_inverse=True)[1].ravel()
+
+
 def camera_frames(angles: np.ndarray) -> np.ndarray:
     """(..., 3, 3) rows right, up and towards the camera of views (..., 2), azimuth and elevation in degrees, up along z."""
     azimuth, elevation = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)

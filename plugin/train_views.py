@@ -10,8 +10,9 @@ import click
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.pictures import PictureSet
+from hyperinr_core.pictures import PictureSet, view_angles
 from hyperinr_core.training.settings import PRESETS, with_file
+from hyperinr_core.views import distinct_views
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 
@@ -116,19 +117,21 @@ def held_out_steps(pictures: PictureSet, share: float, every: int | None, seed: 
     ------
     ParameterError when too few are left to train on, or both are given.
     """
-    columns = pictures.columns()
-    views = pictures.thetas[:, list(columns)] if columns else pictures.thetas
-    distinct, belongs = np.unique(views, axis=0, return_inverse=True)
+    if pictures.columns():
+        belongs = distinct_views(view_angles(pictures.thetas, pictures.roles))
+    else:
+        belongs = np.unique(pictures.thetas, axis=0, return_inverse=True)[1].ravel()
+    n_views = int(belongs.max()) + 1
     if share and every:
         raise ParameterError(f"both holdout {share:g} and every {every} are given; expected one of them")
-    order = np.random.Generator(np.random.Philox(key=[seed, 16])).permutation(len(distinct))
-    out = np.flatnonzero(np.arange(len(distinct)) % every) if every else order[: round(share * len(distinct))]
-    if len(distinct) - len(out) < 2:
+    order = np.random.Generator(np.random.Philox(key=[seed, 16])).permutation(n_views)
+    out = np.flatnonzero(np.arange(n_views) % every) if every else order[: round(share * n_views)]
+    if n_views - len(out) < 2:
         raise ParameterError(
-            f"{pictures.source} has {len(distinct)} views, of which {len(distinct) - len(out)} are left to train on; expected "
+            f"{pictures.source} has {n_views} views, of which {n_views - len(out)} are left to train on; expected "
             "at least 2, hold fewer out"
         )
-    return np.flatnonzero(np.isin(belongs.ravel(), out))
+    return np.flatnonzero(np.isin(belongs, out))
 
 
 def _train(

@@ -138,6 +138,16 @@ def test_the_model_remembers_what_it_did_not_see(trained, database):
     assert len(model.quality["training_psnr_db"]["rgb"]) == 24
 
 
+def test_a_view_is_not_held_out_while_it_is_trained_on_a_full_turn_away(tmp_path):
+    angles = [(azimuth, elevation) for azimuth in range(-180, 181, 60) for elevation in (-30, 0, 30, 60)]
+    pictures = open_pictures(balls_database(tmp_path / "turn.cdb", angles))
+    for share, every in ((0.5, None), (0.0, 2), (0.0, 3)):
+        out = held_out_steps(pictures, share, every, 3)
+        kept = np.setdiff1d(np.arange(28), out)
+        seen, unseen = ({(a % 360, e) for a, e in pictures.thetas[rows].tolist()} for rows in (kept, out))
+        assert not seen & unseen and len(seen | unseen) == 24
+
+
 def test_time_gets_encoders_at_each_of_its_values(tmp_path, quick):
     database = balls_database(tmp_path / "t.cdb", views(12), times=(0.6, 1.0))
     call(train_views, database, "-o", tmp_path / "t.hinr", "--every", 2, "--teacher", "none", "--config", quick)

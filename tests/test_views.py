@@ -11,7 +11,7 @@ from view_models import VIEW, picture_model
 
 from hyperinr_core import hinr
 from hyperinr_core.errors import FormatError, ParameterError
-from hyperinr_core.views import Views, ViewSpace, angle_columns, camera_frames
+from hyperinr_core.views import Views, ViewSpace, angle_columns, camera_frames, distinct_views
 from hyperinr_core.volume import Parameter
 
 TIME = Parameter("time", "time", (0.0, 10.0), "s")
@@ -117,3 +117,8 @@ def test_cameras_are_right_handed_and_keep_z_up():
     np.testing.assert_allclose(np.linalg.det(frames), 1)
     assert (frames[:, 1, 2] >= 0).all() and np.allclose(frames[:, 0, 2], 0)
     np.testing.assert_allclose(camera_frames(np.array([0.0, 0.0])), [[0, 1, 0], [0, 0, 1], [1, 0, 0]], atol=1e-12)
+
+
+def test_views_a_full_turn_apart_are_one():
+    angles = np.array([[-180.0, 10], [180, 10], [0, 10], [360, 10], [360 - 1e-12, 10], [0, -10], [0, 90], [90, 90]])
+    assert distinct_views(angles).tolist() == [4, 4, 1, 1, 1, 0, 2, 3]

@@ -12,7 +12,7 @@ import numpy as np
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.metrics import PSNR_CAP, psnr
 from hyperinr_core.pictures import RANGE, Optics, PictureSet, read_optics, view_angles
-from hyperinr_core.views import ViewSpace, camera_frames, lattice, other_columns
+from hyperinr_core.views import ViewSpace, camera_frames, distinct_views, lattice, other_columns
 from hyperinr_core.volume import VolumeSeries
 
 TEACHERS = ("none", "coordnet", "radiance")
@@ -187,7 +187,7 @@ def left_out_scores(
     pictures: PictureSet, optics: Optics, n_steps: int, seed: int, shares: tuple[float, ...] = SHARES
 ) -> dict[float, float]:
     """{share of a radiance field: mean PSNR in dB of pictures of one scene that were left out}; 0 is blending alone."""
-    kept, out = left_out(len(pictures), seed)
+    kept, out = left_out(view_angles(pictures.thetas, pictures.roles), seed)
     training = pictures.select(kept)
     radiance = RadianceTeacher(training, optics, max(1, round(TRIAL * n_steps)), seed)
     blended = BlendedPictures(training)
@@ -202,8 +202,10 @@ def left_out_scores(
     return {share: float(np.mean(found)) for share, found in scores.items()}
 
 
-def left_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures that are kept and those that are left out, drawn at random."""
-    order = np.random.Generator(np.random.Philox(key=[seed, 12])).permutation(count)
-    n_out = max(1, min(MOST_LEFT_OUT, round(LEFT_OUT * count)))
-    return np.sort(order[n_out:]), np.sort(order[:n_out])
+def left_out(angles: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures that are kept and those that are left out, whole views of (n, 2) angles, drawn at random."""
+    belongs = distinct_views(angles)
+    order = np.random.Generator(np.random.Philox(key=[seed, 12])).permutation(belongs.max() + 1)
+    n_out = max(1, min(MOST_LEFT_OUT, round(LEFT_OUT * len(order))))
+    out = np.isin(belongs, order[:n_out])
+    return np.flatnonzero(~out), np.flatnonzero(out)
