@@ -188,6 +188,24 @@ def test_a_limit_on_the_size_holds_and_takes_levels_first(database, quick, tmp_p
     assert (tmp_path / "small.hinr").stat().st_size < 200_000 + 8192  # and the document
 
 
+def test_tables_hold_no_more_values_than_a_teacher_said_colours(database):
+    whole = training.views_preset("default", open_pictures(database).grid)
+
+    def levels(n_views, n_encoders):
+        colors = np.empty((n_views, 1000, 3), np.uint8)
+        taught = view_samples.TaughtPictures(np.empty((n_views, 2)), np.empty(colors.shape[:2], np.int32), colors)
+        config = training.within_taught(whole, n_encoders, taught)
+        values = n_encoders * training.hash_grid(config.encoding).n_params
+        assert values <= colors.size or config.encoding.n_levels in (training.FEWEST_LEVELS, whole.encoding.n_levels)
+        return config.encoding.n_levels
+
+    assert levels(0, 40) == whole.encoding.n_levels  # no teacher
+    assert levels(10_000, 10) == whole.encoding.n_levels
+    assert training.FEWEST_LEVELS < levels(40, 40) < whole.encoding.n_levels
+    assert levels(30, 40) < levels(50, 40) and levels(40, 50) < levels(40, 35)
+    assert levels(1, 300) == training.FEWEST_LEVELS
+
+
 def test_encoders_and_teacher_views_stay_within_narrow_bounds(tmp_path):
     corner = [(azimuth, elevation) for azimuth in (10.0, 30.0, 50.0) for elevation in (0.0, 20.0, 40.0)]
     pictures = open_pictures(balls_database(tmp_path / "c.cdb", corner))

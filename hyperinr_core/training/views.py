@@ -60,7 +60,8 @@ class ViewsConfig(Config):
     Attributes
     ----------
     teacher : auto, none, coordnet or radiance.
-    teacher_views : pictures that the teacher is asked for.
+    teacher_views : pictures that the teacher is asked for. The finest levels are dropped whose values would outnumber the
+        colours that it says: they would hold noise.
     teacher_steps : training pictures that a radiance field looks at while it is fitted.
     encoders : encoders in all; the setting that matters most. 0 for the default.
     interpolation : barycentric, or idw, the paper's.
@@ -139,6 +140,7 @@ def train_views(
     choice, taught = _teach(training, parameters, views, config, device, folder, part)
     chosen(choice)
     positions = encoder_positions(training, parameters, config, n_encoders, choice["teacher"] != "none")
+    config = within_taught(config, len(positions), taught)
     interpolation = views.interpolation if pictures.columns() else None
     stream = PixelStream(training, taught, config)
     trainer = Trainer(stream, positions, parameters, fields, config, device, interpolation)
@@ -181,6 +183,18 @@ def fit_into(views: ViewsConfig, config: RunConfig, fields: tuple[Field, ...]) -
         f"max_bytes is {views.max_bytes}; expected at least {network_bytes + FEWEST_ENCODERS * table_bytes}, which "
         f"{FEWEST_ENCODERS} encoders of {FEWEST_LEVELS} levels take"
     )
+
+
+def within_taught(config: RunConfig, n_encoders: int, taught: TaughtPictures) -> RunConfig:
+    """Settings without the finest levels whose tables hold more values than a teacher said colours; all of them without one."""
+    n_levels = config.encoding.n_levels
+    if not len(taught.thetas):
+        return config
+    while n_levels > FEWEST_LEVELS:
+        if n_encoders * hash_grid(config.encoding.replace(n_levels=n_levels)).n_params <= taught.colors.size:
+            break
+        n_levels -= 1
+    return config.replace(encoding={"n_levels": n_levels})
 
 
 def _teach(
