@@ -188,15 +188,18 @@ def test_a_limit_on_the_size_holds_and_takes_levels_first(database, quick, tmp_p
     assert (tmp_path / "small.hinr").stat().st_size < 200_000 + 8192  # and the document
 
 
-def test_tables_hold_no_more_values_than_a_teacher_said_colours(database):
+def test_levels_go_for_which_a_teacher_said_too_few_colours(database):
     whole = training.views_preset("default", open_pictures(database).grid)
 
     def levels(n_views, n_encoders):
-        colors = np.empty((n_views, 1000, 3), np.uint8)
+        colors = np.empty((n_views, 1000 * training.COLORS_PER_VALUE, 3), np.uint8)
         taught = view_samples.TaughtPictures(np.empty((n_views, 2)), np.empty(colors.shape[:2], np.int32), colors)
         config = training.within_taught(whole, n_encoders, taught)
         values = n_encoders * training.hash_grid(config.encoding).n_params
-        assert values <= colors.size or config.encoding.n_levels in (training.FEWEST_LEVELS, whole.encoding.n_levels)
+        assert training.COLORS_PER_VALUE * values <= colors.size or config.encoding.n_levels in (
+            training.FEWEST_LEVELS,
+            whole.encoding.n_levels,
+        )
         return config.encoding.n_levels
 
     assert levels(0, 40) == whole.encoding.n_levels  # no teacher
