@@ -28,6 +28,7 @@ from hyperinr_core.training.view_teachers import (
     left_out_scores,
     radiance_score,
 )
+from hyperinr_core.volume import Grid
 
 QUICK = '{"training": {"samples": 400000, "batch_points": 400}}'
 
@@ -188,24 +189,22 @@ def test_a_limit_on_the_size_holds_and_takes_levels_first(database, quick, tmp_p
     assert (tmp_path / "small.hinr").stat().st_size < 200_000 + 8192  # and the document
 
 
-def test_levels_go_for_which_a_teacher_said_too_few_colours(database):
-    whole = training.views_preset("default", open_pictures(database).grid)
+def test_levels_go_for_which_a_teacher_said_too_few_pixels():
+    whole = training.views_preset("default", Grid((256, 256, 1)))
 
     def levels(n_views, n_encoders):
-        colors = np.empty((n_views, 1000 * training.COLORS_PER_VALUE, 3), np.uint8)
-        taught = view_samples.TaughtPictures(np.empty((n_views, 2)), np.empty(colors.shape[:2], np.int32), colors)
+        pixels = np.empty((n_views, 1000), np.int32)
+        taught = view_samples.TaughtPictures(np.empty((n_views, 2)), pixels, np.empty((*pixels.shape, 3), np.uint8))
         config = training.within_taught(whole, n_encoders, taught)
-        values = n_encoders * training.hash_grid(config.encoding).n_params
-        assert training.COLORS_PER_VALUE * values <= colors.size or config.encoding.n_levels in (
-            training.FEWEST_LEVELS,
-            whole.encoding.n_levels,
-        )
+        finest = int(training.hash_grid(config.encoding).resolutions[-1])
+        enough = training.PIXELS_PER_VERTEX * n_encoders * finest**2 <= pixels.size
+        assert enough or config.encoding.n_levels == (training.FEWEST_LEVELS if n_views else whole.encoding.n_levels)
         return config.encoding.n_levels
 
     assert levels(0, 40) == whole.encoding.n_levels  # no teacher
-    assert levels(10_000, 10) == whole.encoding.n_levels
-    assert training.FEWEST_LEVELS < levels(40, 40) < whole.encoding.n_levels
-    assert levels(30, 40) < levels(50, 40) and levels(40, 50) < levels(40, 35)
+    assert levels(10_000, 40) == whole.encoding.n_levels
+    assert training.FEWEST_LEVELS < levels(1000, 40) < whole.encoding.n_levels
+    assert levels(1000, 40) < levels(4000, 40) and levels(1000, 160) < levels(1000, 40)
     assert levels(1, 300) == training.FEWEST_LEVELS
 
 

@@ -46,8 +46,8 @@ BATCH = {"batch_steps": 1, "batch_points": 2400}
 #: Levels of an encoder, and the finest one's resolution as a share of the pictures': views blend more than they resolve.
 N_LEVELS, FINEST = 7, 0.5
 
-#: Colours that a teacher must have said for each value of the tables: finer levels hold noise.
-COLORS_PER_VALUE = 8
+#: Pixels that a teacher must have said, per encoder, for each vertex of a level: finer levels hold noise.
+PIXELS_PER_VERTEX = 9
 
 #: Least encoders and levels that a limit on the size may leave.
 FEWEST_ENCODERS, FEWEST_LEVELS = 8, 3
@@ -63,8 +63,8 @@ class ViewsConfig(Config):
     Attributes
     ----------
     teacher : auto, none, coordnet or radiance.
-    teacher_views : pictures that the teacher is asked for. The finest levels are dropped while it says fewer than
-        COLORS_PER_VALUE colours for each value of the tables.
+    teacher_views : pictures that the teacher is asked for. Levels are dropped for whose vertices it says too few
+        pixels.
     teacher_steps : training pictures that a radiance field looks at while it is fitted.
     encoders : encoders in all; the setting that matters most. 0 for the default.
     interpolation : barycentric, or idw, the paper's.
@@ -189,16 +189,12 @@ def fit_into(views: ViewsConfig, config: RunConfig, fields: tuple[Field, ...]) -
 
 
 def within_taught(config: RunConfig, n_encoders: int, taught: TaughtPictures) -> RunConfig:
-    """Settings without the finest levels, for which a teacher said too few colours; the same settings without a teacher."""
-    n_levels = config.encoding.n_levels
+    """Settings without the finest levels, for which a teacher said too few pixels; the same settings without a teacher."""
     if not len(taught.thetas):
         return config
-    while n_levels > FEWEST_LEVELS:
-        values = n_encoders * hash_grid(config.encoding.replace(n_levels=n_levels)).n_params
-        if COLORS_PER_VALUE * values <= taught.colors.size:
-            break
-        n_levels -= 1
-    return config.replace(encoding={"n_levels": n_levels})
+    vertices = hash_grid(config.encoding).resolutions ** config.encoding.n_pos_dims
+    filled = int(np.sum(PIXELS_PER_VERTEX * n_encoders * vertices <= taught.pixels.size))
+    return config.replace(encoding={"n_levels": max(filled, min(FEWEST_LEVELS, config.encoding.n_levels))})
 
 
 def _teach(
