@@ -182,6 +182,10 @@ def test_a_limit_on_the_size_holds_and_takes_levels_first(database, quick, tmp_p
         (sizes[b][0] for b in (0, 400_000, 200_000)), reverse=True
     )
     assert sizes[60_000][0] < sizes[0][0] and sizes[60_000] != sizes[400_000]
+    flat = whole.replace(encoding={"n_levels": 2})
+    assert (
+        training.fit_into(training.ViewsConfig(encoders=40, max_bytes=400_000), flat, fields)[0].encoding.n_levels == 2
+    )
     with pytest.raises(ParameterError, match="max_bytes is 1000; expected at least"):
         training.fit_into(training.ViewsConfig(max_bytes=1000), whole, fields)
     options = ["--teacher", "none", "--max-bytes", 200_000, "--config", quick]
@@ -189,13 +193,13 @@ def test_a_limit_on_the_size_holds_and_takes_levels_first(database, quick, tmp_p
     assert (tmp_path / "small.hinr").stat().st_size < 200_000 + 8192  # and the document
 
 
-def test_levels_go_for_which_a_teacher_said_too_few_pixels():
+def test_levels_go_for_which_a_teacher_said_too_few_pixels(database, quick, tmp_path):
     whole = training.views_preset("default", Grid((256, 256, 1)))
 
     def levels(n_views, n_encoders):
         pixels = np.empty((n_views, 1000), np.int32)
         taught = view_samples.TaughtPictures(np.empty((n_views, 2)), pixels, np.empty((*pixels.shape, 3), np.uint8))
-        config = training.within_taught(whole, n_encoders, taught)
+        config = training.within_taught(training.ViewsConfig(encoders=n_encoders), whole, taught)
         finest = int(training.hash_grid(config.encoding).resolutions[-1])
         enough = training.PIXELS_PER_VERTEX * n_encoders * finest**2 <= pixels.size
         assert enough or config.encoding.n_levels == (training.FEWEST_LEVELS if n_views else whole.encoding.n_levels)
@@ -206,6 +210,9 @@ def test_levels_go_for_which_a_teacher_said_too_few_pixels():
     assert training.FEWEST_LEVELS < levels(1000, 40) < whole.encoding.n_levels
     assert levels(1000, 40) < levels(4000, 40) and levels(1000, 160) < levels(1000, 40)
     assert levels(1, 300) == training.FEWEST_LEVELS
+    options = ["--teacher", "radiance", "--teacher-views", 8, "--teacher-steps", 5, "--encoders", 60, "--config", quick]
+    call(train_views, database, "-o", tmp_path / "few.hinr", *options)
+    assert hinr.load(tmp_path / "few.hinr").encoding.n_levels == training.FEWEST_LEVELS
 
 
 def test_encoders_and_teacher_views_stay_within_narrow_bounds(tmp_path):

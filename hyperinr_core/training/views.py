@@ -139,11 +139,11 @@ def train_views(
     training = pictures.select(np.setdiff1d(np.arange(len(pictures)), held_out))
     parameters = parameters_of(pictures, training)
     fields = (picture_field(pictures.field_info[pictures.name]),)
-    config, n_encoders = fit_into(views, config, fields)
+    fit_into(views, config, fields)  # finds out before the teachers that nothing fits
     choice, taught = _teach(training, parameters, views, config, device, folder, part)
     chosen(choice)
+    config, n_encoders = fit_into(views, within_taught(views, config, taught), fields)
     positions = encoder_positions(training, parameters, config, n_encoders, choice["teacher"] != "none")
-    config = within_taught(config, len(positions), taught)
     interpolation = views.interpolation if pictures.columns() else None
     stream = PixelStream(training, taught, config)
     trainer = Trainer(stream, positions, parameters, fields, config, device, interpolation)
@@ -175,25 +175,26 @@ def fit_into(views: ViewsConfig, config: RunConfig, fields: tuple[Field, ...]) -
     if not views.max_bytes:
         return config, wanted
     n_outputs = sum(field.n_components for field in fields)
-    for n_levels in range(config.encoding.n_levels, FEWEST_LEVELS - 1, -1):
+    fewest = min(FEWEST_LEVELS, config.encoding.n_levels)
+    for n_levels in range(config.encoding.n_levels, fewest - 1, -1):
         encoding = config.encoding.replace(n_levels=n_levels)
         network_bytes = 4 * config.network.n_params(encoding.n_output_dims, n_outputs)
         table_bytes = 2 * hash_grid(encoding).n_params
         fits = (views.max_bytes - network_bytes) // table_bytes
-        if fits >= wanted / 2 or (n_levels == FEWEST_LEVELS and fits >= FEWEST_ENCODERS):
+        if fits >= wanted / 2 or (n_levels == fewest and fits >= FEWEST_ENCODERS):
             return config.replace(encoding={"n_levels": n_levels}), int(min(fits, wanted))
     raise ParameterError(
         f"max_bytes is {views.max_bytes}; expected at least {network_bytes + FEWEST_ENCODERS * table_bytes}, which "
-        f"{FEWEST_ENCODERS} encoders of {FEWEST_LEVELS} levels take"
+        f"{FEWEST_ENCODERS} encoders of {fewest} levels take"
     )
 
 
-def within_taught(config: RunConfig, n_encoders: int, taught: TaughtPictures) -> RunConfig:
+def within_taught(views: ViewsConfig, config: RunConfig, taught: TaughtPictures) -> RunConfig:
     """Settings without the finest levels, for which a teacher said too few pixels; the same settings without a teacher."""
     if not len(taught.thetas):
         return config
     vertices = hash_grid(config.encoding).resolutions ** config.encoding.n_pos_dims
-    filled = int(np.sum(PIXELS_PER_VERTEX * n_encoders * vertices <= taught.pixels.size))
+    filled = int(np.sum(PIXELS_PER_VERTEX * (views.encoders or N_ENCODERS) * vertices <= taught.pixels.size))
     return config.replace(encoding={"n_levels": max(filled, min(FEWEST_LEVELS, config.encoding.n_levels))})
 
 
