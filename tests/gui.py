@@ -129,11 +129,17 @@ class Window:
 
     def _window(self, name: str) -> str:
         """The newest visible window of a name, once there is one."""
-        return self._search("--sync", "--name", name)[-1]
+        found: list[str] = []
+        self.wait_until(lambda: found.extend(self._search("--name", name)) or found, f"a window {name}")
+        return found[-1]
 
     def _search(self, *words: str) -> list[str]:
+        """Visible windows; again when one of them closed while xdotool asked for its name, which ends xdotool."""
         command = ["xdotool", "search", "--onlyvisible", *words]
-        return subprocess.run(command, env=self._environment, timeout=60, capture_output=True, text=True).stdout.split()
+        while True:
+            result = subprocess.run(command, env=self._environment, timeout=60, capture_output=True, text=True)
+            if "X Error" not in result.stderr:
+                return result.stdout.split()
 
     def _wait_gone(self, window: str) -> None:
         self.wait_until(lambda: window not in self._search("--class", "paraview"), f"window {window} closing")
