@@ -11,24 +11,17 @@ import numpy as np
 from hyperinr_core.compositing import Ramp, picture, step_length
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude
 from hyperinr_core.pictures import is_picture, to_bytes
+from hyperinr_core.shadow import angles_of
 from hyperinr_core.transfer import PRESETS
 from hyperinr_core.volume import Field, Grid, Parameter
 
-#: Pixels along each side of a volume's picture, at least and at most, and its colours behind.
-SIZES, BACKGROUND = (256, 1024), (0.09, 0.09, 0.11)
+#: Pixels along each side of a volume's picture, at least and at most.
+SIZES = (256, 1024)
 
 #: Volumes kept, so that turning one does not evaluate it again, and points along an axis at most.
 N_KEPT, MOST_POINTS = 4, 96
-
-#: Points along an axis of the grid that values are looked at on for the sliders' ranges.
-RANGE_POINTS = 40
-
-#: Unit distances across the diagonal of a volume: what opacities hold for.
-UNITS_ACROSS = 60.0
-
-#: Fractions of the colours' range and the opacity of one unit distance there.
-OPACITIES = ((0.0, 0.0), (1.0, 0.6))
 
 JPEG_QUALITY = 90
 
@@ -48,7 +41,8 @@ class Drawing:
         self.grid = _coarse(model.grid, SIZES[1] if flat else points)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[float, ...], dict[str, np.ndarray]] = OrderedDict()
-        self._fields = [] if self.kind == "picture" else self._shown_fields()
+        self._looks = {} if self.kind == "picture" else looks_of(model, backend)
+        self._fields = [_shown_field(field, self._looks[field.name]) for field in model.fields if self._looks]
         self._view = _view_items() if self.kind == "volume" else []
 
     def description(self) -> dict[str, Any]:
@@ -57,7 +51,7 @@ class Drawing:
         Returns
         -------
         {"title", "kind", "sliders": items of the parameters, "fields": what can be shown with its own items, "view": items of
-        all fields, "colors": points of each colour map, "turned": what dragging turns}; an item is one choice or number.
+        all fields, "colors": points of each colour map, "background", "turned": what dragging turns}; an item is one choice or number.
         """
         return {
             "title": self._title,
@@ -66,6 +60,7 @@ class Drawing:
             "fields": self._fields,
             "view": self._view,
             "colors": PRESETS,
+            "background": BACKGROUND,
             "turned": self._turned(),
         }
 
@@ -94,7 +89,8 @@ class Drawing:
                 return to_bytes(self._model.generate(theta, self._backend).sample_grid()[0])
         look = self._checked(look)
         scalars = self._scalars(theta)[look["field"]]
-        ramp = Ramp(PRESETS[look["colors"]], OPACITIES, look["low"], look["high"])
+        opacities = _over_range(self._looks[look["field"]])
+        ramp = Ramp(PRESETS[look["colors"]], opacities, look["low"], look["high"])
         if self.kind == "plane":
             return to_bytes(255 * ramp.colors[ramp.index(scalars[0])])
         view = np.array([look["azimuth"], look["elevation"]])
@@ -121,23 +117,13 @@ class Drawing:
         key = tuple(theta.tolist())
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = self._sampled(theta, self.grid)
+                inr = self._model.generate(theta, self._backend)
+                arrays = inr.split(inr.sample_grid(self.grid))
+                self._kept[key] = {name: magnitude(array) for name, array in arrays.items()}
                 while len(self._kept) > N_KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return self._kept[key]
-
-    def _sampled(self, theta: np.ndarray, grid: Grid) -> dict[str, np.ndarray]:
-        inr = self._model.generate(theta, self._backend)
-        arrays = inr.split(inr.sample_grid(grid))
-        return {
-            name: np.linalg.norm(array, axis=-1) if array.ndim == 4 else array for name, array in arrays.items()
-        }
-
-    def _shown_fields(self) -> list[dict[str, Any]]:
-        """What the page offers of each field; ranges are those in the middle of the parameters' bounds."""
-        sampled = self._sampled(self._model.theta_bounds.mean(axis=1), _coarse(self.grid, RANGE_POINTS))
-        return [_shown_field(field, sampled[field.name]) for field in self._model.fields]
 
     def _turned(self) -> list | None:
         """Whose two angles dragging the picture changes, the view's or the parameters', their names and the second's sign."""
@@ -151,30 +137,33 @@ class Drawing:
         return None
 
 
-def _shown_field(field: Field, values: np.ndarray) -> dict[str, Any]:
-    """A field with its colours and their range: what is neither common nor an outlier among values (nz, ny, nx)."""
-    low, start, end, high = (float(v) for v in np.percentile(values, [0, 20, 99.8, 100]))
-    if field.n_components == 1:
-        low, high = min(low, field.value_range[0][0]), max(high, field.value_range[0][1])
-    high = high if high > low else low + 1.0
-    end = end if end > start else high
+def _shown_field(field: Field, look: Look) -> dict[str, Any]:
+    """A field as the page offers it, with its look's colours and range; sliders reach over all values of the training data."""
+    ends = field.value_range[0] if field.n_components == 1 else (0.0, 1.5 * look.high)  # how long vectors are is not known
+    low, high = min(look.low, ends[0]), max(look.high, ends[1])
     return {
         "name": field.name,
         "label": field.name if field.n_components == 1 else f"{field.name} (magnitude)",
         "units": field.units,
         "items": [
-            {"name": "colors", "label": "colours", "choices": list(PRESETS), "value": "Inferno (matplotlib)"},
-            _item("low", "from", low, high, start, field.units),
-            _item("high", "to", low, high, end, field.units),
+            {"name": "colors", "label": "colours", "choices": list(PRESETS), "value": look.colors},
+            _item("low", "from", low, high, look.low, field.units),
+            _item("high", "to", low, high, look.high, field.units),
         ],
     }
 
 
+def _over_range(look: Look) -> list[tuple[float, float]]:
+    """The look's opacity points over 0 to 1: they go where the colours' ends are moved."""
+    return [((value - look.low) / (look.high - look.low), alpha) for value, alpha in look.opacities]
+
+
 def _view_items() -> list[dict[str, Any]]:
+    azimuth, elevation = angles_of(np.array(CAMERA))
     return [
         _item("density", "opacity", 0.0, 4.0, 1.0, "×"),
-        _item("azimuth", "camera azimuth", 0.0, 360.0, 30.0, "°"),
-        _item("elevation", "camera elevation", -90.0, 90.0, 25.0, "°"),
+        _item("azimuth", "camera azimuth", 0.0, 360.0, round(azimuth), "°"),
+        _item("elevation", "camera elevation", -90.0, 90.0, round(elevation), "°"),
         _item("zoom", "zoom", 0.5, 8.0, 1.0, "×"),
     ]
 

@@ -16,6 +16,8 @@
     return clamp(item, Number((Math.round(value / unit) * unit).toPrecision(12)));
   }
 
+  const css = (rgb) => "rgb(" + rgb.map((channel) => Math.round(255 * channel)) + ")";
+
   const clamp = (item, value) => Math.min(Math.max(value, item.min), item.max);
 
   function label(value) {
@@ -74,7 +76,7 @@
     props: ["field", "colors", "low", "high"],
     computed: {
       gradient() {
-        const stops = this.colors.map(([x, ...rgb]) => "rgb(" + rgb.map((c) => Math.round(255 * c)) + ") " + 100 * x + "%");
+        const stops = this.colors.map(([x, ...rgb]) => css(rgb) + " " + 100 * x + "%");
         return { background: "linear-gradient(to right, " + stops + ")" };
       },
       // the ends, and round numbers that leave the ends' room
@@ -88,7 +90,7 @@
     methods: { label },
     template: `
       <div id="colorbar">
-        <div class="name">{{ field.label }}<template v-if="field.units"> / {{ field.units }}</template></div>
+        <div class="name">{{ field.label }}<template v-if="field.units"> [{{ field.units }}]</template></div>
         <div class="bar" :style="gradient"></div>
         <div class="ticks"><span v-for="[at, value] in ticks" :key="at" :style="{ left: at + '%' }">{{ label(value) }}</span></div>
       </div>`,
@@ -135,6 +137,7 @@
       this.playing = false;
     },
     methods: {
+      css,
       // what the user chose stays where the model that is served now has it
       take({ sliders, fields, view }) {
         const keep = (items, old) => {
@@ -249,7 +252,7 @@
     },
     template: `
       <main class="hyperinr" :class="description.kind">
-        <figure>
+        <figure :style="{ background: css(description.background) }">
           <div class="frame" ref="frame">
             <img id="picture" :src="store.picture" draggable="false" alt="the model at the sliders' values"
                  :style="{ cursor: description.turned ? 'grab' : 'default' }" @wheel="zoom"
