@@ -49,7 +49,7 @@ def test_a_turned_grid_is_turned_in_the_picture():
 def test_light_fades_with_the_way_through(view):
     grid = Grid((40, 40, 40))
     view = np.array(view, float)
-    ramp = Ramp(((0, 1, 1, 1), (1, 1, 1, 1)), 0.0, 1.0, 0.05)
+    ramp = Ramp(((0, 1, 1, 1), (1, 1, 1, 1)), ((0, 0), (1, 0.05)), 0.0, 1.0)
     rgba = ramp.rgba(np.ones(grid.shape, np.float32), step_length(grid, view))
     middle = picture(rgba, grid, view, 41, BLACK)[20, 20, 0] / 255
     through = 40 * step_length(grid, view)  # the ray through the centre leaves by the faces across its major axis
@@ -69,8 +69,21 @@ def test_the_background_is_where_nothing_is():
     assert (shown == [51, 102, 255]).all()
 
 
+def test_opacity_goes_through_its_points():
+    ramp = Ramp(((0, 1, 1, 1), (1, 1, 1, 1)), ((0, 1.0), (0.5, 0.0), (0.75, 0.4), (1, 0.4)), -1.0, 1.0)
+    alpha = ramp.rgba(np.array([-1.0, -0.5, 0.0, 0.25, 0.9]), 1.0)[:, 3]
+    np.testing.assert_allclose(alpha, [0.9999, 0.5, 0.0, 0.2, 0.4], atol=3e-3)
+
+
+def test_zoom_enlarges_about_the_middle():
+    rgba = np.random.default_rng(0).random((*GRID.shape, 4)).astype(np.float32)
+    view = np.array([37.0, 21.0])
+    wide, near = picture(rgba, GRID, view, 90, BLACK), picture(rgba, GRID, view, 90, BLACK, zoom=3.0)
+    np.testing.assert_array_equal(near[1::3, 1::3], wide[30:60, 30:60])
+
+
 def test_a_ramp_is_clear_at_its_low_end_and_clamps_beyond():
-    ramp = Ramp(((0, 0, 0, 0), (1, 1, 0.5, 0)), 10.0, 20.0, 0.5)
+    ramp = Ramp(((0, 0, 0, 0), (1, 1, 0.5, 0)), ((0, 0), (1, 0.5)), 10.0, 20.0)
     rgba = ramp.rgba(np.array([0.0, 10.0, 15.0, 20.0, 99.0]), 1.0)
     np.testing.assert_allclose(rgba[:, 3], [0, 0, 0.25, 0.5, 0.5], atol=2e-3)
     np.testing.assert_allclose(rgba[3], [0.5, 0.25, 0, 0.5], atol=1e-6)

@@ -1,12 +1,30 @@
 // The page of `hyperinr view`: sliders and a picture. What they stand at lives here, in the browser, so that any number of
 // browsers can look at one model; the server answers each request by itself.
 (() => {
-  // outlives the component, which trame's client makes anew when the server goes and when it comes back
-  const store = Vue.reactive({ sliders: {}, fields: {}, view: {}, field: "", picture: "", shown: null, error: "", server: 0, whole: 0 });
+  // what the user chose and the last picture; outlives the component, which trame's client makes anew when the server goes
+  const store = Vue.reactive({ sliders: {}, fields: {}, view: {}, field: "", picture: "", error: "", server: 0, whole: 0, ...kept() });
 
   const RETRY = 1000; // ms between looks whether a server is there again
   const SLOW = 5000; // ms after which the page says that it waits
   const SIDE = [256, 1024]; // pixels of a picture
+
+  // what `keep` left for the page that is loaded next, once
+  function kept() {
+    const text = sessionStorage.getItem(location.pathname);
+    sessionStorage.removeItem(location.pathname);
+    return JSON.parse(text || "{}");
+  }
+
+  // with the picture unless it is too large to be kept
+  function keep() {
+    for (const picture of [store.picture, ""]) {
+      try {
+        return sessionStorage.setItem(location.pathname, JSON.stringify({ ...store, picture, error: "" }));
+      } catch {
+        continue;
+      }
+    }
+  }
 
   const start = (items) => Object.fromEntries(items.map((item) => [item.name, item.choices ? item.value : round(item, item.value)]));
 
@@ -37,7 +55,7 @@
   }
 
   const Slider = {
-    props: ["item", "value", "id", "bounded"],
+    props: { item: Object, value: Number, id: String, bounded: Boolean },
     emits: ["set"],
     computed: {
       // marks in percent, none nearer to the one before than a few pixels
@@ -116,7 +134,7 @@
         return this.description.sliders.find((item) => item.role === "time");
       },
       message() {
-        if (this.lost) return "The server is gone; this is its last picture. The page goes on by itself when `hyperinr view` runs again at this address.";
+        if (this.lost) return "The server is gone; the page goes on by itself when `hyperinr view` runs again at this address.";
         if (this.store.error) return this.store.error;
         return this.slow ? "The server has not answered for " + SLOW / 1000 + " seconds; the page waits." : "";
       },
@@ -140,22 +158,26 @@
       css,
       // what the user chose stays where the model that is served now has it
       take({ sliders, fields, view }) {
-        const keep = (items, old) => {
+        const merged = (items, old) => {
           const values = start(items);
           for (const item of items) if (item.choices ? item.choices.includes(old?.[item.name]) : Number.isFinite(old?.[item.name])) values[item.name] = old[item.name];
           return values;
         };
-        store.sliders = keep(sliders, store.sliders);
-        store.view = keep(view, store.view);
-        store.fields = Object.fromEntries(fields.map((field) => [field.name, keep(field.items, store.fields[field.name])]));
+        store.sliders = merged(sliders, store.sliders);
+        store.view = merged(view, store.view);
+        store.fields = Object.fromEntries(fields.map((field) => [field.name, merged(field.items, store.fields[field.name])]));
         if (fields.length && !store.fields[store.field]) store.field = fields[0].name;
       },
+      // a server that is there again may serve another model, by another version of this page: all of it is loaded anew
       async reconnect() {
         try {
-          if ((await fetch(location.href, { cache: "no-store" })).ok) await this.trame.connect();
+          if (!(await fetch(location.href, { cache: "no-store" })).ok) return;
         } catch {
-          // not yet there
+          return; // not yet
         }
+        clearInterval(this.timer);
+        keep();
+        location.reload();
       },
       // pixels that the window has for the picture, in steps, so that dragging the window's edge asks for few
       measure() {
@@ -253,6 +275,7 @@
     template: `
       <main class="hyperinr" :class="description.kind">
         <figure :style="{ background: css(description.background) }">
+          <p v-if="message" id="error" role="alert">{{ message }}</p>
           <div class="frame" ref="frame">
             <img id="picture" :src="store.picture" draggable="false" alt="the model at the sliders' values"
                  :style="{ cursor: description.turned ? 'grab' : 'default' }" @wheel="zoom"
@@ -263,11 +286,10 @@
         </figure>
         <form @submit.prevent>
           <h1>{{ description.title }}</h1>
-          <p v-if="message" id="error" role="alert">{{ message }}</p>
           <section v-if="description.sliders.length">
             <Slider v-for="item in description.sliders" :key="item.name" :id="item.name" :item="item" bounded
                     :value="store.sliders[item.name]" @set="set(store.sliders, item, $event)">
-              <button v-if="item === time" type="button" id="play" @click="play">{{ playing ? "Stop" : "Play" }}</button>
+              <button v-if="item === time" type="button" id="play" :disabled="lost" @click="play">{{ playing ? "Stop" : "Play" }}</button>
             </Slider>
           </section>
           <section v-if="field">
