@@ -25,6 +25,9 @@ N_KEPT, MOST_POINTS = 4, 96
 
 JPEG_QUALITY = 90
 
+#: Of all numbers that the page may send: they are drawn in single precision.
+LARGEST = float(np.finfo(np.float32).max)
+
 
 class Drawing:
     """A model and how it is drawn; may be asked from several threads.
@@ -50,8 +53,9 @@ class Drawing:
 
         Returns
         -------
-        {"title", "kind", "sliders": items of the parameters, "fields": what can be shown with its own items, "view": items of
-        all fields, "colors": points of each colour map, "background", "turned": what dragging turns}; an item is one choice or number.
+        {"title", "kind", "background", "colors": points of each colour map, "sliders": items of the parameters, "fields": what
+        can be shown, each with items of its own, "view": items of all fields, "turned": what dragging turns}; an item is a
+        choice or a number.
         """
         return {
             "title": self._title,
@@ -100,11 +104,12 @@ class Drawing:
 
     def _checked(self, look: dict[str, Any]) -> dict[str, Any]:
         """The look with numbers as floats."""
-        by_name = {field["name"]: field for field in self._fields}
-        if look.get("field") not in by_name:
-            raise ParameterError(f"the field is {look.get('field')!r:.40}; expected one of {', '.join(by_name)}")
-        names = [item["name"] for item in (*by_name[look["field"]]["items"], *self._view)]
-        if set(look) != {"field", *names} or look["colors"] not in PRESETS:
+        names = [field["name"] for field in self._fields]
+        if look.get("field") not in names:
+            raise ParameterError(f"the field is {look.get('field')!r:.40}; expected one of {', '.join(names)}")
+        items = self._fields[names.index(look["field"])]["items"]
+        names = [item["name"] for item in (*items, *self._view)]
+        if set(look) != {"field", *names} or look["colors"] not in list(PRESETS):
             raise ParameterError(
                 f"the look is {sorted(look)}; expected field, {', '.join(names)}, with colors of {', '.join(PRESETS)}"
             )
@@ -138,8 +143,9 @@ class Drawing:
 
 
 def _shown_field(field: Field, look: Look) -> dict[str, Any]:
-    """A field as the page offers it, with its look's colours and range; sliders reach over all values of the training data."""
-    ends = field.value_range[0] if field.n_components == 1 else (0.0, 1.5 * look.high)  # how long vectors are is not known
+    """A field as the page offers it, with its look's colours and range; sliders reach over the training data's values."""
+    # how long vectors get is not known
+    ends = field.value_range[0] if field.n_components == 1 else (0.0, 1.5 * look.high)
     low, high = min(look.low, ends[0]), max(look.high, ends[1])
     return {
         "name": field.name,
@@ -161,10 +167,10 @@ def _over_range(look: Look) -> list[tuple[float, float]]:
 def _view_items() -> list[dict[str, Any]]:
     azimuth, elevation = angles_of(np.array(CAMERA))
     return [
-        _item("density", "opacity", 0.0, 4.0, 1.0, "×"),
+        _item("density", "opacity", 0.0, 4.0, 1.0),
         _item("azimuth", "camera azimuth", 0.0, 360.0, round(azimuth), "°"),
         _item("elevation", "camera elevation", -90.0, 90.0, round(elevation), "°"),
-        _item("zoom", "zoom", 0.5, 8.0, 1.0, "×"),
+        _item("zoom", "zoom", 0.5, 8.0, 1.0),
     ]
 
 
@@ -186,6 +192,6 @@ def _coarse(grid: Grid, points: int) -> Grid:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
         raise ParameterError(f"{name} is {value!r:.40}; expected a finite number")
     return float(value)

@@ -227,10 +227,10 @@ def test_training_values_are_marked_and_numbers_typed(page, browsers, tmp_path):
 def test_the_picture_is_as_large_as_the_window_gives(page, browsers):
     browser = browsers(page(random_model()))
     sides = []
-    for width, height in ((700, 500), (1300, 900), (3000, 2000)):
+    for width, height in ((1000, 680), (1300, 900), (3000, 2000)):
         before = picture(browser)
         browser.set_window_size(width, height)
-        wait(lambda: picture(browser) != before)
+        wait(lambda before=before: picture(browser) != before)
         side = pixels(settled(browser)).shape[0]
         shown = browser.find_element("id", "picture").size
         assert side == 1024 or 0 <= side - min(shown["width"], shown["height"]) < 64
@@ -286,6 +286,7 @@ def test_the_server_answers_wrong_requests_with_a_sentence():
     for values, how, size, message in (
         ({"time": "x"}, look, 300, "time is 'x'"),
         ({"time": float("nan")}, look, 300, "expected a finite number"),
+        ({"time": 0.5}, {**look, "low": 10**400}, 300, "low is 1"),
         ({}, look, 300, "expected one for each of"),
         ({"time": 0.5}, {}, 300, "the field is None; expected one of density"),
         ({"time": 0.5}, {"field": "density"}, 300, "the look is"),
