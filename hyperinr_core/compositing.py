@@ -66,17 +66,17 @@ def picture(
     rgba: np.ndarray,
     grid: Grid,
     view: np.ndarray,
-    size: int,
+    size: tuple[int, int],
     background: tuple[float, float, float],
     zoom: float = 1.0,
 ) -> np.ndarray:
-    """(size, size, 3) uint8, lowest row first, of a volume seen from a view.
+    """(height, width, 3) uint8, lowest row first, of a volume seen from a view.
 
     Parameters
     ----------
     rgba : (nz, ny, nx, 4) float32, colours times opacity and opacity of one step (`step_length`).
     view : (2,) azimuth and elevation in degrees, z up.
-    size : pixels that the diagonal of the volume just fits into at zoom 1.
+    size : width and height in pixels; the diagonal of the volume just fits into the smaller one at zoom 1.
     """
     frame, major, towards = _along(grid, view)
     spacing = np.abs(grid.spacing)
@@ -88,8 +88,8 @@ def picture(
     order = range(n - 1, -1, -1) if towards[major] > 0 else range(n)
     flat, corner = _composite(slices, order, shear)
     dims = np.array(grid.dims)
-    scale = 2 * math.dist((0, 0, 0), (dims - 1) * spacing) / 2 / size / zoom  # length of a pixel
-    rows, columns = (np.arange(size) - (size - 1) / 2) * scale, (np.arange(size) - (size - 1) / 2) * scale
+    scale = 2 * math.dist((0, 0, 0), (dims - 1) * spacing) / 2 / min(size) / zoom  # length of a pixel
+    columns, rows = ((np.arange(n) - (n - 1) / 2) * scale for n in size)
     # where the ray of each pixel crosses slice 0, in voxels
     right, up = frame[0], frame[1]
     center = (dims - 1) / 2
@@ -102,7 +102,7 @@ def picture(
     matrix = scale * np.array([[along_up[1], along_right[1]], [along_up[0], along_right[0]]])
     offset = np.array([base[1], base[0]]) - corner + matrix @ [rows[0] / scale, columns[0] / scale]
     image = np.stack(
-        [affine_transform(flat[..., c], matrix, offset, (size, size), order=1, prefilter=False) for c in range(4)],
+        [affine_transform(flat[..., c], matrix, offset, size[::-1], order=1, prefilter=False) for c in range(4)],
         axis=-1,
     )
     shown = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)

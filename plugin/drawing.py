@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -17,7 +18,7 @@ from hyperinr_core.shadow import angles_of
 from hyperinr_core.transfer import PRESETS
 from hyperinr_core.volume import Field, Grid, Parameter
 
-#: Pixels along each side of a volume's picture, at least and at most.
+#: Pixels of a side of a volume's picture, at least and at most.
 SIZES = (256, 1024)
 
 #: Volumes kept, so that turning one does not evaluate it again, and points along an axis at most.
@@ -68,13 +69,13 @@ class Drawing:
             "turned": self._turned(),
         }
 
-    def draw(self, values: dict[str, Any], look: dict[str, Any], size: Any = SIZES[0]) -> tuple[str, bytes]:
+    def draw(self, values: dict[str, Any], look: dict[str, Any], size: Any) -> tuple[str, bytes]:
         """Media type and bytes of the picture at values by parameter, drawn as `look` says.
 
         Parameters
         ----------
         look : the field's name as "field", and a value for each of its items and of the view's; empty for pictures.
-        size : pixels along each side of a volume's picture, moved into `SIZES`.
+        size : width and height of a volume's picture in pixels, each moved into `SIZES`.
 
         Raises
         ------
@@ -83,11 +84,11 @@ class Drawing:
         from hyperinr.filters.cinema import encoded
 
         theta = self._model.theta({name: _number(name, value) for name, value in values.items()}, clamp=True)
-        pixels = self._pixels(theta, look, int(np.clip(_number("size", size), *SIZES)))
+        pixels = self._pixels(theta, look, _size(size))
         kind = "PNG" if pixels.shape[-1] == 4 else "JPEG"
         return f"image/{kind.lower()}", encoded(pixels, kind, JPEG_QUALITY)
 
-    def _pixels(self, theta: np.ndarray, look: dict[str, Any], size: int) -> np.ndarray:
+    def _pixels(self, theta: np.ndarray, look: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
         if self.kind == "picture":
             with self._lock:
                 return to_bytes(self._model.generate(theta, self._backend).sample_grid()[0])
@@ -146,17 +147,24 @@ def _shown_field(field: Field, look: Look) -> dict[str, Any]:
     """A field as the page offers it, with its look's colours and range; sliders reach over the training data's values."""
     # how long vectors get is not known
     ends = field.value_range[0] if field.n_components == 1 else (0.0, 1.5 * look.high)
-    low, high = min(look.low, ends[0]), max(look.high, ends[1])
+    low, high = _outward(min(look.low, ends[0]), max(look.high, ends[1]))
     return {
         "name": field.name,
         "label": field.name if field.n_components == 1 else f"{field.name} (magnitude)",
         "units": field.units,
         "items": [
             {"name": "colors", "label": "colours", "choices": list(PRESETS), "value": look.colors},
-            _item("low", "from", low, high, look.low, field.units),
-            _item("high", "to", low, high, look.high, field.units),
+            _item("low", "from", low, high, look.low),
+            _item("high", "to", low, high, look.high),
         ],
     }
+
+
+def _outward(low: float, high: float) -> tuple[float, float]:
+    """A range that holds another, with ends that are short to write."""
+    digits = 2 - math.floor(math.log10(high - low))
+    unit = 10.0**-digits
+    return round(math.floor(low / unit) * unit, digits), round(math.ceil(high / unit) * unit, digits)
 
 
 def _over_range(look: Look) -> list[tuple[float, float]]:
@@ -189,6 +197,13 @@ def _coarse(grid: Grid, points: int) -> Grid:
     """The same box with at most so many points along its longest axis."""
     share = (points - 1) / max(max(grid.dims) - 1, points - 1)
     return grid.with_dims([max(round((n - 1) * share) + 1, 2) if n > 1 else 1 for n in grid.dims])
+
+
+def _size(size: Any) -> tuple[int, int]:
+    if not isinstance(size, list) or len(size) != 2:
+        raise ParameterError(f"the size is {size!r:.40}; expected width and height")
+    width, height = (int(np.clip(_number("size", side), *SIZES)) for side in size)
+    return width, height
 
 
 def _number(name: str, value: Any) -> float:

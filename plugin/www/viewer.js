@@ -6,7 +6,7 @@
 
   const RETRY = 1000; // ms between looks whether a server is there again
   const SLOW = 5000; // ms after which the page says that it waits
-  const SIDE = [256, 1024]; // pixels of a picture
+  const LONGEST = 1024; // pixels of a picture's side
 
   // what `keep` left for the page that is loaded next, once
   function kept() {
@@ -81,10 +81,9 @@
     },
     template: `
       <div class="slider">
-        <label :for="id">{{ item.label }}</label><slot></slot>
+        <label :for="id">{{ item.label }} <span v-if="item.units" class="units">[{{ item.units }}]</span></label><slot></slot>
         <input class="number" type="number" step="any" :id="id + '-number'" :aria-label="item.label + ', a number'" :value="value"
                @change="type">
-        <span class="units">{{ item.units }}</span>
         <input type="range" :id="id" :min="item.min" :max="item.max" step="any" :value="value" @input="slide">
         <div v-if="marks.length" class="marks" title="the training steps"><i v-for="at in marks" :key="at" :style="{ left: at + '%' }"></i></div>
       </div>`,
@@ -108,7 +107,7 @@
     methods: { label },
     template: `
       <div id="colorbar">
-        <div class="name">{{ field.label }}<template v-if="field.units"> [{{ field.units }}]</template></div>
+        <div class="name">{{ field.label }}<span v-if="field.units" class="units"> [{{ field.units }}]</span></div>
         <div class="bar" :style="gradient"></div>
         <div class="ticks"><span v-for="[at, value] in ticks" :key="at" :style="{ left: at + '%' }">{{ label(value) }}</span></div>
       </div>`,
@@ -119,7 +118,7 @@
     // gone: whether trame's client lost the server
     props: { description: Object, gone: { type: [Boolean, String], default: false } },
     inject: ["trame"],
-    data: () => ({ store, busy: false, dirty: false, slow: false, drag: null, playing: false, side: 0 }),
+    data: () => ({ store, busy: false, dirty: false, slow: false, drag: null, playing: false, size: null }),
     computed: {
       lost() {
         return this.gone !== false;
@@ -182,11 +181,11 @@
       // pixels that the window has for the picture, in steps, so that dragging the window's edge asks for few
       measure() {
         const { clientWidth, clientHeight } = this.$refs.frame;
-        const wanted = Math.min(clientWidth, clientHeight) * (window.devicePixelRatio || 1);
-        const side = Math.min(Math.max(64 * Math.ceil(wanted / 64), SIDE[0]), SIDE[1]);
-        if (side === this.side) return;
-        const first = !this.side;
-        this.side = side;
+        const scale = Math.min(window.devicePixelRatio || 1, LONGEST / Math.max(clientWidth, clientHeight, 1));
+        const size = [clientWidth, clientHeight].map((side) => 32 * Math.ceil((side * scale) / 32));
+        if (String(size) === String(this.size)) return;
+        const first = !this.size;
+        this.size = size;
         if (!first && this.description.kind === "volume") this.request();
       },
       look() {
@@ -204,7 +203,7 @@
         const begun = performance.now();
         const timer = setTimeout(() => (this.slow = true), SLOW);
         try {
-          const answer = await this.trame.trigger("render", [{ ...store.sliders }, this.look(), this.side]);
+          const answer = await this.trame.trigger("render", [{ ...store.sliders }, this.look(), this.size]);
           if (answer.picture) {
             await this.show(answer.picture);
             store.server = answer.milliseconds;
