@@ -7,6 +7,7 @@ import dataclasses
 import io
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -105,13 +106,18 @@ def pixels(url):
     return np.array(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))))[::-1]
 
 
-def move(browser, name, value):
+def push(browser, name, value):
     """Move a slider as a hand does: the value, then the event that the page listens to."""
-    before = picture(browser)
     script = (
         "const s = document.getElementById(arguments[0]); s.value = arguments[1]; s.dispatchEvent(new Event('input'))"
     )
     browser.execute_script(script, name, str(value))
+
+
+def move(browser, name, value):
+    """The picture after a slider was moved."""
+    before = picture(browser)
+    push(browser, name, value)
     wait(lambda: picture(browser) != before)
     return picture(browser)
 
@@ -130,7 +136,7 @@ def chosen(browser, group):
 
 def message(browser):
     """What the page says over the picture."""
-    return "".join(element.text for element in browser.find_elements("id", "error"))
+    return browser.execute_script("return document.getElementById('error')?.innerText ?? ''")
 
 
 def settled(browser):
@@ -251,8 +257,7 @@ def test_a_server_that_dies_is_said_and_gone_on_with_when_it_is_back(page, brows
     wait(lambda: "The server is gone" in message(browser), 10)
     assert picture(browser) == last and browser.find_element("id", "time").get_attribute("value") == "1.5"
     assert browser.execute_script("return document.getElementById('picture').naturalWidth") > 0
-    move_alone = "const s = document.getElementById('time'); s.value = 0.5; s.dispatchEvent(new Event('input'))"
-    browser.execute_script(move_alone)
+    push(browser, "time", 0.5)
     page.processes[0].wait(20)
     page(model, port=address.rstrip("/").rsplit(":", 1)[1])
     wait(lambda: message(browser) == "" and picture(browser) not in (None, last), 30)
@@ -260,15 +265,24 @@ def test_a_server_that_dies_is_said_and_gone_on_with_when_it_is_back(page, brows
     assert browser.find_element("id", "field").get_attribute("value") == "velocity"
 
 
+def test_a_server_that_hangs_is_said(page, browsers):
+    browser = browsers(page(random_model()))
+    last = settled(browser)
+    page.processes[0].send_signal(signal.SIGSTOP)
+    push(browser, "time", 0.5)
+    wait(lambda: "has not answered for 5 seconds" in message(browser))
+    page.processes[0].send_signal(signal.SIGCONT)
+    wait(lambda: message(browser) == "" and picture(browser) != last)
+
+
 def test_an_error_is_shown_until_the_next_good_answer(page, browsers):
     browser = browsers(page(random_model()))
     settled(browser)
     browser.execute_script("hyperinr_viewer.store.view.zoom = 'near'")
-    script = "const s = document.getElementById('time'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))"
-    browser.execute_script(script, "0.5")
+    push(browser, "time", 0.5)
     wait(lambda: message(browser) == "zoom is 'near'; expected a finite number")
     browser.execute_script("hyperinr_viewer.store.view.zoom = 1")
-    browser.execute_script(script, "0.7")
+    push(browser, "time", 0.7)
     wait(lambda: message(browser) == "")
 
 
