@@ -114,6 +114,7 @@ def color(display: Any, view: Any, source: Any, field: str, look: Look, title: s
     display.ScalarOpacityUnitDistance = math.dist(bounds[0::2], bounds[1::2]) / UNITS_ACROSS
     bar = simple.GetScalarBar(colors, view)
     bar.Title, bar.ComponentTitle = title, ""
+    bar.RangeLabelFormat = bar.LabelFormat  # the ends as the others, not as 1.6e+01
     display.SetScalarBarVisibility(view, True)
 
 
