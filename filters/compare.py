@@ -17,29 +17,33 @@ from hyperinr.filters.reporting import Reporting
 class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
     """A filter from the truth (port 0) and a model's image (port 1) to their difference.
 
-    For every field that both have: the point array `FIELD error`, model minus truth, and in the field data `FIELD PSNR (dB)`
-    and `FIELD SSIM`. Both inputs are asked for one time, that step of the truth that is nearest to the time in question.
-    Windows of SSIM cross the borders between ranks, so every rank compares the whole grid and puts out its part.
+    For every field that both have: the point arrays `FIELD error`, model minus truth, and `FIELD absolute error`, and in the
+    field data `FIELD PSNR (dB)` and `FIELD SSIM`. ParaView shows the first array of the alphabet as a volume: the absolute
+    error, as a ramp of opacity would hide what is below zero. Both inputs are asked for one time, that step of the truth
+    that is nearest to the time in question. Windows of SSIM cross the borders between ranks, so every rank compares the
+    whole grid and puts out its part.
     """
 
     LABEL = "HyperINR Compare"
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=2, nOutputPorts=1, inputType="vtkImageData", outputType="vtkImageData")
-        self._absolute = False
         self._range = (0.0, 0.0)
+        self._psnr: dict[str, float] = {}
+        self._ssim: dict[str, float] = {}
 
-    def SetAbsolute(self, enabled: int) -> None:
-        """Whether errors lose their sign."""
-        self._store("_absolute", bool(enabled))
+    def GetPSNR(self) -> str:
+        """PSNR of every field, in dB."""
+        return ", ".join(f"{name} {number:.2f}" for name, number in self._psnr.items())
+
+    def GetSSIM(self) -> str:
+        """SSIM of every field."""
+        return ", ".join(f"{name} {number:.4f}" for name, number in self._ssim.items())
 
     def SetValueRange(self, low: float, high: float) -> None:
         """What PSNR and SSIM refer to; 0 0 takes the range of the training data."""
-        self._store("_range", (float(low), float(high)))
-
-    def _store(self, name: str, value: object) -> None:
-        if getattr(self, name) != value:
-            setattr(self, name, value)
+        if self._range != (low, high):
+            self._range = (float(low), float(high))
             self.Modified()
 
     # Requests.
@@ -81,11 +85,11 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
     def _fill(self, truth: vtkImageData, model: vtkImageData, extent: tuple, output: vtkImageData) -> None:
         from hyperinr.filters.image import from_image, to_image
 
+        self._psnr, self._ssim = {}, {}
         grid, measured = from_image(model)
         exact_grid, exact = from_image(truth)
         names = _common(exact_grid, exact, grid, measured)
-        errors = {f"{name} error": self._error(measured[name], exact[name]) for name in names}
-        image = to_image(exact_grid, errors)
+        image = to_image(exact_grid, _errors(names, measured, exact))
         image.SetExtent(*truth.GetExtent())
         image.SetOrigin(*truth.GetOrigin())
         image.Crop(extent)
@@ -96,19 +100,15 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
         if truth.GetInformation().Has(key):
             output.GetInformation().Set(key, truth.GetInformation().Get(key))
 
-    def _error(self, values, exact):
-        import numpy as np
-
-        error = np.subtract(values, exact, dtype=np.float32, casting="same_kind")
-        return np.abs(error) if self._absolute else error
-
     def _measure(self, output: vtkImageData, name: str, values, exact, model: vtkImageData) -> None:
-        """Add PSNR and SSIM to the field data."""
+        """Find PSNR and SSIM, and add them to the field data."""
         from hyperinr_core.metrics import PSNR_CAP, psnr, ssim
 
         limits = self._limits(name, exact, model)
-        _add(output, f"{name} PSNR (dB)", min(psnr(values, exact, limits), PSNR_CAP))
-        _add(output, f"{name} SSIM", ssim(values, exact, limits))
+        self._psnr[name] = min(psnr(values, exact, limits), PSNR_CAP)
+        self._ssim[name] = ssim(values, exact, limits)
+        _add(output, f"{name} PSNR (dB)", self._psnr[name])
+        _add(output, f"{name} SSIM", self._ssim[name])
 
     def _limits(self, name: str, exact, model: vtkImageData) -> tuple[float, float]:
         """Lowest and highest value that the measures refer to."""
@@ -155,6 +155,17 @@ def _common(exact_grid, exact: dict, grid, measured: dict) -> list[str]:
             "expected one of the same name and components, convert cell data to point data or rename with a Calculator"
         )
     return names
+
+
+def _errors(names: list[str], measured: dict, exact: dict) -> dict:
+    """The arrays that are put out."""
+    import numpy as np
+
+    errors = {}
+    for name in names:
+        error = np.subtract(measured[name], exact[name], dtype=np.float32, casting="same_kind")
+        errors |= {f"{name} absolute error": np.abs(error), f"{name} error": error}
+    return errors
 
 
 def _add(output: vtkImageData, name: str, number: float) -> None:

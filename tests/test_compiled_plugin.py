@@ -30,7 +30,7 @@ shadow.UpdatePipeline(0.55)
 found = {
     "before": before,
     "range": image.GetPointData().GetArray("density").GetRange(),
-    "shadow": servermanager.Fetch(shadow).GetPointData().GetArray("shadow").GetRange(),
+    "shadow": servermanager.Fetch(shadow).GetPointData().GetArray("density shadow").GetRange(),
 }
 open(folder + "/found.json", "w").write(json.dumps(found))
 """
