@@ -70,6 +70,7 @@ def shade(
         show(shadow, view)
     except DataError:
         simple.Delete(shadow)
+        simple.SetActiveSource(source)
         raise
     simple.Hide(source, view)
     return shadow

@@ -16,9 +16,10 @@ from gui import gui, shows_something, view_of
 from models import random_model
 from test_shadow_filter import light_model
 
+from hyperinr.filters.image import to_image, write_image
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
-from hyperinr_core.volume import Field
+from hyperinr_core.volume import Field, Grid
 
 SCRIPT = Path(__file__).parent / "paraview_scripts" / "shadow.py"
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,6 +38,7 @@ def folder(tmp_path_factory):
     hinr.save(model, folder / "ball.hinr")
     hinr.save(light_model((24, 20, 16)), folder / "lights.hinr")
     shutil.copy(GOLDEN / "pictures.hinr", folder)
+    write_image(folder / "nan.vti", to_image(Grid((4, 4, 4)), {"density": np.full((4, 4, 4), np.nan, np.float32)}))
     return folder
 
 

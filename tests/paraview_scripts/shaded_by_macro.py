@@ -37,9 +37,7 @@ wrong = {
     "a contour": simple.Contour(Input=ball, ContourBy=["POINTS", "density"], Isosurfaces=[0.0]),
     "cell data": simple.PointDatatoCellData(Input=ball),
     "a vector": simple.PassArrays(Input=vector, PointDataArrays=["drift"]),
-    "no number": simple.ProgrammableFilter(
-        Input=ball, Script="output.PointData.append(inputs[0].PointData['density'] * float('nan'), 'nothing')"
-    ),
+    "no number": simple.OpenDataFile(str(folder / "nan.vti")),
     "pictures": simple.OpenDataFile(str(folder / "pictures.hinr")),
 }
 report = {"changed": []}
