@@ -129,7 +129,7 @@ def steps_in_words(parameter: Parameter, steps: Sequence[float]) -> str:
     low, high = trained[0], trained[-1]
     if not steps:
         return f"any time from {low:g} to {high:g}"
-    return f"{len(steps)} time steps, {len(trained)} of them trained"
+    return f"{len(steps)} steps, {len(trained)} trained"
 
 
 def clamped_theta(

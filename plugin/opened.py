@@ -13,7 +13,9 @@ from hyperinr.filters.reporting import warn
 from hyperinr.plugin import scene
 from hyperinr_core.errors import HyperINRError
 
-source = simple.OpenDataFile(os.environ["HYPERINR_OPEN"])
+path = os.environ["HYPERINR_OPEN"]
+source = simple.OpenDataFile(path)
+simple.RenameSource(os.path.basename(path), source)
 view = simple.GetActiveViewOrCreate("RenderView")
 try:
     scene.show(source, view)

@@ -66,7 +66,7 @@ def show(source: Any, view: Any = None, field: str | None = None) -> Any:
             entry["title"],
         )
     if facts["time"]:
-        time = _beside(source, "AnnotateTimeFilter", "time")
+        time = _beside(source, "TimeToTextConvertor", simple.AnnotateTimeFilter, "time")
         time.Format = facts["time"]
         simple.Show(time, view)
     if facts["kind"] == "volume":
@@ -114,6 +114,7 @@ def color(display: Any, view: Any, source: Any, field: str, look: Look, title: s
     display.ScalarOpacityUnitDistance = math.dist(bounds[0::2], bounds[1::2]) / UNITS_ACROSS
     bar = simple.GetScalarBar(colors, view)
     bar.Title, bar.ComponentTitle = title, ""
+    bar.RangeLabelFormat = bar.LabelFormat  # the ends as the others, not as 1.6e+01
     display.SetScalarBarVisibility(view, True)
 
 
@@ -127,7 +128,7 @@ def apply_preset(colors: Any, name: str) -> None:
 
 def outline(source: Any, view: Any) -> None:
     """The edges of the source's box, which give a volume its depth."""
-    edges = simple.Show(_beside(source, "OutlineFilter", "outline"), view)
+    edges = simple.Show(_beside(source, "OutlineFilter", simple.Outline, "outline"), view)
     edges.AmbientColor = edges.DiffuseColor = OUTLINE
 
 
@@ -148,8 +149,8 @@ def look_at(source: Any, view: Any, flat: bool = False) -> None:
     simple.ResetCamera(view)
 
 
-def _beside(source: Any, kind: str, name: str) -> Any:
-    """A filter of a kind behind the source, made where there is none yet."""
+def _beside(source: Any, kind: str, make: Any, name: str) -> Any:
+    """The filter of a kind behind the source, made where there is none yet."""
     for item in simple.GetSources().values():
         if (
             item.GetXMLName() == kind
@@ -157,7 +158,7 @@ def _beside(source: Any, kind: str, name: str) -> Any:
             and item.Input.SMProxy.GetGlobalID() == source.SMProxy.GetGlobalID()
         ):
             return item
-    return getattr(simple, {"OutlineFilter": "Outline"}.get(kind, kind))(Input=source, registrationName=name)
+    return make(Input=source, registrationName=name)
 
 
 def play_between(source: Any) -> None:
@@ -171,13 +172,16 @@ def play_between(source: Any) -> None:
 def follow(source: Any, view: Any) -> None:
     """Show the source anew when another file in its panel took away the array that was shown."""
 
+    key = source.SMProxy.GetGlobalIDAsString(), view.SMProxy.GetGlobalIDAsString()
+
     def look_again(*_: Any) -> None:
         display = simple.GetRepresentation(source, view)
         names = [array.Name for array in source.PointData]
-        if names and display is not None and display.ColorArrayName[1] not in names:
+        if names and display is not None and display.ColorArrayName[1] not in names and key in _followed:
+            _followed.remove(key)  # showing it updates it, which comes back here
             show(source, view)
+            _followed.add(key)
 
-    key = source.SMProxy.GetGlobalIDAsString(), view.SMProxy.GetGlobalIDAsString()
     if key not in _followed:
         _followed.add(key)
         source.SMProxy.AddObserver("UpdateDataEvent", look_again)

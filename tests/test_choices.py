@@ -94,7 +94,7 @@ def test_a_few_hundred_steps_lie_between_the_training_steps(n_trained, n_steps):
     assert len(steps) == n_steps and (np.diff(steps) > 0).all()
     assert set(time.values) <= set(steps), "training steps are played as they are"
     np.testing.assert_allclose(np.diff(steps), 6 / (n_steps - 1), rtol=1e-9)
-    assert steps_in_words(time, steps) == f"{n_steps} time steps, {n_trained} of them trained"
+    assert steps_in_words(time, steps) == f"{n_steps} steps, {n_trained} trained"
 
 
 def test_longer_intervals_are_divided_into_more_parts():

@@ -43,8 +43,9 @@ FLOORS = {
         "h5py",
         "hdf5plugin",
     },
-    # these run inside pvpython, started by hyperinr render and hyperinr doctor
+    # these run inside ParaView
     "plugin/shading.py": {"paraview"},
+    "plugin/live.py": {"paraview"},
     "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.filters"},
     "plugin/views_scene.py": {"paraview", "hyperinr_core"},

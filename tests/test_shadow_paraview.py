@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -15,11 +16,14 @@ from gui import gui, shows_something, view_of
 from models import random_model
 from test_shadow_filter import light_model
 
+from hyperinr.filters.image import to_image, write_image
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
-from hyperinr_core.volume import Field
+from hyperinr_core.volume import Field, Grid
 
 SCRIPT = Path(__file__).parent / "paraview_scripts" / "shadow.py"
+GOLDEN = Path(__file__).parent / "golden"
+MACROS = Path(launch.environment()["PV_MACRO_PATH"].split(os.pathsep)[0])
 MPI = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"]
 TIMEOUT = 120
 
@@ -33,6 +37,8 @@ def folder(tmp_path_factory):
     model = random_model((24, 20, 16), fields=(Field("density", 1, ((0.0, 1.0),)),))
     hinr.save(model, folder / "ball.hinr")
     hinr.save(light_model((24, 20, 16)), folder / "lights.hinr")
+    shutil.copy(GOLDEN / "pictures.hinr", folder)
+    write_image(folder / "nan.vti", to_image(Grid((4, 4, 4)), {"density": np.full((4, 4, 4), np.nan, np.float32)}))
     return folder
 
 
@@ -131,6 +137,73 @@ def test_examples_draw_pictures_that_differ(name, folder, tmp_path):
     assert len(pictures) == 3
     for before, after in zip(pictures, pictures[1:]):
         assert abs(before - after).mean() > 0.2
+
+
+@pytest.fixture(scope="module")
+def scenes(folder):
+    """A scene of two shadows as it was made, and what its two kinds of state files make of it."""
+    for name in ("made", "pvsm", "py"):
+        script = SCRIPT.with_name("shaded_state.py")
+        result = launch.run_program(launch.on_display(["pvpython", str(script), str(folder), name]), TIMEOUT)
+        assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
+        assert "Untraceable" not in (folder / "scene.py").read_text()
+    return folder
+
+
+@pytest.mark.parametrize("unit_distance", ["0.1", "2"])
+@pytest.mark.parametrize("name", ["pvsm", "py"])
+def test_a_shaded_scene_is_the_same_after_saving_and_opening_and_can_be_edited(scenes, name, unit_distance):
+    pictures = {}
+    for label in ("scene", "turned", "thin"):
+        pictures[label] = picture(scenes / f"made_{label}_{unit_distance}.png")
+        np.testing.assert_array_equal(picture(scenes / f"{name}_{label}_{unit_distance}.png"), pictures[label])
+    assert (pictures["scene"] > 10).mean() > 0.05, "the volume is not to be seen"
+    assert abs(pictures["scene"] - pictures["turned"]).mean() > 0.1
+    assert abs(pictures["turned"] - pictures["thin"]).mean() > 0.1
+
+
+def test_two_shadows_of_one_field_have_opacities_of_their_own(scenes):
+    for unit_distance in ("0.1", "2"):
+        alone, together = (picture(scenes / f"made_{label}_{unit_distance}.png") for label in ("alone", "scene"))
+        np.testing.assert_array_equal(alone, together)
+
+
+@pytest.fixture(scope="module")
+def macros(folder):
+    """What the macros did, and what they said as text and as errors."""
+    script = SCRIPT.with_name("shaded_by_macro.py")
+    result = launch.run_program(launch.on_display(["pvpython", str(script), str(folder), str(MACROS)]), TIMEOUT)
+    assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
+    return json.loads((folder / "macros.json").read_text()), result.stdout, result.stderr
+
+
+def test_macros_say_what_they_lack_and_make_and_hide_nothing_then(macros):
+    found, said, errors = macros
+    assert found["changed"] == []
+    expected = [
+        "ShadeVolume: there is no active source; expected",
+        "LightFollowsCamera: the active source is no HyperINR Shadow; select one",
+        "ShadeVolume: Contour1 is Polygonal Mesh; expected",
+        "ShadeVolume: PointDatatoCellData1 has no point arrays; expected one of one component",
+        "ShadeVolume: PassArrays1 has the point arrays drift (3 components); expected one of one component",
+        "ShadeVolume: HyperINRShadow1 has nothing to show; expected an image",
+        "ShadeVolume: HyperINRPlaneSource1 is flat or empty; expected a volume",
+    ]
+    lines = [line for line in errors.splitlines() if line.startswith(("ShadeVolume", "LightFollowsCamera"))]
+    assert [line[: len(start)] for line, start in zip(lines, expected)] == expected and len(lines) == len(expected)
+    assert said.count("ShadeVolume: density is shaded") == 2
+    assert found["seen"] == [0, 1] and found["tied"] == pytest.approx(270.0)
+    assert "LightFollowsCamera: on" in said and "LightFollowsCamera: off" in said
+
+
+def test_a_shadow_from_the_menu_shows_its_scalar_and_is_shaded_by_the_macro(macros, folder):
+    found, direct, applied, menu = (
+        macros[0],
+        *(picture(folder / f"macro_{n}.png") for n in ("direct", "applied", "menu")),
+    )
+    assert found["applied"] == ["Volume", "POINTS", "density"] and found["pressed"] == [0, True]
+    np.testing.assert_array_equal(menu, direct)
+    assert abs(applied - menu).mean() > 1
 
 
 def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):

@@ -86,9 +86,9 @@ def test_place_units_and_times_come_from_the_file(path):
 @pytest.mark.parametrize(
     ("settings", "n_steps", "words"),
     [
-        ({}, 201, "201 time steps, 5 of them trained"),
-        ({"StepsBetween": 3}, 17, "17 time steps, 5 of them trained"),
-        ({"TimeSteps": "training steps"}, 5, "5 time steps, 5 of them trained"),
+        ({}, 201, "201 steps, 5 trained"),
+        ({"StepsBetween": 3}, 17, "17 steps, 5 trained"),
+        ({"TimeSteps": "training steps"}, 5, "5 steps, 5 trained"),
         ({"TimeSteps": "continuous"}, 0, "any time from 0 to 2"),
     ],
 )
