@@ -12,7 +12,7 @@ from typing import Any
 
 from paraview import simple
 
-from hyperinr.filters.reporting import warn
+from hyperinr.filters.reporting import tell_error
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.look import BACKGROUND, OUTLINE, UNITS_ACROSS, Look, camera_at, is_signed, look_between, signed_look
 
@@ -195,7 +195,7 @@ def show_active() -> Any:
             raise DataError("there is no active source; expected an image, select one in the pipeline browser")
         display = show(source)
     except HyperINRError as error:
-        warn(f"ShowHyperINR: {error}")
+        tell_error(f"ShowHyperINR: {error}")
         return None
     play_between(source)
     follow(source, simple.GetActiveView())

@@ -120,12 +120,12 @@ def test_every_property_that_is_shown_is_in_one_group_in_the_order_of_use(proxy)
     assert sorted(grouped) == sorted({*shown, "Fields"}), "a property has no group, or two"
 
 
-def test_filters_are_in_the_menu_hyperinr_and_sources_say_when_they_have_something_new():
+def test_filters_are_in_the_menu_hyperinr_and_servers_are_not_asked_when_sources_have_something_new():
     for proxy in TREE.findall(".//ProxyGroup[@name='filters']/SourceProxy"):  # ParaView lists no readers under Sources
         entry = proxy.find("Hints/ShowInMenu")
         assert entry.get("category") == "HyperINR" and entry.get("icon").startswith(":/pqWidgets/Icons/")
     for proxy in PROXIES:
-        assert proxy.find("Hints/LiveSource").get("interval") == "50"
+        assert proxy.find("Hints/LiveSource") is None, "plugin/live.py says where it may be"
         assert class_of(proxy)().GetNeedsUpdate() is False
 
 
