@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
@@ -63,7 +64,5 @@ def _start(work, *arguments) -> None:
 
 def _quietly(work, *arguments) -> None:
     """A line that is cut says nothing."""
-    try:
+    with contextlib.suppress(OSError):
         work(*arguments)
-    except OSError:
-        pass
