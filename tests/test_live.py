@@ -31,7 +31,8 @@ def test_an_idle_window_asks_a_server_nothing(gui, model, n_ranks):
     with pvserver(n_ranks) as port:
         link = SlowLink(port)
         window = gui(f"--server-url=cs://localhost:{link.port}", "--data", model, apply=True)
-        window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume", seconds=150)
+        window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
+        link.delay = 0.12
         asked = -1
         while asked < link.asked:  # what a new picture brings with it is still on its way
             asked = link.asked
