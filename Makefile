@@ -13,14 +13,14 @@ install: .venv/.package ## Install ParaView and the Python packages where missin
 demo: install ## Simulate turbulence, train, evaluate and render in ParaView; results in demo/
 	$(PYTHON) examples/demo.py
 
-test: install .venv-vtk/.package ## Run the tests
+test: .venv/.test install .venv-vtk/.package ## Run the tests
 	.venv/bin/pytest
 
-stress: install ## Run the tests of endurance in full: 10 000 damaged files, 240 kills, 2 000 time changes; figures in build/stress.md
+stress: .venv/.test install ## Run the tests of endurance in full: 10 000 damaged files, 240 kills, 2 000 time changes; figures in build/stress.md
 	rm -f build/stress.md
 	.venv/bin/pytest --stress --timeout 7200 tests/test_hostile.py tests/test_killed.py tests/test_long_run.py
 
-fuzz: install ## Fuzz the reader of .hinr files, guided by coverage, for FUZZ_SECONDS (600)
+fuzz: .venv/.test install ## Fuzz the reader of .hinr files, guided by coverage, for FUZZ_SECONDS (600)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -c tools/constraints.txt "atheris>=2.3"
 	mkdir -p build/fuzz
 	cd tests && ../$(PYTHON) fuzz.py ../build/fuzz -max_total_time=$(or $(FUZZ_SECONDS),600) -timeout=2 -rss_limit_mb=2048 -artifact_prefix=../build/fuzz_
@@ -32,19 +32,20 @@ bench: demo ## Measure this machine's speed against its limits, and viewing the 
 	.venv/bin/hyperinr bench
 	$(PYTHON) benchmarks/viewing.py demo/turbulence.hinr
 
-lint: .venv/.requirements ## Check style and formatting
+lint: .venv/.lint ## Check style and formatting
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
 clean: ## Remove the environment, builds and the demo's results
 	rm -rf .venv .venv-vtk build dist demo .pytest_cache .ruff_cache
 
-.venv/.requirements: pyproject.toml tools/install.sh tools/requirements.py tools/constraints.txt
-	tools/install.sh
+.venv/.lint .venv/.run .venv/.test: pyproject.toml tools/install.sh tools/requirements.py tools/constraints.txt
+	tools/install.sh $(patsubst .venv/.%,%,$@)
 	touch $@
+.venv/.test: .venv/.run
 
 # not editable: ParaView's Python, which gets .venv through PYTHONPATH, does not read the .pth files of editable installs
-.venv/.package: .venv/.requirements $(SOURCES)
+.venv/.package: .venv/.run $(SOURCES)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall .
 	touch $@
 

@@ -51,16 +51,15 @@ def find_python() -> str:
 def environment() -> dict[str, str]:
     """Variables for that Python: what this one searches, and no plugin for a pvpython to load."""
     folders = [folder for folder in sys.path if folder and not folder.endswith(".zip")]
-    own = [str(_home())] if _home() else []
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*own, *_from_environment(), *folders]))}
+    searched = dict.fromkeys([str(_home()), *_from_environment(), *folders])
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(searched)}
     variables.pop("PV_PLUGIN_CONFIG_FILE", None)
     return variables
 
 
-def _home() -> Path | None:
-    """The folder our packages lie in; none when ParaView's compiled plugin holds them."""
-    file = getattr(hyperinr_core, "__file__", None)
-    return Path(file).parents[1] if file and os.path.isfile(file) else None
+def _home() -> Path:
+    """The folder our packages lie in; ParaView's Python sees links to them."""
+    return Path(hyperinr_core.__file__).resolve().parents[1]
 
 
 def _from_environment() -> list[str]:
@@ -74,7 +73,7 @@ def _candidates() -> Iterator[str]:
         return
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     home = _home()  # PREFIX/lib/pythonX.Y/site-packages, or a folder with a bin beside
-    prefixes = [*([*home.parents[2:3], home] if home else []), Path(sys.prefix), Path("/usr")]
+    prefixes = [*home.parents[2:3], home, Path(sys.prefix), Path("/usr")]
     for path in [Path(sys.executable or name), *(prefix / "bin" / name for prefix in prefixes)]:
         if path.name.startswith("python") and os.access(path, os.X_OK):
             yield str(path)

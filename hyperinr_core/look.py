@@ -5,14 +5,16 @@ A volume is clear where its values are common and opaque where they are rare: wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.volume import Field
+if TYPE_CHECKING:
+    from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.volume import Field, Parameter
 
 #: Behind everything; dark, since the colour maps begin dark.
 BACKGROUND = (0.075, 0.078, 0.095)
@@ -138,6 +140,13 @@ def looks_of(model: HyperINR, backend: str = "auto") -> dict[str, Look]:
 def magnitude(values: np.ndarray) -> np.ndarray:
     """(nz, ny, nx) scalars as they are, vectors (nz, ny, nx, C) as their length: what ParaView colours by."""
     return np.linalg.norm(values, axis=-1) if values.ndim == 4 else values
+
+
+def time_format(time: Parameter) -> str:
+    """What a time is written by, with four digits of the whole: `time {time:.3f} s`."""
+    span = time.bounds[1] - time.bounds[0]
+    decimals = min(max(3 - math.floor(math.log10(span)), 0), 12) if span > 0 else 3
+    return f"{time.name} {{time:.{decimals}f}} {time.units}".strip()
 
 
 def title_of(field: Field) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -21,50 +22,67 @@ PACKAGES = ("hyperinr_core", "numpy", "safetensors", "scipy", "zstandard")
 def environment() -> dict[str, str]:
     """Variables that make ParaView load the plugin and offer its macros, put before what they hold now."""
     return {
-        "PYTHONPATH": _prepend([str(folder) for folder in python_folders()], "PYTHONPATH"),
+        "PYTHONPATH": _prepend([str(python_folder())], "PYTHONPATH"),
         "PV_PLUGIN_CONFIG_FILE": _prepend([str(write_plugin_config())], "PV_PLUGIN_CONFIG_FILE"),
-        "PV_MACRO_PATH": _prepend([str(Path(__file__).parent / "macros")], "PV_MACRO_PATH"),
+        "PV_MACRO_PATH": _prepend([str(_home() / "plugin" / "macros")], "PV_MACRO_PATH"),
     }
 
 
-def python_folders() -> list[Path]:
-    """The folders that ParaView's Python must search, each once, ours first.
+def python_folder() -> Path:
+    """A folder in the user's cache with links to hyperinr and what viewing needs, for ParaView's Python to search.
+
+    It must not see what else lies beside them: packages of ours would replace those that ParaView came with, and the
+    window of ParaView 5.13 dies of a pygments. The folder's name follows what it links to, so none is ever changed.
 
     Raises
     ------
     BackendError for an editable install, which only this Python's import hooks can see.
     """
-    root = Path(__file__).parents[2]  # not resolved: a link into the source tree is a layout that ParaView can follow
-    if not (root / "hyperinr" / "filters" / "source.py").is_file():
+    if not (_home() / "__init__.py").is_file():  # which the wheel has and the checkout has not
         raise BackendError(
             f"hyperinr runs from {Path(__file__).parent}, an editable install that ParaView cannot see; "
             "install it normally with `pip install .`"
         )
-    folders = [root]
+    places = {"hyperinr": _home()}
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin:
-            folders.append(Path(spec.origin).parents[1])
-    return list(dict.fromkeys(folders))
+            places[name] = Path(spec.origin).parent.resolve()
+    folder = _cache() / f"python-{hashlib.sha256(repr(sorted(places.items())).encode()).hexdigest()[:12]}"
+    folder.mkdir(exist_ok=True)
+    for name, place in places.items():
+        with contextlib.suppress(FileExistsError):  # from an earlier start, or one at the same time
+            (folder / name).symlink_to(place)
+    return folder
+
+
+def _home() -> Path:
+    """The folder of the package hyperinr itself, also where this is a link to it."""
+    return Path(__file__).parents[1].resolve()
 
 
 def plugin_xml() -> Path:
     """The file that ParaView loads."""
-    return Path(__file__).parents[1] / "xml" / "HyperINR.xml"
+    return _home() / "xml" / "HyperINR.xml"
+
+
+def _cache() -> Path:
+    """Our folder in the user's cache, made where it is missing."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperinr"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendError(
+            f"{folder} cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder of yours"
+        ) from None
+    return folder
 
 
 def write_plugin_config() -> Path:
     """A file in the user's cache that tells ParaView to load the plugin at its start; its name follows its content."""
     text = f'<Plugins>\n  <Plugin name="HyperINR" filename={quoteattr(str(plugin_xml()))} auto_load="1"/>\n</Plugins>\n'
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperinr"
-    path = cache / f"plugins-{hashlib.sha256(text.encode()).hexdigest()[:12]}.xml"
+    path = _cache() / f"plugins-{hashlib.sha256(text.encode()).hexdigest()[:12]}.xml"
     if not path.is_file() or path.read_text() != text:
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BackendError(
-                f"{cache} cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder of yours"
-            ) from None
         with replacing(path) as part:
             part.write_text(text)
     return path

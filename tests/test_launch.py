@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -33,11 +35,49 @@ def test_the_config_names_the_plugin_and_is_written_once(cache):
     assert ElementTree.parse(launch.write_plugin_config()).find("Plugin") is not None
 
 
-def test_folders_hold_what_viewing_imports(cache):
-    folders = launch.python_folders()
-    assert len(folders) == len(set(folders))
-    for name in ("hyperinr/filters/source.py", "hyperinr_core/hinr.py", "numpy", "safetensors"):
-        assert any((folder / name).exists() for folder in folders), name
+def test_the_folder_links_to_what_viewing_imports_and_to_nothing_else(cache):
+    folder = launch.python_folder()
+    names = {"hyperinr", "hyperinr_core", "numpy", "safetensors", "scipy", "zstandard"}
+    assert {item.name for item in folder.iterdir()} == names
+    for name in names - {"hyperinr"}:
+        assert (folder / name).resolve() == Path(importlib.import_module(name).__file__).parent, name
+    assert (folder / "hyperinr" / "filters" / "source.py").is_file()
+
+
+def test_many_that_start_at_once_make_one_folder(cache):
+    code = "from hyperinr.plugin import launch; print(launch.python_folder())"
+    starts = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    said = {start.communicate(timeout=120)[0] for start in starts}
+    assert all(start.returncode == 0 for start in starts) and len(said) == 1
+
+
+def test_the_folder_is_another_where_a_package_moved(cache, monkeypatch, tmp_path):
+    before = launch.python_folder()
+    (tmp_path / "elsewhere" / "zstandard").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "zstandard" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    monkeypatch.delitem(sys.modules, "zstandard", raising=False)
+    after = launch.python_folder()
+    assert after != before and (after / "zstandard").resolve() == tmp_path / "elsewhere" / "zstandard"
+
+
+def test_a_python_with_the_folder_alone_shows_a_model(cache):
+    """As ParaView's does: compiled packages find the libraries that lie beside them, and the links lead on to the same."""
+    code = """
+import sys, numpy, scipy.spatial, safetensors, hyperinr_core
+from hyperinr.plugin import launch
+assert numpy.linalg.inv(numpy.eye(3)).sum() == 3
+assert scipy.spatial.cKDTree([[0.0], [1.0]]).query([0.9])[1] == 1
+print(sys.prefix == sys.base_prefix, numpy.__file__, launch.python_folder(), launch.plugin_xml())
+"""
+    folder = launch.python_folder()
+    program = os.path.join(sys.base_prefix, "bin", "python3")
+    result = subprocess.run(
+        [program, "-c", code], env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True, cwd="/"
+    )
+    assert result.stdout.split() == [
+        "True", f"{folder}/numpy/__init__.py", str(folder), str(launch.plugin_xml())
+    ], result.stderr  # fmt: skip
 
 
 def test_variables_come_before_the_user_s_and_are_not_repeated(cache, monkeypatch):
@@ -53,7 +93,7 @@ def test_variables_come_before_the_user_s_and_are_not_repeated(cache, monkeypatc
 def test_an_editable_install_is_refused(cache, monkeypatch):
     monkeypatch.setattr(launch, "__file__", str(cache / "checkout" / "plugin" / "launch.py"))
     with pytest.raises(BackendError, match="editable install"):
-        launch.python_folders()
+        launch.python_folder()
 
 
 def test_a_cache_that_cannot_be_made_is_said(cache, monkeypatch):

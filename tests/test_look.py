@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from models import random_model
 
-from hyperinr_core.look import FALLING, RISING, SIGNED, Look, camera_at, look_of, looks_of, title_of
+from hyperinr_core.look import FALLING, RISING, SIGNED, Look, camera_at, look_of, looks_of, time_format, title_of
 from hyperinr_core.transfer import PRESETS
-from hyperinr_core.volume import Field
+from hyperinr_core.volume import Field, Parameter
 
 RNG = np.random.default_rng(4)
 
@@ -62,6 +62,14 @@ def test_every_field_of_a_model_has_one_look_for_all_times_that_json_keeps():
     for look in looks.values():
         assert Look.from_dict(json.loads(json.dumps(look.to_dict()))) == look
     assert [title_of(field) for field in fields] == ["density [kg/m^3]", "velocity"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "units", "said"),
+    [((0.0, 6.0), "s", "time 4.137 s"), ((0.0, 4200.0), "", "time 4"), ((0.0, 2e-3), "h", "time 4.137000 h")],
+)
+def test_times_are_written_with_four_digits_of_the_whole(bounds, units, said):
+    assert time_format(Parameter("time", "time", bounds, units)).format(time=4.137) == said
 
 
 def test_the_camera_looks_at_the_middle_from_outside():

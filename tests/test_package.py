@@ -36,7 +36,7 @@ def test_everything_is_in_the_wheel():
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".xml", ".json"):
                 assert f"{installed}/{path.relative_to(ROOT / folder)}" in files
-    assert "hyperinr/xml/__init__.py" not in files and "hyperinr/__init__.py" not in files
+    assert "hyperinr/__init__.py" in files and "hyperinr/xml/__init__.py" not in files
 
 
 def test_version_is_said_once():

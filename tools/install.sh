@@ -1,8 +1,10 @@
 #!/bin/bash
-# Installs what this checkout needs and is not there yet: Debian packages, .venv, Python packages. `make install` calls it.
+# Installs what a target of this checkout needs and is not there yet: Debian packages, .venv, Python packages. The Makefile calls it.
+# usage: install.sh lint|run|test    (`test` includes `run`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
+purpose=$1
 
 TORCH=2.13.0
 TRITON=3.7.1
@@ -13,49 +15,84 @@ packages=()
 need() { # need COMMAND PACKAGE...
     command -v "$1" >/dev/null || packages+=("${@:2}")
 }
-need pvpython python3-paraview paraview
-need xvfb-run xvfb xauth
-need mpirun mpi-default-bin
-need xdotool xdotool
-need g++ g++
-need chromium chromium
-need chromedriver chromium-driver
-need cmake cmake
-# for the compiled plugin; only for the distribution's ParaView, one of your own brings its development files
-if [[ $(command -v pvpython || echo /usr/bin/pvpython) == /usr/bin/pvpython ]] && ! compgen -G "/usr/lib/*/cmake/paraview-*" >/dev/null; then
-    packages+=(paraview-dev python3-dev libutfcpp-dev libdouble-conversion-dev libopenmpi-dev)
+need_python() { # need_python MODULES PACKAGE...
+    /usr/bin/python3 -c "import $1" 2>/dev/null || packages+=("${@:2}")
+}
+need_python "ensurepip, venv" python3 python3-venv
+if [[ $purpose != lint ]]; then
+    need pvpython python3-paraview paraview
+    need xvfb-run xvfb xauth
+    need g++ g++
 fi
-/usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+if [[ $purpose == test ]]; then
+    need mpirun mpi-default-bin
+    need chromium chromium
+    need chromedriver chromium-driver
+    # ParaView's window as a screen reader finds it, and a mouse
+    need xdotool xdotool
+    need dbus-run-session dbus
+    [[ -x /usr/libexec/at-spi-bus-launcher ]] || packages+=(at-spi2-core)
+    need_python "gi; gi.require_version('Atspi', '2.0')" python3-gi gir1.2-atspi-2.0
+fi
 
-if ((${#packages[@]})); then
-    root=()
+can_install() {
+    [[ $(id -u) == 0 ]] || command -v sudo >/dev/null
+}
+apt_install() {
+    local root=()
     [[ $(id -u) == 0 ]] || root=(sudo)
-    echo "Installing Debian packages: ${packages[*]}"
+    can_install || { echo "Missing, and there is no sudo to install it: as root, apt-get install $*" >&2; exit 1; }
+    echo "Installing Debian packages: $*"
     "${root[@]}" apt-get update -qq
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+((${#packages[@]} == 0)) || apt_install "${packages[@]}"
+
+# the window's buttons are drawn by a plugin of Qt's that Debian's paraview does not depend on; Qt 5 until Debian 12
+if [[ $purpose != lint ]]; then
+    qt=$(dpkg-query -W -f '${Depends}' paraview 2>/dev/null | grep -o 'libqt[56]' | head -n 1 || true)
+    if [[ $qt ]] && ! compgen -G "/usr/lib/*/${qt#lib}/plugins/iconengines/libqsvgicon.so" >/dev/null; then
+        [[ $qt == libqt5 ]] && apt_install libqt5svg5 || apt_install qt6-svg-plugins
+    fi
 fi
 
 # --- Python: a venv of the distribution's Python that sees the distribution's packages, ParaView's modules among them
 [[ -x .venv/bin/pip ]] || /usr/bin/python3 -m venv --system-site-packages .venv
 pip=(.venv/bin/python -m pip --quiet)
 
+if [[ $purpose == lint ]]; then
+    .venv/bin/python tools/requirements.py lint | "${pip[@]}" install -r /dev/stdin
+    exit
+fi
+
+# --- PyTorch: the plain wheel brings gigabytes of CUDA along, so without a GPU it is the last choice
+torch_from() { # torch_from WORDS OF PIP
+    "${pip[@]}" install -c tools/constraints.txt "$@" 2>/dev/null
+}
+debian_has_torch() { # one that pyproject.toml takes
+    can_install && dpkg --compare-versions "$(apt-cache policy python3-torch | awk '/Candidate:/ { print $2 }')" ge 2.2
+}
 if ! .venv/bin/python -c "import torch" 2>/dev/null; then
-    echo "Installing PyTorch $TORCH"
     if command -v nvidia-smi >/dev/null; then
+        echo "Installing PyTorch $TORCH from PyPI, for the GPU"
         "${pip[@]}" install -c tools/constraints.txt "torch==$TORCH"
+    elif torch_from "torch==$TORCH+cpu" || torch_from --extra-index-url "$CPU_TORCH_INDEX" "torch==$TORCH+cpu"; then
+        echo "Installed PyTorch $TORCH, the build for CPUs"
+    elif debian_has_torch; then
+        echo "No index has PyTorch $TORCH for CPUs and this Python; taking Debian's"
+        apt_install python3-torch
     else
-        # the plain wheel brings gigabytes of CUDA along; ask the configured indexes for a CPU build, then PyTorch's own
-        "${pip[@]}" install -c tools/constraints.txt "torch==$TORCH+cpu" 2>/dev/null ||
-            "${pip[@]}" install -c tools/constraints.txt --extra-index-url "$CPU_TORCH_INDEX" "torch==$TORCH+cpu"
+        echo "No index has PyTorch $TORCH for CPUs and this Python; installing it from PyPI, with CUDA (2 GB)"
+        "${pip[@]}" install -c tools/constraints.txt "torch==$TORCH"
     fi
 fi
 
 # torch's CUDA builds bring Triton along; without one, the tests run its kernels in its interpreter, and compile them
-if [[ $(uname -sm) == "Linux x86_64" ]] && ! .venv/bin/python -c "import triton" 2>/dev/null; then
+if [[ $purpose == test && $(uname -sm) == "Linux x86_64" ]] && ! .venv/bin/python -c "import triton" 2>/dev/null; then
     echo "Installing Triton $TRITON (197 MB)"
     "${pip[@]}" install -c tools/constraints.txt "triton==$TRITON"
 fi
 
 echo "Installing the Python packages that pyproject.toml names"
-.venv/bin/python tools/requirements.py >.venv/requirements.txt
+.venv/bin/python tools/requirements.py "$purpose" >.venv/requirements.txt
 "${pip[@]}" install -c tools/constraints.txt -r .venv/requirements.txt

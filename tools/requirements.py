@@ -1,15 +1,20 @@
-"""Prints what pyproject.toml requires to build, run, test and check this checkout, one requirement a line for pip."""
+"""Prints what pyproject.toml requires of this checkout, one requirement a line for pip: to `lint`, to `run` it, or to `test` it."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import tomllib
 
+EXTRAS = {"lint": ["lint"], "run": ["train", "plot", "view"], "test": ["train", "plot", "view", "rate", "test"]}
+
+purpose = sys.argv[1]
 settings = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text())
 project = settings["project"]
-groups = [settings["build-system"]["requires"], project["dependencies"], *project["optional-dependencies"].values()]
+groups = [project["optional-dependencies"][extra] for extra in EXTRAS[purpose]]
+if purpose != "lint":
+    # building without isolation takes cmake and ninja from the environment
+    groups += [settings["build-system"]["requires"], project["dependencies"], ["cmake", "ninja"]]
 # an extra may name other extras of the package itself, which are listed anyway
 print(*(line for group in groups for line in group if not line.startswith(project["name"])), sep="\n")
-# building without isolation takes these from the environment
-print("cmake", "ninja", sep="\n")

@@ -2,6 +2,7 @@
 # Runs the CPU kernel's tests over a build with the address and undefined-behaviour sanitizers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH="$PWD/.venv/bin:$PATH"  # its cmake
 cmake -S . -B build/sanitize -DHYPERINR_SANITIZE=ON
 cmake --build build/sanitize --parallel
 # Python itself is not built with the sanitizers, so their libraries come first; its own leaks at exit are not ours.

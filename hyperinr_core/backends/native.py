@@ -84,9 +84,8 @@ def library() -> ctypes.CDLL:
     """The compiled kernel; raises BackendError where it is missing or does not load."""
     name = {"win32": "libhyperinr_native.dll"}.get(sys.platform, "libhyperinr_native.so")
     named = os.environ.get("HYPERINR_NATIVE_LIBRARY")
-    # An editable install keeps compiled files apart from the sources: the package has both folders. Inside ParaView's
-    # compiled plugin it has none.
-    folders = [Path(folder) for folder in hyperinr_core.__path__] or [Path()]
+    # An editable install keeps compiled files apart from the sources: the package has both folders.
+    folders = [Path(folder) for folder in hyperinr_core.__path__]
     paths = [Path(named)] if named else [folder / "native" / name for folder in folders]
     path = next((path for path in paths if path.exists()), None)
     if path is None:
