@@ -17,7 +17,7 @@ import numpy as np
 from paraview import servermanager, simple
 
 from hyperinr.filters.reporting import tell, tell_error
-from hyperinr_core import transfer
+from hyperinr.plugin.scene import apply_preset
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.look import UNITS_ACROSS, Look
 
@@ -156,8 +156,7 @@ def _take_colors(shadow: Any, seen: Any) -> None:
     colors, opacity = simple.GetColorTransferFunction(field), simple.GetOpacityTransferFunction(field)
     unit_distance = 0.0
     if _untouched(colors, opacity):
-        shadow.UpdatePropertyInformation()
-        _give(Look.from_dict(json.loads(shadow.GetProperty("Look")[0])), colors, opacity)
+        _give(_look_of(shadow, field), colors, opacity)
         bounds = shadow.GetDataInformation().GetBounds()
         unit_distance = math.dist(bounds[0::2], bounds[1::2]) / UNITS_ACROSS
         if seen is not None:
@@ -168,13 +167,23 @@ def _take_colors(shadow: Any, seen: Any) -> None:
     shadow.OpacityUnitDistance = shadow.OpacityUnitDistance or unit_distance
 
 
+def _look_of(shadow: Any, field: str) -> Look:
+    """What a HyperINR Source says of its field at all times, or the shadow of the values that it has now."""
+    for proxy in (shadow.Input, shadow):
+        if proxy.GetProperty("Look") is not None:
+            proxy.UpdatePropertyInformation()
+            entry = json.loads(proxy.GetProperty("Look").GetElement(0))["fields"].get(field)
+            if entry:
+                return Look.from_dict({key: value for key, value in entry.items() if key != "title"})
+    raise DataError(f"{_name_of(shadow)} has no look for {field}; expected its Scalar, press Apply first")
+
+
 def _give(look: Look, colors: Any, opacity: Any) -> None:
     """Make a colour map and its opacities those of a look."""
-    points = transfer.load(look.colors, (look.low, look.high)).colors
-    colors.ColorSpace = "RGB"
-    colors.RGBPoints = [number for point in points for number in point]
+    colors.AutomaticRescaleRangeMode = "Never"
+    apply_preset(colors, look.colors)
+    colors.RescaleTransferFunction(look.low, look.high)
     opacity.Points = [number for x, alpha in look.opacities for number in (x, alpha, 0.5, 0.0)]
-    colors.ScalarRangeInitialized = opacity.ScalarRangeInitialized = 1
 
 
 def _untouched(colors: Any, opacity: Any) -> bool:
