@@ -17,7 +17,7 @@ import numpy as np
 from paraview import servermanager, simple
 
 from hyperinr.filters.reporting import tell, tell_error
-from hyperinr.plugin.scene import apply_preset
+from hyperinr.plugin.scene import apply_preset, shown_in
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.look import UNITS_ACROSS, Look
 
@@ -59,8 +59,8 @@ def shade(
     """
     view = view or simple.GetActiveViewOrCreate("RenderView")
     source.UpdatePipeline(view.ViewTime)
-    display = servermanager.GetRepresentation(source, view)
-    field = _checked(source, field or _shown(source, display))
+    shown = shown_in(view, source)
+    field = _checked(source, field or (shown if shown in _scalars(source) else None))
     shadow = simple.HyperINRShadow(Input=source)
     shadow.Scalar = ["POINTS", field]
     shadow.OpacityUnitDistance = unit_distance
@@ -103,12 +103,6 @@ def show(shadow: Any, view: Any) -> Any:
     alphas = (1 - (1 - min(i / 255, 0.9999)) ** (1 / unit) for i in range(N_OPACITIES))
     display.ScalarOpacityFunction.Points = [x for i, a in enumerate(alphas) for x in (float(i), a, 0.5, 0.0)]
     return display
-
-
-def _shown(source: Any, display: Any) -> str | None:
-    """The array that a display colours by, where it can be shaded."""
-    name = display.ColorArrayName[1] if display is not None and display.ColorArrayName[0] == "POINTS" else None
-    return name if name in _scalars(source) else None
 
 
 def _scalars(source: Any) -> list[str]:
