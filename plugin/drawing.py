@@ -154,8 +154,8 @@ def _shown_field(field: Field, look: Look) -> dict[str, Any]:
         "units": field.units,
         "items": [
             {"name": "colors", "label": "colours", "choices": list(PRESETS), "value": look.colors},
-            _item("low", "from", low, high, look.low),
-            _item("high", "to", low, high, look.high),
+            {**_item("low", "from", low, high, look.low), "open": True},
+            {**_item("high", "to", low, high, look.high), "open": True},
         ],
     }
 

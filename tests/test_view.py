@@ -153,8 +153,8 @@ def test_two_browsers_move_sliders_of_pictures_each_for_itself(page, browsers, t
     address = page(picture_model(size=(64, 48)))
     first, second = browsers(address), browsers(address)
     others = picture(second)
-    move(first, "phi", 40)
-    move(first, "theta", -20)
+    move(first, "slider-phi", 40)
+    move(first, "slider-theta", -20)
     shown = settled(first)
     expected = to_bytes(hinr.load(tmp_path / "model.hinr").generate((40.0, -20.0)).sample_grid()[0])
     assert np.abs(pixels(shown).astype(int) - expected).mean() < 12  # JPEG of noise
@@ -169,7 +169,7 @@ def test_two_browsers_move_sliders_of_pictures_each_for_itself(page, browsers, t
 def test_a_volume_turns_and_plays(page, browsers):
     browser = browsers(page(random_model((20, 18, 16), parameters=LIGHT)))
     start = picture(browser)
-    assert move(browser, "polar", 20) != start
+    assert move(browser, "slider-polar", 20) != start
     turned = move(browser, "look-azimuth", 200)
     assert np.abs(pixels(turned).astype(int) - pixels(start)).mean() > 1
     move(browser, "look-density", 0.1)
@@ -218,17 +218,17 @@ def test_training_values_are_marked_and_numbers_typed(page, browsers, tmp_path):
     browser = browsers(page(random_model(parameters=(TIME, many))))
     places = """return [...document.getElementById(arguments[0]).parentElement.querySelectorAll('.marks i')].map(
         (mark) => parseFloat(mark.style.left))"""
-    assert browser.execute_script(places, "time") == [0, 50, 100]
-    thinned = browser.execute_script(places, "dose")
+    assert browser.execute_script(places, "slider-time") == [0, 50, 100]
+    thinned = browser.execute_script(places, "slider-dose")
     assert 20 < len(thinned) < 70 and min(np.diff(thinned)) > 1.5
     before = settled(browser)
-    enter(browser, "time", "0.123456789")
+    enter(browser, "slider-time", "0.123456789")
     wait(lambda: picture(browser) != before)
     assert chosen(browser, "sliders")["time"] == 0.123456789
-    enter(browser, "time", "77")
+    enter(browser, "slider-time", "77")
     wait(lambda: chosen(browser, "sliders")["time"] == 2.0)
-    enter(browser, "time", "")
-    assert browser.find_element("id", "time-number").get_attribute("value") == "2"
+    enter(browser, "slider-time", "")
+    assert browser.find_element("id", "slider-time-number").get_attribute("value") == "2"
 
 
 def test_the_picture_is_as_large_as_the_window_gives(page, browsers):
@@ -250,14 +250,14 @@ def test_a_server_that_dies_is_said_and_gone_on_with_when_it_is_back(page, brows
     model = random_model(fields=SCALAR_AND_VECTOR)
     address = page(model)
     browser = browsers(address)
-    move(browser, "time", 1.5)
+    move(browser, "slider-time", 1.5)
     Select(browser.find_element("id", "field")).select_by_value("velocity")
     last = settled(browser)
     page.processes[0].kill()
     wait(lambda: "The server is gone" in message(browser), 10)
-    assert picture(browser) == last and browser.find_element("id", "time").get_attribute("value") == "1.5"
+    assert picture(browser) == last and browser.find_element("id", "slider-time").get_attribute("value") == "1.5"
     assert browser.execute_script("return document.getElementById('picture').naturalWidth") > 0
-    push(browser, "time", 0.5)
+    push(browser, "slider-time", 0.5)
     page.processes[0].wait(20)
     page(model, port=address.rstrip("/").rsplit(":", 1)[1])
     wait(lambda: message(browser) == "" and picture(browser) not in (None, last), 30)
@@ -269,7 +269,7 @@ def test_a_server_that_hangs_is_said(page, browsers):
     browser = browsers(page(random_model()))
     last = settled(browser)
     page.processes[0].send_signal(signal.SIGSTOP)
-    push(browser, "time", 0.5)
+    push(browser, "slider-time", 0.5)
     wait(lambda: "has not answered for 5 seconds" in message(browser))
     page.processes[0].send_signal(signal.SIGCONT)
     wait(lambda: message(browser) == "" and picture(browser) != last)
@@ -279,10 +279,10 @@ def test_an_error_is_shown_until_the_next_good_answer(page, browsers):
     browser = browsers(page(random_model()))
     settled(browser)
     browser.execute_script("hyperinr_viewer.store.view.zoom = 'near'")
-    push(browser, "time", 0.5)
+    push(browser, "slider-time", 0.5)
     wait(lambda: message(browser) == "zoom is 'near'; expected a finite number")
     browser.execute_script("hyperinr_viewer.store.view.zoom = 1")
-    push(browser, "time", 0.7)
+    push(browser, "slider-time", 0.7)
     wait(lambda: message(browser) == "")
 
 

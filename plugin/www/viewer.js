@@ -1,8 +1,18 @@
-// The page of `hyperinr view`: sliders and a picture. What they stand at lives here, in the browser, so that any number of
-// browsers can look at one model; the server answers each request by itself.
+// The page of `hyperinr view`: sliders and a picture. What they stand at lives here, in the browser, so that any number
+// of browsers can look at one model; the server answers each request by itself.
 (() => {
-  // what the user chose and the last picture; outlives the component, which trame's client makes anew when the server goes
-  const store = Vue.reactive({ sliders: {}, fields: {}, view: {}, field: "", picture: "", error: "", server: 0, whole: 0, ...kept() });
+  // what the user chose, and the last picture; outlives the component, which trame's client replaces when the server goes
+  const store = Vue.reactive({
+    sliders: {},
+    fields: {},
+    view: {},
+    field: "",
+    picture: "",
+    error: "",
+    server: 0,
+    whole: 0,
+    ...kept(),
+  });
 
   const RETRY = 1000; // ms between looks whether a server is there again
   const SLOW = 5000; // ms after which the page says that it waits
@@ -26,7 +36,14 @@
     }
   }
 
-  const start = (items) => Object.fromEntries(items.map((item) => [item.name, item.choices ? item.value : round(item, item.value)]));
+  // values of items: the user's where they still are some, else those to start with
+  function merged(items, old = {}) {
+    const value = (item) => {
+      if (item.choices) return item.choices.includes(old[item.name]) ? old[item.name] : item.value;
+      return Number.isFinite(old[item.name]) ? fitting(item, old[item.name]) : round(item, item.value);
+    };
+    return Object.fromEntries(items.map((item) => [item.name, value(item)]));
+  }
 
   // to a ten-thousandth of a slider's length or finer: what stands beside it is exactly what is drawn
   function round(item, value) {
@@ -38,10 +55,14 @@
 
   const clamp = (item, value) => Math.min(Math.max(value, item.min), item.max);
 
+  // the ends of colours may go beyond their sliders
+  const fitting = (item, value) => (item.open ? value : clamp(item, value));
+
   function label(value) {
     const size = Math.abs(value);
-    if (size && (size < 1e-3 || size >= 1e5)) return value.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e").replace("-", "−").replace("e-", "e−");
-    return String(Number(value.toPrecision(4))).replace("-", "−");
+    const short = size && (size < 1e-3 || size >= 1e5);
+    const text = short ? value.toExponential(2).replace(/\.?0+e\+?/, "e") : String(Number(value.toPrecision(4)));
+    return text.replaceAll("-", "−");
   }
 
   // round numbers inside a range, about four
@@ -49,13 +70,12 @@
     const span = high - low;
     const decade = 10 ** Math.floor(Math.log10(span / 4));
     const step = [1, 2, 5, 10].map((factor) => factor * decade).find((candidate) => span / candidate <= 5);
-    const ticks = [];
-    for (let k = Math.ceil(low / step); k * step <= high; k++) ticks.push(Number((k * step).toPrecision(12)));
-    return ticks;
+    const ticks = Array.from({ length: 7 }, (_, k) => Number(((Math.ceil(low / step) + k) * step).toPrecision(12)));
+    return ticks.filter((tick) => tick <= high);
   }
 
   const Slider = {
-    props: { item: Object, value: Number, id: String, bounded: Boolean },
+    props: { item: Object, value: Number, id: String },
     emits: ["set"],
     computed: {
       // marks in percent, none nearer to the one before than a few pixels
@@ -74,18 +94,21 @@
       },
       type(event) {
         const value = event.target.value === "" ? NaN : Number(event.target.value);
-        const taken = Number.isFinite(value) ? (this.bounded ? clamp(this.item, value) : value) : this.value;
+        const taken = Number.isFinite(value) ? fitting(this.item, value) : this.value;
         event.target.value = taken;
         if (taken !== this.value) this.$emit("set", taken);
       },
     },
     template: `
       <div class="slider">
-        <label :for="id">{{ item.label }} <span v-if="item.units" class="units">[{{ item.units }}]</span></label><slot></slot>
-        <input class="number" type="number" step="any" :id="id + '-number'" :aria-label="item.label + ', a number'" :value="value"
-               @change="type">
+        <label :for="id">{{ item.label }} <span v-if="item.units" class="units">[{{ item.units }}]</span></label>
+        <slot></slot>
+        <input class="number" type="number" step="any" :id="id + '-number'" :aria-label="item.label + ', a number'"
+               :value="value" @change="type">
         <input type="range" :id="id" :min="item.min" :max="item.max" step="any" :value="value" @input="slide">
-        <div v-if="marks.length" class="marks" title="the training steps"><i v-for="at in marks" :key="at" :style="{ left: at + '%' }"></i></div>
+        <div v-if="marks.length" class="marks" title="values that the model was trained on">
+          <i v-for="at in marks" :key="at" :style="{ left: at + '%' }"></i>
+        </div>
       </div>`,
   };
 
@@ -100,8 +123,9 @@
       ticks() {
         const ends = [[0, this.low], [100, this.high]];
         if (!(this.high > this.low)) return ends;
-        const places = niceTicks(this.low, this.high).map((value) => [(100 * (value - this.low)) / (this.high - this.low), value]);
-        return [ends[0], ...places.filter(([at]) => at > 13 && at < 87), ends[1]];
+        const place = (value) => [(100 * (value - this.low)) / (this.high - this.low), value];
+        const inner = niceTicks(this.low, this.high).map(place);
+        return [ends[0], ...inner.filter(([at]) => at > 13 && at < 87), ends[1]];
       },
     },
     methods: { label },
@@ -109,20 +133,19 @@
       <div id="colorbar">
         <div class="name">{{ field.label }}<span v-if="field.units" class="units"> [{{ field.units }}]</span></div>
         <div class="bar" :style="gradient"></div>
-        <div class="ticks"><span v-for="[at, value] in ticks" :key="at" :style="{ left: at + '%' }">{{ label(value) }}</span></div>
+        <div class="ticks">
+          <span v-for="[at, value] in ticks" :key="at" :style="{ left: at + '%' }">{{ label(value) }}</span>
+        </div>
       </div>`,
   };
 
   const Viewer = {
     components: { Slider, ColorBar },
     // gone: whether trame's client lost the server
-    props: { description: Object, gone: { type: [Boolean, String], default: false } },
+    props: { description: Object, gone: Boolean },
     inject: ["trame"],
     data: () => ({ store, busy: false, dirty: false, slow: false, drag: null, playing: false, size: null }),
     computed: {
-      lost() {
-        return this.gone !== false;
-      },
       field() {
         return this.description.fields.find((field) => field.name === this.store.field);
       },
@@ -133,7 +156,9 @@
         return this.description.sliders.find((item) => item.role === "time");
       },
       message() {
-        if (this.lost) return "The server is gone; the page goes on by itself when `hyperinr view` runs again at this address.";
+        if (this.gone) {
+          return "The server is gone; the page goes on by itself when `hyperinr view` runs again at this address.";
+        }
         if (this.store.error) return this.store.error;
         return this.slow ? "The server has not answered for " + SLOW / 1000 + " seconds; the page waits." : "";
       },
@@ -145,7 +170,7 @@
       this.watcher = new ResizeObserver(this.measure);
       this.watcher.observe(this.$refs.frame);
       this.measure();
-      if (this.lost) this.timer = setInterval(this.reconnect, RETRY);
+      if (this.gone) this.timer = setInterval(this.reconnect, RETRY);
       else this.request();
     },
     unmounted() {
@@ -157,14 +182,10 @@
       css,
       // what the user chose stays where the model that is served now has it
       take({ sliders, fields, view }) {
-        const merged = (items, old) => {
-          const values = start(items);
-          for (const item of items) if (item.choices ? item.choices.includes(old?.[item.name]) : Number.isFinite(old?.[item.name])) values[item.name] = old[item.name];
-          return values;
-        };
         store.sliders = merged(sliders, store.sliders);
         store.view = merged(view, store.view);
-        store.fields = Object.fromEntries(fields.map((field) => [field.name, merged(field.items, store.fields[field.name])]));
+        const look = (field) => [field.name, merged(field.items, store.fields[field.name])];
+        store.fields = Object.fromEntries(fields.map(look));
         if (fields.length && !store.fields[store.field]) store.field = fields[0].name;
       },
       // a server that is there again may serve another model, by another version of this page: all of it is loaded anew
@@ -193,7 +214,7 @@
       },
       // one request at a time: what changes meanwhile is asked for when the answer is there
       async request() {
-        if (this.lost) return;
+        if (this.gone) return;
         if (this.busy) {
           this.dirty = true;
           return;
@@ -260,7 +281,8 @@
         const by = (name, degrees) => store[where][name] + degrees;
         const { min, max } = item(first);
         const turned = by(first, azimuth);
-        store[where][first] = round(item(first), max - min === 360 ? min + ((((turned - min) % 360) + 360) % 360) : turned);
+        const around = min + ((((turned - min) % 360) + 360) % 360);
+        store[where][first] = round(item(first), max - min === 360 ? around : turned);
         store[where][second] = round(item(second), by(second, sign * elevation));
         this.request();
       },
@@ -286,33 +308,39 @@
         <form @submit.prevent>
           <h1>{{ description.title }}</h1>
           <section v-if="description.sliders.length">
-            <Slider v-for="item in description.sliders" :key="item.name" :id="item.name" :item="item" bounded
+            <Slider v-for="item in description.sliders" :key="item.name" :id="'slider-' + item.name" :item="item"
                     :value="store.sliders[item.name]" @set="set(store.sliders, item, $event)">
-              <button v-if="item === time" type="button" id="play" :disabled="lost" @click="play">{{ playing ? "Stop" : "Play" }}</button>
+              <button v-if="item === time" type="button" id="play" :disabled="gone" @click="play">
+                {{ playing ? "Stop" : "Play" }}
+              </button>
             </Slider>
           </section>
           <section v-if="field">
             <label class="choice">field
-              <select v-if="description.fields.length > 1" id="field" :value="store.field" @change="choose($event.target.value)">
-                <option v-for="choice in description.fields" :key="choice.name" :value="choice.name">{{ choice.label }}</option>
+              <select v-if="description.fields.length > 1" id="field" :value="store.field"
+                      @change="choose($event.target.value)">
+                <option v-for="{ name, label } in description.fields" :key="name" :value="name">{{ label }}</option>
               </select>
               <output v-else>{{ field.label }}</output>
             </label>
             <template v-for="item in field.items" :key="item.name">
               <label v-if="item.choices" class="choice">{{ item.label }}
-                <select :id="'look-' + item.name" :value="fieldLook[item.name]" @change="set(fieldLook, item, $event.target.value)">
+                <select :id="'look-' + item.name" :value="fieldLook[item.name]"
+                        @change="set(fieldLook, item, $event.target.value)">
                   <option v-for="choice in item.choices" :key="choice">{{ choice }}</option>
                 </select>
               </label>
-              <Slider v-else :id="'look-' + item.name" :item="item" :value="fieldLook[item.name]" @set="set(fieldLook, item, $event)"></Slider>
+              <Slider v-else :id="'look-' + item.name" :item="item" :value="fieldLook[item.name]"
+                      @set="set(fieldLook, item, $event)"></Slider>
             </template>
           </section>
           <section v-if="description.view.length">
-            <Slider v-for="item in description.view" :key="item.name" :id="'look-' + item.name" :item="item" bounded
+            <Slider v-for="item in description.view" :key="item.name" :id="'look-' + item.name" :item="item"
                     :value="store.view[item.name]" @set="set(store.view, item, $event)"></Slider>
           </section>
-          <p id="latency" :data-server="store.server">{{ store.server.toFixed(0) }} ms drawing, {{ store.whole.toFixed(0) }} ms with
-            the way to this page</p>
+          <p id="latency" :data-server="store.server">
+            {{ store.server.toFixed(0) }} ms drawing, {{ store.whole.toFixed(0) }} ms with the way to this page
+          </p>
         </form>
       </main>`,
   };
