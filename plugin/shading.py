@@ -26,8 +26,8 @@ N_OPACITIES = 256
 
 SHADOW = "HyperINRShadow"
 
-#: How far beside the camera the light stands that a macro makes.
-BESIDE = 0.6
+#: How far beside the camera the light stands that a macro makes, and how much ambient light it has.
+BESIDE, AMBIENT = 0.6, 0.35
 
 #: What unties the light of each HyperINR Shadow that is tied to a camera, by the proxy's identity.
 _ties: dict[str, Any] = {}
@@ -229,22 +229,25 @@ def shade_active() -> Any:
     if source is None:
         tell_error("ShadeVolume: there is no active source; expected a volume, select one in the pipeline browser")
         return None
+    view = simple.GetActiveViewOrCreate("RenderView")
     try:
-        shadow = _shade_or_show(source)
+        shadow = _shade_or_show(source, view)
     except HyperINRError as error:
         tell_error(f"ShadeVolume: {error}")
         return None
+    bar = simple.GetScalarBar(shadow.ColorMap, view)  # hidden with what was shown before
+    bar.Title, bar.Visibility = bar.Title or shadow.Scalar[1], 1
     simple.SetActiveSource(shadow)
     simple.Render()
     tell(f"ShadeVolume: {shadow.Scalar[1]} is shaded; drag Light Azimuth and Light Elevation of the HyperINR Shadow")
     return shadow
 
 
-def _shade_or_show(source: Any) -> Any:
-    view = simple.GetActiveViewOrCreate("RenderView")
+def _shade_or_show(source: Any, view: Any) -> Any:
     if source.GetXMLName() != SHADOW:
         shadow = shade(source, view=view)
         light_at_camera(shadow, view, beside=BESIDE)
+        shadow.AmbientLight = AMBIENT
         return shadow
     _checked(source.Input, source.Scalar[1])
     show(source, view)
