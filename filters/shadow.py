@@ -50,7 +50,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         self._observed = []
         self._model = self._model_stamp = None
         self._shading = self._shading_key = None
-        self._look = ""
+        self._look: dict[str, dict] = {}
         self._said = set()
 
     # Properties, in the order of the panel.
@@ -109,8 +109,8 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         return self._shading.unit_distance if self._shading else 1.0
 
     def GetLook(self) -> str:
-        """JSON of a `hyperinr_core.look.Look` that suits the scalar; empty before there is one."""
-        return self._look
+        """JSON of how the scalar is shown, {"fields": {name: look}}, as the HyperINR Source has it."""
+        return json.dumps({"fields": self._look})
 
     def _store(self, name: str, value: object) -> None:
         if getattr(self, name) != value:
@@ -205,7 +205,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         key = (image.GetPointData().GetArray(name).GetMTime(), name, grid, region, function, unit)
         if key != self._shading_key:
             self._shading_key = None
-            self._look = _look(values)
+            self._look = {name: _look(values)}
             self._shading = Shading(values, grid, region, function, unit)
             self._shading_key = key
         return self._shading
@@ -265,11 +265,12 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
                 )
 
 
-def _look(values) -> str:
+def _look(values) -> dict:
+    """The look of values, of which some are looked at."""
     from hyperinr_core.look import look_of
 
     steps = tuple(slice(None, None, max(n // LOOK_POINTS, 1)) for n in values.shape)
-    return json.dumps(look_of(values[steps]).to_dict())
+    return look_of(values[steps]).to_dict()
 
 
 def _from_zero(extent: tuple, whole: tuple) -> tuple:

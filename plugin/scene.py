@@ -10,7 +10,7 @@ import math
 import sys
 from typing import Any
 
-from paraview import simple
+from paraview import servermanager, simple
 
 from hyperinr.filters.reporting import tell_error
 from hyperinr_core.errors import DataError, HyperINRError
@@ -93,6 +93,13 @@ def facts_of(source: Any, view: Any) -> dict[str, Any]:
     extent = information.GetExtent()
     flat = any(extent[2 * axis] == extent[2 * axis + 1] for axis in range(3))
     return {"kind": "plane" if flat else "volume", "time": "", "fields": {}}
+
+
+def shown_in(view: Any, source: Any) -> str | None:
+    """The point array that a view colours a source by; None where it does not."""
+    display = servermanager.GetRepresentation(source, view)
+    place, name = ("", "") if display is None else (display.ColorArrayName[0], display.ColorArrayName[1])
+    return name if place == "POINTS" and name in source.PointData.keys() else None
 
 
 def _guess(source: Any, field: str) -> Look:
@@ -193,12 +200,14 @@ def show_active() -> Any:
     try:
         if source is None:
             raise DataError("there is no active source; expected an image, select one in the pipeline browser")
-        display = show(source)
+        view = simple.GetActiveViewOrCreate("RenderView")
+        display = show(source, view, shown_in(view, source))
     except HyperINRError as error:
         tell_error(f"ShowHyperINR: {error}")
         return None
     play_between(source)
-    follow(source, simple.GetActiveView())
+    follow(source, view)
+    simple.HideUnusedScalarBars(view)
     simple.Render()
     return display
 

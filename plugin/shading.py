@@ -17,7 +17,7 @@ import numpy as np
 from paraview import servermanager, simple
 
 from hyperinr.filters.reporting import tell, tell_error
-from hyperinr_core import transfer
+from hyperinr.plugin.scene import apply_preset, shown_in
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.look import UNITS_ACROSS, Look
 
@@ -26,8 +26,8 @@ N_OPACITIES = 256
 
 SHADOW = "HyperINRShadow"
 
-#: How far beside the camera the light stands that a macro makes.
-BESIDE = 0.6
+#: How far beside the camera the light stands that a macro makes, and how much ambient light it has.
+BESIDE, AMBIENT = 0.6, 0.35
 
 #: What unties the light of each HyperINR Shadow that is tied to a camera, by the proxy's identity.
 _ties: dict[str, Any] = {}
@@ -59,8 +59,8 @@ def shade(
     """
     view = view or simple.GetActiveViewOrCreate("RenderView")
     source.UpdatePipeline(view.ViewTime)
-    display = servermanager.GetRepresentation(source, view)
-    field = _checked(source, field or _shown(source, display))
+    shown = shown_in(view, source)
+    field = _checked(source, field or (shown if shown in _scalars(source) else None))
     shadow = simple.HyperINRShadow(Input=source)
     shadow.Scalar = ["POINTS", field]
     shadow.OpacityUnitDistance = unit_distance
@@ -103,12 +103,6 @@ def show(shadow: Any, view: Any) -> Any:
     alphas = (1 - (1 - min(i / 255, 0.9999)) ** (1 / unit) for i in range(N_OPACITIES))
     display.ScalarOpacityFunction.Points = [x for i, a in enumerate(alphas) for x in (float(i), a, 0.5, 0.0)]
     return display
-
-
-def _shown(source: Any, display: Any) -> str | None:
-    """The array that a display colours by, where it can be shaded."""
-    name = display.ColorArrayName[1] if display is not None and display.ColorArrayName[0] == "POINTS" else None
-    return name if name in _scalars(source) else None
 
 
 def _scalars(source: Any) -> list[str]:
@@ -156,8 +150,7 @@ def _take_colors(shadow: Any, seen: Any) -> None:
     colors, opacity = simple.GetColorTransferFunction(field), simple.GetOpacityTransferFunction(field)
     unit_distance = 0.0
     if _untouched(colors, opacity):
-        shadow.UpdatePropertyInformation()
-        _give(Look.from_dict(json.loads(shadow.GetProperty("Look")[0])), colors, opacity)
+        _give(_look_of(shadow, field), colors, opacity)
         bounds = shadow.GetDataInformation().GetBounds()
         unit_distance = math.dist(bounds[0::2], bounds[1::2]) / UNITS_ACROSS
         if seen is not None:
@@ -168,13 +161,23 @@ def _take_colors(shadow: Any, seen: Any) -> None:
     shadow.OpacityUnitDistance = shadow.OpacityUnitDistance or unit_distance
 
 
+def _look_of(shadow: Any, field: str) -> Look:
+    """What a HyperINR Source says of its field at all times, or the shadow of the values that it has now."""
+    for proxy in (shadow.Input, shadow):
+        if proxy.GetProperty("Look") is not None:
+            proxy.UpdatePropertyInformation()
+            entry = json.loads(proxy.GetProperty("Look").GetElement(0))["fields"].get(field)
+            if entry:
+                return Look.from_dict({key: value for key, value in entry.items() if key != "title"})
+    raise DataError(f"{_name_of(shadow)} has no look for {field}; expected its Scalar, press Apply first")
+
+
 def _give(look: Look, colors: Any, opacity: Any) -> None:
     """Make a colour map and its opacities those of a look."""
-    points = transfer.load(look.colors, (look.low, look.high)).colors
-    colors.ColorSpace = "RGB"
-    colors.RGBPoints = [number for point in points for number in point]
+    colors.AutomaticRescaleRangeMode = "Never"
+    apply_preset(colors, look.colors)
+    colors.RescaleTransferFunction(look.low, look.high)
     opacity.Points = [number for x, alpha in look.opacities for number in (x, alpha, 0.5, 0.0)]
-    colors.ScalarRangeInitialized = opacity.ScalarRangeInitialized = 1
 
 
 def _untouched(colors: Any, opacity: Any) -> bool:
@@ -226,22 +229,25 @@ def shade_active() -> Any:
     if source is None:
         tell_error("ShadeVolume: there is no active source; expected a volume, select one in the pipeline browser")
         return None
+    view = simple.GetActiveViewOrCreate("RenderView")
     try:
-        shadow = _shade_or_show(source)
+        shadow = _shade_or_show(source, view)
     except HyperINRError as error:
         tell_error(f"ShadeVolume: {error}")
         return None
+    bar = simple.GetScalarBar(shadow.ColorMap, view)  # hidden with what was shown before
+    bar.Title, bar.Visibility = bar.Title or shadow.Scalar[1], 1
     simple.SetActiveSource(shadow)
     simple.Render()
     tell(f"ShadeVolume: {shadow.Scalar[1]} is shaded; drag Light Azimuth and Light Elevation of the HyperINR Shadow")
     return shadow
 
 
-def _shade_or_show(source: Any) -> Any:
-    view = simple.GetActiveViewOrCreate("RenderView")
+def _shade_or_show(source: Any, view: Any) -> Any:
     if source.GetXMLName() != SHADOW:
         shadow = shade(source, view=view)
         light_at_camera(shadow, view, beside=BESIDE)
+        shadow.AmbientLight = AMBIENT
         return shadow
     _checked(source.Input, source.Scalar[1])
     show(source, view)

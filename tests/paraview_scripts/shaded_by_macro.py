@@ -64,6 +64,7 @@ display = simple.Show(by_menu, view)
 report["applied"] = [display.Representation.GetData(), *list(display.ColorArrayName)]
 picture("applied")
 simple.SetActiveSource(by_menu)
+by_menu.AmbientLight = direct.AmbientLight
 by_menu.LightAzimuth, by_menu.LightElevation = direct.LightAzimuth, direct.LightElevation = 30, 40
 n_sources = len(simple.GetSources())
 press("ShadeVolume")
