@@ -135,9 +135,9 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     def GetNeedsUpdate(self) -> bool:
         """What ParaView's window asks all the time: whether a coarse grid has to give way to the full one.
 
-        Only the first rank of a server is asked. The others would not know, so several ranks always get the full grid.
+        Only a source in the window's own process is asked (`plugin/live.py`), never one in a server.
         """
-        if self._frames is None or _n_ranks() > 1 or not self._frames.motion.polled():
+        if self._frames is None or not self._frames.motion.polled():
             return False
         self.Modified()
         return True
@@ -384,16 +384,6 @@ def _modifier(source: HyperINRSource):
             reference().Modified()
 
     return modified
-
-
-def _n_ranks() -> int:
-    """Processes of this server; one where VTK has no word for it."""
-    try:
-        from vtkmodules.vtkParallelCore import vtkMultiProcessController
-    except ImportError:
-        return 1
-    controller = vtkMultiProcessController.GetGlobalController()
-    return controller.GetNumberOfProcesses() if controller is not None else 1
 
 
 def _stamp(path: str) -> tuple[str, int, int] | None:

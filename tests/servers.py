@@ -39,10 +39,12 @@ def pvserver(n_ranks: int, without: tuple[str, ...] = ()):
         start_new_session=True,
     )
     deadline = time.monotonic() + 60
-    for line in process.stdout:
-        if "Accepting connection" in line or time.monotonic() > deadline:
-            break
-    yield port
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    try:
+        for line in process.stdout:
+            if "Accepting connection" in line or time.monotonic() > deadline:
+                break
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import pytest
 from gui import gui, shows_something, view_of
@@ -28,20 +29,19 @@ def model(tmp_path_factory):
 
 @pytest.mark.parametrize("n_ranks", [1, 2])
 def test_an_idle_window_asks_a_server_nothing(gui, model, n_ranks):
-    with pvserver(n_ranks) as port:
-        link = SlowLink(port)
+    with pvserver(n_ranks) as port, closing(SlowLink(port)) as link:
         window = gui(f"--server-url=cs://localhost:{link.port}", "--data", model, apply=True)
         window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
         link.delay = 0.12
-        asked = -1
-        while asked < link.asked:  # what a new picture brings with it is still on its way
+        for _ in range(8):  # what a new picture brings with it is still on its way
             asked = link.asked
             time.sleep(QUIET)
+            if link.asked == asked:
+                break
         window.keep(f"remote{n_ranks}")
         time.sleep(WATCHED)
         assert link.asked == asked, "requests while idle"
         window.close()
-        link.close()
 
 
 def test_a_session_in_this_process_gets_the_hint_once(model):
