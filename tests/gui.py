@@ -92,6 +92,14 @@ class Window:
         path = self.folder / "witness.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
+    def snapshot(self) -> tuple[dict, Path]:
+        """What the macro `snapshot` finds now, and the picture of the view that it saves."""
+        note = self.folder / "snapshot.json"
+        note.unlink(missing_ok=True)
+        self.run_macro("snapshot")
+        self.wait_until(lambda: note.is_file() and note.read_text().endswith("}"), "a snapshot")
+        return json.loads(note.read_text()), note.with_suffix(".png")
+
     def wait_for(self, condition, what: str = "what it should", seconds: float = 90):
         """The first screen for which a condition is true; fails when ParaView ends or time runs out."""
         deadline = time.monotonic() + seconds
@@ -126,6 +134,7 @@ class Window:
     def settle(self) -> None:
         """Wait for the window, and give it the whole screen."""
         self.wait_for(lambda pixels: shows_something(pixels[:140, :1000]), "its toolbars")
+        self._bus.listen()
         window = self._window(MAIN)
         self.do("windowsize", window, *SIZE)
         self.do("windowfocus", window)
@@ -254,6 +263,12 @@ class Handle:
         self.window.do("type", text)
         self.window.press("Tab")
 
+    def pick(self, choice: str) -> None:
+        """Take an entry of a list that opens at a click."""
+        self.click()
+        self.window.do("type", choice)
+        self.window.press("Return")
+
     def drag(self, right: int) -> None:
         """Move the handle of a slider by some pixels; it is where its value is."""
         _, y = self.reveal()
@@ -278,7 +293,8 @@ def gui(tmp_path):
     (settings / "Macros").mkdir(parents=True)
     for name in ("ParaView", f"ParaView{version()}"):  # without the version from 6.0 on
         (settings / f"{name}.ini").write_text("[General]\nGeneralSettings.ShowWelcomeDialog=false\n")
-    (settings / "Macros" / "witness.py").write_text((SCRIPTS / "witness.py").read_text())
+    for name in ("witness", "snapshot", "go_to_time"):
+        (settings / "Macros" / f"{name}.py").write_text((SCRIPTS / f"{name}.py").read_text())
     windows = []
 
     def start(*arguments, apply=False):
