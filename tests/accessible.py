@@ -1,6 +1,6 @@
 """Widgets of a window as a screen reader finds them: by role and name, wherever a version of ParaView or a style of Qt puts them.
 
-Qt offers them on a bus of its own (AT-SPI) when QT_LINUX_ACCESSIBILITY_ALWAYS_ON is 1.
+Qt offers them over D-Bus (AT-SPI) when a bus has the name org.a11y.Bus; QT_LINUX_ACCESSIBILITY_ALWAYS_ON must be set.
 """
 
 from __future__ import annotations
@@ -12,50 +12,49 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jeepney import DBusAddress, DBusErrorResponse, MessageType, new_method_call
+from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, MessageType, new_method_call, new_method_return
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
 # Numbers of AT-SPI's roles and states.
-CHECK_BOX, COMBO_BOX, LABEL, MENU_BAR, MENU_ITEM, BUTTON, SLIDER, CELL, TEXT = 7, 11, 29, 34, 35, 43, 51, 56, 61
-POPUP_MENU = 41
-CHECKED, SENSITIVE, SHOWING = 4, 24, 25
+CHECK_BOX, COMBO_BOX, LABEL, MENU_ITEM, POPUP_MENU, BUTTON, SLIDER, CELL, TEXT = 7, 11, 29, 35, 41, 43, 51, 56, 61
+SENSITIVE, SHOWING = 24, 25
 DBUS = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
-REGISTRY = "org.a11y.atspi.Registry"
 SECONDS = 60  # that a busy window may take to answer
 
 
 class Bus:
-    """A session bus for one window and a connection to the bus that its widgets are on."""
+    """A session bus for one window, and a connection to it that asks as a screen reader does."""
 
     def __init__(self, folder: Path) -> None:
         self._daemon = subprocess.Popen(
             ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address=unix:dir={folder}"],
-            env={**os.environ, "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             text=True,
         )
         self.address = self._daemon.stdout.readline().strip()
-        session = open_dbus_connection(self.address)
-        at = DBusAddress("/org/a11y/bus", "org.a11y.Bus", "org.a11y.Bus")
-        self._widgets: DBusConnection = open_dbus_connection(_call(session, at, "GetAddress")[0])
-        session.close()
-        _call(self._widgets, DBUS, "StartServiceByName", "su", (REGISTRY, 0))
-        self._registry = _call(self._widgets, DBUS, "GetNameOwner", "s", (REGISTRY,))[0]
+        self._connection = open_dbus_connection(self.address)
+
+    def listen(self) -> None:
+        """Let the window offer its widgets, here, once it is up: Qt 5 loses what it is told while it starts."""
+        _call(self._connection, DBUS, "RequestName", "su", ("org.a11y.Bus", 0))
+        while True:
+            message = self._connection.receive(timeout=SECONDS)
+            if message.header.fields.get(HeaderFields.member) == "GetAddress":
+                return self._connection.send(new_method_return(message, "s", (self.address,)))
 
     def close(self) -> None:
-        self._widgets.close()
+        self._connection.close()
         self._daemon.stdout.close()
         os.killpg(self._daemon.pid, signal.SIGKILL)
         self._daemon.wait()
 
     def find(self, fits: Callable[[Widget], bool]) -> Iterator[Widget]:
         """The visible widgets of all windows that fit."""
-        for name in _call(self._widgets, DBUS, "ListNames")[0]:
-            # Not by asking the registry: a program that comes while the registry starts is never in it.
-            if name.startswith(":") and name not in (self._widgets.unique_name, self._registry):
-                for window in Widget(self._widgets, name, "/org/a11y/atspi/accessible/root").children():
+        for name in _call(self._connection, DBUS, "ListNames")[0]:
+            if name.startswith(":") and name != self._connection.unique_name:
+                for window in Widget(self._connection, name, "/org/a11y/atspi/accessible/root").children():
                     yield from window.find(fits)
 
 

@@ -126,6 +126,7 @@ class Window:
     def settle(self) -> None:
         """Wait for the window, and give it the whole screen."""
         self.wait_for(lambda pixels: shows_something(pixels[:140, :1000]), "its toolbars")
+        self._bus.listen()
         window = self._window(MAIN)
         self.do("windowsize", window, *SIZE)
         self.do("windowfocus", window)

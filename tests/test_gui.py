@@ -42,6 +42,8 @@ def picture(path):
 def test_a_session_from_apply_to_a_saved_state_and_animation(gui, model, tmp_path):
     window = gui(model)
     window.settle()
+    icon = window.button("Play").pixels().reshape(-1, 3)
+    assert len(np.unique(icon, axis=0)) > 10, "Play is of one colour: Qt's plugin for SVG is missing"
     window.run_macro("witness")
     window.button("Apply").click()
     first = window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
