@@ -17,6 +17,7 @@ import sys
 from paraview import simple
 
 from hyperinr.plugin import shading
+from hyperinr.plugin.scene import apply_preset
 
 SIZE = (480, 480)
 BACKGROUND = (0.035, 0.04, 0.06)
@@ -108,7 +109,7 @@ def show(view, source, kind: str, job: dict) -> None:
     low, high = job["ranges"][kind]
     colours = simple.GetColorTransferFunction(name)
     colours.AutomaticRescaleRangeMode = "Never"
-    colours.ApplyPreset(PRESET[kind], True)
+    apply_preset(colours, PRESET[kind])
     colours.RescaleTransferFunction(low, high)
     opacity = simple.GetOpacityTransferFunction(name)
     opacity.Points = [number for at, alpha in OPACITY[kind] for number in (low + at * (high - low), alpha, 0.5, 0.0)]

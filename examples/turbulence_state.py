@@ -14,6 +14,8 @@ from pathlib import Path
 
 from paraview import simple
 
+from hyperinr.plugin.scene import apply_preset
+
 N_FRAMES = 201
 
 
@@ -44,7 +46,7 @@ def show(source: object, view: object) -> None:
     simple.ColorBy(display, ("POINTS", field))
     low, high = source.PointData[field].GetRange()
     colors, opacity = simple.GetColorTransferFunction(field), simple.GetOpacityTransferFunction(field)
-    colors.ApplyPreset("Inferno (matplotlib)", True)
+    apply_preset(colors, "Inferno (matplotlib)")
     colors.RescaleTransferFunction(low, high)
     steps = ((0.0, 0.0), (0.2, 0.0), (0.45, 0.15), (1.0, 0.9))
     opacity.Points = [x for share, alpha in steps for x in (low + share * (high - low), alpha, 0.5, 0.0)]

@@ -39,7 +39,7 @@ def show(source, view, job: dict) -> None:
         return
     low, high = job["range"]
     colours = simple.GetColorTransferFunction(job["field"])
-    colours.ApplyPreset(PRESET, True)
+    apply_preset(colours, PRESET)
     colours.RescaleTransferFunction(low, high)
     opacity = simple.GetOpacityTransferFunction(job["field"])
     opacity.Points = [number for at, alpha in OPACITY for number in (low + at * (high - low), alpha, 0.5, 0.0)]
@@ -51,6 +51,14 @@ def show(source, view, job: dict) -> None:
     display.ScalarOpacityUnitDistance = math.dist(bounds[0::2], bounds[1::2]) / 40
     outline = simple.Show(simple.Outline(Input=source), view)
     outline.AmbientColor = outline.DiffuseColor = [0.45, 0.45, 0.5]
+
+
+def apply_preset(colours, name: str) -> None:
+    """Use a colour map of ParaView's; from 6.0 on those of matplotlib are named without " (matplotlib)"."""
+    try:
+        colours.ApplyPreset(name, True)
+    except RuntimeError:
+        colours.ApplyPreset(name.partition(" (")[0], True)
 
 
 def main() -> None:
