@@ -16,9 +16,8 @@ from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, MessageType, n
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
 # Numbers of AT-SPI's roles and states.
-CHECK_BOX, COMBO_BOX, LABEL, MENU_BAR, MENU_ITEM, BUTTON, SLIDER, CELL, TEXT = 7, 11, 29, 34, 35, 43, 51, 56, 61
-POPUP_MENU = 41
-CHECKED, SENSITIVE, SHOWING = 4, 24, 25
+CHECK_BOX, COMBO_BOX, LABEL, MENU_ITEM, POPUP_MENU, BUTTON, SLIDER, CELL, TEXT = 7, 11, 29, 35, 41, 43, 51, 56, 61
+SENSITIVE, SHOWING = 24, 25
 DBUS = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
 SECONDS = 60  # that a busy window may take to answer
 

@@ -45,6 +45,8 @@ def test_a_session_from_play_to_a_saved_state_and_animation(gui, model, tmp_path
     window.settle()
     window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume, without Apply")
     window.keep("opened")
+    icon = window.button("Play").pixels().reshape(-1, 3)
+    assert len(np.unique(icon, axis=0)) > 10, "Play is of one colour: Qt's plugin for SVG is missing"
     window.run_macro("witness")
     window.field("Steps Between").write("2")
     window.button("Apply").click()

@@ -25,10 +25,9 @@ if [[ $purpose == test ]]; then
     need mpirun mpi-default-bin
     need chromium chromium
     need chromedriver chromium-driver
-    # ParaView's window as a screen reader finds it, and a mouse
+    # a mouse for ParaView's window, and the bus over which a screen reader finds what is in it
     need xdotool xdotool
     need dbus-daemon dbus-daemon
-    [[ -x /usr/libexec/at-spi-bus-launcher ]] || packages+=(at-spi2-core)
 fi
 
 can_install() {
