@@ -189,6 +189,10 @@ def _read(
         _select_only(reader, name, on_cells)
         if time is None:
             reader.UpdateExtent(wanted)
+        elif kind.module == "vtkIOXML":  # its times are the numbers of the steps
+            for step in (0, int(time)):  # VTK 9.6 and 9.7 read nothing of a later step before the first
+                reader.SetTimeStep(step)
+                reader.UpdateExtent(wanted)
         else:
             reader.UpdateTimeStep(time, -1, 1, 0, wanted)
         data = reader.GetOutput()

@@ -232,4 +232,8 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
         self.UpdateProgress(self._share)
 
     def _say(self, text: str) -> None:
-        vtkOutputWindow.GetInstance().DisplayText(f"{self.LABEL}: {text}\n")
+        window = vtkOutputWindow.GetInstance()
+        if window.GetClassName() in ("vtkOutputWindow", "vtkPVGenericOutputWindow"):
+            print(f"{self.LABEL}: {text}", flush=True)  # which VTK 9.3 and newer would keep back until the end
+        else:
+            window.DisplayText(f"{self.LABEL}: {text}\n")

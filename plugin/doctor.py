@@ -20,7 +20,7 @@ from typing import IO
 
 import click
 
-from hyperinr.plugin import launch
+from hyperinr.plugin import icons, launch
 from hyperinr.plugin.probe import MARK
 from hyperinr_core.backends import cuda
 from hyperinr_core.errors import BackendError, HyperINRError
@@ -192,6 +192,16 @@ def _check_gui(report: Report) -> None:
     try:
         program = launch.find_program("paraview")
         report.good("paraview", f"ParaView {_version_of_gui(program)}")
+        missing = icons.missing_package(program)
+        if missing:
+            report.bad(
+                "icons",
+                "Qt's plugin for SVG is missing; the window's buttons are blank",
+                f"apt install {missing}",
+                False,
+            )
+        else:
+            report.good("icons", "Qt draws the window's buttons")
     except HyperINRError as error:
         report.bad("paraview", str(error), "scripts and `hyperinr render` work without it", breaks=False)
 
