@@ -56,11 +56,6 @@ class Reporting:
             vtkOutputWindow.GetInstance().DisplayWarningText(f"{self.LABEL}: {message}\n")
 
 
-def warn(message: str) -> None:
-    """Show a warning in ParaView's Output Messages, of something that is no algorithm."""
-    vtkOutputWindow.GetInstance().DisplayWarningText(f"{message}\n")
-
-
 def _sentence(error: Exception, subject: str | None) -> str:
     """An exception as one sentence for Output Messages."""
     if isinstance(error, ImportError):

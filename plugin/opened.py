@@ -9,7 +9,7 @@ import os
 
 from paraview import simple
 
-from hyperinr.filters.reporting import warn
+from hyperinr.filters.reporting import tell_error
 from hyperinr.plugin import scene
 from hyperinr_core.errors import HyperINRError
 
@@ -22,5 +22,5 @@ try:
     scene.play_between(source)
     scene.follow(source, view)
 except HyperINRError as error:  # the reader has said why there is no image
-    warn(f"hyperinr paraview: {error}")
+    tell_error(f"hyperinr paraview: {error}")
 simple.Render(view)

@@ -12,7 +12,7 @@ from typing import Any
 
 from paraview import servermanager, simple
 
-from hyperinr.filters.reporting import warn
+from hyperinr.filters.reporting import tell_error
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.look import BACKGROUND, OUTLINE, UNITS_ACROSS, Look, camera_at, is_signed, look_between, signed_look
 
@@ -203,7 +203,7 @@ def show_active() -> Any:
         view = simple.GetActiveViewOrCreate("RenderView")
         display = show(source, view, shown_in(view, source))
     except HyperINRError as error:
-        warn(f"ShowHyperINR: {error}")
+        tell_error(f"ShowHyperINR: {error}")
         return None
     play_between(source)
     follow(source, view)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import threading
 import time
-
-#: Seconds that everything takes, in each direction.
-DELAY = 0.12
 
 
 class SlowLink:
@@ -17,10 +15,12 @@ class SlowLink:
     Attributes
     ----------
     port : where the client connects to.
+    delay : seconds that everything takes in each direction; settable at any time.
     asked : how many times the client has sent something.
     """
 
     def __init__(self, server_port: int) -> None:
+        self.delay = 0.0
         self.asked = 0
         self._server_port = server_port
         self._listener = socket.create_server(("localhost", 0))
@@ -47,7 +47,7 @@ class SlowLink:
         _start(_send, waiting, target)
         while data := source.recv(1 << 20):
             note()
-            waiting.put((time.monotonic() + DELAY, data))
+            waiting.put((time.monotonic() + self.delay, data))
 
 
 def _send(waiting, target) -> None:
@@ -63,7 +63,5 @@ def _start(work, *arguments) -> None:
 
 def _quietly(work, *arguments) -> None:
     """A line that is cut says nothing."""
-    try:
+    with contextlib.suppress(OSError):
         work(*arguments)
-    except OSError:
-        pass

@@ -44,7 +44,7 @@ FLOORS = {
         "hdf5plugin",
     },
     # these run inside ParaView
-    "plugin/shading.py": {"paraview"},
+    "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/live.py": {"paraview"},
     "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.filters"},

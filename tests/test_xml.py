@@ -9,10 +9,11 @@ from xml.etree import ElementTree
 import pytest
 
 from hyperinr.filters import compare, shadow, source
-from hyperinr.plugin import launch
+from hyperinr.plugin import launch, live
 
 TREE = ElementTree.parse(launch.plugin_xml())
 PROXIES = TREE.findall(".//ProxyGroup[@name='sources']/SourceProxy")
+OURS = [proxy for proxy in TREE.iter() if proxy.get("si_class") == "vtkSIPythonSourceProxy"]
 PROPERTIES = [item for item in PROXIES[0] if item.tag.endswith("VectorProperty")]
 SETTERS = [item for item in PROPERTIES if item.get("command", "").startswith(("Set", "Add"))]
 KINDS = {"IntVectorProperty": int, "DoubleVectorProperty": float, "StringVectorProperty": str}
@@ -120,13 +121,26 @@ def test_every_property_that_is_shown_is_in_one_group_in_the_order_of_use(proxy)
     assert sorted(grouped) == sorted({*shown, "Fields"}), "a property has no group, or two"
 
 
-def test_filters_are_in_the_menu_hyperinr_and_sources_say_when_they_have_something_new():
+def test_filters_are_in_the_menu_hyperinr():
     for proxy in TREE.findall(".//ProxyGroup[@name='filters']/SourceProxy"):  # ParaView lists no readers under Sources
         entry = proxy.find("Hints/ShowInMenu")
         assert entry.get("category") == "HyperINR" and entry.get("icon").startswith(":/pqWidgets/Icons/")
+
+
+def test_readers_are_asked_only_where_the_hint_is_added():
+    assert not TREE.findall(".//LiveSource"), "servers load this file, too"
+    assert [name_of(proxy) for proxy in PROXIES] == list(live.READERS)
     for proxy in PROXIES:
-        assert proxy.find("Hints/LiveSource").get("interval") == "50"
         assert class_of(proxy)().GetNeedsUpdate() is False
+
+
+def test_every_class_has_one_that_takes_its_place_where_the_package_is_missing():
+    script = TREE.find(".//Proxy[@name='Package']/StringVectorProperty").get("default_values")
+    assert len(OURS) == 5
+    for proxy in OURS:
+        assert f"'{proxy.get('class').removeprefix('hyperinr.filters.')}'" in script
+        guard = proxy.find("SubProxy/Proxy[@proxyname='Package']")
+        assert guard is not None or proxy.get("base_proxyname") == "HyperINRSource", f"{name_of(proxy)} ends the window"
 
 
 @pytest.mark.parametrize(
