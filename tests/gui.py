@@ -1,6 +1,7 @@
 """ParaView's window on a screen of its own: started as users start it, driven by mouse and keyboard, looked at.
 
-Positions are those of ParaView 5.11 on Debian 12 in a window of 1280 x 1024. Pictures that a test keeps go to build/gui.
+Its widgets are found as a screen reader finds them and pressed with a real mouse: `window.button("Play").click()`,
+`window.choose("File", "Save State...")`, `window.field("Dims").write("21")`. Pictures that a test keeps go to build/gui.
 """
 
 from __future__ import annotations
@@ -13,21 +14,16 @@ import sys
 import time
 from pathlib import Path
 
+import accessible
 import numpy as np
 import pytest
-
-from hyperinr.plugin import launch
+from accessible import BUTTON, CELL, CHECK_BOX, COMBO_BOX, LABEL, MENU_ITEM, SLIDER, TEXT, Widget, named
 
 SIZE = (1280, 1024)
 KEPT = Path(__file__).resolve().parents[1] / "build" / "gui"
 SCRIPTS = Path(__file__).parent / "paraview_scripts"
-
-# What is where, in pixels from the upper left.
-FILE, TOOLS, MACROS = (20, 10), (347, 10), (468, 10)
-SAVE_STATE, SAVE_ANIMATION = (74, 137), (90, 290)
-TRACE, FIRST_MACRO, ENTRY_HEIGHT = (389, 417), (494, 136), 22
-PLAY, AUTO_APPLY, APPLY = (593, 42), (391, 42), (55, 517)
-SLIDER, SECOND_FIELD, DIMS_X = (143, 726), (20, 877), (136, 948)
+MAIN = "ParaView [0-9]"  # the title of the main window
+HANDLE = 11  # pixels, of a slider
 
 
 class Window:
@@ -41,6 +37,7 @@ class Window:
 
     def __init__(self, folder: Path, arguments: list[str]) -> None:
         self.folder = folder
+        self._closed = False
         self.witness = folder / ".config" / "ParaView" / "Macros" / "witness.py"
         self._screen = subprocess.Popen(
             ["Xvfb", "-displayfd", "1", "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-noreset", "-fbdir", str(folder)],
@@ -48,6 +45,7 @@ class Window:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        self._bus = accessible.Bus(folder)
         display = f":{self._screen.stdout.readline().decode().strip()}"
         self._environment = {
             **os.environ,
@@ -55,6 +53,8 @@ class Window:
             "HOME": str(folder),
             "XDG_CACHE_HOME": str(folder),
             "HYPERINR_WITNESS": str(folder / "witness.jsonl"),
+            "DBUS_SESSION_BUS_ADDRESS": self._bus.address,
+            "QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1",
         }
         with open(folder / "messages.txt", "w") as messages:
             self.process = subprocess.Popen(
@@ -67,11 +67,15 @@ class Window:
 
     def close(self) -> None:
         """End it, and what it started."""
+        if self._closed:
+            return
+        self._closed = True
         for process in (self.process, self._screen):
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._screen.stdout.close()
+        self._bus.close()
 
     # Looking.
 
@@ -122,7 +126,8 @@ class Window:
     def settle(self) -> None:
         """Wait for the window, and give it the whole screen."""
         self.wait_for(lambda pixels: shows_something(pixels[:140, :1000]), "its toolbars")
-        window = self._window("ParaView 5")
+        self._bus.listen()
+        window = self._window(MAIN)
         self.do("windowsize", window, *SIZE)
         self.do("windowfocus", window)
         self.wait_for(lambda pixels: len(np.unique(pixels[-20:, 900:1200])) > 20, "its status line at the bottom")
@@ -144,26 +149,55 @@ class Window:
     def _wait_gone(self, window: str) -> None:
         self.wait_until(lambda: window not in self._search("--class", "paraview"), f"window {window} closing")
 
-    def click(self, place: tuple[int, int], times: int = 1) -> None:
-        self.do("mousemove", *place, "click", "--repeat", times, 1)
-        time.sleep(0.3)
+    # Widgets, by the names that ParaView shows or says of them.
 
-    def choose(self, menu: tuple[int, int], entry: tuple[int, int]) -> None:
-        """Open a menu and take an entry of it."""
-        before = self._search("--class", "paraview")
-        self.click(menu)
-        self.wait_until(lambda: len(self._search("--class", "paraview")) > len(before), "a menu")
-        popup = next(window for window in self._search("--class", "paraview") if window not in before)
-        time.sleep(0.3)
-        self.click(entry)
-        self._wait_gone(popup)
+    def button(self, name: str) -> Handle:
+        """A button of a toolbar, a panel or a dialog, also one that stays pressed."""
+        return self.widget(
+            lambda widget: widget.role in (BUTTON, CHECK_BOX) and widget.name == name, f"a button {name}"
+        )
 
-    def run_macro(self, path: Path) -> None:
-        """Take a macro from its menu, where ParaView sorts them by path."""
-        folders = [path.parent, *map(Path, launch.environment()["PV_MACRO_PATH"].split(os.pathsep))]
-        macros = sorted(str(macro) for folder in folders for macro in folder.glob("*.py"))
-        x, y = FIRST_MACRO
-        self.choose(MACROS, (x, y + ENTRY_HEIGHT * macros.index(str(path))))
+    def field(self, label: str, index: int = 0) -> Handle:
+        """What is right of a label in a panel: a field to write in, a list to choose from."""
+        return self._labelled(label, (TEXT, COMBO_BOX), index)
+
+    def slider(self, label: str) -> Handle:
+        """The slider right of a label in a panel."""
+        return self._labelled(label, (SLIDER,), 0)
+
+    def row(self, name: str) -> Handle:
+        """A row of a list or a tree."""
+        return self.widget(named(CELL, name), f"a row {name}")
+
+    def widget(self, fits, what: str, place: Widget | None = None) -> Handle:
+        """The first visible widget that fits, in the windows or in another widget, once there is one."""
+        found: list[Widget] = []
+        self.wait_until(lambda: found.extend((place or self._bus).find(fits)) or found, what)
+        return Handle(self, found[0])
+
+    def _labelled(self, label: str, roles: tuple[int, ...], index: int) -> Handle:
+        left, top, _, bottom = self.widget(named(LABEL, label), f"a label {label}").place.box
+
+        def beside(widget: Widget) -> bool:
+            x, y = widget.middle
+            return widget.role in roles and x > left and top <= y < bottom
+
+        found = sorted(self._bus.find(beside), key=lambda widget: widget.middle)
+        assert len(found) > index, f"nothing to set right of {label}"
+        return Handle(self, found[index])
+
+    def choose(self, *path: str) -> None:
+        """Open a menu and take an entry of it: its name, those of menus in between, the entry's."""
+        entry = self.widget(named(MENU_ITEM, path[0]), f"a menu {path[0]}")
+        for name in path[1:]:
+            entry.click()
+            entry = self.widget(named(MENU_ITEM, name), f"an entry {name}", entry.place)
+        entry.click()
+        self.wait_until(lambda: not entry.place.has(accessible.SHOWING), "the menu closing")
+
+    def run_macro(self, name: str) -> None:
+        """Take a macro from its menu."""
+        self.choose("Macros", name)
 
     def answer(self, dialog: str, text: str = "") -> None:
         """Wait for a dialog, type a text and press Return in it, and wait until it is gone."""
@@ -183,17 +217,59 @@ class Window:
         for key in keys:
             self.do("key", key)
 
-    def write(self, place: tuple[int, int], text: str) -> None:
-        """Replace the text of a field."""
-        self.click(place, times=3)
-        self.do("type", text)
-        self.press("Tab")
 
-    def drag(self, place: tuple[int, int], right: int) -> None:
-        self.do("mousemove", *place, "mousedown", 1)
+class Handle:
+    """A widget of a window, for mouse and keyboard."""
+
+    def __init__(self, window: Window, place: Widget) -> None:
+        self.window = window
+        self.place = place
+
+    @property
+    def enabled(self) -> bool:
+        return self.place.has(accessible.SENSITIVE)
+
+    def reveal(self) -> tuple[int, int]:
+        """Where its middle is, once its panel is scrolled to it."""
+        for _ in range(100):
+            x, y = self.place.middle
+            left, top, _, bottom = self.place.frame()
+            if top <= y < bottom:
+                return x, y
+            wheel = 5 if y >= bottom else 4
+            self.window.do("mousemove", left + 4, (top + bottom) // 2, "click", wheel)
+            time.sleep(0.1)
+        raise AssertionError(f"{self.place.name} cannot be scrolled to")
+
+    def click(self, times: int = 1) -> None:
+        self.window.do("mousemove", *self.reveal(), "click", "--repeat", times, 1)
+        time.sleep(0.3)
+
+    def tick(self) -> None:
+        """Press the box at the left of a row."""
+        self.window.do("mousemove", self.place.box[0] + 10, self.reveal()[1], "click", 1)
+
+    def write(self, text: str) -> None:
+        """Replace the text of a field."""
+        self.click(times=3)
+        self.window.do("type", text)
+        self.window.press("Tab")
+
+    def drag(self, right: int) -> None:
+        """Move the handle of a slider by some pixels; it is where its value is."""
+        _, y = self.reveal()
+        left, _, end, _ = self.place.box
+        self.window.do(
+            "mousemove", round(left + self.place.share() * (end - left - HANDLE) + HANDLE / 2), y, "mousedown", 1
+        )
         for _ in range(abs(right)):
-            self.do("mousemove_relative", "--", int(np.sign(right)), 0)
-        self.do("mouseup", 1)
+            self.window.do("mousemove_relative", "--", int(np.sign(right)), 0)
+        self.window.do("mouseup", 1)
+
+    def pixels(self) -> np.ndarray:
+        """(rows, columns, 3) uint8 what is seen of it."""
+        left, top, right, bottom = self.place.box
+        return self.window.look()[top:bottom, left:right]
 
 
 @pytest.fixture
@@ -201,7 +277,8 @@ def gui(tmp_path):
     """A function that starts ParaView through `hyperinr paraview` with some arguments."""
     settings = tmp_path / ".config" / "ParaView"
     (settings / "Macros").mkdir(parents=True)
-    (settings / "ParaView5.11.0.ini").write_text("[General]\nGeneralSettings.ShowWelcomeDialog=false\n")
+    for name in ("ParaView", f"ParaView{version()}"):  # without the version from 6.0 on
+        (settings / f"{name}.ini").write_text("[General]\nGeneralSettings.ShowWelcomeDialog=false\n")
     (settings / "Macros" / "witness.py").write_text((SCRIPTS / "witness.py").read_text())
     windows = []
 
@@ -216,6 +293,12 @@ def gui(tmp_path):
     yield start
     for window in windows:
         window.close()
+
+
+def version() -> str:
+    """ParaView's."""
+    command = ["pvpython", "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()[-1]
 
 
 def framebuffer(path: Path) -> np.ndarray | None:

@@ -15,10 +15,7 @@ packages=()
 need() { # need COMMAND PACKAGE...
     command -v "$1" >/dev/null || packages+=("${@:2}")
 }
-need_python() { # need_python MODULES PACKAGE...
-    /usr/bin/python3 -c "import $1" 2>/dev/null || packages+=("${@:2}")
-}
-need_python "ensurepip, venv" python3 python3-venv
+/usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 if [[ $purpose != lint ]]; then
     need pvpython python3-paraview paraview
     need xvfb-run xvfb xauth
@@ -28,11 +25,9 @@ if [[ $purpose == test ]]; then
     need mpirun mpi-default-bin
     need chromium chromium
     need chromedriver chromium-driver
-    # ParaView's window as a screen reader finds it, and a mouse
+    # a mouse for ParaView's window, and the bus over which a screen reader finds what is in it
     need xdotool xdotool
-    need dbus-run-session dbus
-    [[ -x /usr/libexec/at-spi-bus-launcher ]] || packages+=(at-spi2-core)
-    need_python "gi; gi.require_version('Atspi', '2.0')" python3-gi gir1.2-atspi-2.0
+    need dbus-daemon dbus-daemon
 fi
 
 can_install() {
