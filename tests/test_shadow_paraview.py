@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui import gui, shows_something, view_of
+from gui import differ, gui, shows_something, view_of
 from models import random_model
 from test_shadow_filter import light_model
 
@@ -230,5 +230,37 @@ def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
     window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the shaded volume")
     said = window.messages()
     assert window.process.poll() is None and "Traceback" not in said, said
-    for words in ("no HyperINR Shadow; select one", "no active source", "Camera: on", "Camera: off", "density is shaded"):
+    for words in (
+        "no HyperINR Shadow; select one",
+        "no active source",
+        "Camera: on",
+        "Camera: off",
+        "density is shaded",
+    ):
         assert words in said
+
+
+def test_shade_save_and_open_by_mouse(gui, folder, tmp_path):
+    window = gui(folder / "ball.hinr")
+    window.settle()
+    window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
+    window.source(0)
+    window.run_macro("ShadeVolume")
+    sentence = "ShadeVolume: there is no active source; expected a volume, select one in the pipeline browser"
+    window.row(sentence)  # of Output Messages, which opens by itself
+    window.source(1)
+    window.choose("Filters", "HyperINR", "HyperINR Shadow")
+    window.button("Apply").click()
+    window.wait_until(lambda: not window.button("Apply").enabled, "the filter")
+    applied = window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the scalar")
+    window.run_macro("ShadeVolume")
+    shaded = window.wait_for(lambda pixels: differ(view_of(pixels), view_of(applied)), "the shaded volume")
+    window.keep("shaded")
+    window.choose("File", "Save State...")
+    window.answer("Save State File", str(tmp_path / "scene.pvsm"))
+    window.wait_until((tmp_path / "scene.pvsm").is_file, "a state file")
+    window.close()
+    window = gui(f"--state={tmp_path / 'scene.pvsm'}")
+    window.settle()
+    window.wait_for(lambda pixels: not differ(view_of(pixels), view_of(shaded)), "the same picture")
+    window.keep("shaded_again")
