@@ -244,15 +244,23 @@ def shade_active() -> Any:
 
 
 def _shade_or_show(source: Any, view: Any) -> Any:
-    if source.GetXMLName() != SHADOW:
+    shadow = source if source.GetXMLName() == SHADOW else _shadow_of(source)
+    if shadow is None:
         shadow = shade(source, view=view)
         light_at_camera(shadow, view, beside=BESIDE)
         shadow.AmbientLight = AMBIENT
         return shadow
-    _checked(source.Input, source.Scalar[1])
-    show(source, view)
-    simple.Hide(source.Input, view)
-    return source
+    _checked(shadow.Input, shadow.Scalar[1])
+    show(shadow, view)
+    simple.Hide(shadow.Input, view)
+    return shadow
+
+
+def _shadow_of(source: Any) -> Any:
+    """The HyperINR Shadow behind a source; None where there is none yet."""
+    shadows = [item for item in simple.GetSources().values() if item.GetXMLName() == SHADOW and item.Input]
+    key = source.SMProxy.GetGlobalID()
+    return next((shadow for shadow in shadows if shadow.Input.SMProxy.GetGlobalID() == key), None)
 
 
 def toggle_light() -> None:

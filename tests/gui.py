@@ -23,7 +23,7 @@ SIZE = (1280, 1024)
 KEPT = Path(__file__).resolve().parents[1] / "build" / "gui"
 SCRIPTS = Path(__file__).parent / "paraview_scripts"
 MAIN = "ParaView [0-9]"  # the title of the main window
-HANDLE = 11  # pixels, of a slider
+HANDLE, LINE = 11, 22  # pixels, of a slider and between two sources
 
 
 class Window:
@@ -176,6 +176,12 @@ class Window:
     def row(self, name: str) -> Handle:
         """A row of a list or a tree."""
         return self.widget(named(CELL, name), f"a row {name}")
+
+    def source(self, number: int) -> None:
+        """Click on a line of the pipeline browser, which ParaView draws without widgets; 0 is the server's."""
+        left, top, _, _ = self.widget(lambda widget: widget.name == "Pipeline Browser", "its sources").place.box
+        self.do("mousemove", left + 60, top + 32 + LINE * number, "click", 1)
+        time.sleep(0.5)
 
     def widget(self, fits, what: str, place: Widget | None = None) -> Handle:
         """The first visible widget that fits, in the windows or in another widget, once there is one."""

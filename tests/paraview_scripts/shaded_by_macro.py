@@ -58,6 +58,9 @@ view.CameraFocalPoint, view.CameraViewUp = [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]
 press("LightFollowsCamera")
 report["tied"] = direct.LightAzimuth
 press("LightFollowsCamera")
+simple.SetActiveSource(ball)
+press("ShadeVolume")
+report["again"] = simple.GetActiveSource() == direct
 simple.Hide(direct, view)
 by_menu = simple.HyperINRShadow(Input=ball)
 display = simple.Show(by_menu, view)
