@@ -1,12 +1,12 @@
 # Everything runs in .venv, which `make install` fills; a target that finds it up to date installs nothing.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test stress fuzz sanitize bench lint clean
+.PHONY: help install demo test test-paraview-next stress fuzz sanitize bench lint clean
 
 PYTHON := .venv/bin/python
 SOURCES := CMakeLists.txt $(shell find plugin hyperinr_core filters xml -type f -not -path '*/__pycache__/*')
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/.package ## Install ParaView and the Python packages where missing, build, install into .venv
 
@@ -15,6 +15,9 @@ demo: install ## Simulate turbulence, train, evaluate and render in ParaView; re
 
 test: .venv/.test install .venv-vtk/.package ## Run the tests
 	.venv/bin/pytest
+
+test-paraview-next: ## Run the tests that need ParaView on Debian testing's, set up in FOLDER (build/testing) by root
+	tools/paraview_next.sh $(FOLDER)
 
 stress: .venv/.test install ## Run the tests of endurance in full: 10 000 damaged files, 240 kills, 2 000 time changes; figures in build/stress.md
 	rm -f build/stress.md

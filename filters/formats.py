@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +205,10 @@ def _read(
     shape = shape_of(data.GetExtent(), on_cells)
     if attributes.GetArray(name).GetNumberOfTuples() != math.prod(shape):
         raise DataError(f"{path} has an incomplete array {name!r}; expected {math.prod(shape)} tuples, write it again")
-    return _rescaled(reader, array_of(attributes, name, shape)), data.GetExtent()[4]
+    values = array_of(attributes, name, shape)
+    if kind.module == "vtkIONetCDF":
+        values = _without_fill(path, name, values)
+    return _rescaled(reader, values), data.GetExtent()[4]
 
 
 def _select_only(reader: Any, name: str, on_cells: bool) -> None:
@@ -219,6 +222,17 @@ def _select_only(reader: Any, name: str, on_cells: bool) -> None:
         for index in range(reader.GetNumberOfVariableArrays()):
             variable = reader.GetVariableArrayName(index)
             reader.SetVariableArrayStatus(variable, int(variable == name))
+
+
+def _without_fill(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    """NaN where a NetCDF variable holds no data, which the VTK of Debian 13 does not say; needs the package netCDF4."""
+    if importlib.util.find_spec("netCDF4") is None or not np.issubdtype(values.dtype, np.floating):
+        return values
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file:
+        fill = getattr(file.variables.get(name), "_FillValue", None)
+    return values if fill is None else np.where(values == fill, np.nan, values).astype(values.dtype)
 
 
 def _rescaled(reader: Any, values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ As in `source.py`, everything but VTK is imported where it is used: a module tha
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 from pathlib import Path
@@ -232,8 +234,8 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
         self.UpdateProgress(self._share)
 
     def _say(self, text: str) -> None:
-        window = vtkOutputWindow.GetInstance()
-        if window.GetClassName() in ("vtkOutputWindow", "vtkPVGenericOutputWindow"):
-            print(f"{self.LABEL}: {text}", flush=True)  # which VTK 9.3 and newer would keep back until the end
-        else:
-            window.DisplayText(f"{self.LABEL}: {text}\n")
+        vtkOutputWindow.GetInstance().DisplayText(f"{self.LABEL}: {text}\n")
+        with contextlib.suppress(AttributeError, OSError, TypeError):  # no C library of that kind
+            ctypes.CDLL(None).fflush(
+                None
+            )  # VTK 9.3 and newer would keep it back until the end where nobody sits at a terminal

@@ -1,4 +1,4 @@
-"""Whether the buttons of ParaView's window can be drawn: they are SVG, for which Qt needs a plugin that Debian does not ask for."""
+"""Whether ParaView's window can draw its buttons: they are SVG, for which Qt needs a plugin that Debian does not ask for."""
 
 from __future__ import annotations
 

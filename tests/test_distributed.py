@@ -21,6 +21,12 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 TRAIN = ["-m", "hyperinr.plugin.cli", "train"]
 
 
+@pytest.fixture(autouse=True)
+def store(monkeypatch):
+    """Debian's PyTorch has no libuv, which torchrun expects."""
+    monkeypatch.setenv("USE_LIBUV", "0")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A series, and settings that train in a moment."""

@@ -201,7 +201,10 @@ def test_two_ranks_give_what_one_gives(folder):
 
 
 def test_env_makes_pvpython_find_the_plugin_and_keeps_what_was_set(tmp_path):
-    variables = {"PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:/mine", "PV_PLUGIN_CONFIG_FILE": "/mine.xml"}
+    variables = {
+        "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:/mine".lstrip(":"),
+        "PV_PLUGIN_CONFIG_FILE": "/mine.xml",
+    }
     cache = {"XDG_CACHE_HOME": str(tmp_path / "my cache")}
     result = cli("env", environment={**variables, **cache})
     assert result.returncode == 0, result.stderr

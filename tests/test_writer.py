@@ -195,7 +195,9 @@ def test_a_folder_that_is_not_there_is_said_before_any_step_is_pulled(tmp_path):
 
 def test_without_pytorch_the_sentence_says_what_to_install(tmp_path, monkeypatch):
     bare = tmp_path / "python3"
-    bare.write_text('#!/bin/sh\nexec /usr/bin/python3 -I "$@"\n')
+    # without the environment's packages, and without torch where the distribution has it
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['torch'] = None\n")
+    bare.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec /usr/bin/python3 "$@"\n')
     bare.chmod(0o755)
     monkeypatch.setenv(interpreter.VARIABLE, str(bare))
     writer, said = writer_of(tmp_path / "m.hinr")
