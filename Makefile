@@ -28,7 +28,7 @@ fuzz: .venv/.test install ## Fuzz the reader of .hinr files, guided by coverage,
 	mkdir -p build/fuzz
 	cd tests && ../$(PYTHON) fuzz.py ../build/fuzz -max_total_time=$(or $(FUZZ_SECONDS),600) -timeout=2 -rss_limit_mb=2048 -artifact_prefix=../build/fuzz_
 
-sanitize: install ## Run the kernel's tests under the address and undefined-behaviour sanitizers
+sanitize: .venv/.test install ## Run the kernel's tests under the address and undefined-behaviour sanitizers
 	tools/sanitize.sh
 
 bench: demo ## Measure this machine's speed against its limits, and viewing the demo's model in ParaView

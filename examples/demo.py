@@ -21,8 +21,10 @@ from hyperinr.filters.image import write_pvd
 from hyperinr.filters.series import open_series
 from hyperinr.plugin import launch
 from hyperinr.plugin.evaluate import METHODS, print_tables
+from hyperinr_core import hinr
 from hyperinr_core.errors import HyperINRError
 from hyperinr_core.interpolation import linear_weights
+from hyperinr_core.look import look_between, looks_of
 
 FIELD = "vorticity"
 EVERY = 5
@@ -124,9 +126,9 @@ def render_job(
         "training_series": str(training_series.resolve()),
         "field": FIELD,
         "time": moment,
-        "ranges": {
-            "field": (0.0, float(np.quantile(truth, 0.998))),
-            "difference": (0.0, float(np.quantile(abs(linear - truth), 0.998))),
+        "looks": {
+            "field": looks_of(hinr.load(model))[FIELD].to_dict(),
+            "difference": look_between(0.0, float(np.quantile(abs(linear - truth), 0.998))).to_dict(),
         },
         "frame_times": np.linspace(trained[0], trained[-1], FRAMES_PER_GAP * (len(trained) - 1) + 1).tolist(),
         "frame_dims": frame_dims,
@@ -159,13 +161,18 @@ def draw_strip(path: Path, job: dict, report: dict) -> None:
         (pictures / "linear_difference.png", "|linear - truth|"),
     ]
     bars = [
-        (3, "vorticity magnitude", "inferno", job["ranges"]["field"]),
-        (2, "difference", "viridis", job["ranges"]["difference"]),
+        (3, "vorticity magnitude", *colors_of(job["looks"]["field"])),
+        (2, "difference", *colors_of(job["looks"]["difference"])),
     ]
     trained = sorted(step["theta"] for step in report["steps"] if step["trained"])
     left = max(theta for theta in trained if theta < job["time"])
     right = min(theta for theta in trained if theta > job["time"])
     plots.strip(path, panels, bars, f"time {job['time']:.2f}, between the training steps {left:.2f} and {right:.2f}")
+
+
+def colors_of(look: dict) -> tuple[str, tuple[float, float]]:
+    """matplotlib's name of a look's colour map, and the values it runs over."""
+    return look["colors"].partition(" ")[0].lower(), (look["low"], look["high"])
 
 
 def draw_animation(path: Path, job: dict, report: dict) -> None:

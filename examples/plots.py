@@ -11,7 +11,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-BACKGROUND = "#090a0f"
+from hyperinr_core import look
+
+#: That of the pictures themselves.
+BACKGROUND = look.BACKGROUND
 INK = "#e8e6e3"
 
 #: Milliseconds that a frame of the animation stays.

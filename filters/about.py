@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterable
 from typing import Any
@@ -9,13 +10,31 @@ from typing import Any
 
 def parameters_of(model: Any) -> str:
     """Every parameter with its range and how many values of it were trained on."""
-    return "; ".join(_parameter_line(parameter) for parameter in model.parameters)
+    return "; ".join(f"{parameter_line(item)}, {len(set(item.values))} trained" for item in model.parameters)
 
 
-def _parameter_line(parameter: Any) -> str:
+def parameter_line(parameter: Any) -> str:
+    """A parameter with its range and unit."""
     low, high = parameter.bounds
-    units = f" {parameter.units}" if parameter.units else ""
-    return f"{parameter.name} {low:g} to {high:g}{units}, {len(set(parameter.values))} trained"
+    return f"{parameter.name} {low:g} to {high:g}{' ' * bool(parameter.units)}{parameter.units}"
+
+
+def grid_of(model: Any) -> str:
+    """The points of the training grid."""
+    return " x ".join(map(str, model.grid.dims)) + " points"
+
+
+def look_of(model: Any) -> str:
+    """How a model is best shown, as JSON: {"kind": volume, plane or picture, "time": its format, "fields": looks by name}."""
+    from hyperinr_core import look
+    from hyperinr_core.pictures import is_picture
+
+    flat = "plane" if model.grid.dims[2] == 1 else "volume"
+    kind = "picture" if is_picture(model.grid, model.fields) else flat
+    times = [look.time_format(parameter) for parameter in model.parameters if parameter.role == "time"]
+    looks = look.looks_of(model) if kind != "picture" else {}
+    fields = {f.name: {"title": look.title_of(f), **looks[f.name].to_dict()} for f in model.fields if f.name in looks}
+    return json.dumps({"kind": kind, "time": times[0] if times else "", "fields": fields})
 
 
 def fields_of(model: Any) -> str:

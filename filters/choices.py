@@ -5,11 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.volume import Extent, Grid, Parameter
 
 #: More than any machine holds; beyond it sizes overflow in places that have no words for it.
 MAX_POINTS = 1 << 40
+
+#: Of an axis: positions that differ by less are one.
+TOLERANCE = 1e-9
+
+#: What ParaView can be told of time: steps with others between them, the training steps alone, or only where it begins and ends.
+BETWEEN, TRAINED, CONTINUOUS = "between training steps", "training steps", "continuous"
+
+#: Time steps in all where nobody says how many, and parts of each interval then, so that they fall on round shares of it.
+N_STEPS, PARTS = 200, (2, 4, 5, 10, 20, 25, 40, 50, 100, 200)
 
 
 def output_grid(trained: Grid, dims: Sequence[int]) -> Grid:
@@ -37,43 +48,88 @@ def output_grid(trained: Grid, dims: Sequence[int]) -> Grid:
     return trained if chosen == trained.dims else trained.with_dims(chosen)
 
 
-def output_extent(grid: Grid, bounds: Sequence[float]) -> Extent:
+def output_extent(grid: Grid, corner: Sequence[float], size: Sequence[float]) -> Extent:
     """The points of the cells that a box touches.
 
     Parameters
     ----------
-    bounds : (6,) x0, x1, y0, y1, z0, z1 of the box along the grid's axes, in its length unit.
+    corner, size : (3,) smallest x, y, z of the box, and its lengths along x, y, z, in the data's length unit. Where the grid
+        is turned in space, the smallest part of it that holds what lies in the box.
 
     Raises
     ------
     ParameterError for a box outside the grid.
     """
-    extent = []
-    for axis, name in enumerate("xyz"):
-        low, high = bounds[2 * axis : 2 * axis + 2]
-        first, last = axis_bounds(grid, axis)
-        if low > high or high < min(first, last) or low > max(first, last):
-            raise ParameterError(
-                f"the region of interest spans {low:g} to {high:g} along {name}; "
-                f"expected a range that meets the data's {first:g} to {last:g}"
+    ends = np.sort(np.stack([corner, np.add(corner, size)]), axis=0)
+    corners = np.array(np.meshgrid(*ends.T)).reshape(3, -1)
+    places = np.linalg.inv(_index_to_space(grid)) @ (corners - np.reshape(grid.origin, (3, 1)))
+    lows, highs = places.min(axis=1), places.max(axis=1)
+    extent: list[int] = []
+    for axis, n in enumerate(grid.dims):
+        if highs[axis] < -TOLERANCE * n or lows[axis] > n - 1 + TOLERANCE * n:
+            box, data = (
+                ", ".join(f"{low:g} to {high:g}" for low, high in pairs) for pairs in (ends.T, space_bounds(grid))
             )
-        ends = sorted((value - first) / grid.spacing[axis] for value in (low, high))
-        extent += _cover(*ends, grid.dims[axis])
+            raise ParameterError(
+                f"the region of interest spans {box} along x, y, z; expected one that meets the data's {data}"
+            )
+        extent += _cover(lows[axis], highs[axis], n)
     return tuple(extent)
 
 
-def axis_bounds(grid: Grid, axis: int) -> tuple[float, float]:
-    """Positions of the first and the last point along an axis of the grid."""
-    first = grid.origin[axis]
-    return first, first + grid.spacing[axis] * (grid.dims[axis] - 1)
+def _index_to_space(grid: Grid) -> np.ndarray:
+    """(3, 3) what turns steps along the grid's axes into steps in space."""
+    return np.reshape(grid.direction, (3, 3)) * np.array(grid.spacing)
+
+
+def space_bounds(grid: Grid) -> np.ndarray:
+    """(3, 2) smallest and largest x, y and z of the grid's points."""
+    last = _index_to_space(grid) * (np.array(grid.dims) - 1)
+    return np.array(grid.origin)[:, None] + np.stack([np.minimum(last, 0), np.maximum(last, 0)], axis=-1).sum(axis=1)
 
 
 def _cover(low: float, high: float, n: int) -> tuple[int, int]:
     """First and last of n points around low to high, in point indices; at least one cell where there is one."""
-    tolerance = 1e-9 * n  # so that a bound on a point, off by rounding, takes no further cell
+    tolerance = TOLERANCE * n  # so that a bound on a point, off by rounding, takes no further cell
     first = min(max(math.floor(low + tolerance), 0), max(n - 2, 0))
     last = max(min(math.ceil(high - tolerance), n - 1), min(first + 1, n - 1))
     return first, last
+
+
+def time_steps(parameter: Parameter, choice: str, n_between: int) -> list[float]:
+    """The times that ParaView shall know as time steps, increasing; none when time is continuous.
+
+    Parameters
+    ----------
+    choice : BETWEEN, TRAINED or CONTINUOUS.
+    n_between : steps between each two training steps; 0 for about `N_STEPS` in all, evenly spread over time.
+    """
+    trained = sorted(set(parameter.values)) or list(parameter.bounds)
+    if choice == CONTINUOUS:
+        return []
+    if choice == TRAINED:
+        return trained
+    lengths = np.diff(trained)
+    parts = [n_between + 1] * len(lengths) if n_between else _parts(lengths)
+    steps = [
+        start + (end - start) * part / n for start, end, n in zip(trained, trained[1:], parts) for part in range(n)
+    ]
+    return [*steps, trained[-1]]
+
+
+def _parts(lengths: np.ndarray) -> list[int]:
+    """Into how many parts intervals of these lengths are divided: about equal parts, at least two an interval."""
+    wanted = lengths * N_STEPS / lengths.sum()
+    return [min(PARTS, key=lambda n: abs(math.log(n / want))) for want in wanted]
+
+
+def steps_in_words(parameter: Parameter, steps: Sequence[float]) -> str:
+    """How many time steps there are, and how many of them were trained on."""
+    trained = sorted(set(parameter.values)) or list(parameter.bounds)
+    low, high = trained[0], trained[-1]
+    if not steps:
+        return f"any time from {low:g} to {high:g}"
+    return f"{len(steps)} steps, {len(trained)} trained"
 
 
 def clamped_theta(

@@ -7,42 +7,40 @@ everything else is imported inside the requests, where a failure becomes an erro
 from __future__ import annotations
 
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
-from vtkmodules.vtkCommonCore import vtkDoubleArray
-from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
+from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkStringArray
+from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData, vtkTable
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
 
 from hyperinr.filters.reporting import Reporting
 
 
 class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
-    """A filter from the truth (port 0) and a model's image (port 1) to their difference.
+    """A filter from the truth (port 0) and a model's image (port 1) to their difference (port 0) and its measures (port 1).
 
-    For every field that both have: the point array `FIELD error`, model minus truth, and in the field data `FIELD PSNR (dB)`
-    and `FIELD SSIM`. Both inputs are asked for one time, that step of the truth that is nearest to the time in question.
-    Windows of SSIM cross the borders between ranks, so every rank compares the whole grid and puts out its part.
+    For every field that both have: the point arrays `FIELD error`, model minus truth, and `FIELD absolute error`, and in the
+    field data `FIELD PSNR (dB)` and `FIELD SSIM`, which are also the text that port 1 puts into views. ParaView shows the
+    first array of the alphabet as a volume: the absolute error, as a ramp of opacity would hide what is below zero. Both
+    inputs are asked for one time, that step of the truth that is nearest to the time in question. Windows of SSIM cross
+    the borders between ranks, so every rank compares the whole grid and puts out its part.
     """
 
     LABEL = "HyperINR Compare"
 
     def __init__(self) -> None:
-        super().__init__(nInputPorts=2, nOutputPorts=1, inputType="vtkImageData", outputType="vtkImageData")
-        self._absolute = False
+        super().__init__(nInputPorts=2, nOutputPorts=2, inputType="vtkImageData", outputType="vtkImageData")
         self._range = (0.0, 0.0)
-
-    def SetAbsolute(self, enabled: int) -> None:
-        """Whether errors lose their sign."""
-        self._store("_absolute", bool(enabled))
 
     def SetValueRange(self, low: float, high: float) -> None:
         """What PSNR and SSIM refer to; 0 0 takes the range of the training data."""
-        self._store("_range", (float(low), float(high)))
-
-    def _store(self, name: str, value: object) -> None:
-        if getattr(self, name) != value:
-            setattr(self, name, value)
+        if self._range != (low, high):
+            self._range = (float(low), float(high))
             self.Modified()
 
     # Requests.
+
+    def FillOutputPortInformation(self, port: int, info) -> int:
+        info.Set(vtkDataObject.DATA_TYPE_NAME(), "vtkTable" if port else "vtkImageData")
+        return 1
 
     def RequestInformation(self, request, in_info, out_info) -> int:
         """The output lies where the truth lies; its times are the truth's, where it has any."""
@@ -68,47 +66,46 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
         return 1
 
     def RequestData(self, request, in_info, out_info) -> int:
-        output = vtkImageData.GetData(out_info, 0)
+        output, text = vtkImageData.GetData(out_info, 0), vtkTable.GetData(out_info, 1)
         output.Initialize()
+        text.Initialize()
         truth, model = (vtkImageData.GetData(vector, 0) for vector in in_info)
         extent = out_info.GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.UPDATE_EXTENT())
         if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
             return 1  # a rank that has no part of the image
-        if not self._guarded("the comparison", self._fill, truth, model, extent, output):
+        if not self._guarded("the comparison", self._fill, truth, model, extent, output, text):
             output.Initialize()
         return 1
 
-    def _fill(self, truth: vtkImageData, model: vtkImageData, extent: tuple, output: vtkImageData) -> None:
+    def _fill(
+        self, truth: vtkImageData, model: vtkImageData, extent: tuple, output: vtkImageData, text: vtkTable
+    ) -> None:
         from hyperinr.filters.image import from_image, to_image
 
         grid, measured = from_image(model)
         exact_grid, exact = from_image(truth)
         names = _common(exact_grid, exact, grid, measured)
-        errors = {f"{name} error": self._error(measured[name], exact[name]) for name in names}
-        image = to_image(exact_grid, errors)
+        image = to_image(exact_grid, _errors(names, measured, exact))
         image.SetExtent(*truth.GetExtent())
         image.SetOrigin(*truth.GetOrigin())
         image.Crop(extent)
         output.ShallowCopy(image)
-        for name in names:
-            self._measure(output, name, measured[name], exact[name], model)
-        key = vtkDataObject.DATA_TIME_STEP()
+        key, when = vtkDataObject.DATA_TIME_STEP(), ""
         if truth.GetInformation().Has(key):
             output.GetInformation().Set(key, truth.GetInformation().Get(key))
+            when = f" at time {truth.GetInformation().Get(key):g}"
+        lines = [f"{name}{when}: " + self._measure(output, name, measured[name], exact[name], model) for name in names]
+        _write(text, "\n".join(lines))
 
-    def _error(self, values, exact):
-        import numpy as np
-
-        error = np.subtract(values, exact, dtype=np.float32, casting="same_kind")
-        return np.abs(error) if self._absolute else error
-
-    def _measure(self, output: vtkImageData, name: str, values, exact, model: vtkImageData) -> None:
-        """Add PSNR and SSIM to the field data."""
+    def _measure(self, output: vtkImageData, name: str, values, exact, model: vtkImageData) -> str:
+        """Add PSNR and SSIM to the field data; returns them as text."""
         from hyperinr_core.metrics import PSNR_CAP, psnr, ssim
 
         limits = self._limits(name, exact, model)
-        _add(output, f"{name} PSNR (dB)", min(psnr(values, exact, limits), PSNR_CAP))
-        _add(output, f"{name} SSIM", ssim(values, exact, limits))
+        decibels, similarity = min(psnr(values, exact, limits), PSNR_CAP), ssim(values, exact, limits)
+        _add(output, f"{name} PSNR (dB)", decibels)
+        _add(output, f"{name} SSIM", similarity)
+        return f"PSNR {decibels:.2f} dB, SSIM {similarity:.4f}"
 
     def _limits(self, name: str, exact, model: vtkImageData) -> tuple[float, float]:
         """Lowest and highest value that the measures refer to."""
@@ -155,6 +152,25 @@ def _common(exact_grid, exact: dict, grid, measured: dict) -> list[str]:
             "expected one of the same name and components, convert cell data to point data or rename with a Calculator"
         )
     return names
+
+
+def _errors(names: list[str], measured: dict, exact: dict) -> dict:
+    """The arrays that are put out."""
+    import numpy as np
+
+    errors = {}
+    for name in names:
+        error = np.subtract(measured[name], exact[name], dtype=np.float32, casting="same_kind")
+        errors |= {f"{name} absolute error": np.abs(error), f"{name} error": error}
+    return errors
+
+
+def _write(table: vtkTable, text: str) -> None:
+    """Put a text where ParaView's views take it from."""
+    column = vtkStringArray()
+    column.SetName("Text")
+    column.InsertNextValue(text)
+    table.AddColumn(column)
 
 
 def _add(output: vtkImageData, name: str, number: float) -> None:

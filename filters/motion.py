@@ -1,8 +1,9 @@
 """When a coarse grid will do: while time plays or a slider is dragged in a window, and never in a script or a file.
 
 ParaView's window asks a source many times a second, between its other work, whether it has something new (the hint
-LiveSource). Nobody asks in pvpython or pvbatch, nor between the frames of an animation or the steps of data that is being
-saved. So a change that comes soon after such a question is somebody's hand, or the play button; any other gets the full grid.
+LiveSource). Nobody asks in a server, in pvpython or pvbatch, nor between the frames of an animation or the steps of data
+that is being saved. So a change that comes soon after such a question is somebody's hand, or the play button; any other
+gets the full grid.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-#: Questions in a row without a change after which things are at rest; `xml/HyperINR.xml` asks every 50 ms.
+#: Questions in a row without a change after which things are at rest; `plugin/live.py` has it ask every 50 ms.
 REST_POLLS = 8
 
 #: Seconds after a question within which a moving window counts as still there although frames are faster than questions.

@@ -5,6 +5,16 @@ from __future__ import annotations
 from vtkmodules.vtkCommonCore import vtkOutputWindow
 
 
+def tell(text: str) -> None:
+    """Say something in ParaView's Output Messages."""
+    vtkOutputWindow.GetInstance().DisplayText(f"{text}\n")
+
+
+def tell_error(text: str) -> None:
+    """Say what went wrong there."""
+    vtkOutputWindow.GetInstance().DisplayErrorText(f"{text}\n")
+
+
 class Reporting:
     """Errors and warnings of a VTKPythonAlgorithmBase; nothing that a request raises may reach VTK.
 

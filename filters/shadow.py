@@ -6,6 +6,7 @@ everything else is imported inside the requests, where a failure becomes an erro
 
 from __future__ import annotations
 
+import json
 import os
 import weakref
 
@@ -20,15 +21,19 @@ from hyperinr.filters.reporting import Reporting
 #: that ParaView hands over only as its base class, which has no colours.
 COLOR_MAPS = (vtkColorTransferFunction, vtkDiscretizableColorTransferFunction)
 
-#: Names of the arrays that are added to the scalar.
-SHADOW, RGBA = "shadow", "rgba"
+#: What the arrays that are added are called, after the scalar's own name: ParaView shows the first of the alphabet as a
+#: volume, which is then the scalar.
+SHADOW, SHADED = "shadow", "shaded"
+
+#: Points along an axis that values are looked at on for their look.
+LOOK_POINTS = 40
 
 
 class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
-    """A filter from a vtkImageData to the same image with its scalar, `shadow` and `rgba`.
+    """A filter from a vtkImageData to the same image with its scalar, `SCALAR shadow` and `SCALAR shaded`.
 
-    `shadow` is the share of the light that arrives, `rgba` the scalar's colour darkened by it with the opacity of one
-    unit distance. Without a model the shadow is computed, exactly, by a sweep over the whole volume.
+    The shadow is the share of the light that arrives; shaded are the scalar's colours darkened by it, with the opacity of
+    one unit distance, 4 bytes a point. Without a model the shadow is computed, exactly, by a sweep over the whole volume.
     """
 
     LABEL = "HyperINR Shadow"
@@ -45,6 +50,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         self._observed = []
         self._model = self._model_stamp = None
         self._shading = self._shading_key = None
+        self._look: dict[str, dict] = {}
         self._said = set()
 
     # Properties, in the order of the panel.
@@ -99,8 +105,12 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         self._store("_backend", name or "auto")
 
     def GetUnitDistanceInUse(self) -> float:
-        """Length over which the opacities in `rgba` hold: what a display must know."""
+        """Length over which the opacities of what is shaded hold: what a display must know."""
         return self._shading.unit_distance if self._shading else 1.0
+
+    def GetLook(self) -> str:
+        """JSON of how the scalar is shown, {"fields": {name: look}}, as the HyperINR Source has it."""
+        return json.dumps({"fields": self._look})
 
     def _store(self, name: str, value: object) -> None:
         if getattr(self, name) != value:
@@ -157,11 +167,11 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
             shadows = shading.predicted(model, self._theta(model), self._backend)
         rgba = shading.shaded(shadows, self._ambient, self._strength)
         part = _part(shading.region, _from_zero(extent, whole))
-        arrays = {RGBA: rgba[part], SHADOW: shadows[part], name: values[part]}
+        arrays = {name: values[part], f"{name} {SHADED}": rgba[part], f"{name} {SHADOW}": shadows[part]}
         output.ShallowCopy(to_image(shading.grid, arrays, _from_zero(extent, whole)))
         output.SetExtent(*extent)
         output.SetOrigin(*image.GetOrigin())
-        output.GetPointData().SetActiveScalars(RGBA)
+        output.GetPointData().SetActiveScalars(name)
         key = vtkDataObject.DATA_TIME_STEP()
         if image.GetInformation().Has(key):
             output.GetInformation().Set(key, image.GetInformation().Get(key))
@@ -195,6 +205,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         key = (image.GetPointData().GetArray(name).GetMTime(), name, grid, region, function, unit)
         if key != self._shading_key:
             self._shading_key = None
+            self._look = {name: _look(values)}
             self._shading = Shading(values, grid, region, function, unit)
             self._shading_key = key
         return self._shading
@@ -252,6 +263,14 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
                 self._report(
                     "WarningEvent", f"{self._model_name} was made for {difference}; its shadows are shown all the same"
                 )
+
+
+def _look(values) -> dict:
+    """The look of values, of which some are looked at."""
+    from hyperinr_core.look import look_of
+
+    steps = tuple(slice(None, None, max(n // LOOK_POINTS, 1)) for n in values.shape)
+    return look_of(values[steps]).to_dict()
 
 
 def _from_zero(extent: tuple, whole: tuple) -> tuple:

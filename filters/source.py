@@ -22,6 +22,9 @@ N_SLIDERS = 6
 #: The choice that leaves the interpolation to the file.
 AS_STORED = "as stored"
 
+#: What `filters.choices` has between training steps, told again because that module needs NumPy.
+BETWEEN = "between training steps"
+
 EMPTY_EXTENT = (0, -1, 0, -1, 0, -1)
 
 
@@ -36,10 +39,11 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=0, nOutputPorts=1, outputType="vtkImageData")
-        self._file_name = None
+        self._file_names = ()
+        self._time_steps, self._n_between = BETWEEN, 0
         self._dims = (0, 0, 0)
         self._use_region = False
-        self._region = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self._corner, self._size = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
         self._interpolation = AS_STORED
         self._backend = "auto"
         self._coarser = 2
@@ -51,7 +55,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._published_grid = None
         self._failed = False
         self._said = set()
-        self._frames = None
+        self._frames = self._look = None
         self._selection = vtkDataArraySelection()
         self._selection.AddObserver("ModifiedEvent", _modifier(self))
 
@@ -63,7 +67,19 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     def SetFileName(self, name: str | None) -> None:
         """Path of the `.hinr` file."""
-        self._store("_file_name", name)
+        self._store("_file_names", (name,) if name else ())
+
+    def AddFileName(self, name: str | None) -> None:
+        """One more of the files that ParaView takes for a series; the first is shown."""
+        self._store("_file_names", (*self._file_names, name) if name else self._file_names)
+
+    def ClearFileNames(self) -> None:
+        """None of them."""
+        self._store("_file_names", ())
+
+    @property
+    def _file_name(self) -> str | None:
+        return self._file_names[0] if self._file_names else None
 
     def GetFieldSelection(self) -> vtkDataArraySelection:
         """Which fields become point arrays; all unless told otherwise."""
@@ -77,9 +93,21 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         """Whether to sample only the region of interest."""
         self._store("_use_region", bool(enabled))
 
-    def SetRegion(self, *bounds: float) -> None:
-        """Region of interest x0, x1, y0, y1, z0, z1 in the data's length unit, along the grid's axes."""
-        self._store("_region", tuple(float(bound) for bound in bounds))
+    def SetRegionPosition(self, x: float, y: float, z: float) -> None:
+        """Smallest x, y and z of the region of interest, in the data's length unit."""
+        self._store("_corner", (float(x), float(y), float(z)))
+
+    def SetRegionSize(self, x: float, y: float, z: float) -> None:
+        """Lengths of the region of interest along x, y and z."""
+        self._store("_size", (float(x), float(y), float(z)))
+
+    def SetTimeSteps(self, choice: str | None) -> None:
+        """What ParaView is told of time: one of `filters.choices` BETWEEN, TRAINED and CONTINUOUS."""
+        self._store("_time_steps", choice or BETWEEN)
+
+    def SetStepsBetween(self, n: int) -> None:
+        """Time steps between each two training steps; 0 takes about 200 in all."""
+        self._store("_n_between", max(0, int(n)))
 
     def SetInterpolation(self, name: str | None) -> None:
         """How encoders blend: as stored, linear or catmull_rom."""
@@ -107,9 +135,9 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     def GetNeedsUpdate(self) -> bool:
         """What ParaView's window asks all the time: whether a coarse grid has to give way to the full one.
 
-        Only the first rank of a server is asked. The others would not know, so several ranks always get the full grid.
+        Only a source in the window's own process is asked (`plugin/live.py`), never one in a server.
         """
-        if self._frames is None or _n_ranks() > 1 or not self._frames.motion.polled():
+        if self._frames is None or not self._frames.motion.polled():
             return False
         self.Modified()
         return True
@@ -120,13 +148,45 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         """How many sliders the model uses."""
         return len(self._slider_parameters())
 
+    def GetHasTime(self) -> int:
+        """Whether the model knows time."""
+        return int(self._time() is not None)
+
+    def GetTimeStepsInUse(self) -> str:
+        """How many time steps ParaView is told of."""
+        time = self._time()
+        if time is None:
+            return ""
+        from hyperinr.filters.choices import steps_in_words, time_steps
+
+        return steps_in_words(time, time_steps(time, self._time_steps, self._n_between))
+
+    def _time(self):
+        parameters = self._model.parameters if self._model else ()
+        return next((p for p in parameters if p.role == "time"), None)
+
     def GetDataBounds(self) -> tuple[float, ...]:
-        """(6,) x0, x1, y0, y1, z0, z1 of the training grid along its own axes."""
+        """(6,) x0, x1, y0, y1, z0, z1 of the training grid in space."""
         if self._model is None:
             return (0.0,) * 6
-        from hyperinr.filters.choices import axis_bounds
+        from hyperinr.filters.choices import space_bounds
 
-        return sum((axis_bounds(self._model.grid, axis) for axis in range(3)), ())
+        return tuple(space_bounds(self._model.grid).ravel().tolist())
+
+    def GetDataLengths(self) -> tuple[float, ...]:
+        """(6,) 0 and the length of the training grid along x, then y, then z: the sizes a region can have."""
+        bounds = self.GetDataBounds()
+        return sum(((0.0, high - low) for low, high in zip(bounds[0::2], bounds[1::2])), ())
+
+    def GetTrainingGrid(self) -> str:
+        """The points of the grid that was trained on."""
+        return self._told("grid_of")
+
+    def GetLook(self) -> str:
+        """How the model is best shown, as JSON: what `plugin/scene.py` sets up a view with."""
+        if self._look is None:
+            self._look = self._told("look_of") or None
+        return self._look or ""
 
     def GetModelParameters(self) -> str:
         """The parameters, their ranges, and how many values were trained on."""
@@ -174,20 +234,21 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     def _publish(self, info) -> None:
         """Tell the pipeline the extent, place and times that the output can have."""
-        from hyperinr.filters.choices import output_extent
+        from hyperinr.filters.choices import output_extent, time_steps
 
         self._load()
         grid = self._published_grid = self._output_grid
-        extent = output_extent(grid, self._region) if self._use_region else grid.extent
+        extent = output_extent(grid, self._corner, self._size) if self._use_region else grid.extent
         info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), extent, 6)
         info.Set(vtkAlgorithm.CAN_PRODUCE_SUB_EXTENT(), 1)
         info.Set(vtkDataObject.ORIGIN(), grid.origin, 3)
         info.Set(vtkDataObject.SPACING(), grid.spacing, 3)
         info.Set(vtkDataObject.DIRECTION(), grid.direction, 9)
-        time = next((p for p in self._model.parameters if p.role == "time"), None)
+        time = self._time()
         if time is not None:
-            steps = sorted(set(time.values)) or list(time.bounds)
-            info.Set(vtkStreamingDemandDrivenPipeline.TIME_STEPS(), steps, len(steps))
+            steps = time_steps(time, self._time_steps, self._n_between)
+            if steps:
+                info.Set(vtkStreamingDemandDrivenPipeline.TIME_STEPS(), steps, len(steps))
             info.Set(vtkStreamingDemandDrivenPipeline.TIME_RANGE(), time.bounds, 2)
 
     def _fill(self, output: vtkImageData, info) -> None:
@@ -228,13 +289,24 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         stamp = _stamp(self._file_name)
         if stamp is None or stamp != self._stamp:
             self._model = self._stamp = None
-            self._frames = None
+            self._frames = self._look = None
             self._model = hinr.load(self._file_name)
             self._stamp = stamp
             self._frames = Frames(self._cache_megabytes << 20)
             self._said.clear()
             self._list_fields()
+            self._warn_of_series()
         self._output_grid = output_grid(self._model.grid, self._dims)
+
+    def _warn_of_series(self) -> None:
+        """Say that ParaView's file dialog took several models for one series."""
+        if len(self._file_names) > 1:
+            others = ", ".join(os.path.basename(name) for name in self._file_names[1:])
+            self._report(
+                "WarningEvent",
+                f"{self._file_name} is shown, and not {others}: ParaView groups files whose names end in numbers; open the "
+                "arrow before the group in the Open File dialog and choose the models one by one",
+            )
 
     def _list_fields(self) -> None:
         """Offer the model's fields, keeping the choice for those that were offered before."""
@@ -290,8 +362,9 @@ def _add_slider(index: int) -> None:
         parameters = self._slider_parameters()
         if index >= len(parameters):
             return ""
-        units = parameters[index].units
-        return f"{parameters[index].name} [{units}]" if units else parameters[index].name
+        from hyperinr.filters.about import parameter_line
+
+        return parameter_line(parameters[index])
 
     setattr(HyperINRSource, f"SetParameter{index + 1}", set_parameter)
     setattr(HyperINRSource, f"GetParameter{index + 1}Name", get_name)
@@ -311,16 +384,6 @@ def _modifier(source: HyperINRSource):
             reference().Modified()
 
     return modified
-
-
-def _n_ranks() -> int:
-    """Processes of this server; one where VTK has no word for it."""
-    try:
-        from vtkmodules.vtkParallelCore import vtkMultiProcessController
-    except ImportError:
-        return 1
-    controller = vtkMultiProcessController.GetGlobalController()
-    return controller.GetNumberOfProcesses() if controller is not None else 1
 
 
 def _stamp(path: str) -> tuple[str, int, int] | None:

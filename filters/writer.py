@@ -228,7 +228,9 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
         """Move ParaView's bar: pulling the steps, then teachers, then training, never backwards."""
         begin, end = PARTS.get(part, TEACHING)
         self._share = max(self._share, begin + share * (end - begin))
-        self.SetProgressText(f"{part} {figures}".strip())
+        # seen in ParaView's bar, which has room for one line: of the figures the last, which is the time left
+        doing = f"{part} {figures.rpartition('  ')[2]}".strip()
+        self.SetProgressText(f"{doing}; to stop it: hyperinr stop {os.path.basename(self._file_name)}")
         self.UpdateProgress(self._share)
 
     def _say(self, text: str) -> None:

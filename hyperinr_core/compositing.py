@@ -7,9 +7,11 @@ from front to back, and the result is warped into the picture.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from hyperinr_core.transfer import MAX_OPACITY
 from hyperinr_core.views import camera_frames
 from hyperinr_core.volume import Grid
 
@@ -18,24 +20,29 @@ OPAQUE = 1e-3
 
 
 class Ramp:
-    """Colours and opacity of scalars: colours over low to high, opacity rising from 0 at low to its most at high.
+    """Colours and opacities of scalars from low to high, those of the ends beyond.
 
     Parameters
     ----------
     colors : (x, red, green, blue) points over 0 to 1.
-    opacity : the most, of one unit distance.
+    opacities : (x, opacity of one unit distance) points over 0 to 1.
     """
 
     N = 512
 
     def __init__(
-        self, colors: tuple[tuple[float, float, float, float], ...], low: float, high: float, opacity: float
+        self,
+        colors: Sequence[tuple[float, float, float, float]],
+        opacities: Sequence[tuple[float, float]],
+        low: float,
+        high: float,
     ) -> None:
         self._low, self._scale = low, (self.N - 1) / ((high - low) or 1.0)
         x = np.linspace(0, 1, self.N)
         places, *channels = np.array(colors, np.float64).T
         self.colors = np.stack([np.interp(x, places, channel) for channel in channels], axis=1).astype(np.float32)
-        self.opacities = (min(opacity, 0.9999) * x).astype(np.float32)
+        opacity = np.interp(x, *np.array(opacities, np.float64).T)
+        self.opacities = np.minimum(opacity, MAX_OPACITY).astype(np.float32)
 
     def rgba(self, values: np.ndarray, units_per_step: float) -> np.ndarray:
         """(..., 4) float32, colours times opacity and opacity, of scalars (...) for steps of so many unit distances."""
@@ -56,15 +63,20 @@ def step_length(grid: Grid, view: np.ndarray) -> float:
 
 
 def picture(
-    rgba: np.ndarray, grid: Grid, view: np.ndarray, size: int, background: tuple[float, float, float]
+    rgba: np.ndarray,
+    grid: Grid,
+    view: np.ndarray,
+    size: tuple[int, int],
+    background: tuple[float, float, float],
+    zoom: float = 1.0,
 ) -> np.ndarray:
-    """(size, size, 3) uint8, lowest row first, of a volume seen from a view.
+    """(height, width, 3) uint8, lowest row first, of a volume seen from a view.
 
     Parameters
     ----------
     rgba : (nz, ny, nx, 4) float32, colours times opacity and opacity of one step (`step_length`).
     view : (2,) azimuth and elevation in degrees, z up.
-    size : pixels that the diagonal of the volume just fits into.
+    size : width and height in pixels; the diagonal of the volume just fits into the smaller one at zoom 1.
     """
     frame, major, towards = _along(grid, view)
     spacing = np.abs(grid.spacing)
@@ -76,8 +88,8 @@ def picture(
     order = range(n - 1, -1, -1) if towards[major] > 0 else range(n)
     flat, corner = _composite(slices, order, shear)
     dims = np.array(grid.dims)
-    scale = 2 * math.dist((0, 0, 0), (dims - 1) * spacing) / 2 / size  # length of a pixel
-    rows, columns = (np.arange(size) - (size - 1) / 2) * scale, (np.arange(size) - (size - 1) / 2) * scale
+    scale = 2 * math.dist((0, 0, 0), (dims - 1) * spacing) / 2 / min(size) / zoom  # length of a pixel
+    columns, rows = ((np.arange(n) - (n - 1) / 2) * scale for n in size)
     # where the ray of each pixel crosses slice 0, in voxels
     right, up = frame[0], frame[1]
     center = (dims - 1) / 2
@@ -90,7 +102,7 @@ def picture(
     matrix = scale * np.array([[along_up[1], along_right[1]], [along_up[0], along_right[0]]])
     offset = np.array([base[1], base[0]]) - corner + matrix @ [rows[0] / scale, columns[0] / scale]
     image = np.stack(
-        [affine_transform(flat[..., c], matrix, offset, (size, size), order=1, prefilter=False) for c in range(4)],
+        [affine_transform(flat[..., c], matrix, offset, size[::-1], order=1, prefilter=False) for c in range(4)],
         axis=-1,
     )
     shown = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -11,23 +12,22 @@ import numpy as np
 from hyperinr_core.compositing import Ramp, picture, step_length
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude
 from hyperinr_core.pictures import is_picture, to_bytes
+from hyperinr_core.shadow import angles_of
 from hyperinr_core.transfer import PRESETS
-from hyperinr_core.volume import Grid, Parameter
+from hyperinr_core.volume import Field, Grid, Parameter
 
-#: Pixels of a volume's picture along each side, and its colours behind.
-SIZE, BACKGROUND = 448, (0.13, 0.13, 0.16)
+#: Pixels of a side of a volume's picture, at least and at most.
+SIZES = (256, 1024)
 
 #: Volumes kept, so that turning one does not evaluate it again, and points along an axis at most.
 N_KEPT, MOST_POINTS = 4, 96
 
-#: Points along an axis of the grid that values are looked at on for the sliders' ranges.
-RANGE_POINTS = 40
-
-#: Unit distances across the diagonal of a volume: what opacities hold for.
-UNITS_ACROSS = 60.0
-
 JPEG_QUALITY = 90
+
+#: Of all numbers that the page may send: they are drawn in single precision.
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class Drawing:
@@ -40,112 +40,156 @@ class Drawing:
 
     def __init__(self, model: HyperINR, title: str, points: int = MOST_POINTS, backend: str = "auto") -> None:
         self._model, self._title, self._backend = model, title, backend
-        self.grid = _coarse(model.grid, points)
-        self.kind = (
-            "picture" if is_picture(model.grid, model.fields) else "plane" if self.grid.dims[2] == 1 else "volume"
-        )
+        flat = model.grid.dims[2] == 1
+        self.kind = "picture" if is_picture(model.grid, model.fields) else "plane" if flat else "volume"
+        self.grid = _coarse(model.grid, SIZES[1] if flat else points)
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[float, ...], np.ndarray] = OrderedDict()
-        if self.kind != "picture":
-            self._range = self._values_range()
+        self._kept: OrderedDict[tuple[float, ...], dict[str, np.ndarray]] = OrderedDict()
+        self._looks = {} if self.kind == "picture" else looks_of(model, backend)
+        self._fields = [_shown_field(field, self._looks[field.name]) for field in model.fields if self._looks]
+        self._view = _view_items() if self.kind == "volume" else []
 
     def description(self) -> dict[str, Any]:
-        """What the page shows besides the picture: {"title", "kind", "sliders", "look", "turned"}."""
-        sliders = [_slider(parameter) for parameter in self._model.parameters]
+        """What the page shows besides the picture.
+
+        Returns
+        -------
+        {"title", "kind", "background", "colors": points of each colour map, "sliders": items of the parameters, "fields": what
+        can be shown, each with items of its own, "view": items of all fields, "turned": what dragging turns}; an item is a
+        choice or a number.
+        """
         return {
             "title": self._title,
             "kind": self.kind,
-            "sliders": sliders,
-            "look": self._look(),
+            "sliders": [_slider(parameter) for parameter in self._model.parameters],
+            "fields": self._fields,
+            "view": self._view,
+            "colors": PRESETS,
+            "background": BACKGROUND,
             "turned": self._turned(),
         }
 
-    def draw(self, values: dict[str, Any], look: dict[str, Any]) -> tuple[str, bytes]:
+    def draw(self, values: dict[str, Any], look: dict[str, Any], size: Any) -> tuple[str, bytes]:
         """Media type and bytes of the picture at values by parameter, drawn as `look` says.
+
+        Parameters
+        ----------
+        look : the field's name as "field", and a value for each of its items and of the view's; empty for pictures.
+        size : width and height of a volume's picture in pixels, each moved into `SIZES`.
 
         Raises
         ------
-        ParameterError for values or looks that are none.
+        ParameterError for values, looks or sizes that are none.
         """
         from hyperinr.filters.cinema import encoded
 
         theta = self._model.theta({name: _number(name, value) for name, value in values.items()}, clamp=True)
-        pixels = self._pixels(theta, look)
+        pixels = self._pixels(theta, look, _size(size))
         kind = "PNG" if pixels.shape[-1] == 4 else "JPEG"
         return f"image/{kind.lower()}", encoded(pixels, kind, JPEG_QUALITY)
 
-    def _pixels(self, theta: np.ndarray, look: dict[str, Any]) -> np.ndarray:
+    def _pixels(self, theta: np.ndarray, look: dict[str, Any], size: tuple[int, int]) -> np.ndarray:
         if self.kind == "picture":
             with self._lock:
                 return to_bytes(self._model.generate(theta, self._backend).sample_grid()[0])
-        if set(look) != {item["name"] for item in self._look()} or look["colors"] not in PRESETS:
-            raise ParameterError(f"the look is {sorted(look)}; expected colors of {', '.join(PRESETS)} and numbers")
-        numbers = {name: _number(name, value) for name, value in look.items() if name != "colors"}
-        scalars = self._scalars(theta)
-        ramp = Ramp(PRESETS[look["colors"]], numbers["from"], numbers["to"], numbers["opacity"])
+        look = self._checked(look)
+        scalars = self._scalars(theta)[look["field"]]
+        opacities = _over_range(self._looks[look["field"]])
+        ramp = Ramp(PRESETS[look["colors"]], opacities, look["low"], look["high"])
         if self.kind == "plane":
             return to_bytes(255 * ramp.colors[ramp.index(scalars[0])])
-        view = np.array([numbers["azimuth "], numbers["elevation "]])
+        view = np.array([look["azimuth"], look["elevation"]])
         unit = np.linalg.norm(np.multiply(self.grid.spacing, np.subtract(self.grid.dims, 1))) / UNITS_ACROSS
-        rgba = ramp.rgba(scalars, step_length(self.grid, view) / unit)
-        return picture(rgba, self.grid, view, SIZE, BACKGROUND)
+        rgba = ramp.rgba(scalars, look["density"] * step_length(self.grid, view) / unit)
+        return picture(rgba, self.grid, view, size, BACKGROUND, look["zoom"])
 
-    def _scalars(self, theta: np.ndarray) -> np.ndarray:
-        """(nz, ny, nx) the first field at theta, or its magnitude."""
+    def _checked(self, look: dict[str, Any]) -> dict[str, Any]:
+        """The look with numbers as floats."""
+        names = [field["name"] for field in self._fields]
+        if look.get("field") not in names:
+            raise ParameterError(f"the field is {look.get('field')!r:.40}; expected one of {', '.join(names)}")
+        items = self._fields[names.index(look["field"])]["items"]
+        names = [item["name"] for item in (*items, *self._view)]
+        if set(look) != {"field", *names} or look["colors"] not in list(PRESETS):
+            raise ParameterError(
+                f"the look is {sorted(look)}; expected field, {', '.join(names)}, with colors of {', '.join(PRESETS)}"
+            )
+        numbers = {name: _number(name, look[name]) for name in names if name != "colors"}
+        bounded = {item["name"]: float(np.clip(numbers[item["name"]], item["min"], item["max"])) for item in self._view}
+        return {**look, **numbers, **bounded}
+
+    def _scalars(self, theta: np.ndarray) -> dict[str, np.ndarray]:
+        """(nz, ny, nx) each field at theta, or its magnitude."""
         key = tuple(theta.tolist())
         with self._lock:
             if key not in self._kept:
                 inr = self._model.generate(theta, self._backend)
-                field = inr.split(inr.sample_grid(self.grid))[self._model.fields[0].name]
-                self._kept[key] = np.linalg.norm(field, axis=-1) if field.ndim == 4 else field
+                arrays = inr.split(inr.sample_grid(self.grid))
+                self._kept[key] = {name: magnitude(array) for name, array in arrays.items()}
                 while len(self._kept) > N_KEPT:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return self._kept[key]
 
-    def _values_range(self) -> tuple[float, float, float, float]:
-        """Lowest value, the ends of what is neither common nor an outlier, highest value, in the middle of the bounds."""
-        inr = self._model.generate(self._model.theta_bounds.mean(axis=1), self._backend)
-        field = inr.split(inr.sample_grid(_coarse(self.grid, RANGE_POINTS)))[self._model.fields[0].name]
-        field = np.linalg.norm(field, axis=-1) if field.ndim == 4 else field
-        low, start, end, high = (float(v) for v in np.percentile(field, [0, 20, 99.8, 100]))
-        return low, start, end if end > start else start + 1.0, max(high, low + 1e-6)
-
-    def _look(self) -> list[dict[str, Any]]:
-        if self.kind == "picture":
-            return []
-        low, start, end, high = self._range
-        items = [
-            {"name": "colors", "label": "colours", "choices": list(PRESETS), "value": "Inferno (matplotlib)"},
-            _range_item("from", "colours from", low, high, start),
-            _range_item("to", "colours to", low, high, end),
-            _range_item("opacity", "opacity", 0.0, 1.0, 0.6),
-        ]
-        if self.kind == "volume":
-            # the blanks keep them apart from a light's parameters of the same name
-            items.append(_range_item("azimuth ", "camera azimuth", 0.0, 360.0, 30.0, "°"))
-            items.append(_range_item("elevation ", "camera elevation", -90.0, 90.0, 25.0, "°"))
-        return items
-
     def _turned(self) -> list | None:
-        """Names of the two angles that dragging the picture changes, and the sign of the second."""
+        """Whose two angles dragging the picture changes, the view's or the parameters', their names and the second's sign."""
         if self.kind == "volume":
-            return ["azimuth ", "elevation ", 1]
+            return ["view", "azimuth", "elevation", 1]
         names = {parameter.role: parameter.name for parameter in self._model.parameters}
         if "view_azimuth" in names and "view_elevation" in names:
-            return [names["view_azimuth"], names["view_elevation"], 1]
+            return ["sliders", names["view_azimuth"], names["view_elevation"], 1]
         if "view_azimuth" in names and "view_polar" in names:
-            return [names["view_azimuth"], names["view_polar"], -1]
+            return ["sliders", names["view_azimuth"], names["view_polar"], -1]
         return None
+
+
+def _shown_field(field: Field, look: Look) -> dict[str, Any]:
+    """A field as the page offers it, with its look's colours and range; sliders reach over the training data's values."""
+    # how long vectors get is not known
+    ends = field.value_range[0] if field.n_components == 1 else (0.0, 1.5 * look.high)
+    low, high = _outward(min(look.low, ends[0]), max(look.high, ends[1]))
+    return {
+        "name": field.name,
+        "label": field.name if field.n_components == 1 else f"{field.name} (magnitude)",
+        "units": field.units,
+        "items": [
+            {"name": "colors", "label": "colours", "choices": list(PRESETS), "value": look.colors},
+            {**_item("low", "from", low, high, look.low), "open": True},
+            {**_item("high", "to", low, high, look.high), "open": True},
+        ],
+    }
+
+
+def _outward(low: float, high: float) -> tuple[float, float]:
+    """A range that holds another, with ends that are short to write."""
+    digits = 2 - math.floor(math.log10(high - low))
+    unit = 10.0**-digits
+    return round(math.floor(low / unit) * unit, digits), round(math.ceil(high / unit) * unit, digits)
+
+
+def _over_range(look: Look) -> list[tuple[float, float]]:
+    """The look's opacity points over 0 to 1: they go where the colours' ends are moved."""
+    return [((value - look.low) / (look.high - look.low), alpha) for value, alpha in look.opacities]
+
+
+def _view_items() -> list[dict[str, Any]]:
+    azimuth, elevation = angles_of(np.array(CAMERA))
+    return [
+        _item("density", "opacity", 0.0, 4.0, 1.0),
+        _item("azimuth", "camera azimuth", 0.0, 360.0, round(azimuth), "°"),
+        _item("elevation", "camera elevation", -90.0, 90.0, round(elevation), "°"),
+        _item("zoom", "zoom", 0.5, 8.0, 1.0),
+    ]
 
 
 def _slider(parameter: Parameter) -> dict[str, Any]:
     low, high = parameter.bounds
     units = {"deg": "°"}.get(parameter.units, parameter.units)
-    return {**_range_item(parameter.name, parameter.name, low, high, (low + high) / 2, units), "role": parameter.role}
+    item = _item(parameter.name, parameter.name, low, high, (low + high) / 2, units)
+    return {**item, "role": parameter.role, "marks": sorted(set(parameter.values))}
 
 
-def _range_item(name: str, label: str, low: float, high: float, value: float, units: str = "") -> dict[str, Any]:
+def _item(name: str, label: str, low: float, high: float, value: float, units: str = "") -> dict[str, Any]:
     return {"name": name, "label": label, "min": low, "max": high, "value": value, "units": units}
 
 
@@ -155,7 +199,14 @@ def _coarse(grid: Grid, points: int) -> Grid:
     return grid.with_dims([max(round((n - 1) * share) + 1, 2) if n > 1 else 1 for n in grid.dims])
 
 
+def _size(size: Any) -> tuple[int, int]:
+    if not isinstance(size, list) or len(size) != 2:
+        raise ParameterError(f"the size is {size!r:.40}; expected width and height")
+    width, height = (int(np.clip(_number("size", side), *SIZES)) for side in size)
+    return width, height
+
+
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
         raise ParameterError(f"{name} is {value!r:.40}; expected a finite number")
     return float(value)

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,14 +15,8 @@ from hyperinr.plugin import launch
 from hyperinr.plugin.model import parse_theta
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 
-if TYPE_CHECKING:
-    from hyperinr_core.hypernet import HyperINR
-
 #: Seconds that a picture may take; a large model on a slow machine needs a minute or two.
 RENDER_TIMEOUT = 900.0
-
-#: Points along an axis of the grid that colours are chosen on.
-RANGE_POINTS = 48
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -41,9 +34,9 @@ def paraview(model: str | None, arguments: tuple[str, ...]) -> None:
             "there is no display (DISPLAY is not set); start ParaView from a desktop, or use `hyperinr render`"
         )
     environment = {**os.environ, **launch.environment()}
-    if files and _holds_pictures(files[0]):
-        environment["HYPERINR_PICTURES"] = files[0]
-        files = [f"--state={Path(__file__).with_name('picture_state.py')}"]
+    if files and files[0].endswith(".hinr"):
+        environment["HYPERINR_OPEN"] = files[0]
+        files = [f"--state={Path(__file__).with_name('opened.py')}"]
     os.execve(program, [program, *files, *arguments], environment)
 
 
@@ -54,19 +47,6 @@ def _first_arguments(model: str | None) -> list[str]:
     if not Path(model).is_file():
         raise DataError(f"{model} is not there; expected a .hinr file, check the path")
     return [os.path.abspath(model)]
-
-
-def _holds_pictures(path: str) -> bool:
-    """Whether a file is a model of pictures; what cannot be read gets its error from ParaView's reader."""
-    from hyperinr_core import hinr
-    from hyperinr_core.errors import HyperINRError
-    from hyperinr_core.pictures import is_picture
-
-    try:
-        model = hinr.load(path)
-    except HyperINRError:
-        return False
-    return is_picture(model.grid, model.fields)
 
 
 @click.command()
@@ -111,38 +91,19 @@ def render(
 def _checked(model: str, places: tuple[str, ...], field: str | None) -> dict:
     """What to show, checked here, where an error is one sentence and not a picture of nothing."""
     from hyperinr_core import hinr
-    from hyperinr_core.pictures import is_picture
 
     network = hinr.load(model)
     theta = network.theta(parse_theta(places))
-    fields = {item.name: item for item in network.fields}
-    shown = fields.get(field or network.fields[0].name)
-    if shown is None:
-        raise ParameterError(f"the model has no field {field!r}; expected one of {', '.join(fields)}")
+    names = [item.name for item in network.fields]
+    shown = field or names[0]
+    if shown not in names:
+        raise ParameterError(f"the model has no field {field!r}; expected one of {', '.join(names)}")
     timed = [(p.role == "time", float(value)) for p, value in zip(network.parameters, theta)]
     return {
-        "field": shown.name,
-        "range": _colour_range(network, shown.name),
+        "field": shown,
         "time": next((value for is_time, value in timed if is_time), None),
         "sliders": [value for is_time, value in timed if not is_time],
-        "flat": network.grid.n_pos_dims == 2,
-        "picture": is_picture(network.grid, network.fields),
     }
-
-
-def _colour_range(network: HyperINR, name: str) -> list[float]:
-    """Between which values colours run: those of the middle of the bounds less the outliers, so that all frames compare.
-
-    The full range would not do: a few extreme values, at whatever time, would leave every picture dark.
-    """
-    import numpy as np
-
-    inr = network.generate(network.theta_bounds.mean(axis=1))
-    coarse = network.grid.with_dims([min(n, RANGE_POINTS) for n in network.grid.dims])
-    values = inr.split(inr.sample_grid(coarse), [name])[name]
-    values = np.linalg.norm(values, axis=-1) if values.ndim == 4 else values
-    low, high = np.percentile(values, [1, 99.8])
-    return [float(low), float(high) if high > low else float(low) + 1.0]
 
 
 def _draw(job: dict, output: Path) -> None:

@@ -9,13 +9,25 @@ In the GUI the menu Macros has ShadeVolume and LightFollowsCamera, which call `s
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
-from paraview import print_warning, servermanager, simple
+import numpy as np
+from paraview import servermanager, simple
+
+from hyperinr.filters.reporting import tell, tell_error
+from hyperinr.plugin.scene import apply_preset, shown_in
+from hyperinr_core.errors import DataError, HyperINRError
+from hyperinr_core.look import UNITS_ACROSS, Look
 
 #: Points of the opacity function that a display of colours with opacity needs, one for each step of a byte.
 N_OPACITIES = 256
+
+SHADOW = "HyperINRShadow"
+
+#: How far beside the camera the light stands that a macro makes, and how much ambient light it has.
+BESIDE, AMBIENT = 0.6, 0.35
 
 #: What unties the light of each HyperINR Shadow that is tied to a camera, by the proxy's identity.
 _ties: dict[str, Any] = {}
@@ -26,63 +38,174 @@ def shade(
 ) -> Any:
     """Show a source as a volume with shadows.
 
-    The shadow takes the colours and opacities that ParaView has for the field, and follows them when they are edited.
+    The shadow takes the colours and opacities that ParaView has for the field, and follows them when they are edited. Where
+    they are still as ParaView makes them, they get the look that suits the values.
 
     Parameters
     ----------
     source : image data: a HyperINR Source or any other.
-    field : point array of one component; the first when None.
+    field : point array of one component; when None the one that the view shows, else the first.
     view : the render view; the active one when None.
     model : path of a shadow model; without one the shadow is computed exactly.
-    unit_distance : length that the opacities hold for; 0 for 1/128 of the volume's diagonal.
+    unit_distance : length that the opacities hold for; 0 for that of the volume that the view shows, else of the look.
 
     Returns
     -------
     The HyperINR Shadow proxy: drag its LightAzimuth and LightElevation.
+
+    Raises
+    ------
+    DataError for what is no volume with such an array; nothing is made then.
     """
     view = view or simple.GetActiveViewOrCreate("RenderView")
     source.UpdatePipeline(view.ViewTime)
+    shown = shown_in(view, source)
+    field = _checked(source, field or (shown if shown in _scalars(source) else None))
     shadow = simple.HyperINRShadow(Input=source)
-    if field:
-        shadow.Scalar = ["POINTS", field]
-    field = shadow.Scalar[1]
-    colors = simple.GetColorTransferFunction(field)
-    opacity = simple.GetOpacityTransferFunction(field)
-    low, high = source.GetPointDataInformation()[field].GetRange()
-    if colors.RGBPoints.GetData()[0] == 0 and colors.RGBPoints.GetData()[-4] == 1:  # as made, not yet for this data
-        colors.RescaleTransferFunction(low, high)
-        opacity.RescaleTransferFunction(low, high)
-    shadow.ColorMap = colors
+    shadow.Scalar = ["POINTS", field]
     shadow.OpacityUnitDistance = unit_distance
     if model:
         shadow.Model = model
-    shadow.UpdatePipeline(view.ViewTime)
+    try:
+        show(shadow, view)
+    except DataError:
+        simple.Delete(shadow)
+        simple.SetActiveSource(source)
+        raise
     simple.Hide(source, view)
-    show(shadow, view)
     return shadow
 
 
 def show(shadow: Any, view: Any) -> Any:
-    """Show a HyperINR Shadow's colours as a volume, with the opacities that they stand for."""
+    """Show a HyperINR Shadow's colours as a volume, with the opacities that they stand for; again after other ones.
+
+    Raises
+    ------
+    DataError where the shadow puts nothing out, for a reason that it has told.
+    """
+    shadow.UpdatePipeline(view.ViewTime)
+    if not shadow.GetDataInformation().GetNumberOfPoints():
+        raise DataError(f"{_name_of(shadow)} has nothing to show; expected an image, look for the error above")
     display = simple.Show(shadow, view)
     display.SetRepresentationType("Volume")
-    simple.ColorBy(display, ("POINTS", "rgba"))
+    # A map of the display's own: another shadow of the same field may have another unit distance.
+    simple.ColorBy(display, ("POINTS", f"{shadow.Scalar[1]} shaded"), separate=True)
     display.MapScalars = 0
     display.ScalarOpacityUnitDistance = 1.0
+    display.LookupTable.AutomaticRescaleRangeMode = "Never"
+    if shadow.ColorMap is None:  # not before Show, which stretches the field's colours over its range
+        _take_colors(shadow, servermanager.GetRepresentation(shadow.Input, view))
+        shadow.UpdatePipeline(view.ViewTime)
     shadow.UpdatePropertyInformation()
     unit = shadow.GetProperty("UnitDistanceInUse")[0]
     # ParaView hands the unit distance to the first component alone, and VTK takes opacity from the fourth: opacities for
     # a length of 1 stand in the function instead.
     alphas = (1 - (1 - min(i / 255, 0.9999)) ** (1 / unit) for i in range(N_OPACITIES))
-    display.ScalarOpacityFunction = servermanager.CreateProxy("piecewise_functions", "PiecewiseFunction")
     display.ScalarOpacityFunction.Points = [x for i, a in enumerate(alphas) for x in (float(i), a, 0.5, 0.0)]
     return display
 
 
-def light_at_camera(shadow: Any, view: Any) -> None:
-    """Let the light come from where the camera of a view stands."""
-    position, focus = view.CameraPosition, view.CameraFocalPoint
-    x, y, z = (p - f for p, f in zip(position, focus))
+def _scalars(source: Any) -> list[str]:
+    return [name for name, array in source.PointData.items() if array.GetNumberOfComponents() == 1]
+
+
+def _checked(source: Any, field: str | None) -> str:
+    """The field, or the first there is.
+
+    Raises
+    ------
+    DataError where there is nothing to shade.
+    """
+    information = source.GetDataInformation().DataInformation
+    name = _name_of(source)
+    if not information.DataSetTypeIsA("vtkImageData"):
+        kind = information.GetPrettyDataTypeString()
+        raise DataError(f"{name} is {kind}; expected a volume (Image), select one in the pipeline browser")
+    extent = information.GetExtent()
+    if any(low >= high for low, high in zip(extent[0::2], extent[1::2])):
+        raise DataError(f"{name} is flat or empty; expected a volume, select one in the pipeline browser")
+    scalars = _scalars(source)
+    if not scalars or field not in (None, *scalars):
+        arrays = [f"{array} ({found.GetNumberOfComponents()} components)" for array, found in source.PointData.items()]
+        has = f"the point arrays {', '.join(arrays)}" if arrays else "no point arrays"
+        raise DataError(
+            f"{name} has {has}; expected {field or 'one'} of one component, use Cell Data to Point Data, or a Calculator "
+            "for the magnitude of a vector"
+        )
+    return field or scalars[0]
+
+
+def _name_of(source: Any) -> str:
+    return next((name for (name, _), proxy in simple.GetSources().items() if proxy == source), source.GetXMLName())
+
+
+def _take_colors(shadow: Any, seen: Any) -> None:
+    """Give a shadow the colours and opacities that ParaView has for its field; the look of its values if nobody made them.
+
+    Parameters
+    ----------
+    seen : the display of what is shaded, whose opacities hold for its unit distance; or None.
+    """
+    field = shadow.Scalar[1]
+    colors, opacity = simple.GetColorTransferFunction(field), simple.GetOpacityTransferFunction(field)
+    unit_distance = 0.0
+    if _untouched(colors, opacity):
+        _give(_look_of(shadow, field), colors, opacity)
+        bounds = shadow.GetDataInformation().GetBounds()
+        unit_distance = math.dist(bounds[0::2], bounds[1::2]) / UNITS_ACROSS
+        if seen is not None:
+            seen.ScalarOpacityUnitDistance = unit_distance
+    elif seen is not None and seen.Representation == "Volume":
+        unit_distance = seen.ScalarOpacityUnitDistance
+    shadow.ColorMap = colors
+    shadow.OpacityUnitDistance = shadow.OpacityUnitDistance or unit_distance
+
+
+def _look_of(shadow: Any, field: str) -> Look:
+    """What a HyperINR Source says of its field at all times, or the shadow of the values that it has now."""
+    for proxy in (shadow.Input, shadow):
+        if proxy.GetProperty("Look") is not None:
+            proxy.UpdatePropertyInformation()
+            entry = json.loads(proxy.GetProperty("Look").GetElement(0))["fields"].get(field)
+            if entry:
+                return Look.from_dict({key: value for key, value in entry.items() if key != "title"})
+    raise DataError(f"{_name_of(shadow)} has no look for {field}; expected its Scalar, press Apply first")
+
+
+def _give(look: Look, colors: Any, opacity: Any) -> None:
+    """Make a colour map and its opacities those of a look."""
+    colors.AutomaticRescaleRangeMode = "Never"
+    apply_preset(colors, look.colors)
+    colors.RescaleTransferFunction(look.low, look.high)
+    opacity.Points = [number for x, alpha in look.opacities for number in (x, alpha, 0.5, 0.0)]
+
+
+def _untouched(colors: Any, opacity: Any) -> bool:
+    """Whether a colour map is as ParaView makes it, over whatever range."""
+    fresh = servermanager.CreateProxy("lookup_tables", "PVLookupTable")
+    points, usual = _colors_over_1(colors), _colors_over_1(servermanager._getPyProxy(fresh))
+    same = len(points) == len(usual) and all(abs(a - b) < 1e-6 for a, b in zip(points, usual))
+    return same and list(opacity.Points)[1::4] == [0.0, 1.0]
+
+
+def _colors_over_1(colors: Any) -> list[float]:
+    """The points of a colour map, stretched over 0 to 1."""
+    points = list(colors.RGBPoints)
+    low, high = points[0], points[-4]
+    return [(x - low) / (high - low or 1.0) if i % 4 == 0 else x for i, x in enumerate(points)]
+
+
+def light_at_camera(shadow: Any, view: Any, beside: float = 0.0) -> None:
+    """Let the light come from where the camera of a view stands.
+
+    Parameters
+    ----------
+    beside : how far to the left of the camera and above it, as a share of its distance: shadows are seen from beside.
+    """
+    towards = np.subtract(view.CameraPosition, view.CameraFocalPoint)
+    towards /= np.linalg.norm(towards)
+    right = np.cross(view.CameraViewUp, towards)
+    x, y, z = towards + beside * (np.cross(towards, right) - right)
     shadow.LightAzimuth = math.degrees(math.atan2(y, x)) % 360.0
     shadow.LightElevation = math.degrees(math.atan2(z, math.hypot(x, y)))
 
@@ -101,31 +224,57 @@ def tie_light(shadow: Any, view: Any) -> Any:
 
 
 def shade_active() -> Any:
-    """Show the active source with shadows; says so where there is none."""
+    """Show the active source with shadows; a HyperINR Shadow as it is. Says in Output Messages what it does or lacks."""
     source = simple.GetActiveSource()
     if source is None:
-        print_warning(
-            "ShadeVolume: there is no active source; expected an image, open one and select it in the pipeline browser"
-        )
+        tell_error("ShadeVolume: there is no active source; expected a volume, select one in the pipeline browser")
         return None
-    if source.GetXMLName() == "HyperINRShadow":
-        print_warning("ShadeVolume: the active source is shaded already; drag its Light Azimuth and Light Elevation")
-        return source
-    shadow = shade(source)
+    view = simple.GetActiveViewOrCreate("RenderView")
+    try:
+        shadow = _shade_or_show(source, view)
+    except HyperINRError as error:
+        tell_error(f"ShadeVolume: {error}")
+        return None
+    bar = simple.GetScalarBar(shadow.ColorMap, view)  # hidden with what was shown before
+    bar.Title, bar.Visibility = bar.Title or shadow.Scalar[1], 1
     simple.SetActiveSource(shadow)
     simple.Render()
+    tell(f"ShadeVolume: {shadow.Scalar[1]} is shaded; drag Light Azimuth and Light Elevation of the HyperINR Shadow")
     return shadow
+
+
+def _shade_or_show(source: Any, view: Any) -> Any:
+    shadow = source if source.GetXMLName() == SHADOW else _shadow_of(source)
+    if shadow is None:
+        shadow = shade(source, view=view)
+        light_at_camera(shadow, view, beside=BESIDE)
+        shadow.AmbientLight = AMBIENT
+        return shadow
+    _checked(shadow.Input, shadow.Scalar[1])
+    show(shadow, view)
+    simple.Hide(shadow.Input, view)
+    return shadow
+
+
+def _shadow_of(source: Any) -> Any:
+    """The HyperINR Shadow behind a source; None where there is none yet."""
+    shadows = [item for item in simple.GetSources().values() if item.GetXMLName() == SHADOW and item.Input]
+    key = source.SMProxy.GetGlobalID()
+    return next((shadow for shadow in shadows if shadow.Input.SMProxy.GetGlobalID() == key), None)
 
 
 def toggle_light() -> None:
     """Tie the light of the active HyperINR Shadow to the camera of the active view, or untie it where it is tied."""
-    shadow = simple.GetActiveSource()
-    key = shadow.GetGlobalIDAsString() if shadow is not None and shadow.GetXMLName() == "HyperINRShadow" else None
-    if key is None:
-        print_warning("LightFollowsCamera: the active source is no HyperINR Shadow; select one in the pipeline browser")
-    elif key in _ties:
+    shadow, view = simple.GetActiveSource(), simple.GetActiveView()
+    if shadow is None or shadow.GetXMLName() != SHADOW:
+        tell_error("LightFollowsCamera: the active source is no HyperINR Shadow; select one in the pipeline browser")
+        return
+    key = shadow.GetGlobalIDAsString()
+    if key in _ties:
         _ties.pop(key)()
-        print("LightFollowsCamera: off")
+        tell("LightFollowsCamera: off")
+    elif view is None or view.GetXMLName() != "RenderView":
+        tell_error("LightFollowsCamera: the active view has no camera; click on the render view first")
     else:
-        _ties[key] = tie_light(shadow, simple.GetActiveView())
-        print("LightFollowsCamera: on")
+        _ties[key] = tie_light(shadow, view)
+        tell("LightFollowsCamera: on")

@@ -18,6 +18,9 @@ from hyperinr_core.errors import BackendError, HyperINRError
 
 WWW = Path(__file__).parent / "www"
 
+#: What trame's client shows; braces are for whether the server is gone.
+PAGE = '<hyperinr-viewer v-if="description" :description="description" {}></hyperinr-viewer>'
+
 #: Pictures drawn at a time; each takes what processors there are for most of its time.
 N_THREADS = 2
 
@@ -92,21 +95,23 @@ def _server(drawing: Drawing) -> Any:
     pool = ThreadPoolExecutor(N_THREADS, "hyperinr-draw")
 
     @server.trigger("render")
-    async def render(values: Any, look: Any) -> dict[str, Any]:
-        return await asyncio.get_running_loop().run_in_executor(pool, answer, drawing, values, look)
+    async def render(values: Any, look: Any, size: Any) -> dict[str, Any]:
+        return await asyncio.get_running_loop().run_in_executor(pool, answer, drawing, values, look, size)
 
+    # what trame's client puts in the page's place when the server is gone, instead of a spinner
+    server.state.trame__template_error = PAGE.format("gone")
     with DivLayout(server) as layout:
-        layout.root.add_child('<hyperinr-viewer v-if="description" :description="description"></hyperinr-viewer>')
+        layout.root.add_child(PAGE.format(""))
     return server
 
 
-def answer(drawing: Drawing, values: Any, look: Any) -> dict[str, Any]:
+def answer(drawing: Drawing, values: Any, look: Any, size: Any) -> dict[str, Any]:
     """What the page is told: {"picture": data URL, "milliseconds"} or {"error": sentence}."""
     begun = time.perf_counter()
     try:
         if not isinstance(values, dict) or not isinstance(look, dict):
             return {"error": "the page asked for something that is no set of values; reload it"}
-        media, data = drawing.draw(values, look)
+        media, data = drawing.draw(values, look, size)
     except HyperINRError as error:
         return {"error": str(error)}
     url = f"data:{media};base64,{base64.b64encode(data).decode()}"

@@ -23,7 +23,7 @@ SIZE = (1280, 1024)
 KEPT = Path(__file__).resolve().parents[1] / "build" / "gui"
 SCRIPTS = Path(__file__).parent / "paraview_scripts"
 MAIN = "ParaView [0-9]"  # the title of the main window
-HANDLE = 11  # pixels, of a slider
+HANDLE, LINE = 11, 22  # pixels, of a slider and between two sources
 
 
 class Window:
@@ -91,6 +91,14 @@ class Window:
         """The images that the source has made since the macro `witness` was run."""
         path = self.folder / "witness.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+    def snapshot(self) -> tuple[dict, Path]:
+        """What the macro `snapshot` finds now, and the picture of the view that it saves."""
+        note = self.folder / "snapshot.json"
+        note.unlink(missing_ok=True)
+        self.run_macro("snapshot")
+        self.wait_until(lambda: note.is_file() and note.read_text().endswith("}"), "a snapshot")
+        return json.loads(note.read_text()), note.with_suffix(".png")
 
     def wait_for(self, condition, what: str = "what it should", seconds: float = 90):
         """The first screen for which a condition is true; fails when ParaView ends or time runs out."""
@@ -168,6 +176,12 @@ class Window:
     def row(self, name: str) -> Handle:
         """A row of a list or a tree."""
         return self.widget(named(CELL, name), f"a row {name}")
+
+    def source(self, number: int) -> None:
+        """Click on a line of the pipeline browser, which ParaView draws without widgets; 0 is the server's."""
+        left, top, _, _ = self.widget(lambda widget: widget.name == "Pipeline Browser", "its sources").place.box
+        self.do("mousemove", left + 60, top + 32 + LINE * number, "click", 1)
+        time.sleep(0.5)
 
     def widget(self, fits, what: str, place: Widget | None = None) -> Handle:
         """The first visible widget that fits, in the windows or in another widget, once there is one."""
@@ -255,6 +269,12 @@ class Handle:
         self.window.do("type", text)
         self.window.press("Tab")
 
+    def pick(self, choice: str) -> None:
+        """Take an entry of a list that opens at a click."""
+        self.click()
+        self.window.do("type", choice)
+        self.window.press("Return")
+
     def drag(self, right: int) -> None:
         """Move the handle of a slider by some pixels; it is where its value is."""
         _, y = self.reveal()
@@ -279,7 +299,8 @@ def gui(tmp_path):
     (settings / "Macros").mkdir(parents=True)
     for name in ("ParaView", f"ParaView{version()}"):  # without the version from 6.0 on
         (settings / f"{name}.ini").write_text("[General]\nGeneralSettings.ShowWelcomeDialog=false\n")
-    (settings / "Macros" / "witness.py").write_text((SCRIPTS / "witness.py").read_text())
+    for name in ("witness", "snapshot", "go_to_time"):
+        (settings / "Macros" / f"{name}.py").write_text((SCRIPTS / f"{name}.py").read_text())
     windows = []
 
     def start(*arguments, apply=False):

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from hyperinr.filters.choices import clamped_theta, output_extent, output_grid
+from hyperinr.filters import choices, source
+from hyperinr.filters.choices import (
+    BETWEEN,
+    CONTINUOUS,
+    TRAINED,
+    clamped_theta,
+    output_extent,
+    output_grid,
+    space_bounds,
+    steps_in_words,
+    time_steps,
+)
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.volume import Grid, Parameter
 
@@ -29,7 +41,7 @@ def test_a_plane_stays_a_plane():
     assert output_grid(plane, (8, 0, 1)).dims == (8, 4, 1)
     with pytest.raises(ParameterError, match="1, the data is flat"):
         output_grid(plane, (8, 8, 8))
-    assert output_extent(plane, (0, 3, 0, 3, 0, 0)) == (0, 3, 0, 3, 0, 0)
+    assert output_extent(plane, (0, 0, 0), (3, 3, 0)) == (0, 3, 0, 3, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -43,17 +55,60 @@ def test_a_plane_stays_a_plane():
     ],
 )
 def test_extent_covers_the_box(bounds, expected):
-    assert output_extent(GRID, bounds) == expected
+    corner, end = np.reshape(bounds, (3, 2)).T
+    assert output_extent(GRID, corner, end - corner) == expected
+    assert output_extent(GRID, end, corner - end) == expected, "a box that was dragged through itself"
 
 
-@pytest.mark.parametrize("bounds", [(12, 13, 0, 8, -1, 1), (10, 11, 3, 2, -1, 1), (10, 11, 0, 8, -9, -2)])
-def test_box_outside_the_data_is_refused(bounds):
-    with pytest.raises(ParameterError, match=r"region of interest spans .*; expected"):
-        output_extent(GRID, bounds)
+@pytest.mark.parametrize(
+    ("corner", "size"), [((12, 0, -1), (1, 8, 2)), ((10, 0, -9), (1, 8, 7)), ((10, 9, -1), (1, 0, 1))]
+)
+def test_box_outside_the_data_is_refused(corner, size):
+    with pytest.raises(
+        ParameterError, match=r"region of interest spans .*; expected one that meets the data's 10 to 11"
+    ):
+        output_extent(GRID, corner, size)
 
 
 def test_extent_of_a_flipped_axis():
-    assert output_extent(Grid((5, 5, 5), spacing=(-1.0, 1.0, 1.0)), (-2, -1, 0, 4, 0, 4)) == (1, 2, 0, 4, 0, 4)
+    grid = Grid((5, 5, 5), spacing=(-1.0, 1.0, 1.0))
+    assert output_extent(grid, (-2, 0, 0), (1, 4, 4)) == (1, 2, 0, 4, 0, 4)
+    assert space_bounds(grid).tolist() == [[-4, 0], [0, 4], [0, 4]]
+
+
+def test_extent_of_a_grid_that_is_turned_in_space():
+    quarter = Grid((11, 5, 3), (1.0, 2.0, 3.0), (0.5, 1.0, 1.0), (0, -1, 0, 1, 0, 0, 0, 0, 1))
+    assert space_bounds(quarter).tolist() == [[-3, 1], [2, 7], [3, 5]]
+    # the grid's x runs along space's y: 2 + 0.5 i; its y along space's -x: 1 - j
+    assert output_extent(quarter, (-1, 3, 3), (1, 1, 1)) == (2, 4, 1, 2, 0, 1)
+
+
+def trained_at(*values):
+    return Parameter("time", "time", (values[0], values[-1]), "s", values)
+
+
+@pytest.mark.parametrize(("n_trained", "n_steps"), [(2, 201), (10, 181), (13, 241), (21, 201), (101, 201), (201, 401)])
+def test_a_few_hundred_steps_lie_between_the_training_steps(n_trained, n_steps):
+    time = trained_at(*np.linspace(0, 6, n_trained).tolist())
+    steps = time_steps(time, BETWEEN, 0)
+    assert len(steps) == n_steps and (np.diff(steps) > 0).all()
+    assert set(time.values) <= set(steps), "training steps are played as they are"
+    np.testing.assert_allclose(np.diff(steps), 6 / (n_steps - 1), rtol=1e-9)
+    assert steps_in_words(time, steps) == f"{n_steps} steps, {n_trained} trained"
+
+
+def test_longer_intervals_are_divided_into_more_parts():
+    steps = np.array(time_steps(trained_at(0.0, 1.0, 10.0), BETWEEN, 0))
+    assert 100 <= len(steps) <= 400 and (steps < 1).sum() == 20 and (steps > 1).sum() == 200
+
+
+def test_the_user_says_how_many_lie_between_or_none_or_that_time_is_continuous():
+    time = trained_at(0.0, 1.0, 3.0)
+    assert time_steps(time, BETWEEN, 1) == [0.0, 0.5, 1.0, 2.0, 3.0]
+    assert time_steps(time, TRAINED, 7) == [0.0, 1.0, 3.0]
+    assert time_steps(time, CONTINUOUS, 7) == [] and steps_in_words(time, []) == "any time from 0 to 3"
+    assert time_steps(trained_at(2.0), BETWEEN, 0) == [2.0]
+    assert source.BETWEEN == choices.BETWEEN
 
 
 def test_theta_is_what_was_asked_for_in_the_order_of_the_model():

@@ -125,11 +125,23 @@ def test_a_perfect_model_has_the_highest_number_that_can_be_written(model):
 
 
 def test_absolute_error_and_a_range_of_one_s_own(model):
-    compare, _, _ = comparison(model, Truth(lambda t: noisy(model, t), model.grid), Absolute=1, ValueRange=(0.0, 40.0))
+    compare, _, _ = comparison(model, Truth(lambda t: noisy(model, t), model.grid), ValueRange=(0.0, 40.0))
     compare.UpdateTimeStep(1.0)
     values, truth = model.generate(1.0).sample_grid()[..., 0], noisy(model, 1.0)["density"]
-    np.testing.assert_allclose(found(compare, "density error"), abs(values - truth), atol=1e-5)
+    np.testing.assert_allclose(found(compare, "density absolute error"), abs(values - truth), atol=1e-5)
     assert number(compare, "density PSNR (dB)") == pytest.approx(psnr(values, truth, (0, 40)), abs=1e-3)
+
+
+def test_the_text_for_the_view_has_the_numbers_of_the_time(model):
+    truth = Truth(lambda moment: noisy(model, moment), model.grid)
+    compare, _, _ = comparison(model, truth)
+    for time in (0.5, 1.0):
+        compare.UpdateTimeStep(time)
+        lines = compare.GetOutputDataObject(1).GetValue(0, 0).ToString().splitlines()
+        assert len(lines) == len(FIELDS)
+        for line, field in zip(lines, FIELDS):
+            decibel, similarity = (number(compare, f"{field.name} {measure}") for measure in ("PSNR (dB)", "SSIM"))
+            assert line == f"{field.name} at time {time:g}: PSNR {decibel:.2f} dB, SSIM {similarity:.4f}"
 
 
 def test_a_part_of_the_whole_has_the_numbers_of_the_whole(model):
@@ -179,5 +191,6 @@ def test_what_cannot_be_compared_is_one_sentence(model, arrays, dims, message):
     compare, _, said = comparison(model, Truth(lambda moment: values, grid))
     compare.Update()
     assert len(said) == 1 and compare.GetOutputDataObject(0).GetNumberOfPoints() == 0
+    assert compare.GetOutputDataObject(1).GetNumberOfRows() == 0
     with pytest.raises(AssertionError, match=message):
         raise AssertionError(said[0])

@@ -27,7 +27,7 @@ def test_a_bright_voxel_is_seen_where_the_camera_puts_it(view):
     rgba = np.zeros((*GRID.shape, 4), np.float32)
     index = np.array([15, 3, 9])
     rgba[tuple(index[::-1])] = 1
-    shown = picture(rgba, GRID, np.array(view, float), size, BLACK).astype(float)[..., 0]
+    shown = picture(rgba, GRID, np.array(view, float), (size, size), BLACK).astype(float)[..., 0]
     row, column = (np.average(np.arange(size), weights=shown.sum(axis=axis)) for axis in (1, 0))
     extent = np.multiply(GRID.spacing, np.subtract(GRID.dims, 1))
     place = (index * GRID.spacing - extent / 2) / (math.dist((0, 0, 0), extent) / 2)
@@ -40,7 +40,8 @@ def test_a_turned_grid_is_turned_in_the_picture():
     turned = Grid(GRID.dims, GRID.origin, GRID.spacing, (0, -1, 0, 1, 0, 0, 0, 0, 1))  # its x points along y
     rgba = np.random.default_rng(0).random((*GRID.shape, 4)).astype(np.float32) * 0.1
     pictures = [
-        picture(rgba, grid, np.array(view, float), 60, BLACK) for grid, view in ((GRID, (30, 20)), (turned, (120, 20)))
+        picture(rgba, grid, np.array(view, float), (60, 60), BLACK)
+        for grid, view in ((GRID, (30, 20)), (turned, (120, 20)))
     ]
     np.testing.assert_array_equal(*pictures)
 
@@ -49,9 +50,9 @@ def test_a_turned_grid_is_turned_in_the_picture():
 def test_light_fades_with_the_way_through(view):
     grid = Grid((40, 40, 40))
     view = np.array(view, float)
-    ramp = Ramp(((0, 1, 1, 1), (1, 1, 1, 1)), 0.0, 1.0, 0.05)
+    ramp = Ramp(((0, 1, 1, 1), (1, 1, 1, 1)), ((0, 0), (1, 0.05)), 0.0, 1.0)
     rgba = ramp.rgba(np.ones(grid.shape, np.float32), step_length(grid, view))
-    middle = picture(rgba, grid, view, 41, BLACK)[20, 20, 0] / 255
+    middle = picture(rgba, grid, view, (41, 41), BLACK)[20, 20, 0] / 255
     through = 40 * step_length(grid, view)  # the ray through the centre leaves by the faces across its major axis
     assert middle == pytest.approx(1 - 0.95**through, abs=0.02)
 
@@ -61,16 +62,39 @@ def test_what_is_in_front_hides_what_is_behind():
     rgba[..., 0, :] = (1, 0, 0, 1)  # low x is red
     rgba[..., 7, :] = (0, 1, 0, 1)
     for azimuth, channel in ((0.0, 1), (180.0, 0)):
-        assert picture(rgba, Grid((8, 8, 8)), np.array([azimuth, 0.0]), 33, BLACK)[16, 16].argmax() == channel
+        assert picture(rgba, Grid((8, 8, 8)), np.array([azimuth, 0.0]), (33, 33), BLACK)[16, 16].argmax() == channel
 
 
 def test_the_background_is_where_nothing_is():
-    shown = picture(np.zeros((4, 4, 4, 4), np.float32), Grid((4, 4, 4)), np.array([30.0, 20.0]), 9, (0.2, 0.4, 1.0))
+    shown = picture(
+        np.zeros((4, 4, 4, 4), np.float32), Grid((4, 4, 4)), np.array([30.0, 20.0]), (9, 9), (0.2, 0.4, 1.0)
+    )
     assert (shown == [51, 102, 255]).all()
 
 
+def test_opacity_goes_through_its_points():
+    ramp = Ramp(((0, 1, 1, 1), (1, 1, 1, 1)), ((0, 1.0), (0.5, 0.0), (0.75, 0.4), (1, 0.4)), -1.0, 1.0)
+    alpha = ramp.rgba(np.array([-1.0, -0.5, 0.0, 0.25, 0.9]), 1.0)[:, 3]
+    np.testing.assert_allclose(alpha, [0.9999, 0.5, 0.0, 0.2, 0.4], atol=3e-3)
+
+
+def test_zoom_enlarges_about_the_middle():
+    rgba = np.random.default_rng(0).random((*GRID.shape, 4)).astype(np.float32)
+    view = np.array([37.0, 21.0])
+    wide, near = (picture(rgba, GRID, view, (90, 90), BLACK, zoom) for zoom in (1.0, 3.0))
+    np.testing.assert_array_equal(near[1::3, 1::3], wide[30:60, 30:60])
+
+
+def test_a_wide_picture_shows_more_at_the_sides():
+    rgba = np.random.default_rng(0).random((*GRID.shape, 4)).astype(np.float32)
+    view = np.array([37.0, 21.0])
+    square, wide = (picture(rgba, GRID, view, (width, 60), BLACK, 2.0) for width in (60, 100))
+    assert wide.shape == (60, 100, 3)
+    np.testing.assert_array_equal(wide[:, 20:80], square)
+
+
 def test_a_ramp_is_clear_at_its_low_end_and_clamps_beyond():
-    ramp = Ramp(((0, 0, 0, 0), (1, 1, 0.5, 0)), 10.0, 20.0, 0.5)
+    ramp = Ramp(((0, 0, 0, 0), (1, 1, 0.5, 0)), ((0, 0), (1, 0.5)), 10.0, 20.0)
     rgba = ramp.rgba(np.array([0.0, 10.0, 15.0, 20.0, 99.0]), 1.0)
     np.testing.assert_allclose(rgba[:, 3], [0, 0, 0.25, 0.5, 0.5], atol=2e-3)
     np.testing.assert_allclose(rgba[3], [0.5, 0.25, 0, 0.5], atol=1e-6)

@@ -43,12 +43,13 @@ FLOORS = {
         "h5py",
         "hdf5plugin",
     },
-    # these run inside pvpython, started by hyperinr render and hyperinr doctor
-    "plugin/shading.py": {"paraview"},
+    # these run inside ParaView
+    "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
+    "plugin/live.py": {"paraview"},
     "plugin/macros": {"hyperinr.plugin"},
-    "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.plugin"},
+    "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.filters"},
     "plugin/views_scene.py": {"paraview", "hyperinr_core"},
-    "plugin/picture_state.py": {"paraview"},
+    "plugin/opened.py": {"paraview", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/probe.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
 }
 SOURCES = sorted(

@@ -37,7 +37,7 @@ def test_save_data_trains_in_a_process_of_its_own_until_it_is_stopped(gui, serie
     window.do("type", output)
     window.press("Return")
     window.button("Yes").click()  # the file is there already
-    time.sleep(1)
+    window.widget(lambda widget: "To stop it, type in a terminal: hyperinr stop" in widget.name, "how to stop, before")
     window.button("OK").click()  # of the writer's settings
     window.wait_until(lambda: working_folders(output), "a training")
     window.wait_until(lambda: "hyperinr stop" in window.messages(), "how to stop")

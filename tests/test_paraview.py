@@ -83,7 +83,8 @@ def assert_same(folder, name, truth):
 
 def test_a_file_opens_with_its_times_and_its_place(report, folder):
     found, model = report["volume"], hinr.load(folder / "volume.hinr")
-    assert found["proxy"] == "HyperINRSource" and found["times"] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert found["proxy"] == "HyperINRSource" and found["range"] == [0.0, 2.0]
+    np.testing.assert_allclose(found["times"], np.linspace(0, 2, 201), atol=1e-12)
     assert found["between"] == {
         "extent": list(model.grid.extent),
         "origin": list(model.grid.origin),
@@ -102,7 +103,7 @@ def test_dims_and_region(report, folder):
     grid = model.grid.with_dims((17, 20, 9))
     assert_same(folder, "dims", expected(folder, "volume", 0.55, grid))
     found = report["volume"]
-    assert found["region_default"] == [1.0, 12.5, -2.0, 2.75, 0.5, 15.5]
+    assert found["region_default"] == [1.0, -2.0, 0.5, 11.5, 4.75, 15.0]
     extent, origin, spacing = found["region"]["extent"], found["region"]["origin"], found["region"]["spacing"]
     for axis, (low, high) in enumerate([(2.0, 4.0), (-1.5, -0.5), (1.0, 3.0)]):
         first, last = (origin[axis] + spacing[axis] * i for i in extent[2 * axis : 2 * axis + 2])
@@ -125,10 +126,24 @@ def test_animation_plays_between_the_steps(report):
     np.testing.assert_allclose(report["animation"], np.linspace(0, 2, 9))
 
 
+def test_filters_over_time_work_with_what_lies_between_the_training_steps(report, folder):
+    found, model = report["over_time"], hinr.load(folder / "volume.hinr")
+    steps = np.linspace(0, 2, 9)  # one between each two of five
+    truth = [model.generate(time).sample_grid()[..., 0] for time in steps]
+    np.testing.assert_allclose(np.load(folder / "mean.npy")[..., 0], np.mean(truth, axis=0), atol=1e-5)
+    np.testing.assert_allclose(np.load(folder / "interpolated.npy")[..., 0], truth[3], atol=1e-6)
+    assert abs(truth[3] - (truth[2] + truth[4]) / 2).max() > 0.01, "a model that is linear in time says nothing here"
+    np.testing.assert_allclose(found["plotted"], [values[0, 0, 0] for values in truth], atol=1e-6)
+
+
+def test_time_is_continuous_where_one_wants_it(report):
+    assert report["over_time"]["continuous"] == {"steps": [], "range": [0.0, 2.0], "scene": [0.0, 2.0]}
+
+
 def test_parameters_other_than_time_are_sliders(report, folder):
     assert report["parameters"] == {
         "number": 2,
-        "names": ["azimuth [deg]", "exposure"],
+        "names": ["azimuth -30 to 90 deg", "exposure 50 to 100"],
         "ranges": [[-30.0, 90.0], [50.0, 100.0]],
         "defaults": [30.0, 75.0],
     }

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import signal
-import socket
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from models import random_model
 from PIL import Image
+from servers import mpi, pvserver
 
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
@@ -22,10 +18,6 @@ from hyperinr_core import hinr
 SCRIPT = Path(__file__).parent / "paraview_scripts" / "server.py"
 TIMEOUT = 180
 DIMS, SMALL = [256, 256, 256], [40, 32, 24]
-
-
-def mpi(n: int) -> list[str]:
-    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(n)]
 
 
 @pytest.fixture(scope="module")
@@ -78,23 +70,9 @@ def test_four_ranks_of_pvbatch_draw_256_cubed_as_one_does(folder):
 
 @pytest.fixture
 def server(request):
-    """The port of a pvserver of so many ranks, and the process."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = launch.on_display([*mpi(request.param), "pvserver", f"--server-port={port}"])
-    process = subprocess.Popen(
-        command, env={**os.environ, **launch.environment()}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, start_new_session=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    for line in process.stdout:
-        if "Accepting connection" in line or time.monotonic() > deadline:
-            break
-    yield port, request.param
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    """The port of a pvserver of so many ranks, and how many."""
+    with pvserver(request.param) as port:
+        yield port, request.param
 
 
 @pytest.fixture(scope="module")

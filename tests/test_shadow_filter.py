@@ -76,7 +76,7 @@ def truth(azimuth, elevation, opacities=((0.0, 0.0), (1.0, 1.0)), unit=None):
 
 def test_without_a_model_it_sweeps():
     filter_, said = pass_of(Azimuth=200.0, Elevation=-30.0, ColorMap=colors_of())
-    np.testing.assert_allclose(array(filter_, "shadow"), truth(200, -30), atol=1e-6)
+    np.testing.assert_allclose(array(filter_, "density shadow"), truth(200, -30), atol=1e-6)
     np.testing.assert_array_equal(array(filter_, "density"), ball())
     image = filter_.GetOutputDataObject(0)
     assert image.GetOrigin() == GRID.origin and image.GetSpacing() == GRID.spacing and not said
@@ -84,7 +84,7 @@ def test_without_a_model_it_sweeps():
 
 def test_rgba_is_colour_times_light_and_the_opacity():
     filter_, _ = pass_of(Azimuth=10.0, Elevation=60.0, ColorMap=colors_of(), Ambient=0.3, Strength=0.8)
-    rgba, light = array(filter_, "rgba"), 0.3 + 0.7 * (1 - 0.8 * (1 - truth(10, 60)))
+    rgba, light = array(filter_, "density shaded"), 0.3 + 0.7 * (1 - 0.8 * (1 - truth(10, 60)))
     assert rgba.dtype == np.uint8
     seen = ball() > 0
     np.testing.assert_allclose(rgba[..., 3], 255 * ball(), atol=1.01)
@@ -95,9 +95,9 @@ def test_rgba_is_colour_times_light_and_the_opacity():
 def test_editing_the_colour_map_moves_the_shadow():
     colors = colors_of()
     filter_, _ = pass_of(Azimuth=0.0, Elevation=90.0, ColorMap=colors)
-    array(filter_, "shadow")
+    array(filter_, "density shadow")
     colors.GetScalarOpacityFunction().AddPoint(1.0, 0.3)
-    np.testing.assert_allclose(array(filter_, "shadow"), truth(0, 90, ((0, 0), (1, 0.3))), atol=1e-6)
+    np.testing.assert_allclose(array(filter_, "density shadow"), truth(0, 90, ((0, 0), (1, 0.3))), atol=1e-6)
     before = filter_.GetMTime()
     filter_.SetColorMap(None)
     after = filter_.GetMTime()
@@ -107,10 +107,10 @@ def test_editing_the_colour_map_moves_the_shadow():
 
 def test_unit_distance_and_shadow_dims():
     filter_, _ = pass_of(Azimuth=90.0, Elevation=0.0, ColorMap=colors_of(), UnitDistance=3.0)
-    np.testing.assert_allclose(array(filter_, "shadow"), truth(90, 0, unit=3.0), atol=1e-6)
+    np.testing.assert_allclose(array(filter_, "density shadow"), truth(90, 0, unit=3.0), atol=1e-6)
     assert filter_.GetUnitDistanceInUse() == 3.0
     filter_.SetShadowDims(10, 0, 8)
-    coarse = array(filter_, "shadow")
+    coarse = array(filter_, "density shadow")
     assert coarse.shape == GRID.shape and 1e-3 < abs(coarse - truth(90, 0, unit=3.0)).mean() < 0.05
 
 
@@ -118,7 +118,7 @@ def test_a_part_of_the_image_has_the_whole_one_s_shadow(tmp_path):
     hinr.save(light_model(), tmp_path / "s.hinr")
     for settings in ({}, {"Model": str(tmp_path / "s.hinr")}):
         filter_, _ = pass_of(Azimuth=40.0, Elevation=20.0, ColorMap=colors_of(), **settings)
-        whole = {name: array(filter_, name) for name in ("shadow", "rgba", "density")}
+        whole = {name: array(filter_, name) for name in ("density shadow", "density shaded", "density")}
         part, _ = pass_of(Azimuth=40.0, Elevation=20.0, ColorMap=colors_of(), **settings)
         part.UpdateExtent((3, 9, 0, 17, 5, 8))
         image = part.GetOutputDataObject(0)
@@ -140,7 +140,7 @@ def test_a_model_answers_where_something_is_seen(tmp_path, guide):
     model = light_model(guide=guide)
     hinr.save(model, tmp_path / "s.hinr")
     filter_, said = pass_of(Model=str(tmp_path / "s.hinr"), Azimuth=-20.0, Elevation=30.0, ColorMap=colors_of())
-    found = array(filter_, "shadow")
+    found = array(filter_, "density shadow")
     expected = hinr.load(tmp_path / "s.hinr").generate((340.0, 60.0)).sample_grid()[..., 0]
     seen = ball() > 0
     np.testing.assert_allclose(found[seen], expected[seen], atol=1e-5)
@@ -152,16 +152,16 @@ def test_a_model_for_something_else_is_said_once(tmp_path):
     model.provenance = {"transfer_function": {"digest": "0" * 12}}
     hinr.save(model, tmp_path / "s.hinr")
     filter_, said = pass_of(Model=str(tmp_path / "s.hinr"), ColorMap=colors_of())
-    array(filter_, "shadow")
+    array(filter_, "density shadow")
     filter_.SetAzimuth(77.0)
-    assert array(filter_, "shadow").shape == GRID.shape
+    assert array(filter_, "density shadow").shape == GRID.shape
     assert len(said) == 2 and "another transfer function" in said[0] and "dims (8, 8, 8)" in said[1]
 
 
 def test_clear_and_opaque_volumes_work():
     for alpha, light in ((0.0, 1.0), (1.0, None)):
         filter_, said = pass_of(ColorMap=colors_of(steps=((0.0, alpha), (1.0, alpha))))
-        found = array(filter_, "shadow")
+        found = array(filter_, "density shadow")
         assert not said and np.isfinite(found).all() and (light is None or (found == light).all())
 
 

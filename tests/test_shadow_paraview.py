@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -11,15 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui import gui, shows_something, view_of
+from gui import differ, gui, shows_something, view_of
 from models import random_model
 from test_shadow_filter import light_model
 
+from hyperinr.filters.image import to_image, write_image
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
-from hyperinr_core.volume import Field
+from hyperinr_core.volume import Field, Grid
 
 SCRIPT = Path(__file__).parent / "paraview_scripts" / "shadow.py"
+GOLDEN = Path(__file__).parent / "golden"
+MACROS = Path(launch.environment()["PV_MACRO_PATH"].split(os.pathsep)[0])
 MPI = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"]
 TIMEOUT = 120
 
@@ -33,6 +37,8 @@ def folder(tmp_path_factory):
     model = random_model((24, 20, 16), fields=(Field("density", 1, ((0.0, 1.0),)),))
     hinr.save(model, folder / "ball.hinr")
     hinr.save(light_model((24, 20, 16)), folder / "lights.hinr")
+    shutil.copy(GOLDEN / "pictures.hinr", folder)
+    write_image(folder / "nan.vti", to_image(Grid((4, 4, 4)), {"density": np.full((4, 4, 4), np.nan, np.float32)}))
     return folder
 
 
@@ -133,13 +139,79 @@ def test_examples_draw_pictures_that_differ(name, folder, tmp_path):
         assert abs(before - after).mean() > 0.2
 
 
+@pytest.fixture(scope="module")
+def scenes(folder):
+    """A scene of two shadows as it was made, and what its two kinds of state files make of it."""
+    for name in ("made", "pvsm", "py"):
+        script = SCRIPT.with_name("shaded_state.py")
+        result = launch.run_program(launch.on_display(["pvpython", str(script), str(folder), name]), TIMEOUT)
+        assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
+        assert "Untraceable" not in (folder / "scene.py").read_text()
+    return folder
+
+
+@pytest.mark.parametrize("unit_distance", ["0.1", "2"])
+@pytest.mark.parametrize("name", ["pvsm", "py"])
+def test_a_shaded_scene_is_the_same_after_saving_and_opening_and_can_be_edited(scenes, name, unit_distance):
+    pictures = {}
+    for label in ("scene", "turned", "thin"):
+        pictures[label] = picture(scenes / f"made_{label}_{unit_distance}.png")
+        np.testing.assert_array_equal(picture(scenes / f"{name}_{label}_{unit_distance}.png"), pictures[label])
+    assert (pictures["scene"] > 10).mean() > 0.05, "the volume is not to be seen"
+    assert abs(pictures["scene"] - pictures["turned"]).mean() > 0.1
+    assert abs(pictures["turned"] - pictures["thin"]).mean() > 0.1
+
+
+def test_two_shadows_of_one_field_have_opacities_of_their_own(scenes):
+    for unit_distance in ("0.1", "2"):
+        alone, together = (picture(scenes / f"made_{label}_{unit_distance}.png") for label in ("alone", "scene"))
+        np.testing.assert_array_equal(alone, together)
+
+
+@pytest.fixture(scope="module")
+def macros(folder):
+    """What the macros did, and what they said as text and as errors."""
+    script = SCRIPT.with_name("shaded_by_macro.py")
+    result = launch.run_program(launch.on_display(["pvpython", str(script), str(folder), str(MACROS)]), TIMEOUT)
+    assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
+    return json.loads((folder / "macros.json").read_text()), result.stdout, result.stderr
+
+
+def test_macros_say_what_they_lack_and_make_and_hide_nothing_then(macros):
+    found, said, errors = macros
+    assert found["changed"] == []
+    expected = [
+        "ShadeVolume: there is no active source; expected",
+        "LightFollowsCamera: the active source is no HyperINR Shadow; select one",
+        "ShadeVolume: Contour1 is Polygonal Mesh; expected",
+        "ShadeVolume: PointDatatoCellData1 has no point arrays; expected one of one component",
+        "ShadeVolume: PassArrays1 has the point arrays drift (3 components); expected one of one component",
+        "ShadeVolume: HyperINRShadow1 has nothing to show; expected an image",
+        "ShadeVolume: HyperINRPlaneSource1 is flat or empty; expected a volume",
+    ]
+    lines = [line for line in errors.splitlines() if line.startswith(("ShadeVolume", "LightFollowsCamera"))]
+    assert [line[: len(start)] for line, start in zip(lines, expected)] == expected and len(lines) == len(expected)
+    assert said.count("ShadeVolume: density is shaded") == 3 and found["again"]
+    assert found["seen"] == [0, 1] and found["tied"] == pytest.approx(270.0)
+    assert "LightFollowsCamera: on" in said and "LightFollowsCamera: off" in said
+
+
+def test_a_shadow_from_the_menu_shows_its_scalar_and_is_shaded_by_the_macro(macros, folder):
+    found, direct, applied, menu = (
+        macros[0],
+        *(picture(folder / f"macro_{n}.png") for n in ("direct", "applied", "menu")),
+    )
+    assert found["applied"] == ["Volume", "POINTS", "density"] and found["pressed"] == [0, True]
+    np.testing.assert_array_equal(menu, direct)
+    assert abs(applied - menu).mean() > 1
+
+
 def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
-    macros = Path(launch.environment()["PV_MACRO_PATH"].split(os.pathsep)[0])
-    assert {path.stem for path in macros.glob("*.py")} == {"ShadeVolume", "LightFollowsCamera"}
+    assert {path.stem for path in MACROS.glob("*.py")} == {"ShadeVolume", "LightFollowsCamera", "ShowHyperINR"}
     (tmp_path / "shade.py").write_text(
         "from paraview import simple\n"
         "def press(name):\n"
-        f"    exec(open({str(macros)!r} + '/' + name + '.py').read(), {{}})\n"
+        f"    exec(open({str(MACROS)!r} + '/' + name + '.py').read(), {{}})\n"
         "press('LightFollowsCamera')\n"
         "press('ShadeVolume')\n"
         f"source = simple.OpenDataFile({str(folder / 'ball.hinr')!r})\n"
@@ -157,6 +229,38 @@ def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
     window = gui(f"--script={tmp_path / 'shade.py'}")
     window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the shaded volume")
     said = window.messages()
-    assert window.process.poll() is None and "Traceback" not in said and "ERR|" not in said, said
-    for words in ("no HyperINR Shadow; select one", "no active source", "Camera: on", "Camera: off", "shaded already"):
+    assert window.process.poll() is None and "Traceback" not in said, said
+    for words in (
+        "no HyperINR Shadow; select one",
+        "no active source",
+        "Camera: on",
+        "Camera: off",
+        "density is shaded",
+    ):
         assert words in said
+
+
+def test_shade_save_and_open_by_mouse(gui, folder, tmp_path):
+    window = gui(folder / "ball.hinr")
+    window.settle()
+    window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the volume")
+    window.source(0)
+    window.run_macro("ShadeVolume")
+    sentence = "ShadeVolume: there is no active source; expected a volume, select one in the pipeline browser"
+    window.row(sentence)  # of Output Messages, which opens by itself
+    window.source(1)
+    window.choose("Filters", "HyperINR", "HyperINR Shadow")
+    window.button("Apply").click()
+    window.wait_until(lambda: not window.button("Apply").enabled, "the filter")
+    applied = window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the scalar")
+    window.run_macro("ShadeVolume")
+    shaded = window.wait_for(lambda pixels: differ(view_of(pixels), view_of(applied)), "the shaded volume")
+    window.keep("shaded")
+    window.choose("File", "Save State...")
+    window.answer("Save State File", str(tmp_path / "scene.pvsm"))
+    window.wait_until((tmp_path / "scene.pvsm").is_file, "a state file")
+    window.close()
+    window = gui(f"--state={tmp_path / 'scene.pvsm'}")
+    window.settle()
+    window.wait_for(lambda pixels: not differ(view_of(pixels), view_of(shaded)), "the same picture")
+    window.keep("shaded_again")

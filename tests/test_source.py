@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -76,9 +77,51 @@ def test_place_units_and_times_come_from_the_file(path):
     array = image.GetPointData().GetArray("density")
     assert array.GetInformation().Get(array.UNITS_LABEL()) == "kg/m^3"
     info, executive = reader.GetOutputInformation(0), reader.GetExecutive()
-    assert info.Get(executive.TIME_STEPS()) == model.parameters[0].values
     assert info.Get(executive.TIME_RANGE()) == (0.0, 2.0)
-    assert reader.GetDataBounds() == image.GetBounds()
+    assert set(model.parameters[0].values) < set(info.Get(executive.TIME_STEPS()))
+    assert reader.GetDataBounds() == image.GetBounds() and reader.GetTrainingGrid() == "12 x 10 x 8 points"
+    assert reader.GetDataLengths() == (0, 5.5, 0, 2.25, 0, 7)
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_steps", "words"),
+    [
+        ({}, 201, "201 steps, 5 trained"),
+        ({"StepsBetween": 3}, 17, "17 steps, 5 trained"),
+        ({"TimeSteps": "training steps"}, 5, "5 steps, 5 trained"),
+        ({"TimeSteps": "continuous"}, 0, "any time from 0 to 2"),
+    ],
+)
+def test_time_steps_are_as_many_as_one_wants(path, settings, n_steps, words):
+    reader, errors, _ = reader_of(path, **settings)
+    reader.UpdateInformation()
+    info, executive = reader.GetOutputInformation(0), reader.GetExecutive()
+    steps = info.Get(executive.TIME_STEPS()) if info.Has(executive.TIME_STEPS()) else ()
+    assert len(steps) == n_steps and reader.GetTimeStepsInUse() == words and reader.GetHasTime()
+    assert info.Get(executive.TIME_RANGE()) == (0.0, 2.0) and not errors
+
+
+def test_of_a_group_of_files_the_first_is_shown_and_the_others_are_named_once(path, tmp_path):
+    other = tmp_path / "m_2.hinr"
+    hinr.save(random_model(seed=5), other)
+    reader, errors, warnings = reader_of(None)
+    reader.ClearFileNames()
+    for name in (path, str(other)):
+        reader.AddFileName(name)
+    for time in (0.3, 0.6):
+        reader.UpdateTimeStep(time)
+    np.testing.assert_allclose(values(reader)[..., 0], expected(path, 0.6)["density"], atol=1e-6)
+    assert len(warnings) == 1 and "m.hinr is shown, and not m_2.hinr" in warnings[0] and not errors
+
+
+def test_how_the_model_is_shown_is_told_as_json(path):
+    reader, _, _ = reader_of(path)
+    assert reader.GetLook() == "", "nothing is loaded yet"
+    reader.UpdateInformation()
+    look = json.loads(reader.GetLook())
+    assert (look["kind"], look["time"]) == ("volume", "time {time:.3f} s")
+    assert list(look["fields"]) == ["density", "velocity"] and look["fields"]["density"]["title"] == "density [kg/m^3]"
+    assert all(item["low"] < item["high"] and item["opacities"] for item in look["fields"].values())
 
 
 def test_exactly_the_update_extent_is_filled(path):
@@ -94,7 +137,8 @@ def test_dims_region_and_interpolation(path):
     model = hinr.load(path)
     grid = model.grid.with_dims((23, 10, 15))
     region = (1.9, 3.1, -1.0, 0.0, 2.0, 5.0)
-    reader, errors, _ = reader_of(path, Dims=(23, 0, 15), UseRegion=1, Region=region, Interpolation="catmull_rom")
+    box = {"RegionPosition": region[0::2], "RegionSize": (1.2, 1.0, 3.0)}
+    reader, errors, _ = reader_of(path, Dims=(23, 0, 15), UseRegion=1, **box, Interpolation="catmull_rom")
     reader.UpdateTimeStep(0.8)
     image = reader.GetOutputDataObject(0)
     extent = image.GetExtent()
@@ -280,7 +324,7 @@ def test_abort_leaves_an_empty_image_and_the_next_update_fills_it(path):
             "4000 x 4000 x 4000 points with 4 number(s) each: they take 953.7 GiB",
         ),
         ({"Dims": (1 << 30, 1 << 30, 1 << 30)}, "Dims asks for"),
-        ({"UseRegion": 1, "Region": (90.0, 99.0, 0.0, 1.0, 0.0, 1.0)}, "region of interest"),
+        ({"UseRegion": 1, "RegionPosition": (90.0, 0.0, 0.0), "RegionSize": (9.0, 1.0, 1.0)}, "region of interest"),
     ],
 )
 def test_errors_are_one_sentence_and_an_empty_image(path, settings, message):

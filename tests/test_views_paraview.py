@@ -34,7 +34,7 @@ def test_the_source_gives_bytes_with_the_lowest_row_first(tmp_path, n_components
     source.SetParameter2(-35.0)
     source.UpdateTimeStep(0.5)
     image = source.GetOutputDataObject(0)
-    assert (source.GetParameter1Name(), source.GetParameter2Name()) == ("phi [deg]", "theta [deg]")
+    assert (source.GetParameter1Name(), source.GetParameter2Name()) == ("phi 0 to 360 deg", "theta -90 to 90 deg")
     array = image.GetPointData().GetScalars()
     assert array.GetDataType() == VTK_UNSIGNED_CHAR and array.GetNumberOfComponents() == n_components
     assert array.GetName() == {3: "rgb", 4: "rgba"}[n_components]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -76,9 +77,14 @@ def writer_of(path, source=None, **settings):
 
 
 def test_every_step_is_learnt_with_its_time_and_place(tmp_path, capfd):
-    source, shares = Source(), []
+    source, shares, texts = Source(), [], []
     writer, said = writer_of(tmp_path / "m.hinr", source, Samples=400_000)
-    writer.AddObserver("ProgressEvent", lambda caller, event: shares.append(caller.GetProgress()))
+
+    def note(caller, event):
+        shares.append(caller.GetProgress())
+        texts.append(caller.GetProgressText())
+
+    writer.AddObserver("ProgressEvent", note)
     assert writer.Write() == 1 and not said
     model = hinr.load(tmp_path / "m.hinr")
     assert source.asked == list(model.parameters[0].values) == [0.0, 0.5, 1.0, 1.5, 2.0]
@@ -87,6 +93,9 @@ def test_every_step_is_learnt_with_its_time_and_place(tmp_path, capfd):
     truth = BLOB.read(2, ["density"])
     assert abs(model.generate(1.0).sample_grid()[..., :1] - truth).mean() < 0.5 * truth.std()
     assert shares == sorted(shares) and shares[-1] == 1 and len(set(shares)) > 5
+    assert {text.partition("; ")[2] for text in texts} == {"to stop it: hyperinr stop m.hinr"}
+    assert texts[0].startswith("reading step 1 of 5;") and re.match(r"training \d+:\d\d left;", texts[-1])
+    assert max(map(len, texts)) < 70, "ParaView's bar shows one line"
     assert os.listdir(tmp_path) == ["m.hinr"]
     printed = capfd.readouterr()
     assert "dB PSNR on the training steps" in printed.out + printed.err
@@ -226,6 +235,8 @@ def test_the_dialog_is_the_class_s():
     proxy = tree.find(".//WriterProxy[@name='HyperINRWriter']")
     assert proxy.get("class") == f"{HyperINRWriter.__module__}.{HyperINRWriter.__name__}"
     assert proxy.find("Hints/WriterFactory").get("extensions") == "hinr"
+    assert proxy.find("Hints/ShowProxyDocumentationInPanel").get("type") == "description"
+    assert "To stop it, type in a terminal: hyperinr stop" in proxy.findtext("Documentation")
     items = {item.get("name"): item for item in proxy if item.get("command")}
     setters = {name for name in vars(HyperINRWriter) if name.startswith("Set")} | {"AddField", "SetInputConnection"}
     assert {item.get("command") for item in items.values()} == setters

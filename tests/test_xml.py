@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 import pytest
 
 from hyperinr.filters import compare, shadow, source
-from hyperinr.plugin import launch
+from hyperinr.plugin import launch, live
 
 TREE = ElementTree.parse(launch.plugin_xml())
 PROXIES = TREE.findall(".//ProxyGroup[@name='sources']/SourceProxy")
+OURS = [proxy for proxy in TREE.iter() if proxy.get("si_class") == "vtkSIPythonSourceProxy"]
 PROPERTIES = [item for item in PROXIES[0] if item.tag.endswith("VectorProperty")]
-SETTERS = [item for item in PROPERTIES if item.get("command", "").startswith("Set")]
+SETTERS = [item for item in PROPERTIES if item.get("command", "").startswith(("Set", "Add"))]
 KINDS = {"IntVectorProperty": int, "DoubleVectorProperty": float, "StringVectorProperty": str}
 
 
@@ -37,8 +38,10 @@ def test_class_exists_and_is_made_by_python(proxy):
 @pytest.mark.parametrize("item", [item for item in PROPERTIES if item.get("command")], ids=name_of)
 def test_command_is_a_method_that_takes_what_paraview_gives(item):
     method = getattr(source.HyperINRSource(), item.get("command"))
-    n_arguments = 0 if item not in SETTERS else int(item.get("number_of_elements"))
-    inspect.signature(method).bind(*range(n_arguments))
+    n_arguments = int(item.get("number_of_elements_per_command") or item.get("number_of_elements"))
+    inspect.signature(method).bind(*range(n_arguments if item in SETTERS else 0))
+    if item.get("clean_command"):
+        inspect.signature(getattr(source.HyperINRSource(), item.get("clean_command"))).bind()
 
 
 @pytest.mark.parametrize("item", [item for item in PROPERTIES if item.get("information_only")], ids=name_of)
@@ -63,8 +66,8 @@ def test_default_is_the_class_s(item):
 
 
 def test_every_setter_of_the_class_is_in_the_panel():
-    methods = {name for name in vars(source.HyperINRSource) if name.startswith("Set")}
-    assert methods == {item.get("command") for item in SETTERS}
+    methods = {name for name in vars(source.HyperINRSource) if name.startswith(("Set", "Add"))}
+    assert methods - {"SetFileName"} == {item.get("command") for item in SETTERS}, "SetFileName is for VTK alone"
     sliders = [item for item in SETTERS if item.get("name", "").startswith("Parameter")]
     assert len(sliders) == source.N_SLIDERS
 
@@ -79,8 +82,22 @@ def test_every_property_of_the_panel_is_explained():
 def test_domains_and_decorators_name_properties_that_exist():
     names = {item.get("name") for item in PROPERTIES}
     required = {item.get("name") for item in PROXIES[0].findall(".//RequiredProperties/Property")}
-    watched = {item.get("property") for item in PROXIES[0].findall(".//PropertyWidgetDecorator")}
+    watched = {item.get("property") for item in PROXIES[0].findall(".//PropertyWidgetDecorator")} - {None}
     assert required and watched and required | watched <= names
+
+
+def test_only_what_may_move_is_offered_for_animation():
+    offered = [item.get("name") for item in SETTERS if item.get("animateable") != "0"]
+    assert offered == [f"Parameter{index + 1}" for index in range(source.N_SLIDERS)]
+
+
+def test_the_region_is_a_box_to_drag():
+    group = PROXIES[0].find("PropertyGroup[@label='Region']")
+    assert group.get("panel_widget") == "InteractiveBox"
+    assert {item.get("function"): item.get("name") for item in group.findall("Property")} == {
+        "Position": "RegionPosition",
+        "Scale": "RegionSize",
+    }
 
 
 def test_both_readers_claim_hinr_files_and_have_a_representation_of_their_own():
@@ -92,20 +109,38 @@ def test_both_readers_claim_hinr_files_and_have_a_representation_of_their_own():
 
 @pytest.mark.parametrize("proxy", PROXIES[:1], ids=name_of)
 def test_every_property_that_is_shown_is_in_one_group_in_the_order_of_use(proxy):
-    groups = {group.get("label"): [item.get("name") for item in group] for group in proxy.findall("PropertyGroup")}
-    assert list(groups) == ["Model", "Parameters", "Fields", "Grid", "Evaluation", "About The Model"]
+    groups = {
+        group.get("label"): [item.get("name") for item in group.findall("Property")]
+        for group in proxy.findall("PropertyGroup")
+    }
+    assert list(groups) == [
+        *("Model", "Parameters", "Time", "Fields", "Grid", "Region", "Evaluation", "About The Model"),
+    ]
     grouped = [name for names in groups.values() for name in names]
     shown = [item.get("name") for item in PROPERTIES if item.get("panel_visibility") in ("default", "advanced")]
     assert sorted(grouped) == sorted({*shown, "Fields"}), "a property has no group, or two"
 
 
-def test_filters_are_in_the_menu_hyperinr_and_sources_say_when_they_have_something_new():
+def test_filters_are_in_the_menu_hyperinr():
     for proxy in TREE.findall(".//ProxyGroup[@name='filters']/SourceProxy"):  # ParaView lists no readers under Sources
         entry = proxy.find("Hints/ShowInMenu")
         assert entry.get("category") == "HyperINR" and entry.get("icon").startswith(":/pqWidgets/Icons/")
+
+
+def test_readers_are_asked_only_where_the_hint_is_added():
+    assert not TREE.findall(".//LiveSource"), "servers load this file, too"
+    assert [name_of(proxy) for proxy in PROXIES] == list(live.READERS)
     for proxy in PROXIES:
-        assert proxy.find("Hints/LiveSource").get("interval") == "50"
         assert class_of(proxy)().GetNeedsUpdate() is False
+
+
+def test_every_class_has_one_that_takes_its_place_where_the_package_is_missing():
+    script = TREE.find(".//Proxy[@name='Package']/StringVectorProperty").get("default_values")
+    assert len(OURS) == 5
+    for proxy in OURS:
+        assert f"'{proxy.get('class').removeprefix('hyperinr.filters.')}'" in script
+        guard = proxy.find("SubProxy/Proxy[@proxyname='Package']")
+        assert guard is not None or proxy.get("base_proxyname") == "HyperINRSource", f"{name_of(proxy)} ends the window"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Prints what pyproject.toml requires of this checkout, one requirement a line for pip, to `lint`, `run` or `test` it."""
+"""Prints what pyproject.toml requires of this checkout, one requirement a line for pip: to lint, run or test it."""
 
 from __future__ import annotations
 

@@ -124,6 +124,7 @@ def too_large():
 def compare():
     """A model against the truth of its own fields, and against one on another grid."""
     truth, said = opened("volume.hinr")
+    truth.TimeSteps = "training steps"
     model, _ = opened("other.hinr")
     filter_ = simple.HyperINRCompare(Truth=truth, Model=model)
 

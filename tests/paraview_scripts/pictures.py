@@ -8,9 +8,9 @@ import sys
 
 from paraview import simple
 
-os.environ["HYPERINR_PICTURES"] = sys.argv[1]
-state = runpy.run_module("hyperinr.plugin.picture_state")
-assert state["display"].MapScalars == 0, "colours would be mapped"
+os.environ["HYPERINR_OPEN"] = sys.argv[1]
+state = runpy.run_module("hyperinr.plugin.opened")
+assert simple.GetRepresentation(state["source"], state["view"]).MapScalars == 0, "colours would be mapped"
 state["source"].Parameter1 = 90.0
 state["source"].Parameter2 = 10.0
 view = state["view"]

@@ -31,15 +31,19 @@ def save(name, source, field="density"):
 def volume():
     """Time steps, times between them, dims, region, field choice, default representation."""
     source = simple.OpenDataFile(str(FOLDER / "volume.hinr"))
-    found = {"proxy": source.GetXMLName(), "times": list(source.TimestepValues)}
+    found = {
+        "proxy": source.GetXMLName(),
+        "times": list(source.TimestepValues),
+        "range": list(source.GetPropertyValue("TimeRange")),
+    }
     source.UpdatePipeline(0.55)
     found["between"] = save("between", source)
-    found["region_default"] = list(source.Region)
+    found["region_default"] = [*source.RegionPosition, *source.RegionSize]
     source.Dims = [17, 0, 9]
     source.UpdatePipeline(0.55)
     found["dims"] = save("dims", source)
     source.RegionOfInterest = 1
-    source.Region = [2.0, 4.0, -1.5, -0.5, 1.0, 3.0]
+    source.RegionPosition, source.RegionSize = [2.0, -1.5, 1.0], [2.0, 1.0, 2.0]
     source.UpdatePipeline(1.3)
     found["region"] = save("region", source)
     source.Fields = ["density"]
@@ -74,6 +78,29 @@ def animation():
         times.append(data.GetInformation().Get(data.DATA_TIME_STEP()))
         scene.GoToNext()
     return times
+
+
+def over_time():
+    """What filters over time make of the steps between the training steps; and a source that has none."""
+    source = simple.OpenDataFile(str(FOLDER / "volume.hinr"))
+    source.StepsBetween = 1
+    statistics = simple.TemporalStatistics(Input=source)
+    statistics.UpdatePipeline()
+    save("mean", statistics, "density_average")
+    between = simple.TemporalInterpolator(Input=source)
+    between.UpdatePipeline(0.75)
+    save("interpolated", between)
+    simple.QuerySelect(QueryString="id == 0", FieldType="POINT", Source=source)
+    plot = simple.PlotDataOverTime(Input=simple.ExtractSelection(Input=source))
+    plot.UpdatePipeline()
+    table = servermanager.Fetch(plot).GetBlock(0)
+    plotted = [table.GetColumnByName("avg(density)").GetValue(i) for i in range(table.GetNumberOfRows())]
+    source.TimeSteps = "continuous"
+    source.UpdatePipelineInformation()
+    steps = {"steps": list(source.TimestepValues), "range": list(source.GetPropertyValue("TimeRange"))}
+    scene = simple.GetAnimationScene()
+    scene.UpdateAnimationUsingDataTimeSteps()
+    return {"plotted": plotted, "continuous": {**steps, "scene": [scene.StartTime, scene.EndTime]}}
 
 
 def parameters():
@@ -152,6 +179,8 @@ def state():
     ]
 
 
-report = {part.__name__: part() for part in (volume, animation, parameters, plane, errors, reload_files, state)}
+report = {
+    part.__name__: part() for part in (volume, animation, over_time, parameters, plane, errors, reload_files, state)
+}
 report["modules"] = [name for name in ("torch", "scipy", "skimage") if name in sys.modules]
 (FOLDER / "report.json").write_text(json.dumps(report))

@@ -52,7 +52,7 @@ def main():
     simple.ResetCamera(view)
     simple.SaveScreenshot(str(FOLDER / f"{NAME}.png"), view)
     source.RegionOfInterest = 1
-    source.Region = [2.0, 4.0, -1.5, -0.5, 1.0, 13.0]
+    source.RegionPosition, source.RegionSize = [2.0, -1.5, 1.0], [2.0, 1.0, 12.0]
     extents(source, "region")
     source.UpdatePipeline(0.55)
     report["region_cells"] = source.GetDataInformation().GetNumberOfCells()
@@ -61,7 +61,7 @@ def main():
     report["region_density"] = servermanager.Fetch(integral).GetPointData().GetArray("density").GetValue(0)
     if NAME.startswith("server"):
         source.RegionOfInterest = 0
-        source.Dims = [9, 8, 7]
+        source.Dims, source.TimeSteps = [9, 8, 7], "training steps"
         settings = {"ChooseFields": 1, "Fields": ["density"], "Samples": 20000, "Teacher": "none", "Preset": "fast"}
         simple.SaveData(str(FOLDER / f"{NAME}.hinr"), source, **settings)
     (FOLDER / f"{NAME}.json").write_text(json.dumps(report))

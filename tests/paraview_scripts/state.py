@@ -15,4 +15,4 @@ for number, share in enumerate((0.3, 0.7)):
     scene.AnimationTime = share * last
     simple.SaveScreenshot(f"{folder}/{number}.png", view, ImageResolution=[400, 300])
 with open(f"{folder}/state.json", "w") as file:
-    json.dump({"model": source.FileName, "frames": scene.NumberOfFrames, "last": last}, file)
+    json.dump({"model": source.FileName[0], "frames": scene.NumberOfFrames, "last": last}, file)
