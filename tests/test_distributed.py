@@ -17,14 +17,17 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.samples import Batch
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+# Debian's PyTorch has no libuv, which torchrun's own store needs: they meet through a file.
+MEET = ["--rdzv-backend=c10d", "--rdzv-conf=store_type=file"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", *MEET, "--nproc-per-node=2"]
 TRAIN = ["-m", "hyperinr.plugin.cli", "train"]
 
 
 @pytest.fixture(autouse=True)
 def store(monkeypatch):
-    """Debian's PyTorch has no libuv, which torchrun expects."""
+    """The processes themselves meet without libuv, too."""
     monkeypatch.setenv("USE_LIBUV", "0")
+    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui import gui, shows_something, view_of
+from gui import gui, shows_something, version, view_of
 from models import random_model
 
 from hyperinr.plugin import launch
@@ -256,6 +256,22 @@ def test_doctor_finds_every_program_well():
 def test_doctor_fails_without_pvpython(tmp_path):
     result = cli("doctor", environment={"PATH": str(tmp_path)})
     assert result.returncode == 1 and "FAIL pvpython" in result.stdout and "apt install" in result.stdout
+
+
+def test_an_environment_is_seen_through_venv_from_5_13_on(folder, tmp_path):
+    known = "--venv" in subprocess.run(["pvpython", "--help"], capture_output=True, text=True, timeout=60).stdout
+    assert known == (tuple(map(int, version().split(".")[:2])) >= (5, 13))
+    if known:
+        check = tmp_path / "check.py"
+        check.write_text(
+            "from paraview import simple\n"
+            f"source = simple.OpenDataFile({str(folder / 'volume.hinr')!r})\n"
+            "print('points', source.GetDataInformation().GetNumberOfPoints())\n"
+        )
+        variables = {**os.environ, "PV_PLUGIN_PATH": str(launch.plugin_xml().parent)}
+        command = ["pvpython", "--venv", sys.prefix, str(check)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables)
+        assert "points " in result.stdout and "points 0" not in result.stdout, result.stderr
 
 
 # The GUI
