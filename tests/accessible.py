@@ -122,15 +122,20 @@ class Widget:
             yield from child.find(fits)
 
     def frame(self) -> tuple[int, int, int, int]:
-        """The part of the screen that its ancestors leave to it: a panel that scrolls shows no more."""
-        left, top, right, bottom = self.parent.box
-        above = self.parent
+        """The part of the screen that its ancestors leave to it, without those that are themselves out of sight in a panel."""
+        above, boxes = self.parent, [self.parent.box]
         while above.parent is not None and above.role != POPUP_MENU:  # which lies over everything
             above = above.parent
-            box = above.box
+            boxes.append(above.box)
+        seen = (-(1 << 30), -(1 << 30), 1 << 30, 1 << 30)
+        for box in reversed(boxes):
             if box[2] > box[0] and box[3] > box[1]:
-                left, top, right, bottom = max(left, box[0]), max(top, box[1]), min(right, box[2]), min(bottom, box[3])
-        return left, top, right, bottom
+                left, top = max(seen[0], box[0]), max(seen[1], box[1])
+                right, bottom = min(seen[2], box[2]), min(seen[3], box[3])
+                if left >= right or top >= bottom:
+                    break
+                seen = left, top, right, bottom
+        return seen
 
 
 def named(role: int, name: str) -> Callable[[Widget], bool]:

@@ -253,7 +253,8 @@ class Handle:
             wheel = 5 if y >= bottom else 4
             self.window.do("mousemove", left + 4, (top + bottom) // 2, "click", wheel)
             time.sleep(0.1)
-        raise AssertionError(f"{self.place.name} cannot be scrolled to")
+        self.window.keep("failed")
+        raise AssertionError(f"{self.place.name} at {self.place.box} cannot be scrolled to, in {self.place.frame()}")
 
     def click(self, times: int = 1) -> None:
         self.window.do("mousemove", *self.reveal(), "click", "--repeat", times, 1)
