@@ -34,7 +34,7 @@ def paraview(model: str | None, arguments: tuple[str, ...]) -> None:
             "there is no display (DISPLAY is not set); start ParaView from a desktop, or use `hyperinr render`"
         )
     environment = {**os.environ, **launch.environment()}
-    if files and files[0].endswith(".hinr"):
+    if files and not files[0].startswith("-"):
         environment["HYPERINR_OPEN"] = files[0]
         files = [f"--state={Path(__file__).with_name('opened.py')}"]
     os.execve(program, [program, *files, *arguments], environment)

@@ -15,5 +15,6 @@ for (name, _), source in simple.GetSources().items():
     image = source.GetClientSideObject().GetOutputDataObject(0)
     if image.GetInformation().Has(image.DATA_TIME_STEP()):
         times[name] = image.GetInformation().Get(image.DATA_TIME_STEP())
-found = {"time": view.ViewTime, "times": times, "mode": scene.PlayMode, "frames": scene.NumberOfFrames}
+mode = scene.GetProperty("PlayMode").GetData()
+found = {"time": view.ViewTime, "times": times, "mode": mode, "frames": scene.NumberOfFrames}
 path.with_name("snapshot.json").write_text(json.dumps(found))
