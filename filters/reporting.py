@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+
 from vtkmodules.vtkCommonCore import vtkOutputWindow
 
 
 def tell(text: str) -> None:
-    """Say something in ParaView's Output Messages."""
+    """Say something in ParaView's Output Messages; at once also where they go into a file or a pipe."""
     vtkOutputWindow.GetInstance().DisplayText(f"{text}\n")
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # no C library of that kind
+        ctypes.CDLL(None).fflush(None)  # VTK 9.3 and newer leave it to the end
 
 
 def tell_error(text: str) -> None:

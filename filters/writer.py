@@ -5,18 +5,15 @@ As in `source.py`, everything but VTK is imported where it is used: a module tha
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import json
 import os
 from pathlib import Path
 
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
-from vtkmodules.vtkCommonCore import vtkOutputWindow
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 
-from hyperinr.filters.reporting import Reporting
+from hyperinr.filters.reporting import Reporting, tell
 
 #: The model's name while it is in the making.
 MODEL = "model.hinr"
@@ -234,8 +231,4 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
         self.UpdateProgress(self._share)
 
     def _say(self, text: str) -> None:
-        vtkOutputWindow.GetInstance().DisplayText(f"{self.LABEL}: {text}\n")
-        with contextlib.suppress(AttributeError, OSError, TypeError):  # no C library of that kind
-            ctypes.CDLL(None).fflush(
-                None
-            )  # VTK 9.3 and newer would keep it back until the end where nobody sits at a terminal
+        tell(f"{self.LABEL}: {text}")

@@ -7,7 +7,8 @@ mkdir -p "${1:-build/testing}"
 system=$(cd "${1:-build/testing}" && pwd)
 shift || true
 tests=(tests/test_source.py tests/test_xml.py tests/test_paraview.py tests/test_servers.py tests/test_gui.py
-    tests/test_gui_writing.py tests/test_shadow_paraview.py tests/test_views_paraview.py tests/test_state_example.py tests/test_icons.py)
+    tests/test_gui_writing.py tests/test_shadow_paraview.py tests/test_views_paraview.py tests/test_compare_paraview.py tests/test_live.py
+    tests/test_look.py tests/test_scene.py tests/test_without_package.py tests/test_state_example.py tests/test_icons.py)
 [[ $(id -u) == 0 ]] || { echo "This sets up another Debian in $system, which only root can do; run it as root." >&2; exit 1; }
 
 if [[ ! -e $system/etc/debian_version ]]; then
