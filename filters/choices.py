@@ -19,6 +19,9 @@ TOLERANCE = 1e-9
 #: What ParaView can be told of time: steps with others between them, the training steps alone, or only where it begins and ends.
 BETWEEN, TRAINED, CONTINUOUS = "between training steps", "training steps", "continuous"
 
+#: Digits of the whole time that steps between are rounded to, so that 0.69 is not 0.6900000000000001 in a window's time box.
+DIGITS = 12
+
 #: Time steps in all where nobody says how many, and parts of each interval then, so that they fall on round shares of it.
 N_STEPS, PARTS = 200, (2, 4, 5, 10, 20, 25, 40, 50, 100, 200)
 
@@ -111,9 +114,10 @@ def time_steps(parameter: Parameter, choice: str, n_between: int) -> list[float]
         return trained
     lengths = np.diff(trained)
     parts = [n_between + 1] * len(lengths) if n_between else _parts(lengths)
-    steps = [
-        start + (end - start) * part / n for start, end, n in zip(trained, trained[1:], parts) for part in range(n)
-    ]
+    decimals = DIGITS - math.floor(math.log10(trained[-1] - trained[0])) if len(trained) > 1 else 0
+    steps = []
+    for start, end, n in zip(trained, trained[1:], parts):
+        steps += [start, *(round(start + (end - start) * part / n, decimals) for part in range(1, n))]
     return [*steps, trained[-1]]
 
 

@@ -97,6 +97,13 @@ def test_a_few_hundred_steps_lie_between_the_training_steps(n_trained, n_steps):
     assert steps_in_words(time, steps) == f"{n_steps} steps, {n_trained} trained"
 
 
+def test_steps_between_are_the_numbers_that_people_type():
+    steps = time_steps(trained_at(*np.linspace(0, 6, 21)), BETWEEN, 0)
+    assert {0.69, 4.14, 5.97} < set(steps), "0.6900000000000001 cannot be typed"
+    femto = time_steps(trained_at(1e-15, 2e-15, 3.5e-15), BETWEEN, 4)
+    np.testing.assert_allclose(np.diff(femto[:6]), 0.2e-15, rtol=1e-9)
+
+
 def test_longer_intervals_are_divided_into_more_parts():
     steps = np.array(time_steps(trained_at(0.0, 1.0, 10.0), BETWEEN, 0))
     assert 100 <= len(steps) <= 400 and (steps < 1).sum() == 20 and (steps > 1).sum() == 200
