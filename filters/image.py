@@ -184,7 +184,7 @@ def hdf_writer() -> Callable[[str | os.PathLike, Any], None]:
                 written = writer.Write()
             if not written or messages or not part.stat().st_size:
                 raise BackendError(
-                    f"VTK {version} cannot write images as .vtkhdf ({'; '.join(messages) or 'it wrote nothing'}); "
+                    f"VTK {version} cannot write images as .vtkhdf ({'; '.join(dict.fromkeys(messages)) or 'it wrote nothing'}); "
                     "write .pvd here"
                 )
 

@@ -54,7 +54,7 @@ def test_vtkhdf_is_written_or_refused_by_name(volume, tmp_path):
     try:
         call(export, volume, "--times", "0.5", "-o", tmp_path / "out.vtkhdf")
     except BackendError as error:  # this VTK writes other things than images
-        assert "cannot write .vtkhdf" in str(error) and not (tmp_path / "out.vtkhdf").exists()
+        assert "cannot write images as .vtkhdf" in str(error) and not (tmp_path / "out.vtkhdf").exists()
     else:
         assert (tmp_path / "out.vtkhdf").stat().st_size
 
