@@ -243,14 +243,17 @@ class Handle:
     def enabled(self) -> bool:
         return self.place.has(accessible.SENSITIVE)
 
-    def reveal(self) -> tuple[int, int]:
-        """Where its middle is, once its panel is scrolled to it."""
+    def reveal(self, inset: int | None = None) -> tuple[int, int]:
+        """Where its middle is, or what is some pixels from its left, once its panel is scrolled to it."""
         for _ in range(100):
             x, y = self.place.middle
             left, top, _, bottom = self.place.frame()
-            if top <= y < bottom:
+            if inset is not None:
+                x = self.place.box[0] + inset
+            if top <= y < bottom and (inset is None or x >= left):
                 return x, y
-            wheel = 5 if y >= bottom else 4
+            wheel = 4 if y < top else 5 if y >= bottom else 6
+            # where labels are: lists and fields would keep the wheel to themselves
             self.window.do("mousemove", left + 4, (top + bottom) // 2, "click", wheel)
             time.sleep(0.1)
         self.window.keep("failed")
@@ -261,13 +264,8 @@ class Handle:
         time.sleep(0.3)
 
     def tick(self) -> None:
-        """Press the box at the left of a row, for which its panel may have to scroll to the left."""
-        for _ in range(20):
-            y, left = self.reveal()[1], self.place.box[0]
-            if left >= self.place.frame()[0]:
-                break
-            self.window.do("mousemove", self.place.frame()[0] + 4, y, "click", 6)
-        self.window.do("mousemove", left + 10, y, "click", 1)
+        """Press the box at the left of a row."""
+        self.window.do("mousemove", *self.reveal(10), "click", 1)
 
     def write(self, text: str) -> None:
         """Replace the text of a field."""
