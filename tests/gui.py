@@ -243,17 +243,14 @@ class Handle:
     def enabled(self) -> bool:
         return self.place.has(accessible.SENSITIVE)
 
-    def reveal(self, inset: int | None = None) -> tuple[int, int]:
-        """Where its middle is, or what is some pixels from its left, once its panel is scrolled to it."""
+    def reveal(self) -> tuple[int, int]:
+        """Where its middle is, once its panel is scrolled to it."""
         for _ in range(100):
             x, y = self.place.middle
             left, top, _, bottom = self.place.frame()
-            if inset is not None:
-                x = self.place.box[0] + inset
-            if top <= y < bottom and (inset is None or x >= left):
+            if top <= y < bottom:
                 return x, y
-            wheel = 4 if y < top else 5 if y >= bottom else 6
-            # where labels are: lists and fields would keep the wheel to themselves
+            wheel = 5 if y >= bottom else 4
             self.window.do("mousemove", left + 4, (top + bottom) // 2, "click", wheel)
             time.sleep(0.1)
         self.window.keep("failed")
@@ -264,8 +261,9 @@ class Handle:
         time.sleep(0.3)
 
     def tick(self) -> None:
-        """Press the box at the left of a row."""
-        self.window.do("mousemove", *self.reveal(10), "click", 1)
+        """Change the tick of a row, by its key: its box may be out of sight, left of a panel that scrolls."""
+        self.click()
+        self.window.press("space")
 
     def write(self, text: str) -> None:
         """Replace the text of a field."""
