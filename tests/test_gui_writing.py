@@ -28,7 +28,7 @@ def series(tmp_path):
 def test_save_data_trains_in_a_process_of_its_own_until_it_is_stopped(gui, series, tmp_path):
     output = tmp_path / "m.hinr"
     output.write_bytes(b"old")
-    window = gui(series)
+    window = gui(f"--data={series}", apply=True)
     window.settle()
     window.wait_for(lambda pixels: (pixels[260:680, 360:980] > 60).any(axis=-1).mean() > 0.5, "the view")
     time.sleep(3)
