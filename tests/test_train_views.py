@@ -241,6 +241,18 @@ def test_batches_are_true_and_depend_on_the_iteration_alone(database):
         assert (np.abs(targets * 255 - truth).max(axis=1) < 1e-3).mean() > 0.95  # the table rounds angles
 
 
+@pytest.mark.parametrize("teacher", ["none", "radiance", "auto"])
+def test_equal_seeds_give_equal_bytes(tmp_path, teacher):
+    database = balls_database(tmp_path / "few.cdb", views(9), size=16)
+    settings = tmp_path / "tiny.json"
+    settings.write_text('{"training": {"samples": 12000, "batch_points": 400}}')
+    options = ["--config", settings, "--teacher", teacher, "--teacher-steps", 4, "--teacher-views", 4, "--encoders", 6]
+    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+        call(train_views, database, "-o", tmp_path / f"{name}.hinr", *options, "--seed", seed)
+    one, same, other = ((tmp_path / f"{name}.hinr").read_bytes() for name in ("one", "same", "other"))
+    assert one == same != other
+
+
 @pytest.mark.parametrize("teacher", [["none"], ["radiance", "--teacher-steps", 30, "--teacher-views", 20]])
 def test_a_killed_run_goes_on(database, quick, tmp_path, monkeypatch, teacher):
     output = tmp_path / "m.hinr"
