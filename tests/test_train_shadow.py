@@ -222,10 +222,30 @@ def test_commands_say_what_is_wrong(tmp_path, trained):
     for arguments, words in (
         (["train-shadow", volume, "-o", "x.hinr", "--transfer-function", "Magic"], "no file and no preset"),
         (["train-shadow", volume, "-o", "x.hinr", "--field", "wind"], "has no scalar 'wind'"),
-        (["train-shadow", volume, "-o", str(tmp_path / "no" / "x.hinr")], "is in a folder that is not there"),
+        (["train-shadow", volume, "-o", str(tmp_path / "no" / "x.hinr")], "is no folder that can be written to"),
     ):
         result = CliRunner().invoke(hyperinr, arguments)
         assert words in str(result.exception), arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "instead"),
+    [
+        ("encoding.guide_resolution", 8, "--guide sets it"),
+        ("training.base", "always", "only hyperinr train"),
+        ("training.sparsity", 0.9, "hyperinr compress"),
+        ("encoders.count", 99, "--encoders sets it"),
+        ("encoders.gaussian", 0.5, "--gaussian sets it"),
+        ("distillation.teacher", "coordnet", "--teacher sets it"),
+        ("distillation.teacher_samples", 128, "only --teacher coordnet"),
+        ("distillation.storage", "file", "only hyperinr train"),
+    ],
+)
+def test_a_setting_that_lights_do_not_use_is_an_error(tmp_path, name, value, instead):
+    part, setting = name.split(".")
+    settings = config(samples=4000).replace(**{part: {setting: value}})
+    with pytest.raises(ParameterError, match=f"{name} is {value!r}, which this training does not use.*{instead}"):
+        train_shadow(pillars(), GRID, FUNCTION, tmp_path / "s.hinr", ShadowConfig(**FEW), settings, "p")
 
 
 def test_gaussian_kernels_and_poisson_disks_share_the_encoders():

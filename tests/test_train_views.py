@@ -19,6 +19,7 @@ from hyperinr_core.metrics import psnr
 from hyperinr_core.pictures import Optics, is_picture, parameters_of, picture_field, view_angles
 from hyperinr_core.training import view_placement, view_samples
 from hyperinr_core.training import views as training
+from hyperinr_core.training.trainer import Interrupted, Trainer
 from hyperinr_core.training.view_teachers import (
     BlendedPictures,
     CoordNetTeacher,
@@ -257,8 +258,6 @@ def test_equal_seeds_give_equal_bytes(tmp_path, teacher):
 def test_a_killed_run_goes_on(database, quick, tmp_path, monkeypatch, teacher):
     output = tmp_path / "m.hinr"
     options = ["-o", output, "--config", quick, "--teacher", *teacher]
-    from hyperinr_core.training.trainer import Interrupted, Trainer
-
     step = Trainer.step
 
     def stopping(self):
@@ -278,6 +277,40 @@ def test_a_killed_run_goes_on(database, quick, tmp_path, monkeypatch, teacher):
     assert sorted(path.name for path in tmp_path.glob("*.hinr*")) == ["m.hinr", "whole.hinr"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"encoding": {"guide_resolution": 8, "n_pos_dims": 3}}, "encoding.guide_resolution is 8.*lights"),
+        ({"training": {"base": "always", "samples": 4000}}, "training.base is 'always'.*only hyperinr train"),
+        ({"training": {"sparsity": 0.9, "samples": 4000}}, "training.sparsity is 0.9.*hyperinr compress"),
+        ({"encoders": {"count": 7}, "training": {"samples": 4000}}, "encoders.count is 7.*--encoders sets it"),
+        ({"distillation": {"weight": 2}, "training": {"samples": 4000}}, "distillation.weight is 2.0.*--teacher-views"),
+    ],
+)
+def test_a_setting_that_pictures_do_not_use_is_an_error(database, tmp_path, settings, message):
+    (tmp_path / "c.json").write_text(json.dumps(settings))
+    with pytest.raises(ParameterError, match=message):
+        call(train_views, database, "-o", tmp_path / "m.hinr", "--teacher", "none", "--config", tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("change", [["--interpolation", "idw"], ["--encoders", 7], ["--role", "theta=view_elevation"]])
+def test_an_unfinished_run_is_not_resumed_as_another(tmp_path, monkeypatch, change):
+    database = balls_database(tmp_path / "few.cdb", abs(views(6)), size=16)
+    (tmp_path / "tiny.json").write_text('{"training": {"samples": 4000, "batch_points": 400}}')
+    command = [database, "-o", tmp_path / "m.hinr", "--teacher", "none", "--config", tmp_path / "tiny.json"]
+
+    def stopped(self):
+        self.save_state(tmp_path / "m.hinr.checkpoint")
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", stopped)
+        assert call(train_views, *command).exit_code == 130
+    with pytest.raises(DataError, match="belongs to a run with other data or settings"):
+        call(train_views, *command, *change, "--resume")
+    assert call(train_views, *command, "--resume").exit_code == 0
+
+
 def test_commands_say_what_is_wrong(database, trained, quick, tmp_path):
     out = ["-o", tmp_path / "x.hinr"]
     other = balls_database(tmp_path / "o.cdb", views(9), size=24)
@@ -287,7 +320,7 @@ def test_commands_say_what_is_wrong(database, trained, quick, tmp_path):
         (train_views, [database, *out, "--holdout", 0.5, "--every", 2], ParameterError, "expected one of them"),
         (train_views, [time, *out, "--holdout", 0.5], ParameterError, "1 are left to train on"),
         (train_views, [time, *out, "--teacher", "radiance"], ParameterError, "needs an azimuth and an elevation"),
-        (train_views, [database, "-o", tmp_path / "none" / "x.hinr"], DataError, "in a folder that is not there"),
+        (train_views, [database, "-o", tmp_path / "none" / "x.hinr"], DataError, "no folder that can be written to"),
         (evaluate_views, [trained[0], other], DataError, "24, 24. pixels"),
         (evaluate_views, [trained[0], database, "--plot", tmp_path / "x.xyz"], HyperINRError, "cannot be written"),
     ]
