@@ -243,7 +243,8 @@ def test_batches_are_true_and_depend_on_the_iteration_alone(database):
 
 
 @pytest.mark.parametrize("teacher", ["none", "radiance", "auto"])
-def test_equal_seeds_give_equal_bytes(tmp_path, teacher):
+def test_equal_seeds_give_equal_bytes(tmp_path, monkeypatch, teacher):
+    monkeypatch.setattr(view_samples, "ASKED_PIXELS", 100)  # of 256, so that which ones matters
     database = balls_database(tmp_path / "few.cdb", views(9), size=16)
     settings = tmp_path / "tiny.json"
     settings.write_text('{"training": {"samples": 12000, "batch_points": 400}}')
