@@ -261,13 +261,9 @@ class Handle:
         time.sleep(0.3)
 
     def tick(self) -> None:
-        """Press the box at the left of a row, for which its panel may have to scroll to the left."""
-        for _ in range(20):
-            y, left = self.reveal()[1], self.place.box[0]
-            if left >= self.place.frame()[0]:
-                break
-            self.window.do("mousemove", self.place.frame()[0] + 4, y, "click", 6)
-        self.window.do("mousemove", left + 10, y, "click", 1)
+        """Change the tick of a row, by its key: its box may be out of sight, left of a panel that scrolls."""
+        self.click()
+        self.window.press("space")
 
     def write(self, text: str) -> None:
         """Replace the text of a field."""
