@@ -43,8 +43,27 @@ def fields_of(model: Any) -> str:
 
 
 def quality_of(model: Any) -> str:
-    """Mean PSNR of every field on the training steps; how it does between them only `hyperinr evaluate` can say."""
-    return ", ".join(f"{name} {statistics.fmean(values):.1f} dB" for name, values in _psnr(model)) or "not measured"
+    """Mean PSNR of every field on the training steps, or against the model that a compressed one was made of.
+
+    How it does between the training steps only `hyperinr evaluate` can say.
+    """
+    parts = {name: f"{mean:.1f} dB" for name, mean in mean_psnr(model.quality).items()}
+    for name, mean in mean_psnr(model.quality, "original_psnr_db").items():
+        before = mean_psnr(quality_of_original(model.provenance)).get(name)
+        has = "" if before is None else f" ({before:.1f} dB)"
+        parts[name] = f"{mean:.1f} dB against the original{has}"
+    return ", ".join(f"{name} {text}" for name, text in parts.items()) or "not measured"
+
+
+def mean_psnr(quality: Any, kind: str = "training_psnr_db") -> dict[str, float]:
+    """Means in dB by field, as far as a file's quality has them."""
+    return {name: statistics.fmean(values) for name, values in _psnr(quality, kind)}
+
+
+def quality_of_original(provenance: dict[str, Any]) -> Any:
+    """The quality of the model that a compressed one was made of; nothing for one that was not."""
+    original = provenance.get("original")
+    return original.get("quality") if isinstance(original, dict) else None
 
 
 def size_of(model: Any) -> str:
@@ -53,13 +72,18 @@ def size_of(model: Any) -> str:
 
 
 def _bytes(model: Any) -> int:
-    return model.encoder_params.nbytes + model.mlp_params.nbytes
+    arrays = [model.encoder_params, model.mlp_params]
+    if model.base is not None:
+        arrays.append(model.base.coefficients)
+    if model.guide is not None:
+        arrays.append(model.guide.extinction)
+    return sum(array.nbytes for array in arrays)
 
 
-def _psnr(model: Any) -> Iterable[tuple[str, list[float]]]:
+def _psnr(quality: Any, kind: str = "training_psnr_db") -> Iterable[tuple[str, list[float]]]:
     """Field names and their PSNR in dB on each training step, as far as the file has them."""
-    quality = model.quality.get("training_psnr_db", {})
-    for name, values in quality.items() if isinstance(quality, dict) else ():
+    fields = quality.get(kind) if isinstance(quality, dict) else None
+    for name, values in fields.items() if isinstance(fields, dict) else ():
         numbers = [v for v in values if isinstance(v, (int, float))] if isinstance(values, list) else []
         if numbers:
             yield str(name), numbers
@@ -73,7 +97,7 @@ def add_facts(output: Any, model: Any) -> None:
     """
     for parameter in model.parameters:
         _add(output, f"model: training {parameter.name}", sorted(set(parameter.values)) or parameter.bounds)
-    for name, numbers in _psnr(model):
+    for name, numbers in _psnr(model.quality):
         _add(output, f"model: training PSNR of {name} (dB)", numbers)
     _add(output, "model: encoders", [len(model.encoder_positions)])
     _add(output, "model: size (MB)", [_bytes(model) / 1e6])

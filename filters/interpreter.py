@@ -16,7 +16,7 @@ from hyperinr_core.errors import BackendError
 VARIABLE = "HYPERINR_PYTHON"
 
 #: What training from ParaView imports, and how it is asked for without importing it.
-NEEDED = ("torch", "vtkmodules", "hyperinr.plugin", "hyperinr_core", "click", "rich", "skimage")
+NEEDED = ("torch", "vtkmodules", "hyperinr.plugin", "hyperinr_core", "click", "rich")
 PROBE = (
     "import sys, importlib.util as u; "
     "print('missing', *(n for n in sys.argv[1:] if u.find_spec(n.split('.')[0]) is None or u.find_spec(n) is None))"

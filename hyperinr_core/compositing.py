@@ -15,9 +15,6 @@ from hyperinr_core.transfer import MAX_OPACITY
 from hyperinr_core.views import camera_frames
 from hyperinr_core.volume import Grid
 
-#: Light that still comes through at which what lies behind is not looked at.
-OPAQUE = 1e-3
-
 
 class Ramp:
     """Colours and opacities of scalars from low to high, those of the ends beyond.
@@ -133,8 +130,6 @@ def _composite(slices: np.ndarray, order: range, shear: np.ndarray) -> tuple[np.
         place = np.s_[top : top + moved.shape[0], left : left + moved.shape[1]]
         flat[place] += clear[place] * moved
         clear[place] *= 1 - moved[..., 3:]
-        if clear.max() < OPAQUE:
-            break
     return flat, corner
 
 

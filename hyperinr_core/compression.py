@@ -57,6 +57,21 @@ class Compression:
         """dB of tables rounded to multiples of steps against the model's own values, mean over thetas and components."""
         return self._psnr(rounded(self._model.encoder_params, hash_grid(self._model.encoding), steps))
 
+    def psnr_by_field(self, steps: Sequence[float]) -> dict[str, list[float]]:
+        """dB of tables rounded to multiples of steps against the model's own values, of each field at each theta."""
+        tables = rounded(self._model.encoder_params, hash_grid(self._model.encoding), steps)
+        other = dataclasses.replace(self._model, encoder_params=tables)
+        errors = [self._values(other, theta) - truth for theta, truth in zip(self._thetas, self._truths)]
+        found, first = {}, 0
+        for field in self._model.fields:
+            part = slice(first, first + field.n_components)
+            first = part.stop
+            low, high = np.array(field.value_range).T
+            limits = low.min(), high.max()
+            decibel = [psnr(error[..., part], np.zeros_like(error[..., part]), limits) for error in errors]
+            found[field.name] = np.minimum(decibel, PSNR_CAP).round(3).tolist()
+        return found
+
     def coded(self, steps: Sequence[float], *effort: int) -> tuple[TableCoding, np.ndarray]:
         """The rounded tables as `hinr.save` takes them."""
         model = self._model

@@ -315,7 +315,7 @@ def _check_guide(parts: dict[str, Any], roles: list[str]) -> None:
     ):
         raise ValueError(
             f"a guide's box has sides {sides.tolist()} and direction {list(grid.direction)}; expected sides above 0, the longest "
-            f"at most {MOST_SIDES:g} times the shortest, and a rotation"
+            f"at most {MOST_SIDES:g} times the shortest, and a rotation or reflection"
         )
 
 

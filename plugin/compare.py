@@ -89,9 +89,8 @@ def chosen_methods(text: str) -> list[str]:
     names = known if text == "all" else [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise ParameterError(
-            f"--methods has {unknown[0] if unknown else 'no'!r} name; expected some of {', '.join(known)}"
-        )
+        found = f"{unknown[0]!r}, which is no method" if unknown else "no names"
+        raise ParameterError(f"--methods has {found}; expected all, or some of {', '.join(known)}")
     return list(dict.fromkeys(names))
 
 

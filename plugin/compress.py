@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 from hyperinr_core import hinr
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.hypernet import HyperINR
 
 #: What compression may lose by itself of the PSNR that a model has on its training data, in dB.
 MOST_LOST = 0.2
@@ -44,7 +46,7 @@ def compress(model: str, target_psnr: float | None, max_bytes: int | None, outpu
             )
     else:
         steps = compression.coarsest_above(compression.tolerable(MOST_LOST) if target_psnr is None else target_psnr)
-    hinr.save(network, output, compression.coded(steps))
+    hinr.save(_described(network, compression.psnr_by_field(steps)), output, compression.coded(steps))
     begin = time.perf_counter()
     hinr.load(output)
     opening = time.perf_counter() - begin
@@ -52,4 +54,14 @@ def compress(model: str, target_psnr: float | None, max_bytes: int | None, outpu
     click.echo(
         f"{output}: {after / 1e6:.2f} MB, {after / before:.2f} of {model}; {compression.psnr(steps):.1f} dB PSNR against its "
         f"values, opens in {1000 * opening:.0f} ms"
+    )
+
+
+def _described(original: HyperINR, psnr_db: dict[str, list[float]]) -> HyperINR:
+    """The model with the quality that is known of it now: what its training data says is true of the original alone."""
+    before = {"quality": original.quality}
+    if "original" in original.provenance:
+        before["original"] = original.provenance["original"]
+    return dataclasses.replace(
+        original, quality={"original_psnr_db": psnr_db}, provenance={**original.provenance, "original": before}
     )

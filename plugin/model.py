@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from hyperinr.filters.about import mean_psnr, quality_of_original
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 
@@ -33,9 +34,8 @@ def info(model: str, as_json: bool) -> None:
             f"trained on {len(parameter['values'])} values"
         )
     click.echo(f"  grid {' x '.join(map(str, grid['dims']))}, origin {grid['origin']}, spacing {grid['spacing']}")
-    quality = document["quality"].get("training_psnr_db", {})
     for field in document["fields"]:
-        click.echo(f"  field {_field_line(field, quality.get(field['name'], []))}")
+        click.echo(f"  field {_field_line(field)}{_quality(field['name'], document['quality'], provenance)}")
     click.echo("  encoding " + ", ".join(f"{key} {value:g}" for key, value in document["encoding"].items()))
     click.echo("  network " + ", ".join(f"{key} {value:g}" for key, value in document["network"].items()))
     click.echo(f"  interpolation {document['interpolation']}")
@@ -48,12 +48,22 @@ def info(model: str, as_json: bool) -> None:
         click.echo(f"  made by {provenance.get('software', '?')} from {provenance.get('source', '?')}")
 
 
-def _field_line(field: dict[str, Any], psnr: list) -> str:
+def _field_line(field: dict[str, Any]) -> str:
     ranges = ", ".join(f"{low:g} to {high:g}" for low, high in field["value_range"])
-    numbers = [value for value in psnr if value is not None]
-    quality = f", {sum(numbers) / len(numbers):.2f} dB on the training steps" if numbers else ""
     unit = f" {field['units']}" if field["units"] else ""
-    return f"{field['name']} ({field['n_components']} component(s)): {ranges}{unit}{quality}"
+    return f"{field['name']} ({field['n_components']} component(s)): {ranges}{unit}"
+
+
+def _quality(name: str, quality: dict[str, Any], provenance: dict[str, Any]) -> str:
+    on_training = "{:.2f} dB on the training steps"
+    trained, compressed = mean_psnr(quality), mean_psnr(quality, "original_psnr_db")
+    if name in trained:
+        return ", " + on_training.format(trained[name])
+    if name not in compressed:
+        return ""
+    before = mean_psnr(quality_of_original(provenance)).get(name)
+    has = "" if before is None else ", which has " + on_training.format(before)
+    return f", {compressed[name]:.2f} dB against the model it was compressed from{has}"
 
 
 @click.command()

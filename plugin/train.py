@@ -151,7 +151,10 @@ def _held_out(n_steps: int, text: str, seed: int) -> set[int]:
         steps: set[int] = set()
         for part in text.split(","):
             first, _, last = part.partition("-")
-            steps.update(range(int(first), int(last or first) + 1))
+            named = range(int(first), int(last or first) + 1)
+            if not named:
+                raise ParameterError(f"--holdout names the range {part.strip()}; expected the smaller number first")
+            steps.update(named)
     except ValueError:
         raise ParameterError(
             f"--holdout is {text!r}; expected step numbers such as 3,7,10-19 or a share such as 0.5"

@@ -89,8 +89,10 @@ def train_shadow(
     For one sharp light ParaView's HyperINR Shadow filter needs no model, its sweep is as quick; a model pays for soft
     lights, which take dozens of sweeps, and for light that scatters, which takes seconds.
     """
+    from hyperinr_core.training.distributed import refuse_others
     from hyperinr_core.training.shadow import ShadowConfig, shadow_preset
 
+    refuse_others("train-shadow")
     values, grid, source = read_volume(volume, field, dims)
     transfer = _function(function, opacity, values)
     settings = shadow_preset(preset_name, grid)

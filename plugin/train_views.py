@@ -67,8 +67,10 @@ def train_views(
     from the pole; time is time. Other numeric columns are parameters, too.
     """
     from hyperinr.filters.cinema import open_pictures
+    from hyperinr_core.training.distributed import refuse_others
     from hyperinr_core.training.views import ViewsConfig, views_preset
 
+    refuse_others("train-views")
     pictures = open_pictures(database, parse_roles(roles))
     settings = views_preset(preset_name, pictures.grid)
     if config:

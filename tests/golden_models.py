@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from hostile import LIGHTS, VIEWS
 from models import random_base, random_model
 
 from hyperinr_core.config import EncodingConfig
-from hyperinr_core.volume import Field
+from hyperinr_core.volume import Field, Parameter
 
 SMALL = {"n_levels": 3, "log2_hashmap_size": 6}
 STEPS = (0.02, 0.03, 0.05)
@@ -44,6 +45,26 @@ def pictures() -> Any:
     return random_model((8, 6, 1), VIEWS, fields, 6, encoding=EncodingConfig(2, **SMALL)), (), False
 
 
+def polar_views() -> Any:
+    polar = Parameter("theta", "view_polar", (0.0, 180.0), "deg", (30.0, 120.0))
+    return _pictures((VIEWS[0], polar), 9), (), False
+
+
+def views_over_time() -> Any:
+    """Four views at each of three times, the time in the middle of the parameters."""
+    time = Parameter("time", "time", (0.0, 4.0), "s", (0.0, 1.0, 4.0))
+    model = _pictures((VIEWS[0], time, VIEWS[1]), 12)
+    positions = model.encoder_positions.copy()
+    positions[:, 1] = np.repeat(time.values, 4)
+    return dataclasses.replace(model, encoder_positions=positions), (), False
+
+
+def _pictures(parameters: tuple[Parameter, ...], n_encoders: int) -> Any:
+    fields = (Field("rgb", 3, ((0.0, 255.0),) * 3),)
+    encoding = EncodingConfig(2, **SMALL)
+    return random_model((8, 6, 1), parameters, fields, n_encoders, encoding=encoding, interpolation="barycentric")
+
+
 def coded() -> Any:
     return plain()[0], STEPS, False
 
@@ -52,9 +73,8 @@ def coded_differences() -> Any:
     return plain()[0], STEPS, True
 
 
-KINDS = {
-    make.__name__: make for make in (plain, vector, based, lights, pictures, coded, coded_differences)
-}  # a new kind of file is a new name
+MAKERS = (plain, vector, based, lights, pictures, polar_views, views_over_time, coded, coded_differences)
+KINDS = {make.__name__: make for make in MAKERS}  # a new kind of file is a new name
 
 
 def sampled(model: Any) -> dict[float, np.ndarray]:

@@ -51,6 +51,7 @@ def test_a_plane_stays_a_plane():
         ((10.3, 10.7, 2, 4, -1, 0), (3, 7, 1, 2, 0, 1)),  # bounds on points take no further cell
         ((10.31, 10.69, 2.5, 3.5, -0.5, -0.5), (3, 7, 1, 2, 0, 1)),  # inside cells the whole cells
         ((-99, 10.05, -99, 99, 0.99, 99), (0, 1, 0, 4, 1, 2)),  # what lies outside is cut off
+        ((10.3 - 1e-12, 10.7 + 1e-12, 2, 4, -1, 0), (3, 7, 1, 2, 0, 1)),  # nor do bounds that are off by rounding
         ((11, 11, 8, 8, 1, 1), (9, 10, 3, 4, 1, 2)),  # the last point takes the last cell
     ],
 )

@@ -172,6 +172,8 @@ def test_training_steps():
     half = training_steps(10, 1, "0.5", 0)
     assert len(half) == 5 and half[0] == 0 and half[-1] == 9
     assert half == training_steps(10, 1, "0.5", 0)
+    with pytest.raises(ParameterError, match="names the range 10-3; expected the smaller number first"):
+        training_steps(20, 1, "1,10-3", 0)
     with pytest.raises(ParameterError, match="share 1"):
         training_steps(10, 1, "1.0", 0)
 

@@ -91,6 +91,8 @@ def test_mistakes_are_said(tmp_path):
         chosen_methods("linear,oracle")
     with pytest.raises(ParameterError, match="expected at least one"):
         Comparison(moving_blob(n_steps=3), "density", 5, 4, 1.0, 0, "cpu", tmp_path)
+    with pytest.raises(ParameterError, match="--methods has no names; expected all, or some of linear"):
+        chosen_methods(" , ")
     assert chosen_methods("flow, flow,linear") == ["flow", "linear"]
     assert set(module.DEFAULT_METHODS) < set(chosen_methods("all"))
 

@@ -10,8 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from series import moving_blob
 
+from hyperinr.plugin.cli import hyperinr
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.distributed import World
@@ -139,6 +141,14 @@ def test_stopping_keeps_one_checkpoint_and_resume_goes_on(folder):
     first = next(json.loads(line) for line in result.stderr.splitlines() if '"training"' in line)
     assert first["share"] > 0.01
     assert sorted(path.name for path in folder.glob("cut*")) == ["cut.hinr"]
+
+
+@pytest.mark.parametrize("command", ["train-shadow", "train-views"])
+def test_what_trains_in_one_process_refuses_others(command, tmp_path, monkeypatch):
+    for name, value in (("WORLD_SIZE", "2"), ("TORCHELASTIC_RUN_ID", "some")):
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(hyperinr, [command, "none", "-o", str(tmp_path / "m.hinr")])
+    assert f"{command} runs in 2 processes; expected one" in str(result.exception)
 
 
 def test_shares_are_the_batch_and_a_process_without_points_is_an_error():

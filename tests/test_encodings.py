@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from click.testing import CliRunner
 from models import random_base, random_model
 from safetensors.numpy import load_file
 
+from hyperinr.filters import about
 from hyperinr.plugin.compress import compress
+from hyperinr.plugin.model import info
 from hyperinr_core import hinr
 from hyperinr_core.compression import Compression
 from hyperinr_core.config import EncodingConfig
@@ -135,6 +138,28 @@ def test_compress_keeps_what_it_promises(tmp_path):
     arguments = [str(tmp_path / "m.hinr"), "--max-bytes", str(limit), "-o", str(tmp_path / "d.hinr")]
     assert CliRunner().invoke(compress, arguments).exception is None
     assert sizes[0] * 0.8 < os.path.getsize(tmp_path / "d.hinr") <= limit
+
+
+def test_a_compressed_model_says_the_quality_that_it_has_and_the_one_that_it_had(tmp_path):
+    model = dataclasses.replace(
+        random_model((16, 14, 12), encoding=CONFIG, n_encoders=9), quality={"training_psnr_db": {"density": [45.0] * 9}}
+    )
+    hinr.save(model, tmp_path / "m.hinr")
+    for first, second, target in (("m", "c", "20"), ("c", "d", "15")):
+        command = [str(tmp_path / f"{first}.hinr"), "--target-psnr", target, "-o", str(tmp_path / f"{second}.hinr")]
+        assert CliRunner().invoke(compress, command).exception is None
+    small, smaller = (hinr.load(tmp_path / f"{name}.hinr") for name in "cd")
+    (measured,) = small.quality.values()
+    mean = np.mean(measured["density"])
+    theta = small.encoder_positions[0]
+    error = small.generate(theta).sample_grid() - model.generate(theta).sample_grid()
+    assert measured["density"][0] == pytest.approx(-10 * np.log10(np.mean(np.square(error)) / 16), abs=1e-3)
+    assert about.quality_of(small) == f"density {mean:.1f} dB against the original (45.0 dB)" and 20 <= mean < 23
+    said = CliRunner().invoke(info, [str(tmp_path / "c.hinr")]).output
+    assert f", {mean:.2f} dB against the model it was compressed from, which has 45.00 dB on the training steps" in said
+    assert small.provenance["original"] == {"quality": model.quality}
+    assert smaller.provenance["original"] == {"quality": small.quality, "original": {"quality": model.quality}}
+    assert "on the training steps" not in CliRunner().invoke(info, [str(tmp_path / "d.hinr")]).output
 
 
 @pytest.mark.parametrize(

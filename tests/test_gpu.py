@@ -158,6 +158,16 @@ def test_auto_takes_the_fastest_that_is_there(gpu, monkeypatch, caplog):
     ]
 
 
+def test_auto_passes_over_a_backend_that_torch_s_own_error_stops(gpu, monkeypatch, caplog):
+    class Broken:
+        def __init__(self, *model):
+            raise RuntimeError("CUDA error: no kernel image is available, for this test")
+
+    replace_backends(monkeypatch, triton=Broken, tcnn=Broken, torch=Broken)
+    assert random_hyperinr().generate(0.7)._backend.name == "native"
+    assert "the torch backend is not used (CUDA error: no kernel image is available, for this test)" in caplog.text
+
+
 def test_auto_without_a_usable_gpu_says_why_and_uses_the_cpu(monkeypatch, caplog):
     monkeypatch.setattr(cuda, "driver_is_present", lambda: True)
     monkeypatch.setattr(cuda, "obstacle", lambda: "the driver is too old, for this test")

@@ -90,6 +90,7 @@ GUIDES = {
     "guide as list": (lambda d: d.update(guide=[5]), None, "the guide is"),
     "of no light": (lambda d: d["parameters"][0].update(role="free"), None, "a guide stands with the roles"),
     "on a plane": (lambda d: d["grid"].update(dims=[4, 4, 1]), None, "and a volume"),
+    "in a sheared box": (lambda d: d["grid"].update(direction=[1, 0.5, 0, 0, 1, 0, 0, 0, 1]), None, "and a rotation"),
     "no extinction": (None, lambda t: t.pop("guide_extinction"), "it holds tensors"),
     "another type": (
         None,
@@ -108,6 +109,12 @@ def test_wrong_guide(guided, case):
     with pytest.raises(FormatError, match=message) as caught:
         hinr.load(guided)
     assert str(guided) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_guide_stands_in_a_box_that_is_turned_or_mirrored(guided):
+    for direction in ([0, -1, 0, 1, 0, 0, 0, 0, 1], [-1, 0, 0, 0, 1, 0, 0, 0, 1]):
+        rewrite(guided, lambda d, direction=direction: d["grid"].update(direction=direction), None)
+        assert hinr.load(guided).guide.grid.direction == tuple(direction)
 
 
 def test_same_model_gives_same_bytes(tmp_path):

@@ -39,6 +39,13 @@ def test_weights_are_a_mean_and_exact_on_lights(kind):
         assert weights.min() > 0 and weights.sum() == pytest.approx(1) and len(set(indices.tolist())) == len(indices)
 
 
+def test_a_light_with_an_encoder_takes_that_one_alone():
+    positions = scattered(60)
+    sphere = LightSphere(positions)
+    for kind in (sphere.barycentric, sphere.inverse_distance):
+        assert [kind(position)[0].tolist() for position in positions] == [[index] for index in range(60)]
+
+
 def test_barycentric_weights_point_to_the_light():
     positions = scattered(60)
     sphere = LightSphere(positions)

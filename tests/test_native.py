@@ -290,6 +290,12 @@ def test_a_missing_or_foreign_library_is_one_sentence(tmp_path, monkeypatch):
     native.library.cache_clear()
 
 
+def test_a_library_of_another_version_is_refused_when_it_is_loaded(monkeypatch):
+    monkeypatch.setattr(native, "_ABI_VERSION", native._ABI_VERSION + 1)
+    with pytest.raises(BackendError, match=r"has interface version \d+; expected \d+, reinstall the package"):
+        native.library.__wrapped__()
+
+
 def test_bfloat16_needs_its_instructions(monkeypatch):
     monkeypatch.setenv("HYPERINR_ISA", "generic")
     with pytest.raises(BackendError, match="lacks"):

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import golden_models
 import numpy as np
 import pytest
 from models import random_model
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_STRING
 
-from hyperinr.filters import motion
+from hyperinr.filters import about, motion
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
 from hyperinr_core import hinr
 from hyperinr_core.inr import INR
@@ -279,6 +280,14 @@ def test_facts_about_the_model_are_text_and_field_data(path):
     reader.Modified()
     reader.Update()
     assert reader.GetModelQuality() == "not measured"
+
+
+def test_the_size_counts_all_that_a_model_holds():
+    lights = golden_models.lights()[0]
+    based = golden_models.based()[0]
+    plain = based.encoder_params.nbytes + based.mlp_params.nbytes
+    assert about._bytes(based) == plain + based.base.coefficients.nbytes
+    assert about._bytes(lights) == lights.encoder_params.nbytes + lights.mlp_params.nbytes + 2 * 8**3
 
 
 def test_outside_the_bounds_is_clamped_and_said_once(path):

@@ -167,13 +167,14 @@ def test_a_model_says_what_it_was_made_for(trained):
     assert model.provenance["shadow"]["unit_distance"] == shadow.default_unit_distance(GRID)
 
 
-def test_equal_seeds_give_equal_models(tmp_path):
-    shadows = ShadowConfig(lights=4, encoders=6)
-    pair = [
-        train_shadow(pillars(), GRID, FUNCTION, tmp_path / f"{i}.hinr", shadows, config(samples=20_000), "p")
-        for i in range(2)
-    ]
-    np.testing.assert_array_equal(pair[0].encoder_params, pair[1].encoder_params)
+@pytest.mark.parametrize("change", [{}, {"kind": "scatter"}, {"teacher": "none"}], ids=str)
+def test_equal_seeds_give_equal_bytes(tmp_path, change):
+    shadows = ShadowConfig(lights=4, encoders=6, guide=8, **change)
+    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+        settings = config(samples=12_000, seed=seed)
+        train_shadow(pillars(), GRID, FUNCTION, tmp_path / f"{name}.hinr", shadows, settings, "p")
+    one, same, other = ((tmp_path / f"{name}.hinr").read_bytes() for name in ("one", "same", "other"))
+    assert one == same != other
 
 
 def test_clear_transfer_functions_and_nan_are_refused_before_training(tmp_path):
@@ -221,10 +222,30 @@ def test_commands_say_what_is_wrong(tmp_path, trained):
     for arguments, words in (
         (["train-shadow", volume, "-o", "x.hinr", "--transfer-function", "Magic"], "no file and no preset"),
         (["train-shadow", volume, "-o", "x.hinr", "--field", "wind"], "has no scalar 'wind'"),
-        (["train-shadow", volume, "-o", str(tmp_path / "no" / "x.hinr")], "is in a folder that is not there"),
+        (["train-shadow", volume, "-o", str(tmp_path / "no" / "x.hinr")], "is no folder that can be written to"),
     ):
         result = CliRunner().invoke(hyperinr, arguments)
         assert words in str(result.exception), arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "instead"),
+    [
+        ("encoding.guide_resolution", 8, "--guide sets it"),
+        ("training.base", "always", "only hyperinr train"),
+        ("training.sparsity", 0.9, "hyperinr compress"),
+        ("encoders.count", 99, "--encoders sets it"),
+        ("encoders.gaussian", 0.5, "--gaussian sets it"),
+        ("distillation.teacher", "coordnet", "--teacher sets it"),
+        ("distillation.teacher_samples", 128, "only --teacher coordnet"),
+        ("distillation.storage", "file", "only hyperinr train"),
+    ],
+)
+def test_a_setting_that_lights_do_not_use_is_an_error(tmp_path, name, value, instead):
+    part, setting = name.split(".")
+    settings = config(samples=4000).replace(**{part: {setting: value}})
+    with pytest.raises(ParameterError, match=f"{name} is {value!r}, which this training does not use.*{instead}"):
+        train_shadow(pillars(), GRID, FUNCTION, tmp_path / "s.hinr", ShadowConfig(**FEW), settings, "p")
 
 
 def test_gaussian_kernels_and_poisson_disks_share_the_encoders():

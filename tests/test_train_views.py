@@ -19,6 +19,7 @@ from hyperinr_core.metrics import psnr
 from hyperinr_core.pictures import Optics, is_picture, parameters_of, picture_field, view_angles
 from hyperinr_core.training import view_placement, view_samples
 from hyperinr_core.training import views as training
+from hyperinr_core.training.trainer import Interrupted, Trainer
 from hyperinr_core.training.view_teachers import (
     BlendedPictures,
     CoordNetTeacher,
@@ -241,12 +242,23 @@ def test_batches_are_true_and_depend_on_the_iteration_alone(database):
         assert (np.abs(targets * 255 - truth).max(axis=1) < 1e-3).mean() > 0.95  # the table rounds angles
 
 
+@pytest.mark.parametrize("teacher", ["none", "radiance", "auto"])
+def test_equal_seeds_give_equal_bytes(tmp_path, monkeypatch, teacher):
+    monkeypatch.setattr(view_samples, "ASKED_PIXELS", 100)  # of 256, so that which ones matters
+    database = balls_database(tmp_path / "few.cdb", views(9), size=16)
+    settings = tmp_path / "tiny.json"
+    settings.write_text('{"training": {"samples": 12000, "batch_points": 400}}')
+    options = ["--config", settings, "--teacher", teacher, "--teacher-steps", 4, "--teacher-views", 4, "--encoders", 6]
+    for name, seed in (("one", 3), ("same", 3), ("other", 4)):
+        call(train_views, database, "-o", tmp_path / f"{name}.hinr", *options, "--seed", seed)
+    one, same, other = ((tmp_path / f"{name}.hinr").read_bytes() for name in ("one", "same", "other"))
+    assert one == same != other
+
+
 @pytest.mark.parametrize("teacher", [["none"], ["radiance", "--teacher-steps", 30, "--teacher-views", 20]])
 def test_a_killed_run_goes_on(database, quick, tmp_path, monkeypatch, teacher):
     output = tmp_path / "m.hinr"
     options = ["-o", output, "--config", quick, "--teacher", *teacher]
-    from hyperinr_core.training.trainer import Interrupted, Trainer
-
     step = Trainer.step
 
     def stopping(self):
@@ -266,6 +278,40 @@ def test_a_killed_run_goes_on(database, quick, tmp_path, monkeypatch, teacher):
     assert sorted(path.name for path in tmp_path.glob("*.hinr*")) == ["m.hinr", "whole.hinr"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"encoding": {"guide_resolution": 8, "n_pos_dims": 3}}, "encoding.guide_resolution is 8.*lights"),
+        ({"training": {"base": "always", "samples": 4000}}, "training.base is 'always'.*only hyperinr train"),
+        ({"training": {"sparsity": 0.9, "samples": 4000}}, "training.sparsity is 0.9.*hyperinr compress"),
+        ({"encoders": {"count": 7}, "training": {"samples": 4000}}, "encoders.count is 7.*--encoders sets it"),
+        ({"distillation": {"weight": 2}, "training": {"samples": 4000}}, "distillation.weight is 2.0.*--teacher-views"),
+    ],
+)
+def test_a_setting_that_pictures_do_not_use_is_an_error(database, tmp_path, settings, message):
+    (tmp_path / "c.json").write_text(json.dumps(settings))
+    with pytest.raises(ParameterError, match=message):
+        call(train_views, database, "-o", tmp_path / "m.hinr", "--teacher", "none", "--config", tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("change", [["--interpolation", "idw"], ["--encoders", 7], ["--role", "theta=view_elevation"]])
+def test_an_unfinished_run_is_not_resumed_as_another(tmp_path, monkeypatch, change):
+    database = balls_database(tmp_path / "few.cdb", abs(views(6)), size=16)
+    (tmp_path / "tiny.json").write_text('{"training": {"samples": 4000, "batch_points": 400}}')
+    command = [database, "-o", tmp_path / "m.hinr", "--teacher", "none", "--config", tmp_path / "tiny.json"]
+
+    def stopped(self):
+        self.save_state(tmp_path / "m.hinr.checkpoint")
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", stopped)
+        assert call(train_views, *command).exit_code == 130
+    with pytest.raises(DataError, match="belongs to a run with other data or settings"):
+        call(train_views, *command, *change, "--resume")
+    assert call(train_views, *command, "--resume").exit_code == 0
+
+
 def test_commands_say_what_is_wrong(database, trained, quick, tmp_path):
     out = ["-o", tmp_path / "x.hinr"]
     other = balls_database(tmp_path / "o.cdb", views(9), size=24)
@@ -275,7 +321,7 @@ def test_commands_say_what_is_wrong(database, trained, quick, tmp_path):
         (train_views, [database, *out, "--holdout", 0.5, "--every", 2], ParameterError, "expected one of them"),
         (train_views, [time, *out, "--holdout", 0.5], ParameterError, "1 are left to train on"),
         (train_views, [time, *out, "--teacher", "radiance"], ParameterError, "needs an azimuth and an elevation"),
-        (train_views, [database, "-o", tmp_path / "none" / "x.hinr"], DataError, "in a folder that is not there"),
+        (train_views, [database, "-o", tmp_path / "none" / "x.hinr"], DataError, "no folder that can be written to"),
         (evaluate_views, [trained[0], other], DataError, "24, 24. pixels"),
         (evaluate_views, [trained[0], database, "--plot", tmp_path / "x.xyz"], HyperINRError, "cannot be written"),
     ]

@@ -199,6 +199,9 @@ def test_series_larger_than_memory_is_streamed():
         seen.update(batch.thetas[:, 0])
     assert len(seen) == 8
     assert max(stop - start for start, stop in reads) < 40
+    n_blocks = len(stream._blocks)
+    turns = [[stream._block(turn * n_blocks + place) for place in range(n_blocks)] for turn in range(3)]
+    assert turns[0] != turns[1] != turns[2] and all(set(turn) == set(stream._blocks) for turn in turns)
     # an interrupted run starts in the middle and must draw the same
     again = SampleStream(series, fields, 2, 256, memory, seed=0).draw(399)
     np.testing.assert_array_equal(again.targets, batch.targets)

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import threading
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -203,6 +204,13 @@ def test_without_pytorch_the_sentence_says_what_to_install(tmp_path, monkeypatch
     writer, said = writer_of(tmp_path / "m.hinr")
     assert writer.Write() == 0 and len(said) == 1
     assert f"{bare} has no torch" in said[0] and "pip install 'hyperinr[train]'" in said[0]
+
+
+def test_a_python_is_asked_only_for_what_the_package_imports():
+    folders = [Path(__file__).parents[1] / name for name in ("plugin", "filters", "hyperinr_core")]
+    sources = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")]
+    imported = {name for source in sources for name in re.findall(r"^ *(?:from|import) (\w+)", source, re.MULTILINE)}
+    assert {name.split(".")[0] for name in interpreter.NEEDED} <= imported | {"hyperinr", "hyperinr_core"}
 
 
 def test_a_python_that_is_not_there_is_named(monkeypatch):

@@ -61,6 +61,7 @@ class Shape(ctypes.Structure):
 
 # fmt: off
 _SIGNATURES = {
+    "hinr_abi_version": [],
     "hinr_isa_supported": [c_int],
     "hinr_set_num_threads": [c_int],
     "hinr_num_threads": [],
@@ -98,6 +99,11 @@ def library() -> ctypes.CDLL:
     except (OSError, AttributeError) as error:
         raise BackendError(f"the CPU kernel {path} does not load ({error}); reinstall the package") from error
     loaded.hinr_model_destroy.restype = None
+    version = loaded.hinr_abi_version()
+    if version != _ABI_VERSION:
+        raise BackendError(
+            f"the CPU kernel {path} has interface version {version}; expected {_ABI_VERSION}, reinstall the package"
+        )
     return loaded
 
 

@@ -58,6 +58,8 @@ typedef struct {
 
 typedef struct hinr_model hinr_model;
 
+HINR_API int hinr_abi_version(void); /* HINR_ABI_VERSION of the build */
+
 HINR_API int hinr_isa_supported(int isa);
 HINR_API int hinr_set_num_threads(int n_threads);
 HINR_API int hinr_num_threads(void);

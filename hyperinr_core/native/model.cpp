@@ -155,6 +155,8 @@ void pack(const float *params, Model &m) {
 
 using namespace hinr;
 
+int hinr_abi_version(void) { return HINR_ABI_VERSION; }
+
 int hinr_isa_supported(int isa) { return find_kernels(isa) != nullptr; }
 
 int hinr_set_num_threads(int n_threads) {

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core.errors import DataError
+from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.volume import Field, VolumeSeries
 
@@ -19,6 +19,26 @@ from hyperinr_core.volume import Field, VolumeSeries
 def checkpoint_path(output: str | os.PathLike) -> Path:
     """Where the run that makes `output` keeps its state."""
     return Path(f"{os.fspath(output)}.checkpoint")
+
+
+def begin(output: str | os.PathLike, resume: bool) -> Path:
+    """Where a run that is about to begin keeps its state.
+
+    Raises
+    ------
+    ParameterError when an unfinished run would be overwritten; DataError when the result has no place to go, which is
+    better known before hours of training than after.
+    """
+    path = checkpoint_path(output)
+    if path.exists() and not resume:
+        raise ParameterError(
+            f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
+        )
+    if not os.path.isdir(path.parent) or not os.access(path.parent, os.W_OK):
+        raise DataError(
+            f"{path.parent} is no folder that can be written to; expected one for the model, create it first"
+        )
+    return path
 
 
 def fingerprint(series: VolumeSeries, fields: Sequence[Field], settings: dict[str, Any]) -> str:

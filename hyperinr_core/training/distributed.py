@@ -124,8 +124,8 @@ def join(device: str) -> World:
     ----------
     device : "cpu" exchanges with gloo; "cuda" with nccl, each process of a machine on a GPU of its own.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1 or not dist.is_available() or not dist.is_torchelastic_launched():
+    size = _n_started()
+    if size == 1:
         return World()
     if device == "cuda":
         local = int(os.environ["LOCAL_RANK"])
@@ -141,6 +141,21 @@ def join(device: str) -> World:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
     return World(dist.get_rank(), size)
+
+
+def refuse_others(command: str) -> None:
+    """Raise ParameterError where `torchrun` started several processes of a command that trains in one."""
+    size = _n_started()
+    if size > 1:
+        raise ParameterError(
+            f"{command} runs in {size} processes; expected one, which is all it can use, start it without torchrun"
+        )
+
+
+def _n_started() -> int:
+    """How many processes `torchrun` started; 1 without it."""
+    launched = dist.is_available() and dist.is_torchelastic_launched()
+    return int(os.environ.get("WORLD_SIZE", "1")) if launched else 1
 
 
 def leave() -> None:

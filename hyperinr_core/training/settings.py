@@ -139,6 +139,21 @@ class RunConfig:
         return replace(self, **{name: getattr(self, name).replace(**changes) for name, changes in parts.items()})
 
 
+def refuse_unused(config: RunConfig, unused: dict[str, str]) -> None:
+    """Raise ParameterError for a setting that was made though this kind of training does not use it.
+
+    Parameters
+    ----------
+    unused : "part.name" -> what to do instead, for settings that must be as they are by default.
+    """
+    for name, instead in unused.items():
+        part, _, setting = name.partition(".")
+        settings = getattr(config, part)
+        value, default = getattr(settings, setting), getattr(type(settings), setting)
+        if value != default:
+            raise ParameterError(f"{name} is {value!r}, which this training does not use; leave it out, {instead}")
+
+
 #: Points drawn by each preset.
 PRESETS = {"fast": 30_000_000, "default": 120_000_000, "best": 1_000_000_000}
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from hyperinr_core import __version__, hinr
 from hyperinr_core.config import Config
-from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.guide import Guide, make_guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.interpolation import light_directions
@@ -26,9 +25,9 @@ from hyperinr_core.lights import (
     random_lights,
 )
 from hyperinr_core.metrics import paired_psnr
-from hyperinr_core.training.checkpoint import checkpoint_path
+from hyperinr_core.training.checkpoint import begin
 from hyperinr_core.training.samples import Batch
-from hyperinr_core.training.settings import PRESETS, RunConfig, preset
+from hyperinr_core.training.settings import PRESETS, RunConfig, preset, refuse_unused
 from hyperinr_core.training.trainer import Report, Trainer
 from hyperinr_core.transfer import TransferFunction, extinction
 from hyperinr_core.volume import Field, Grid, VolumeSeries
@@ -215,15 +214,10 @@ def train_shadow(
     Raises
     ------
     DataError for NaN, or a transfer function that is clear or opaque everywhere; ParameterError when an unfinished run
-    would be overwritten; Interrupted when the run was stopped, with its checkpoint kept.
+    would be overwritten, or for a setting that is not used; Interrupted when the run was stopped, with its checkpoint kept.
     """
-    path = checkpoint_path(output)
-    if path.exists() and not resume:
-        raise ParameterError(
-            f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
-        )
-    if not os.path.isdir(os.path.dirname(os.fspath(output)) or "."):
-        raise DataError(f"{output} is in a folder that is not there; expected one for the model, create it first")
+    path = begin(output, resume)
+    refuse_unused(config, _unused(shadows))
     truth = truth_of(values, grid, function, shadows)
     seed = config.training.seed
     lights = poisson_lights(shadows.lights, seed)
@@ -254,6 +248,25 @@ def train_shadow(
     hinr.save(model, output)
     path.unlink(missing_ok=True)
     return model
+
+
+def _unused(shadows: ShadowConfig) -> dict[str, str]:
+    """Settings of a run that lights do not use, and what to do instead; see `refuse_unused`."""
+    volumes = "only hyperinr train on a series of volumes uses it"
+    unused = {
+        "encoding.guide_resolution": "--guide sets it",
+        "training.base": volumes,
+        "training.sparsity": "hyperinr compress makes the finished model small",
+        "encoders.count": "--encoders sets it",
+        "encoders.poisson": "Poisson disks place what --gaussian leaves",
+        "encoders.gaussian": "--gaussian sets it",
+        "encoders.sigma": volumes,
+        "distillation.teacher": "--teacher sets it",
+        **{f"distillation.{name}": volumes for name in ("count", "poisson", "gaussian", "sigma", "weight", "storage")},
+    }
+    if shadows.teacher != "coordnet":
+        unused["distillation.teacher_samples"] = "only --teacher coordnet is fitted"
+    return unused
 
 
 def truth_of(values: np.ndarray, grid: Grid, function: TransferFunction, shadows: ShadowConfig) -> ShadowTruth:

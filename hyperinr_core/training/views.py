@@ -16,13 +16,13 @@ import numpy as np
 from hyperinr_core import __version__, hinr
 from hyperinr_core.config import Config
 from hyperinr_core.encoding import hash_grid
-from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.metrics import PSNR_CAP, psnr
 from hyperinr_core.pictures import RANGE, Optics, PictureSet, parameters_of, picture_field, to_bytes
-from hyperinr_core.training.checkpoint import checkpoint_path
-from hyperinr_core.training.settings import RunConfig, preset
+from hyperinr_core.training.checkpoint import begin
+from hyperinr_core.training.settings import DistillationConfig, RunConfig, preset, refuse_unused
 from hyperinr_core.training.trainer import Report, Trainer
 from hyperinr_core.training.view_placement import encoder_positions
 from hyperinr_core.training.view_samples import PixelStream, TaughtPictures, ask
@@ -92,6 +92,19 @@ class ViewsConfig(Config):
 N_ENCODERS = 300
 
 
+#: Settings of a run that pictures do not use, and what to do instead; see `refuse_unused`.
+UNUSED = {
+    "encoding.guide_resolution": "only shadows of lights have a guide",
+    "training.base": "only hyperinr train on a series of volumes uses it",
+    "training.sparsity": "hyperinr compress makes the finished model small",
+    **{
+        f"distillation.{part.name}": "--teacher, --teacher-views and --teacher-steps say what else is learned"
+        for part in dataclasses.fields(DistillationConfig)
+    },
+}
+UNUSED_OVER_VIEWS = {"encoders.count": "--encoders sets it"}
+
+
 def views_preset(name: str, grid: Grid) -> RunConfig:
     """The settings of a preset for pictures on a grid."""
     config = preset(name, grid)
@@ -126,16 +139,12 @@ def train_views(
 
     Raises
     ------
-    DataError for pictures that cannot be trained on; ParameterError when an unfinished run would be overwritten, or
-    nothing fits into max_bytes; Interrupted when the run was stopped, with its checkpoint kept.
+    DataError for pictures that cannot be trained on; ParameterError when an unfinished run would be overwritten, for
+    a setting that is not used, or when nothing fits into max_bytes; Interrupted when the run was stopped, with its
+    checkpoint kept.
     """
-    path, folder = checkpoint_path(output), Path(f"{os.fspath(output)}.teacher")
-    if path.exists() and not resume:
-        raise ParameterError(
-            f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
-        )
-    if not os.path.isdir(os.path.dirname(os.fspath(output)) or "."):
-        raise DataError(f"{output} is in a folder that is not there; expected one for the model, create it first")
+    path, folder = begin(output, resume), Path(f"{os.fspath(output)}.teacher")
+    refuse_unused(config, UNUSED if pictures.columns() is None else {**UNUSED, **UNUSED_OVER_VIEWS})
     training = pictures.select(np.setdiff1d(np.arange(len(pictures)), held_out))
     parameters = parameters_of(pictures, training)
     fields = (picture_field(pictures.field_info[pictures.name]),)
@@ -146,7 +155,8 @@ def train_views(
     positions = encoder_positions(training, parameters, config, n_encoders, choice["teacher"] != "none")
     interpolation = views.interpolation if pictures.columns() else None
     stream = PixelStream(training, taught, config)
-    trainer = Trainer(stream, positions, parameters, fields, config, device, interpolation)
+    identity = {"views": views.to_dict(), "roles": list(pictures.roles)}
+    trainer = Trainer(stream, positions, parameters, fields, config, device, interpolation, identity=identity)
     if path.exists():
         trainer.load_state(path)
     model = trainer.run(path, progress)
@@ -209,7 +219,7 @@ def _teach(
 ) -> tuple[dict[str, Any], TaughtPictures]:
     """Which teacher was taken, and what it said; kept in a folder for a run that is resumed."""
     seed, said = config.training.seed, folder / "said.npz"
-    identity = json.dumps([views.to_dict(), seed, training.source, training.thetas.tolist()])
+    identity = json.dumps([views.to_dict(), seed, training.source, list(training.roles), training.thetas.tolist()])
     if said.is_file():
         with np.load(said) as arrays:
             if str(arrays["identity"]) == identity:

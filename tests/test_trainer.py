@@ -1,0 +1,58 @@
+"""How tables and the network are stepped: each table's Adam counts its own steps, and the rates fall along a cosine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from series import moving_blob
+from test_training import with_training
+
+from hyperinr_core.training.lesson import Taught
+from hyperinr_core.training.run import trainer_for
+from hyperinr_core.training.samples import scan_fields
+
+
+class Recorded:
+    """The steps of every array, by its place in memory: (count, rate) one after the other."""
+
+    def __init__(self, trainer):
+        self.steps, self._step = {}, trainer.evaluator.adam_step
+        trainer.evaluator.adam_step = self
+
+    def __call__(self, params, grad, m, v, step, rate, *settings, **others):
+        self.steps.setdefault(params.data_ptr(), []).append((step, rate))
+        self._step(params, grad, m, v, step, rate, *settings, **others)
+
+
+@pytest.fixture
+def trained():
+    """A trainer of 60 iterations on one of five steps each, and what it asked Adam for."""
+    series, config = moving_blob(), with_training(samples=6000, batch_steps=1, batch_points=100)
+    fields = scan_fields(series, ["density"], 1 << 30)
+    ones = np.ones(len(series))
+    taught = Taught(series, ones.astype(bool), ones.astype(np.float32), None, None)
+    trainer = trainer_for(series, fields, taught, config, "cpu")
+    recorded = Recorded(trainer)
+    for _ in range(trainer.n_iterations):
+        trainer.step()
+    tables = [recorded.steps[table.data_ptr()] for table in trainer._tables]
+    return trainer, tables, recorded.steps[trainer._mlp.data_ptr()]
+
+
+def test_each_table_counts_the_steps_that_it_took_part_in(trained):
+    _, tables, network = trained
+    counts = [[count for count, _ in steps] for steps in tables]
+    assert all(found == list(range(1, len(found) + 1)) for found in counts)
+    assert len({len(found) for found in counts}) > 1 and sum(map(len, counts)) == 60
+    assert [count for count, _ in network] == list(range(1, 61))
+
+
+def test_rates_fall_to_zero_along_a_cosine(trained):
+    trainer, tables, network = trained
+    training = trainer.config.training
+    share = (1 + np.cos(np.pi * np.arange(60) / 60)) / 2
+    np.testing.assert_allclose([rate for _, rate in network], training.lr_network * share)
+    rates = sorted((rate for steps in tables for _, rate in steps), reverse=True)
+    np.testing.assert_allclose(rates, training.lr_encoding * share)
+    assert all(torch.isfinite(table).all() for table in trainer._tables)
