@@ -266,6 +266,7 @@ def test_an_environment_is_seen_through_venv_from_5_13_on(folder, tmp_path):
         check.write_text(
             "from paraview import simple\n"
             f"source = simple.OpenDataFile({str(folder / 'volume.hinr')!r})\n"
+            "source.UpdatePipeline()\n"
             "print('points', source.GetDataInformation().GetNumberOfPoints())\n"
         )
         variables = {**os.environ, "PV_PLUGIN_PATH": str(launch.plugin_xml().parent)}
