@@ -49,11 +49,7 @@ def quality_of(model: Any) -> str:
 
 def size_of(model: Any) -> str:
     """Encoders, and bytes in memory."""
-    return f"{len(model.encoder_positions)} encoders, {_bytes(model) / 1e6:.1f} MB"
-
-
-def _bytes(model: Any) -> int:
-    return model.encoder_params.nbytes + model.mlp_params.nbytes
+    return f"{len(model.encoder_positions)} encoders, {model.n_bytes / 1e6:.1f} MB"
 
 
 def _psnr(model: Any) -> Iterable[tuple[str, list[float]]]:
@@ -76,7 +72,7 @@ def add_facts(output: Any, model: Any) -> None:
     for name, numbers in _psnr(model):
         _add(output, f"model: training PSNR of {name} (dB)", numbers)
     _add(output, "model: encoders", [len(model.encoder_positions)])
-    _add(output, "model: size (MB)", [_bytes(model) / 1e6])
+    _add(output, "model: size (MB)", [model.n_bytes / 1e6])
     for field in model.fields:
         _add(output, range_name(field.name), [limit for pair in field.value_range for limit in pair])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from hyperinr_core.base import Base
@@ -13,9 +15,14 @@ from hyperinr_core.volume import Field, Grid, Parameter
 
 
 def random_model(
-    dims=(12, 10, 8), parameters=None, fields=None, n_encoders=5, seed=0, interpolation=None, encoding=None
+    dims=(12, 10, 8), parameters=None, fields=None, n_encoders=5, seed=0, interpolation=None, encoding=None, **others
 ) -> HyperINR:
-    """A model whose values vary over space and theta; by default one scalar field over time 0 to 2."""
+    """A model whose values vary over space and theta; by default one scalar field over time 0 to 2.
+
+    Parameters
+    ----------
+    others : provenance and quality.
+    """
     rng = np.random.default_rng(seed)
     grid = Grid(dims, origin=(1.0, -2.0, 0.5), spacing=(0.5, 0.25, 1.0))
     parameters = parameters or (Parameter("time", "time", (0.0, 2.0), "s", tuple(np.linspace(0, 2, n_encoders))),)
@@ -45,7 +52,14 @@ def random_model(
         np.concatenate(layers).astype(np.float32),
         interpolation or ("linear" if len(parameters) == 1 else "idw"),
         guide=guide,
+        **others,
     )
+
+
+def based_model(*args, components=(0,), **options) -> HyperINR:
+    """The same with a base."""
+    model = random_model(*args, **options)
+    return dataclasses.replace(model, base=random_base(model, components))
 
 
 def random_base(model: HyperINR, components=(0,), n_positions=4, seed=1) -> Base:

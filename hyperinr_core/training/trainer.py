@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import signal
 import threading
@@ -91,12 +92,11 @@ class Trainer:
         self._feed = Feed(stream, self.device, self.world.share)
         self._digest = checkpoint.fingerprint(stream.series, fields, {**config.to_dict(), **(identity or {})})
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
-        self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base)
-        self.model.guide = guide
-        if initial is not None:
-            _start_from(self.model, initial)
+        model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base, guide)
+        self.model = model if initial is None else _started_from(model, initial)
         self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
         with memory_in_words():
+            # on the CPU these are the first model's own numbers, trained in place: it blends encoders and is never sampled
             self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
             self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
             self._moments = {
@@ -121,7 +121,7 @@ class Trainer:
         return math.ceil(self.config.training.samples / self._stream.batch_size)
 
     def run(self, path: Path | None = None, progress: Callable[[Report], Any] | None = None) -> HyperINR:
-        """Train to the end of the budget.
+        """The model at the end of the budget, its tables as they are stored: what is measured of it is what users get.
 
         Parameters
         ----------
@@ -144,9 +144,8 @@ class Trainer:
                 if progress and clock.report_is_due(self.iteration == self.n_iterations):
                     progress(self._report(batch, float(loss), clock))
         self._feed.close()
-        self.model.encoder_params = self._tables.cpu().numpy()
-        self.model.mlp_params = self._mlp.cpu().numpy()
-        return self.model
+        tables, network = self._tables.cpu().numpy(), self._mlp.cpu().numpy()
+        return dataclasses.replace(self.model, encoder_params=tables.astype(np.float16), mlp_params=network)
 
     def step(self) -> tuple[Batch, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
@@ -296,6 +295,7 @@ def _initial_model(
     config: RunConfig,
     interpolation: str,
     base: Base | None,
+    guide: Guide | None,
 ) -> HyperINR:
     """All encoders start as one, so that blending them means something from the first step on."""
     rng = np.random.Generator(np.random.Philox(key=np.array([config.training.seed, 2**64 - 1], np.uint64)))
@@ -316,14 +316,15 @@ def _initial_model(
         np.concatenate(layers).astype(np.float32),
         interpolation,
         base=base,
+        guide=guide,
     )
 
 
-def _start_from(model: HyperINR, initial: HyperINR) -> None:
-    """Give a model the network of another and the mean of its tables, which is where Reptile's steps would lead."""
-    model.mlp_params = initial.mlp_params.astype(np.float32)
+def _started_from(model: HyperINR, initial: HyperINR) -> HyperINR:
+    """A model with the network of another and the mean of its tables, which is where Reptile's steps would lead."""
     mean = initial.encoder_params.mean(axis=0, dtype=np.float32)
-    model.encoder_params = np.tile(mean, (len(model.encoder_params), 1))
+    tables = np.tile(mean, (len(model.encoder_params), 1))
+    return dataclasses.replace(model, encoder_params=tables, mlp_params=initial.mlp_params.astype(np.float32))
 
 
 class _StopRequest:

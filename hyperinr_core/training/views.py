@@ -150,8 +150,7 @@ def train_views(
     if path.exists():
         trainer.load_state(path)
     model = trainer.run(path, progress)
-    model.encoder_params = model.encoder_params.astype(np.float16)  # as stored, so that quality is what users get
-    model.provenance = {
+    provenance = {
         "software": f"hyperinr {__version__}",
         "source": pictures.source,
         "views": {**views.to_dict(), **choice},
@@ -159,7 +158,8 @@ def train_views(
         "training": config.training.to_dict(),
         "evaluator": trainer.evaluator.name,
     }
-    model.quality = {"training_psnr_db": {fields[0].name: _quality(model, training)}}
+    quality = {"training_psnr_db": {fields[0].name: _quality(model, training)}}
+    model = dataclasses.replace(model, provenance=provenance, quality=quality)
     hinr.save(model, output)
     path.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
