@@ -10,6 +10,7 @@ from typing import Any, Union
 import numpy as np
 
 from hyperinr_core import backends
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
@@ -72,7 +73,12 @@ class HyperINR:
     @property
     def n_output_dims(self) -> int:
         """Values per point, C."""
-        return sum(field.n_components for field in self.fields)
+        return self.architecture.n_outputs
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """What the numbers are numbers of."""
+        return Architecture.of(self.encoding, self.network, self.fields)
 
     @property
     def n_bytes(self) -> int:
@@ -154,9 +160,7 @@ class HyperINR:
 
     def _backend(self, name: str) -> Any:
         if name not in self._backends:
-            self._backends[name] = backends.create(
-                name, self.encoding, self.network, self.n_output_dims, self.encoder_params, self.mlp_params
-            )
+            self._backends[name] = backends.create(name, self.architecture, self.encoder_params, self.mlp_params)
         return self._backends[name]
 
     # Made once for each value, and for none that is made of it: no changed model answers from numbers that it has no more.

@@ -22,7 +22,6 @@ from models import based_model, random_model
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.encodings import encode_best
 from hyperinr_core.errors import FormatError
 from hyperinr_core.volume import Field, Parameter
@@ -65,7 +64,7 @@ def good_files(folder: Path) -> list[bytes]:
     for number, model in enumerate([*models, models[0]]):
         model = dataclasses.replace(model, provenance={"source": "here", "training": {"samples": 3}})
         path = folder / f"good{number}.hinr"
-        coded = encode_best(model.encoder_params, hash_grid(model.encoding), [0.05] * 3, True)
+        coded = encode_best(model.encoder_params, model.architecture.hash_grid, [0.05] * 3, True)
         hinr.save(model, path, coded if number == len(models) else None)
         files.append(path.read_bytes())
     return files

@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.volume import Field, Grid, Parameter
@@ -34,11 +34,8 @@ def random_model(
         np.linspace(0, 1, n_encoders)[:, None] if len(parameters) == 1 else rng.random((n_encoders, len(bounds)))
     )
     positions = bounds[:, 0] + positions * (bounds[:, 1] - bounds[:, 0])
-    n_outputs = sum(field.n_components for field in fields)
-    layers = [
-        rng.normal(0, np.sqrt(2 / columns), rows * columns)
-        for rows, columns in network.layer_shapes(encoding.n_output_dims, n_outputs)
-    ]
+    architecture = Architecture.of(encoding, network, fields)
+    layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in architecture.layer_shapes]
     resolution = encoding.guide_resolution
     guide = Guide(rng.uniform(0, 60, (resolution,) * 3).astype(np.float16), grid, 5.0) if resolution else None
     return HyperINR(
@@ -48,7 +45,7 @@ def random_model(
         grid,
         tuple(fields),
         positions,
-        rng.uniform(-1, 1, (n_encoders, hash_grid(encoding).n_params)).astype(np.float16),
+        rng.uniform(-1, 1, (n_encoders, architecture.n_table)).astype(np.float16),
         np.concatenate(layers).astype(np.float32),
         interpolation or ("linear" if len(parameters) == 1 else "idw"),
         guide=guide,

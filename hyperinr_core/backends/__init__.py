@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda
-from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError
 
 logger = logging.getLogger("hyperinr")
@@ -32,14 +32,7 @@ _CLASSES = {
 _said: set[str] = set()
 
 
-def create(
-    name: str,
-    encoding: EncodingConfig,
-    network: NetworkConfig,
-    n_output_dims: int,
-    encoder_params: np.ndarray,
-    mlp_params: np.ndarray,
-) -> Any:
+def create(name: str, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> Any:
     """The backend of that name for one model.
 
     Raises
@@ -47,7 +40,7 @@ def create(
     BackendError for an unknown name, and for a named backend that cannot run here. Only "auto" falls back, and it
     says so once in the log.
     """
-    arguments = (encoding, network, n_output_dims, encoder_params, mlp_params)
+    arguments = (architecture, encoder_params, mlp_params)
     if name != "auto":
         return _backend_class(name)(*arguments)
     if not cuda.driver_is_present():

@@ -9,8 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.errors import BackendError
 
 logger = logging.getLogger("hyperinr")
@@ -33,13 +32,9 @@ class DeviceBackend:
     #: Points evaluated at a time while there is room.
     most_points = 1 << 22
 
-    def __init__(
-        self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int, device: torch.device
-    ) -> None:
+    def __init__(self, architecture: Architecture, device: torch.device) -> None:
+        self.architecture = architecture
         self.device = device
-        self.grid = hash_grid(encoding)
-        self.network = network
-        self.n_output_dims = n_output_dims
         self._slab = self.most_points
         self._copier = torch.cuda.Stream(device) if device.type == "cuda" else None
 
@@ -58,7 +53,7 @@ class DeviceBackend:
     @torch.no_grad()
     def sample(self, table: torch.Tensor, points: np.ndarray) -> np.ndarray:
         """Normalised values (B, C) at points (B, D)."""
-        values = self.empty((len(points), self.n_output_dims))
+        values = self.empty((len(points), self.architecture.n_outputs))
         source, target = torch.from_numpy(points), torch.from_numpy(values)
         self._in_slabs(
             len(points),
@@ -79,7 +74,7 @@ class DeviceBackend:
     ) -> None:
         """Values at every combination of coordinates into `out`; see ReferenceBackend.sample_grid."""
         n = len(axes[0])
-        rows = torch.from_numpy(out).view(-1, n * self.n_output_dims)
+        rows = torch.from_numpy(out).view(-1, n * self.architecture.n_outputs)
         numbers = [self._to_device(np.asarray(array, np.float32)) for array in (*axes, scale, offset)]
         *axes, scale, offset = numbers
         self._in_slabs(

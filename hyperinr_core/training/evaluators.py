@@ -9,50 +9,49 @@ from typing import Any
 
 import torch
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.errors import BackendError
-from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.torch_evaluator import TorchEvaluator
 
 logger = logging.getLogger("hyperinr")
 
 
-def make_evaluator(config: RunConfig, n_output_dims: int, device: torch.device) -> Any:
+def make_evaluator(architecture: Architecture, device: torch.device) -> Any:
     """The fastest evaluator for a device: a compiled one where there is one that runs, torch otherwise."""
-    model = config.encoding, config.network, n_output_dims
     makers = (_triton, _tcnn) if device.type == "cuda" else (_native,)
-    found = (_attempt(make, model) for make in makers)
-    return next((evaluator for evaluator in found if evaluator is not None), None) or TorchEvaluator(*model)
+    found = (_attempt(make, architecture) for make in makers)
+    return next((evaluator for evaluator in found if evaluator is not None), None) or TorchEvaluator(architecture)
 
 
-def _attempt(make: Callable[..., Any], model: tuple) -> Any:
+def _attempt(make: Callable[[Architecture], Any], architecture: Architecture) -> Any:
     try:
-        return make(*model)
+        return make(architecture)
     except (BackendError, ImportError) as error:
         logger.info("not trained with it: %s", error)
         return None
 
 
-def _native(*model: Any) -> Any:
+def _native(architecture: Architecture) -> Any:
     from hyperinr_core.training.native_evaluator import NativeEvaluator
 
-    return NativeEvaluator(*model)
+    return NativeEvaluator(architecture)
 
 
-def _triton(*model: Any) -> Any:
+def _triton(architecture: Architecture) -> Any:
     from hyperinr_core.backends.triton import INTERPRETED
     from hyperinr_core.training.triton_evaluator import TritonEvaluator
 
     if INTERPRETED:
         raise BackendError("TRITON_INTERPRET is set, which keeps Triton's kernels on the CPU")
-    evaluator = TritonEvaluator(*model)
+    evaluator = TritonEvaluator(architecture)
     evaluator.try_once()
     return evaluator
 
 
-def _tcnn(*model: Any) -> Any:
+def _tcnn(architecture: Architecture) -> Any:
     from hyperinr_core.training.tcnn_evaluator import TcnnEvaluator
 
-    return TcnnEvaluator(*model)
+    return TcnnEvaluator(architecture)
 
 
 @contextlib.contextmanager

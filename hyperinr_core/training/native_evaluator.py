@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import native
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import ParameterError
 
 _LOSSES = {"l1": 0, "l2": 1}
@@ -24,14 +23,12 @@ class NativeEvaluator:
 
     name = "native"
 
-    def __init__(self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int) -> None:
-        self.grid = hash_grid(encoding)
-        self.n_output_dims = n_output_dims
-        self._n_mlp_params = network.n_params(encoding.n_output_dims, n_output_dims)
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
         self._isa = native.choose_isa()
         native.set_threads_from_environment()
-        zeros = np.zeros(self._n_mlp_params, np.float32)
-        self._model = native.Model(self.grid, network, n_output_dims, zeros, self._isa, "float32")
+        zeros = np.zeros(architecture.n_mlp, np.float32)
+        self._model = native.Model(architecture, zeros, self._isa, "float32")
         self._library = native.library()
 
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -99,15 +96,16 @@ class NativeEvaluator:
         self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor
     ) -> list[torch.Tensor]:
         n_tables, n_points = points.shape[:2]
+        architecture = self.architecture
         return [
-            _checked("tables", tables.contiguous(), (n_tables, self.grid.table_length)),
-            _checked("mlp_params", mlp_params.contiguous(), (self._n_mlp_params,)),
-            _checked("points", points.contiguous(), (n_tables, n_points, self.grid.config.n_pos_dims)),
+            _checked("tables", tables.contiguous(), (n_tables, architecture.hash_grid.table_length)),
+            _checked("mlp_params", mlp_params.contiguous(), (architecture.n_mlp,)),
+            _checked("points", points.contiguous(), (n_tables, n_points, architecture.encoding.n_pos_dims)),
         ]
 
     def _forward(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         tables, mlp_params, points = self._checked_inputs(tables, mlp_params, points)
-        values = torch.empty((*points.shape[:2], self.n_output_dims))
+        values = torch.empty((*points.shape[:2], self.architecture.n_outputs))
         native.check(self._library.hinr_model_set_mlp(self._model.handle, mlp_params.data_ptr(), mlp_params.numel()))
         for table, part, out in zip(tables, points, values):
             args = table.data_ptr(), table.numel(), part.data_ptr(), len(part), out.data_ptr()
@@ -124,7 +122,7 @@ class NativeEvaluator:
         kind: int,
     ) -> tuple[float, torch.Tensor, torch.Tensor]:
         tables, mlp_params, points = self._checked_inputs(tables, mlp_params, points)
-        targets = _checked("targets", targets.contiguous(), (*points.shape[:2], self.n_output_dims))
+        targets = _checked("targets", targets.contiguous(), (*points.shape[:2], self.architecture.n_outputs))
         weights = _checked("weights", weights.contiguous(), (len(tables),))
         native.check(self._library.hinr_model_set_mlp(self._model.handle, mlp_params.data_ptr(), mlp_params.numel()))
         grad_tables, grad_mlp = torch.empty_like(tables), torch.empty_like(mlp_params)

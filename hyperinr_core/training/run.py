@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core import __version__, hinr
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.compression import Compression
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.encodings import TableCoding, rounded
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -92,7 +91,7 @@ def train(
     model = dataclasses.replace(model, provenance=provenance, quality=measure_quality(model, series))
     coded = _coded(model) if config.training.sparsity else None
     if coded:
-        tables = rounded(model.encoder_params, hash_grid(config.encoding), coded[0].steps)
+        tables = rounded(model.encoder_params, model.architecture.hash_grid, coded[0].steps)
         model = dataclasses.replace(model, encoder_params=tables)
         model = dataclasses.replace(model, quality=measure_quality(model, series))
     quality = {**model.quality, "teacher_psnr_db": compare_to_teacher(model, taught)}
@@ -216,18 +215,17 @@ def _coded(model: HyperINR) -> tuple[TableCoding, np.ndarray] | None:
 
 def _check_initial(initial: HyperINR, config: RunConfig, fields: Sequence[Field]) -> None:
     """Find out before the teachers are asked that a run cannot start from a model."""
-    theirs = initial.encoding, initial.network, initial.n_output_dims
-    ours = config.encoding, config.network, sum(field.n_components for field in fields)
+    theirs, ours = initial.architecture, config.architecture(fields)
     if ours != theirs:
         raise ParameterError(
-            f"the model to start from has {_settings(*theirs)}; expected {_settings(*ours)}, as this run: train it with the "
+            f"the model to start from has {_settings(theirs)}; expected {_settings(ours)}, as this run: train it with the "
             "same --config on data of the same dims and as many values, or leave --init-from out"
         )
 
 
-def _settings(encoding: EncodingConfig, network: NetworkConfig, n_values: int) -> str:
-    parts = {**encoding.to_dict(), **network.to_dict()}
-    return f"{n_values} values, " + ", ".join(f"{name} {value:g}" for name, value in parts.items())
+def _settings(architecture: Architecture) -> str:
+    parts = {**architecture.encoding.to_dict(), **architecture.network.to_dict()}
+    return f"{architecture.n_outputs} values, " + ", ".join(f"{name} {value:g}" for name, value in parts.items())
 
 
 def _digest(model: HyperINR) -> str:

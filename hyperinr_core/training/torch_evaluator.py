@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.torch import apply_layers, encode
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 
 
 class TorchEvaluator:
@@ -14,10 +13,8 @@ class TorchEvaluator:
 
     name = "torch"
 
-    def __init__(self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int) -> None:
-        self._grid = hash_grid(encoding)
-        self._network = network
-        self._n_output_dims = n_output_dims
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
 
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """Normalised values, differentiable in tables and mlp_params.
@@ -32,10 +29,10 @@ class TorchEvaluator:
         -------
         (S, B, C).
         """
-        features = encode(self._grid, tables, points)
+        features = encode(self.architecture.hash_grid, tables, points)
         # On a GPU the matrices run in half precision; the encoding's gradients are sums that need float32.
         with torch.autocast(points.device.type, torch.float16, enabled=points.is_cuda):
-            return apply_layers(self._network, self._n_output_dims, mlp_params, features).float()
+            return apply_layers(self.architecture.layer_shapes, mlp_params, features).float()
 
     def loss(
         self,

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from hyperinr_core.base import Base
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
@@ -94,7 +93,7 @@ class Trainer:
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
         model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base, guide)
         self.model = model if initial is None else _started_from(model, initial)
-        self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
+        self.evaluator = make_evaluator(self.model.architecture, self.device)
         with memory_in_words():
             # on the CPU these are the first model's own numbers, trained in place: it blends encoders and is never sampled
             self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
@@ -108,7 +107,7 @@ class Trainer:
         self._table_steps = np.zeros(len(encoder_positions), np.int64)
         # the fused kernel has its gradients in float32 and needs no scale
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.name != "triton")
-        self._pruning = Pruning(config.training.sparsity, self.n_iterations, hash_grid(config.encoding))
+        self._pruning = Pruning(config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
         self.iteration = 0
 
     @property
@@ -299,10 +298,10 @@ def _initial_model(
 ) -> HyperINR:
     """All encoders start as one, so that blending them means something from the first step on."""
     rng = np.random.Generator(np.random.Philox(key=np.array([config.training.seed, 2**64 - 1], np.uint64)))
-    table = rng.uniform(-INITIAL, INITIAL, hash_grid(config.encoding).n_params).astype(np.float32)
-    n_outputs = sum(field.n_components for field in fields)
+    architecture = config.architecture(fields)
+    table = rng.uniform(-INITIAL, INITIAL, architecture.n_table).astype(np.float32)
     layers = []
-    for rows, columns in config.network.layer_shapes(config.encoding.n_output_dims, n_outputs):
+    for rows, columns in architecture.layer_shapes:
         limit = math.sqrt(6 / (rows + columns))  # Glorot's, as in tiny-cuda-nn
         layers.append(rng.uniform(-limit, limit, rows * columns))
     return HyperINR(

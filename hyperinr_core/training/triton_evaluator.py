@@ -7,12 +7,11 @@ from typing import Any
 import torch
 import triton
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.triton import BLOCK as POINTS_BLOCK
 from hyperinr_core.backends.triton import INTERPRETED, kernel_device, pad_matrices
 from hyperinr_core.backends.triton_kernels import points_kernel
 from hyperinr_core.backends.triton_layout import Layout
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.training import triton_kernels as kernels
 
@@ -41,16 +40,14 @@ class TritonEvaluator:
 
     name = "triton"
 
-    def __init__(
-        self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int, precision: str = "float16"
-    ) -> None:
-        self.grid = hash_grid(encoding)
-        self.n_output_dims = n_output_dims
+    def __init__(self, architecture: Architecture, precision: str = "float16") -> None:
+        self.architecture = architecture
         self._precision = precision
-        self._layout = Layout.of(self.grid, network, n_output_dims)
-        self._n_mlp_params = network.n_params(encoding.n_output_dims, n_output_dims)
+        self._layout = Layout.of(architecture)
         self._device = kernel_device()
-        self._geometry = [torch.from_numpy(part).to(self._device) for part in self._layout.geometry(self.grid)]
+        self._geometry = [
+            torch.from_numpy(part).to(self._device) for part in self._layout.geometry(architecture.hash_grid)
+        ]
         self._places = torch.from_numpy(self._layout.places()).to(self._device)
 
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -108,10 +105,10 @@ class TritonEvaluator:
 
     def try_once(self) -> None:
         """Compile and run now; BackendError where that does not work."""
-        mlp = torch.zeros(self._n_mlp_params, device=self._device, requires_grad=True)
-        tables = torch.zeros((1, self.grid.n_params), device=self._device, requires_grad=True)
-        points = torch.zeros((1, 1, self.grid.config.n_pos_dims), device=self._device)
-        targets = torch.zeros((1, 1, self.n_output_dims), device=self._device)
+        mlp = torch.zeros(self.architecture.n_mlp, device=self._device, requires_grad=True)
+        tables = torch.zeros((1, self.architecture.n_table), device=self._device, requires_grad=True)
+        points = torch.zeros((1, 1, self.architecture.encoding.n_pos_dims), device=self._device)
+        targets = torch.zeros((1, 1, self.architecture.n_outputs), device=self._device)
         try:
             self.loss(tables, mlp, points, targets, torch.ones(1, device=self._device), "l1").backward()
         except Exception as error:  # compiler and driver raise whatever they like
@@ -120,11 +117,11 @@ class TritonEvaluator:
     def _forward(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         self._check(tables, mlp_params, points)
         matrices = pad_matrices(self._layout, mlp_params, self._precision, self._places)
-        values = torch.empty((*points.shape[:2], self.n_output_dims), device=points.device)
+        values = torch.empty((*points.shape[:2], self.architecture.n_outputs), device=points.device)
         n = points.shape[1]
         for table, part, out in zip(tables, points, values):
             points_kernel[(triton.cdiv(n, POINTS_BLOCK),)](
-                table, matrices, *self._geometry, part, out, n, self.n_output_dims,
+                table, matrices, *self._geometry, part, out, n, self.architecture.n_outputs,
                 **self._layout.sizes(), BLOCK=POINTS_BLOCK,
             )  # fmt: skip
         return values
@@ -148,16 +145,16 @@ class TritonEvaluator:
         losses = torch.empty(n_tiles, device=matrices.device)
         kernels.loss_kernel[(n_tiles,)](
             tables, matrices, *self._geometry, points.contiguous(), targets.contiguous(), weights.contiguous(),
-            grad_tables, sums, losses, n_scenes, n_points, self.grid.n_params, self.n_output_dims, GAIN,
+            grad_tables, sums, losses, n_scenes, n_points, self.architecture.n_table, self.architecture.n_outputs, GAIN,
             KIND=kind, **self._layout.sizes(), BLOCK=BLOCK, num_warps=WARPS, num_stages=1,
         )  # fmt: skip
         return losses.sum(), grad_tables, sums[self._places]
 
     def _check(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> None:
         wanted = {
-            "tables": (tables, (len(points), self.grid.n_params)),
-            "mlp_params": (mlp_params, (self._n_mlp_params,)),
-            "points": (points, (*points.shape[:2], self.grid.config.n_pos_dims)),
+            "tables": (tables, (len(points), self.architecture.n_table)),
+            "mlp_params": (mlp_params, (self.architecture.n_mlp,)),
+            "points": (points, (*points.shape[:2], self.architecture.encoding.n_pos_dims)),
         }
         for name, (tensor, shape) in wanted.items():
             if tensor.dtype != torch.float32 or tensor.shape != shape or tensor.device.type != self._device.type:
@@ -198,8 +195,8 @@ class _Loss(torch.autograd.Function):
         weights: Any,
         kind: int,
     ) -> torch.Tensor:
-        if targets.shape != (*points.shape[:2], evaluator.n_output_dims):
-            expected = (*points.shape[:2], evaluator.n_output_dims)
+        expected = (*points.shape[:2], evaluator.architecture.n_outputs)
+        if targets.shape != expected:
             raise ParameterError(f"targets is {tuple(targets.shape)}; expected {expected}")
         loss, *grads = evaluator._backward(tables.contiguous(), mlp_params, points, targets, weights, kind)
         ctx.save_for_backward(*grads)
