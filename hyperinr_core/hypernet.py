@@ -11,6 +11,7 @@ import numpy as np
 
 from hyperinr_core import backends
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
@@ -158,7 +159,7 @@ class HyperINR:
         """The numbers of the guide's level at theta (P,), None without a guide."""
         return self.guide(theta, self.encoding.n_features_per_level) if self.guide else None
 
-    def _backend(self, name: str) -> Any:
+    def _backend(self, name: str) -> Backend:
         if name not in self._backends:
             self._backends[name] = backends.create(name, self.architecture, self.encoder_params, self.mlp_params)
         return self._backends[name]
@@ -166,7 +167,7 @@ class HyperINR:
     # Made once for each value, and for none that is made of it: no changed model answers from numbers that it has no more.
 
     @cached_property
-    def _backends(self) -> dict[str, Any]:
+    def _backends(self) -> dict[str, Backend]:
         return {}
 
     @cached_property

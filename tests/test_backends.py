@@ -9,6 +9,7 @@ import pytest
 
 from hyperinr_core import backends
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.backends.reference import ReferenceBackend, encode
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
@@ -107,6 +108,22 @@ def test_blend_of_float16_tables_is_their_weighted_sum():
     backend = ReferenceBackend(architecture, half, mlp_params)
     blended = backend.blend(np.array([0, 2]), np.array([0.25, 0.75]))
     np.testing.assert_allclose(blended, 0.25 * half[0].astype(float) + 0.75 * half[2].astype(float), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["native", "triton", "torch", "reference"])
+def test_backends_are_registered_under_their_names(name):
+    made = backends.create(name, *random_model(CASES["plane"]))
+    assert isinstance(made, Backend) and made.name == name
+    assert made.empty((2, 3)).shape == (2, 3) and made.empty((2, 3)).dtype == np.float32
+
+
+def test_a_backend_that_lacks_a_method_is_not_made():
+    class Half(Backend):
+        def blend(self, indices, weights, guide=None):
+            return None
+
+    with pytest.raises(TypeError, match=r"abstract methods '?sample'?, '?sample_grid"):
+        Half()
 
 
 def test_unknown_backend_is_named():

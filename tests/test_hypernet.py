@@ -159,7 +159,7 @@ def test_plane():
 
 
 def test_progress_is_called_between_slabs_and_can_stop(monkeypatch):
-    monkeypatch.setattr("hyperinr_core.inr.SLAB_POINTS", 240)
+    monkeypatch.setattr("hyperinr_core.backends.base.Backend.slab_points", 240)
     inr = random_model().generate(0.7)
     calls = []
     inr.sample_grid(progress=calls.append)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.errors import BackendError
 
 logger = logging.getLogger("hyperinr")
@@ -18,15 +20,13 @@ logger = logging.getLogger("hyperinr")
 LEAST_POINTS = 1 << 12
 
 
-class DeviceBackend:
+class DeviceBackend(Backend):
     """A backend whose tables and values are torch tensors; subclasses say what a slab's values are.
 
     Values go to the host while the next slab is computed. When the device's memory is full, slabs are halved and stay so.
     """
 
-    name = ""
-
-    #: Points that `INR` asks for at a time: slabs are this class' own business.
+    #: Slabs are this class' own business.
     slab_points = 1 << 25
 
     #: Points evaluated at a time while there is room.
@@ -72,7 +72,7 @@ class DeviceBackend:
         scale: np.ndarray,
         offset: np.ndarray,
     ) -> None:
-        """Values at every combination of coordinates into `out`; see ReferenceBackend.sample_grid."""
+        """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
         n = len(axes[0])
         rows = torch.from_numpy(out).view(-1, n * self.architecture.n_outputs)
         numbers = [self._to_device(np.asarray(array, np.float32)) for array in (*axes, scale, offset)]
@@ -81,9 +81,9 @@ class DeviceBackend:
             len(rows), n, lambda start, stop: self._evaluate_rows(table, axes, start, stop, scale, offset), rows
         )
 
+    @abstractmethod
     def _evaluate(self, table: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """(B, C) float32 normalised values at points (B, D) on the device."""
-        raise NotImplementedError
 
     def _evaluate_rows(
         self,

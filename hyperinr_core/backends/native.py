@@ -1,4 +1,4 @@
-"""The CPU kernel: same methods as the reference, at the machine's speed. NumPy and ctypes, no torch.
+"""The CPU kernel: the reference's values at the machine's speed. NumPy and ctypes, no torch.
 
 The kernel picks the processor's best instruction set; the environment variable HYPERINR_ISA (generic, avx2, avx512,
 avx512_bf16) forces one, HYPERINR_NUM_THREADS limits the threads.
@@ -17,6 +17,7 @@ import numpy as np
 
 import hyperinr_core
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.errors import BackendError, HyperINRError, ParameterError
 
 #: Instruction sets, in the order of hyperinr_native.h.
@@ -191,8 +192,8 @@ class Model:
             self._library.hinr_model_destroy(self.handle)
 
 
-class NativeBackend:
-    """Evaluates one model with the CPU kernel; methods and values as in ReferenceBackend.
+class NativeBackend(Backend):
+    """Evaluates one model with the CPU kernel.
 
     A value depends on its coordinates alone: threads, slabs and sub-extents do not change a bit of it.
 
@@ -227,7 +228,7 @@ class NativeBackend:
         self._model = Model(architecture, mlp_params, isa, precision)
 
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
-        """The table for one theta, float32 or float16 as the precision asks; see ReferenceBackend.blend."""
+        """The table for one theta, float32 or float16 as the precision asks; see Backend.blend."""
         indices = np.ascontiguousarray(indices, np.int64)
         weights = np.ascontiguousarray(weights, np.float32)
         if indices.ndim != 1 or indices.shape != weights.shape:
@@ -265,7 +266,7 @@ class NativeBackend:
         scale: np.ndarray,
         offset: np.ndarray,
     ) -> None:
-        """Values at every combination of coordinates into `out`; see ReferenceBackend.sample_grid."""
+        """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
         axes = [np.ascontiguousarray(axis, np.float32).ravel() for axis in axes]
         dims = np.array([len(axis) for axis in axes], np.int64)
         scale, offset = (np.ascontiguousarray(array, np.float32) for array in (scale, offset))

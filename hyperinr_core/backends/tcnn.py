@@ -21,19 +21,14 @@ except (ImportError, OSError) as error:  # OSError: it was built for another car
 
 
 class TcnnBackend(DeviceBackend):
-    """Evaluates one model with tiny-cuda-nn in half precision; methods as in ReferenceBackend."""
+    """Evaluates one model with tiny-cuda-nn in half precision."""
 
     name = "tcnn"
 
     #: Memory for the activations between its kernels grows with the points.
     most_points = 1 << 21
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        encoder_params: np.ndarray,
-        mlp_params: np.ndarray,
-    ) -> None:
+    def __init__(self, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> None:
         super().__init__(architecture, cuda.device())
         self._module = make_module(architecture)
         self._rows = upload(self.name, encoder_params, self.device)

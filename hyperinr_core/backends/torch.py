@@ -21,7 +21,7 @@ except ImportError as error:
 
 
 class TorchBackend(DeviceBackend):
-    """Evaluates one model with torch; methods and results as `ReferenceBackend`.
+    """Evaluates one model with torch.
 
     Encoders stay on the host, and those that take part are brought to the device: a model may be larger than a GPU.
     """
@@ -31,19 +31,14 @@ class TorchBackend(DeviceBackend):
     #: Operations one after the other keep all that lies between them: this many points take some hundred megabytes.
     most_points = 1 << 18
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        encoder_params: np.ndarray,
-        mlp_params: np.ndarray,
-    ) -> None:
+    def __init__(self, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> None:
         device = torch.device("cpu") if cuda.obstacle() else cuda.device()
         super().__init__(architecture, device)
         self.encoder_params = encoder_params
         self.mlp_params = torch.from_numpy(np.array(mlp_params, np.float32)).to(self.device)
 
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> torch.Tensor:
-        """The float32 table of one theta, one row; see ReferenceBackend.blend."""
+        """The float32 table of one theta, one row; see Backend.blend."""
         rows = torch.from_numpy(self.encoder_params[np.asarray(indices)]).to(self.device).float()
         table = torch.as_tensor(weights, dtype=torch.float32, device=self.device)[None] @ rows
         return table if guide is None else torch.cat([table, torch.from_numpy(guide).to(self.device)[None]], 1)

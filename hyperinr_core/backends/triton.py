@@ -41,7 +41,7 @@ def kernel_device() -> torch.device:
 
 
 class TritonBackend(DeviceBackend):
-    """Evaluates one model with fused kernels; methods as in ReferenceBackend.
+    """Evaluates one model with fused kernels.
 
     Parameters
     ----------
