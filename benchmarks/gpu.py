@@ -33,9 +33,10 @@ from hyperinr_core.backends.reference import ReferenceBackend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.training import evaluators
 from hyperinr_core.training.coordnet import CoordNet
-from hyperinr_core.training.torch_evaluator import TorchEvaluator
+from hyperinr_core.training.evaluators import evaluator_class
+from hyperinr_core.training.evaluators.base import Adam
+from hyperinr_core.training.evaluators.torch import TorchEvaluator
 from hyperinr_core.volume import Field, Grid, Parameter
 
 RESULTS = Path(__file__).parent / "results"
@@ -203,7 +204,11 @@ class Bench:
     def training(self, batch: int) -> dict[str, dict[str, float]]:
         """Milliseconds of a training step: loss, gradients, Adam on one table and on the network."""
         found = {}
-        for name, make in (("triton", fused), ("tcnn", evaluators._tcnn), ("torch", TorchEvaluator)):
+        for name, make in (
+            ("triton", fused),
+            ("tcnn", lambda kind: evaluator_class("tcnn")(kind)),
+            ("torch", TorchEvaluator),
+        ):
             try:
                 evaluator = make(architecture_of(self.sizes.encoding))
             except (BackendError, ImportError) as error:
@@ -229,7 +234,7 @@ class Bench:
 
 def fused(architecture: Architecture) -> Any:
     """The evaluator with the fused kernel, interpreted or compiled."""
-    from hyperinr_core.training.triton_evaluator import TritonEvaluator
+    from hyperinr_core.training.evaluators.triton import TritonEvaluator
 
     evaluator = TritonEvaluator(architecture)
     evaluator.try_once()
@@ -291,12 +296,13 @@ def training_step(evaluator: Any, encoding: EncodingConfig, batch: int, device: 
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
     points, targets = torch.rand((1, batch, 3), device=device), torch.rand((1, batch, 1), device=device)
     weights = torch.ones(1, device=device)
+    adam = Adam(1, 1e-6, 0.9, 0.99, 1e-10)
 
     def step() -> None:
         table, network = (p.detach().requires_grad_() for p in params)
         evaluator.loss(table[None], network, points, targets, weights, "l2").backward()
         for p, leaf, (m, v) in zip(params, (table, network), moments):
-            evaluator.adam_step(p, leaf.grad, m, v, 1, 1e-6, 0.9, 0.99, 1e-10)
+            evaluator.adam_step(p, leaf.grad, m, v, adam)
 
     return step
 

@@ -167,9 +167,9 @@ def measure_torch(model: tuple, decoding: dict[str, Any]) -> None:
 
 def measure_training() -> dict[str, Any]:
     """Samples per second of whole training steps, Adam included, at the batch that the trainer uses by default."""
-    from hyperinr_core.training.native_evaluator import NativeEvaluator
+    from hyperinr_core.training.evaluators.native import NativeEvaluator
+    from hyperinr_core.training.evaluators.torch import TorchEvaluator
     from hyperinr_core.training.settings import TrainingConfig
-    from hyperinr_core.training.torch_evaluator import TorchEvaluator
 
     settings = TrainingConfig()
     size = settings.batch_steps, settings.batch_points
@@ -184,19 +184,22 @@ def training_step(evaluator: Any, size: tuple[int, int]) -> Callable[[], None]:
     """A function that does one step on random data: loss, gradients, Adam on two tables and on the network."""
     import torch
 
+    from hyperinr_core.training.evaluators.base import Adam
+
     generator = torch.Generator().manual_seed(0)
     params = [torch.rand(ARCHITECTURE.n_table, generator=generator) * 2e-4 - 1e-4 for _ in range(size[0])]
     params.append(torch.randn(ARCHITECTURE.n_mlp, generator=generator) * 0.17)
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
     points = torch.rand((*size, ARCHITECTURE.encoding.n_pos_dims), generator=generator)
     targets, weights = torch.rand((*size, ARCHITECTURE.n_outputs), generator=generator), torch.ones(size[0])
+    adam = Adam(1, 1e-6, 0.9, 0.999, 1e-10)
 
     def step() -> None:
         leaves = [p.detach().requires_grad_() for p in params]
         loss = evaluator.loss(torch.stack(leaves[:-1]), leaves[-1], points, targets, weights, "l1")
         loss.backward()
         for p, leaf, (m, v) in zip(params, leaves, moments):
-            evaluator.adam_step(p, leaf.grad, m, v, 1, 1e-6, 0.9, 0.999, 1e-10)
+            evaluator.adam_step(p, leaf.grad, m, v, adam)
 
     return step
 

@@ -21,11 +21,12 @@ from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda, device, tcnn_layout
 from hyperinr_core.backends.reference import ReferenceBackend, encode
 from hyperinr_core.backends.torch import TorchBackend
+from hyperinr_core.backends.triton import INTERPRETED
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError
 from hyperinr_core.training import evaluators
-from hyperinr_core.training.evaluators import LossScale
 from hyperinr_core.training.feed import Feed
+from hyperinr_core.training.gpu import LossScale, memory_in_words
 from hyperinr_core.training.samples import Batch
 
 LIVE = pytest.mark.skipif(
@@ -247,7 +248,7 @@ def test_the_scale_halves_at_infinity_and_grows_after_a_while(monkeypatch):
 
 
 def test_full_memory_in_training_is_one_sentence():
-    with pytest.raises(BackendError, match="too small for this training; expected room"), evaluators.memory_in_words():
+    with pytest.raises(BackendError, match="too small for this training; expected room"), memory_in_words():
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
 
@@ -278,13 +279,27 @@ def test_the_feed_brings_the_stream_s_batches_in_order(monkeypatch):
 def test_training_takes_torch_where_no_kernel_runs(monkeypatch):
     architecture = Architecture(EncodingConfig(), NetworkConfig(), 1)
 
-    def refuse(*model):
-        raise BackendError("no kernel, for this test")
+    asked, real = [], evaluators.evaluator_class
 
-    monkeypatch.setattr(evaluators, "_triton", refuse)
-    monkeypatch.setattr(evaluators, "_tcnn", refuse)
-    assert evaluators.make_evaluator(architecture, torch.device("cuda")).name == "torch"
-    assert evaluators.make_evaluator(architecture, torch.device("cpu")).name == "native"
+    def refuse(name):
+        asked.append(name)
+        if evaluators.EVALUATORS[name].device == "cuda":
+            raise BackendError("no kernel, for this test")
+        return real(name)
+
+    monkeypatch.setattr(evaluators, "evaluator_class", refuse)
+    assert evaluators.make_evaluator(architecture, "cuda").name == "torch"
+    assert evaluators.make_evaluator(architecture, "cpu").name == "native"
+    assert asked == ["triton", "tcnn", "native"]
+
+
+def test_an_interpreted_kernel_does_not_train():
+    architecture = Architecture(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
+    if INTERPRETED:
+        with pytest.raises(BackendError, match="TRITON_INTERPRET is set"):
+            evaluators.evaluator_class("triton")(architecture).check()
+    else:
+        evaluators.evaluator_class("triton")(architecture).check()
 
 
 # tiny-cuda-nn.
@@ -355,7 +370,7 @@ def emulated(monkeypatch):
     monkeypatch.setitem(sys.modules, "tinycudann", types.SimpleNamespace(NetworkWithInputEncoding=Emulated))
     monkeypatch.setattr(cuda, "require", lambda name: None)
     monkeypatch.setattr(cuda, "device", lambda: torch.device("cpu"))
-    names = ["hyperinr_core.backends.tcnn", "hyperinr_core.training.tcnn_evaluator"]
+    names = ["hyperinr_core.backends.tcnn", "hyperinr_core.training.evaluators.tcnn"]
     yield
     for name in names:
         sys.modules.pop(name, None)
@@ -376,8 +391,8 @@ def assert_tcnn_equals_reference(backend, model):
 
 
 def test_the_evaluator_trains_through_tiny_cuda_nn(emulated):
-    from hyperinr_core.training.tcnn_evaluator import TcnnEvaluator
-    from hyperinr_core.training.torch_evaluator import TorchEvaluator
+    from hyperinr_core.training.evaluators.tcnn import TcnnEvaluator
+    from hyperinr_core.training.evaluators.torch import TorchEvaluator
 
     architecture, tables, mlp_params = random_model(CASES["odd growth"])
     points = torch.rand((2, 60, 3), generator=torch.Generator().manual_seed(0))

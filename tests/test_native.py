@@ -264,8 +264,8 @@ def test_the_c_interface_survives_null_pointers_and_wrong_sizes():
     assert lib.hinr_blend(handle, one, 0, 1, 256, null, one, 1, null, one, 256) == 1
     assert lib.hinr_blend(handle, one, 7, 1, 256, one, one, 1, null, one, 256) == 5
     assert lib.hinr_backward(handle, one, 1, 256, null, 1, one, one, 0, null, one, one, 80) == 1
-    assert lib.hinr_adam(0, one, null, 1.0, one, one, 1, 1, 0.1, 0.9, 0.99, 1e-8, 0) == 1
-    assert lib.hinr_adam(99, one, one, 1.0, one, one, 1, 1, 0.1, 0.9, 0.99, 1e-8, 0) == 6
+    assert lib.hinr_adam(0, one, null, 1.0, one, one, 1, 1, 0.1, 0.9, 0.99, 1e-8) == 1
+    assert lib.hinr_adam(99, one, one, 1.0, one, one, 1, 1, 0.1, 0.9, 0.99, 1e-8) == 6
     assert lib.hinr_set_num_threads(0) == 8
 
 

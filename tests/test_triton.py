@@ -25,8 +25,9 @@ from hyperinr_core.backends.triton import INTERPRETED, TritonBackend, kernel_dev
 from hyperinr_core.backends.triton_layout import Layout
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError, ParameterError
-from hyperinr_core.training.torch_evaluator import TorchEvaluator
-from hyperinr_core.training.triton_evaluator import TritonEvaluator
+from hyperinr_core.training.evaluators.base import Adam
+from hyperinr_core.training.evaluators.torch import TorchEvaluator
+from hyperinr_core.training.evaluators.triton import TritonEvaluator
 
 #: How far values may be from the reference, as a share of the largest.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3}
@@ -230,7 +231,7 @@ def test_adam_equals_torch_s_evaluator():
         grad = torch.randn(1003, generator=generator).to(KERNEL_DEVICE)
         grad[::3] = 0
         for evaluator, (p, m, v) in zip((ours, theirs), states):
-            evaluator.adam_step(p, grad, m, v, step, 5e-3, 0.9, 0.99, 1e-15, skip_zero=step == 2, grad_scale=0.4)
+            evaluator.adam_step(p, grad, m, v, Adam(step, 5e-3, 0.9, 0.99, 1e-15), 0.4)
     torch.testing.assert_close(*states, rtol=2e-6, atol=2e-6)
 
 
@@ -260,7 +261,7 @@ from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import triton_kernels
 from hyperinr_core.backends.triton_layout import Layout
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.training import triton_kernels as training
+from hyperinr_core.training.evaluators import triton_kernels as training
 
 layout = Layout.of(Architecture(EncodingConfig(n_levels=4), NetworkConfig(16, 2), 1))
 kernels = {
@@ -270,7 +271,7 @@ kernels = {
     training.loss_kernel: (
         {**layout.sizes(), "KIND": 0, "BLOCK": 64}, "fp32 fp16 fp32 i32 fp32 fp32 fp32 fp32 fp32 fp32"
     ),
-    training.adam_kernel: ({"SKIP_ZERO": False, "BLOCK": 1024}, "fp32 fp32 fp32 fp32"),
+    training.adam_kernel: ({"BLOCK": 1024}, "fp32 fp32 fp32 fp32"),
 }
 floats = {"gain", "grad_scale", "rate", "beta1", "beta2", "eps"}
 for kernel, (constants, pointers) in kernels.items():

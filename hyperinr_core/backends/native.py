@@ -25,7 +25,7 @@ ISAS = ("generic", "avx2", "avx512", "avx512_bf16")
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-_ABI_VERSION = 3
+_ABI_VERSION = 4
 _ALIGNMENT = 64
 _ROW_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1}
 _MESSAGES = {
@@ -74,7 +74,7 @@ _SIGNATURES = {
     "hinr_backward": [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_int,
                       POINTER(c_double), c_void_p, c_void_p, c_int64],
     "hinr_peak": [c_int, c_int, POINTER(c_double)],
-    "hinr_adam": [c_int, c_void_p, c_void_p, c_double, c_void_p, c_void_p, c_int64, c_int64, *[c_double] * 4, c_int],
+    "hinr_adam": [c_int, c_void_p, c_void_p, c_double, c_void_p, c_void_p, c_int64, c_int64, *[c_double] * 4],
 }
 # fmt: on
 

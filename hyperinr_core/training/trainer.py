@@ -22,8 +22,10 @@ from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
-from hyperinr_core.training.evaluators import LossScale, make_evaluator, memory_in_words
+from hyperinr_core.training.evaluators import make_evaluator
+from hyperinr_core.training.evaluators.base import Adam, Evaluator
 from hyperinr_core.training.feed import Feed
+from hyperinr_core.training.gpu import LossScale, memory_in_words
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import RunConfig
@@ -93,7 +95,7 @@ class Trainer:
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
         model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base, guide)
         self.model = model if initial is None else _started_from(model, initial)
-        self.evaluator = make_evaluator(self.model.architecture, self.device)
+        self.evaluator = make_evaluator(self.model.architecture, self.device.type)
         with memory_in_words():
             # on the CPU these are the first model's own numbers, trained in place: it blends encoders and is never sampled
             self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
@@ -105,8 +107,7 @@ class Trainer:
                 "mlp_v": torch.zeros_like(self._mlp),
             }
         self._table_steps = np.zeros(len(encoder_positions), np.int64)
-        # the fused kernel has its gradients in float32 and needs no scale
-        self._scale = LossScale(self.device.type == "cuda" and self.evaluator.name != "triton")
+        self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
         self._pruning = Pruning(config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
         self.iteration = 0
 
@@ -226,15 +227,13 @@ class Trainer:
             self.evaluator.adam_step(
                 self._tables[row], grad[0] if alone else _weighted_sum(grad, weights),
                 moments["tables_m"][row], moments["tables_v"][row],
-                int(self._table_steps[row]), training.lr_encoding * decay, *betas,
-                grad_scale=float(weights[0]) if alone else 1.0,
+                Adam(int(self._table_steps[row]), training.lr_encoding * decay, *betas),
+                float(weights[0]) if alone else 1.0,
             )  # fmt: skip
             if kept is not None:
                 self._tables[row].mul_(kept)
-        self.evaluator.adam_step(
-            self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"],
-            self.iteration + 1, training.lr_network * decay, *betas,
-        )  # fmt: skip
+        adam = Adam(self.iteration + 1, training.lr_network * decay, *betas)
+        self.evaluator.adam_step(self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"], adam)
 
     @torch.no_grad()
     def _report(self, batch: Batch, loss: float, clock: _Clock) -> Report:
@@ -253,10 +252,10 @@ class Trainer:
 
 
 @contextlib.contextmanager
-def _quiet_torch(evaluator: Any) -> Iterator[None]:
-    """Leave the processors to the compiled kernel's threads: torch's spin for a while after each operation."""
+def _quiet_torch(evaluator: Evaluator) -> Iterator[None]:
+    """Leave the processors to an evaluator's threads: torch's spin for a while after each operation."""
     before = torch.get_num_threads()
-    if evaluator.name == "native":
+    if evaluator.uses_threads:
         torch.set_num_threads(1)
     try:
         yield

@@ -6,7 +6,7 @@ import torch
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda, tcnn, tcnn_layout
-from hyperinr_core.training.torch_evaluator import TorchEvaluator
+from hyperinr_core.training.evaluators.torch import TorchEvaluator
 
 
 class TcnnEvaluator(TorchEvaluator):
@@ -21,7 +21,7 @@ class TcnnEvaluator(TorchEvaluator):
         self._n_network = tcnn_layout.n_network_params(architecture)
 
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-        """Normalised values (S, B, C), differentiable in tables and mlp_params; see TorchEvaluator.values."""
+        """Normalised values (S, B, C), differentiable in tables and mlp_params; see Evaluator.values."""
         # what tiny-cuda-nn pads stays zero: no gradient flows back from there into our numbers
         network = mlp_params.new_zeros(self._n_network).index_copy(0, self._places, mlp_params).half()
         parts = [

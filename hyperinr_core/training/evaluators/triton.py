@@ -13,7 +13,8 @@ from hyperinr_core.backends.triton import INTERPRETED, kernel_device, pad_matric
 from hyperinr_core.backends.triton_kernels import points_kernel
 from hyperinr_core.backends.triton_layout import Layout
 from hyperinr_core.errors import BackendError, ParameterError
-from hyperinr_core.training import triton_kernels as kernels
+from hyperinr_core.training.evaluators import triton_kernels as kernels
+from hyperinr_core.training.evaluators.base import Adam, Evaluator
 
 _LOSSES = {"l1": 0, "l2": 1}
 _GIVEN = 2
@@ -28,7 +29,7 @@ GAIN = 16.0
 ADAM_BLOCK = 1024
 
 
-class TritonEvaluator:
+class TritonEvaluator(Evaluator):
     """Differentiable evaluation on the GPU: tables and sums in float32, the network's products in half precision.
 
     Gradients are sums in an order that changes, so that two runs agree to rounding and not to the bit.
@@ -41,7 +42,7 @@ class TritonEvaluator:
     name = "triton"
 
     def __init__(self, architecture: Architecture, precision: str = "float16") -> None:
-        self.architecture = architecture
+        super().__init__(architecture)
         self._precision = precision
         self._layout = Layout.of(architecture)
         self._device = kernel_device()
@@ -51,7 +52,7 @@ class TritonEvaluator:
         self._places = torch.from_numpy(self._layout.places()).to(self._device)
 
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-        """Normalised values (S, B, C), differentiable in tables and mlp_params; see TorchEvaluator.values."""
+        """See Evaluator.values."""
         return _Values.apply(self, tables, mlp_params, points)
 
     def loss(
@@ -63,10 +64,7 @@ class TritonEvaluator:
         weights: torch.Tensor,
         kind: str,
     ) -> torch.Tensor:
-        """Mean of weights[s] times the absolute ("l1") or squared ("l2") error; see TorchEvaluator.loss.
-
-        Its gradients are computed along with it.
-        """
+        """See Evaluator.loss; gradients are computed along with it."""
         if kind not in _LOSSES:
             raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
         return _Loss.apply(self, tables, mlp_params, points, targets, weights, _LOSSES[kind])
@@ -77,16 +75,10 @@ class TritonEvaluator:
         grad: torch.Tensor,
         m: torch.Tensor,
         v: torch.Tensor,
-        step: int,
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        skip_zero: bool = False,
+        adam: Adam,
         grad_scale: float = 1.0,
     ) -> None:
-        """One Adam step in place on 1-D float32 tensors; see TorchEvaluator.adam_step."""
-        rate = lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step)
+        """See Evaluator.adam_step."""
         n = params.numel()
         kernels.adam_kernel[(triton.cdiv(n, ADAM_BLOCK),)](
             params,
@@ -95,16 +87,21 @@ class TritonEvaluator:
             v,
             n,
             grad_scale,
-            rate,
-            beta1,
-            beta2,
-            eps,
-            SKIP_ZERO=skip_zero,
+            adam.rate,
+            adam.beta1,
+            adam.beta2,
+            adam.eps,
             BLOCK=ADAM_BLOCK,
         )
 
+    def check(self) -> None:
+        """Compile and run now; BackendError where that does not work, and where it would be interpreted."""
+        if INTERPRETED:
+            raise BackendError("TRITON_INTERPRET is set, which keeps Triton's kernels on the CPU")
+        self.try_once()
+
     def try_once(self) -> None:
-        """Compile and run now; BackendError where that does not work."""
+        """Run on one point; BackendError where that does not work."""
         mlp = torch.zeros(self.architecture.n_mlp, device=self._device, requires_grad=True)
         tables = torch.zeros((1, self.architecture.n_table), device=self._device, requires_grad=True)
         points = torch.zeros((1, 1, self.architecture.encoding.n_pos_dims), device=self._device)
