@@ -144,8 +144,8 @@ class Trainer:
                 if progress and clock.report_is_due(self.iteration == self.n_iterations):
                     progress(self._report(batch, float(loss), clock))
         self._feed.close()
-        tables, network = self._tables.cpu().numpy(), self._mlp.cpu().numpy()
-        return dataclasses.replace(self.model, encoder_params=tables.astype(np.float16), mlp_params=network)
+        tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
+        return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
 
     def step(self) -> tuple[Batch, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
