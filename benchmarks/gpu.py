@@ -27,15 +27,16 @@ import numpy as np
 import torch
 
 from hyperinr.filters.image import to_image
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import _backend_class
 from hyperinr_core.backends.reference import ReferenceBackend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.training import evaluators
 from hyperinr_core.training.coordnet import CoordNet
-from hyperinr_core.training.torch_evaluator import TorchEvaluator
+from hyperinr_core.training.evaluators import evaluator_class
+from hyperinr_core.training.evaluators.base import Adam
+from hyperinr_core.training.evaluators.torch import TorchEvaluator
 from hyperinr_core.volume import Field, Grid, Parameter
 
 RESULTS = Path(__file__).parent / "results"
@@ -138,7 +139,7 @@ class Bench:
             for n in self.sizes.grids:
                 ms = self.median_ms(lambda b=backend, t=table, n=n: on_device(b, t, n))
                 rate = n**3 / ms * 1000
-                flops = 2 * NETWORK.n_params(self.sizes.encoding.n_output_dims, 1) * rate
+                flops = 2 * architecture_of(self.sizes.encoding).n_mlp * rate
                 share = flops / 1e12 / self.report["limits"]["half_tflops"]
                 found[str(n)][way] = {"ms": ms, "samples_per_s": rate, "of_matrix_limit": share, "deviation": error}
         return found
@@ -203,9 +204,13 @@ class Bench:
     def training(self, batch: int) -> dict[str, dict[str, float]]:
         """Milliseconds of a training step: loss, gradients, Adam on one table and on the network."""
         found = {}
-        for name, make in (("triton", fused), ("tcnn", evaluators._tcnn), ("torch", TorchEvaluator)):
+        for name, make in (
+            ("triton", fused),
+            ("tcnn", lambda kind: evaluator_class("tcnn")(kind)),
+            ("torch", TorchEvaluator),
+        ):
             try:
-                evaluator = make(self.sizes.encoding, NETWORK, 1)
+                evaluator = make(architecture_of(self.sizes.encoding))
             except (BackendError, ImportError) as error:
                 self.note(f"training with {name}: {error}")
                 continue
@@ -227,11 +232,11 @@ class Bench:
             self.report["notes"].append(text)
 
 
-def fused(*model: Any) -> Any:
+def fused(architecture: Architecture) -> Any:
     """The evaluator with the fused kernel, interpreted or compiled."""
-    from hyperinr_core.training.triton_evaluator import TritonEvaluator
+    from hyperinr_core.training.evaluators.triton import TritonEvaluator
 
-    evaluator = TritonEvaluator(*model)
+    evaluator = TritonEvaluator(architecture)
     evaluator.try_once()
     return evaluator
 
@@ -242,18 +247,22 @@ def machine(device: torch.device) -> dict[str, str]:
     return {"device": name, "torch": torch.__version__, "cuda": str(torch.version.cuda)}
 
 
+def architecture_of(encoding: EncodingConfig) -> Architecture:
+    """That of one value a point."""
+    return Architecture(encoding, NETWORK, 1)
+
+
 def model(encoding: EncodingConfig, n_encoders: int) -> tuple:
     """Arguments of a backend for random encoders, fresh ones in each run."""
-    rng = np.random.default_rng()
-    tables = rng.uniform(-0.5, 0.5, (n_encoders, hash_grid(encoding).n_params)).astype(np.float16)
-    shapes = NETWORK.layer_shapes(encoding.n_output_dims, 1)
-    layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in shapes]
-    return encoding, NETWORK, 1, tables, np.concatenate(layers).astype(np.float32)
+    rng, architecture = np.random.default_rng(), architecture_of(encoding)
+    tables = rng.uniform(-0.5, 0.5, (n_encoders, architecture.n_table)).astype(np.float16)
+    layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in architecture.layer_shapes]
+    return architecture, tables, np.concatenate(layers).astype(np.float32)
 
 
 def whole_model(encoding: EncodingConfig, n: int) -> HyperINR:
     """A model of a series of two times on n^3 points."""
-    *_, tables, mlp_params = model(encoding, 2)
+    _, tables, mlp_params = model(encoding, 2)
     time_parameter = Parameter("time", "time", (0.0, 1.0), "", (0.0, 1.0))
     fields = (Field("value", 1, ((0.0, 1.0),)),)
     positions = np.array([[0.0], [1.0]])
@@ -262,7 +271,7 @@ def whole_model(encoding: EncodingConfig, n: int) -> HyperINR:
 
 def deviation(backend: Any, arguments: tuple) -> float:
     """Largest difference from the reference over fresh random points, as a share of the largest value."""
-    points = np.random.default_rng().random((2000, arguments[0].n_pos_dims), np.float32)
+    points = np.random.default_rng().random((2000, arguments[0].encoding.n_pos_dims), np.float32)
     reference = ReferenceBackend(*arguments)
     blend = np.array([0, 1]), np.array([0.3, 0.7])
     expected = reference.sample(reference.blend(*blend), points)
@@ -281,17 +290,19 @@ def on_device(backend: Any, table: Any, n: int) -> None:
 
 def training_step(evaluator: Any, encoding: EncodingConfig, batch: int, device: torch.device) -> Callable[[], None]:
     """A function that does one whole step on random data."""
-    mlp = torch.randn(NETWORK.n_params(encoding.n_output_dims, 1), device=device) * 0.17
-    params = [torch.rand(hash_grid(encoding).n_params, device=device) * 2e-4 - 1e-4, mlp]
+    architecture = architecture_of(encoding)
+    mlp = torch.randn(architecture.n_mlp, device=device) * 0.17
+    params = [torch.rand(architecture.n_table, device=device) * 2e-4 - 1e-4, mlp]
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
     points, targets = torch.rand((1, batch, 3), device=device), torch.rand((1, batch, 1), device=device)
     weights = torch.ones(1, device=device)
+    adam = Adam(1, 1e-6, 0.9, 0.99, 1e-10)
 
     def step() -> None:
         table, network = (p.detach().requires_grad_() for p in params)
         evaluator.loss(table[None], network, points, targets, weights, "l2").backward()
         for p, leaf, (m, v) in zip(params, (table, network), moments):
-            evaluator.adam_step(p, leaf.grad, m, v, 1, 1e-6, 0.9, 0.99, 1e-10)
+            evaluator.adam_step(p, leaf.grad, m, v, adam)
 
     return step
 

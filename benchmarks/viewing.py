@@ -77,7 +77,7 @@ def precision(model: Path) -> float | None:
     if "avx512_bf16" not in supported_isas():
         return None
     network = hinr.load(model)
-    arguments = (network.encoding, network.network, network.n_output_dims, network.encoder_params, network.mlp_params)
+    arguments = (network.architecture, network.encoder_params, network.mlp_params)
     ways = [NativeBackend(*arguments, precision=name) for name in ("float32", "bfloat16")]
     axes, one = network.grid.axes(n_pos_dims=network.encoding.n_pos_dims), np.ones(network.n_output_dims, np.float32)
     low, high = network.theta_bounds[0]

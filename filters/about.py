@@ -68,16 +68,7 @@ def quality_of_original(provenance: dict[str, Any]) -> Any:
 
 def size_of(model: Any) -> str:
     """Encoders, and bytes in memory."""
-    return f"{len(model.encoder_positions)} encoders, {_bytes(model) / 1e6:.1f} MB"
-
-
-def _bytes(model: Any) -> int:
-    arrays = [model.encoder_params, model.mlp_params]
-    if model.base is not None:
-        arrays.append(model.base.coefficients)
-    if model.guide is not None:
-        arrays.append(model.guide.extinction)
-    return sum(array.nbytes for array in arrays)
+    return f"{len(model.encoder_positions)} encoders, {model.n_bytes / 1e6:.1f} MB"
 
 
 def _psnr(quality: Any, kind: str = "training_psnr_db") -> Iterable[tuple[str, list[float]]]:
@@ -100,7 +91,7 @@ def add_facts(output: Any, model: Any) -> None:
     for name, numbers in _psnr(model.quality):
         _add(output, f"model: training PSNR of {name} (dB)", numbers)
     _add(output, "model: encoders", [len(model.encoder_positions)])
-    _add(output, "model: size (MB)", [_bytes(model) / 1e6])
+    _add(output, "model: size (MB)", [model.n_bytes / 1e6])
     for field in model.fields:
         _add(output, range_name(field.name), [limit for pair in field.value_range for limit in pair])
 

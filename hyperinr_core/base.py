@@ -26,7 +26,7 @@ CHUNK = 1 << 16
 Axes = tuple[Union[np.ndarray, None], ...]
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Base:
     """Coefficients of cubic B-splines over space, at positions of one parameter.
 

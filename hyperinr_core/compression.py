@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.encodings import MOST_EXPANSION, MOST_STEPS, TableCoding, encode_best, levels, rounded
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -55,7 +54,7 @@ class Compression:
 
     def psnr(self, steps: Sequence[float]) -> float:
         """dB of tables rounded to multiples of steps against the model's own values, mean over thetas and components."""
-        return self._psnr(rounded(self._model.encoder_params, hash_grid(self._model.encoding), steps))
+        return self._psnr(rounded(self._model.encoder_params, self._model.architecture.hash_grid, steps))
 
     def psnr_by_field(self, steps: Sequence[float]) -> dict[str, list[float]]:
         """dB of tables rounded to multiples of steps against the model's own values, of each field at each theta."""
@@ -75,7 +74,9 @@ class Compression:
     def coded(self, steps: Sequence[float], *effort: int) -> tuple[TableCoding, np.ndarray]:
         """The rounded tables as `hinr.save` takes them."""
         model = self._model
-        return encode_best(model.encoder_params, hash_grid(model.encoding), steps, len(model.parameters) == 1, *effort)
+        return encode_best(
+            model.encoder_params, model.architecture.hash_grid, steps, len(model.parameters) == 1, *effort
+        )
 
     def coarsest_above(self, target: float) -> tuple[float, ...]:
         """The largest steps that stay above a PSNR in dB and leave something; ParameterError when not even the finest do."""
@@ -109,7 +110,7 @@ class Compression:
 
     @property
     def _levels(self) -> list[slice]:
-        return levels(hash_grid(self._model.encoding))
+        return levels(self._model.architecture.hash_grid)
 
     def _relative_steps(self) -> np.ndarray:
         """(L,) steps for equal returns, the last one 1."""

@@ -138,7 +138,3 @@ class NetworkConfig(Config):
         """(outputs, inputs) of every weight matrix, in the order in which `mlp_params` stores them."""
         widths = [n_input_dims] + [self.n_neurons] * self.n_hidden_layers + [n_output_dims]
         return [(widths[i + 1], widths[i]) for i in range(len(widths) - 1)]
-
-    def n_params(self, n_input_dims: int, n_output_dims: int) -> int:
-        """Length of `mlp_params`."""
-        return sum(rows * columns for rows, columns in self.layer_shapes(n_input_dims, n_output_dims))

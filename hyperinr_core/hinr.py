@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.base import SUPPORT, Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.encodings import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.errors import FormatError, HyperINRError
 from hyperinr_core.files import replacing
@@ -93,9 +93,9 @@ def load(path: str | os.PathLike) -> HyperINR:
         parts = _read_document(path, document)
         _check_tensors(path, file, parts)
         tensors = {name: file.get_tensor(name) for name in file.keys()}
-    coding = parts.pop("tables")
+    coding, architecture = parts.pop("tables"), parts.pop("architecture")
     if coding is not None:
-        tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, parts, coding)
+        tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, architecture, coding)
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
     if tensors["encoder_positions"].shape[1] == 1:
@@ -118,10 +118,14 @@ def load(path: str | os.PathLike) -> HyperINR:
 
 
 def _decoded(
-    path: str | os.PathLike, codes: np.ndarray, tensors: dict[str, Any], parts: dict[str, Any], coding: TableCoding
+    path: str | os.PathLike,
+    codes: np.ndarray,
+    tensors: dict[str, Any],
+    architecture: Architecture,
+    coding: TableCoding,
 ) -> np.ndarray:
     try:
-        return decode(codes, len(tensors["encoder_positions"]), hash_grid(parts["encoding"]), coding)
+        return decode(codes, len(tensors["encoder_positions"]), architecture.hash_grid, coding)
     except FormatError as error:
         raise FormatError(f"{path} cannot be used: {error}") from None
 
@@ -193,7 +197,7 @@ def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str
 
 
 def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of HyperINR that the document holds, each checked."""
+    """The arguments of HyperINR that the document holds, each checked, its tables' coding and its architecture."""
     try:
         parts = {
             "encoding": EncodingConfig.from_dict(document["encoding"]),
@@ -209,10 +213,11 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
         }
         roles = [parameter.role for parameter in parts["parameters"]]
         check_interpolation(parts["interpolation"], roles)
-        n_outputs = sum(field.n_components for field in parts["fields"])
-        parts["base"] = _base(document["base"], roles, n_outputs)
+        architecture = Architecture.of(parts["encoding"], parts["network"], parts["fields"])
+        parts["base"] = _base(document["base"], roles, architecture.n_outputs)
         _check_guide(parts, roles)
-        hash_grid(parts["encoding"])  # refuses levels finer than an index can reach
+        _ = architecture.hash_grid  # refuses levels finer than an index can reach
+        parts["architecture"] = architecture
     except (HyperINRError, TypeError, ValueError, KeyError, OverflowError) as error:
         raise FormatError(f"{path} has a document that does not hold together: {error}") from None
     for kind, items in (("parameter", parts["parameters"]), ("field", parts["fields"])):
@@ -225,25 +230,26 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
     return parts
 
 
-def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) -> None:
-    n_parameters = len(parts["parameters"])
-    encoding = parts["encoding"]
-    n_outputs = sum(field.n_components for field in parts["fields"])
-    expected = {
-        "encoder_positions": (("F64",), [None, n_parameters]),
-        "encoder_params": (("F16", "F32"), [None, hash_grid(encoding).n_params]),
-        CODES_TENSOR: (("U8",), [None]),
-        "mlp_params": (("F32",), [parts["network"].n_params(encoding.n_output_dims, n_outputs)]),
-    }
-    del expected[CODES_TENSOR if parts["tables"] is None else "encoder_params"]
+def _expected_tensors(parts: dict[str, Any]) -> dict[str, tuple[tuple[str, ...], list[int | None]]]:
+    """Types and shape of every tensor of a document; None for any length."""
+    architecture, encoding = parts["architecture"], parts["encoding"]
+    expected: dict[str, Any] = {"encoder_positions": (("F64",), [None, len(parts["parameters"])])}
+    if parts["tables"] is None:
+        expected["encoder_params"] = (("F16", "F32"), [None, architecture.n_table])
+    else:
+        expected[CODES_TENSOR] = (("U8",), [None])
+    expected["mlp_params"] = (("F32",), [architecture.n_mlp])
     if parts["base"] is not None:
-        # None: any length; which of them agree is checked below
-        free = [1 if encoding.n_pos_dims == 2 else None, None, None]
+        axes = [1 if encoding.n_pos_dims == 2 else None, None, None]
         expected["base_positions"] = (("F64",), [None])
-        expected["base_coefficients"] = (("U16",), [None, *free, len(parts["base"]["components"])])
+        expected["base_coefficients"] = (("U16",), [None, *axes, len(parts["base"]["components"])])
     if encoding.guide_resolution:
         expected[GUIDE_TENSOR] = (("F16",), [encoding.guide_resolution] * 3)
-    names = set(file.keys())
+    return expected
+
+
+def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) -> None:
+    expected, names = _expected_tensors(parts), set(file.keys())
     _require(names == set(expected), path, f"it holds tensors {sorted(names)}", f"exactly {sorted(expected)}")
     shapes = {}
     for name, (dtypes, shape) in expected.items():
@@ -258,7 +264,7 @@ def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) ->
     for what, pair in pairs.items():
         counts = sorted({shapes[name][0] for name in pair if name in shapes})
         _require(not counts or counts[0] >= 1 == len(counts), path, f"it has {counts} {what}", "one per position")
-    axes = [n for n in shapes.get("base_coefficients", [])[1:4] if n > 1 or encoding.n_pos_dims == 3]
+    axes = [n for n in shapes.get("base_coefficients", [])[1:4] if n > 1 or parts["encoding"].n_pos_dims == 3]
     _require(all(n >= SUPPORT for n in axes), path, f"base_coefficients has axes of {axes}", f"at least {SUPPORT} each")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Union
 
 import numpy as np
 
 from hyperinr_core import backends
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
@@ -25,9 +28,9 @@ Theta = Union[float, Sequence[float], np.ndarray, Mapping[str, float]]
 LIGHT_ROLES = ("light_azimuth", "light_polar")
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class HyperINR:
-    """A trained model (HyperINR section 2).
+    """A trained model (HyperINR section 2): a value, of which `dataclasses.replace` makes another with something changed.
 
     Attributes
     ----------
@@ -57,10 +60,6 @@ class HyperINR:
     guide: Guide | None = None
 
     def __post_init__(self) -> None:
-        self._backends: dict[str, Any] = {}
-        self._inverse_distance: InverseDistance | None = None
-        self._lights: LightSphere | None = None
-        self._views: ViewSpace | None = None
         check_interpolation(self.interpolation, self._roles)
 
     @property
@@ -75,7 +74,20 @@ class HyperINR:
     @property
     def n_output_dims(self) -> int:
         """Values per point, C."""
-        return sum(field.n_components for field in self.fields)
+        return self.architecture.n_outputs
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """What the numbers are numbers of."""
+        return Architecture.of(self.encoding, self.network, self.fields)
+
+    @property
+    def n_bytes(self) -> int:
+        """Of the numbers that make the field: tables, network, base and guide."""
+        arrays = [self.encoder_params, self.mlp_params]
+        arrays += [self.base.coefficients] if self.base else []
+        arrays += [self.guide.extinction] if self.guide else []
+        return sum(array.nbytes for array in arrays)
 
     @property
     def network_range(self) -> np.ndarray:
@@ -116,20 +128,17 @@ class HyperINR:
 
     def interpolation_weights(self, theta: Theta, interpolation: str | None = None) -> Coefficients:
         """Encoders that answer for theta: indices (K,) and weights (K,) that sum to 1 (equation 4)."""
-        theta = self.theta(theta)
+        return self._weights(self.theta(theta), interpolation)
+
+    def _weights(self, theta: np.ndarray, interpolation: str | None) -> Coefficients:
         kind = self.interpolation if interpolation is None else interpolation
         check_interpolation(kind, self._roles)
         if kind in ONE_PARAMETER:
             return ONE_PARAMETER[kind](self.encoder_positions[:, 0], float(theta[0]))
         if self._roles == LIGHT_ROLES:
-            self._lights = self._lights or LightSphere(self.encoder_positions)
             return self._lights.barycentric(theta) if kind == "barycentric" else self._lights.inverse_distance(theta)
-        columns = angle_columns(self._roles)
-        if columns:
-            self._views = self._views or ViewSpace(self.encoder_positions, columns)
+        if angle_columns(self._roles):
             return self._views(theta, kind)
-        if self._inverse_distance is None:
-            self._inverse_distance = InverseDistance(self.encoder_positions, self.theta_bounds)
         return self._inverse_distance(theta)
 
     def generate(self, theta: Theta, backend: str = "auto", interpolation: str | None = None) -> INR:
@@ -139,19 +148,39 @@ class HyperINR:
         ------
         ParameterError for theta outside the bounds; BackendError for a named backend that cannot run here.
         """
-        indices, weights = self.interpolation_weights(theta, interpolation)
-        if backend not in self._backends:
-            self._backends[backend] = backends.create(
-                backend, self.encoding, self.network, self.n_output_dims, self.encoder_params, self.mlp_params
-            )
-        evaluator = self._backends[backend]
+        theta = self.theta(theta)
+        indices, weights = self._weights(theta, interpolation)
+        evaluator = self._backend(backend)
         table = evaluator.blend(indices, weights, self.guide_level(theta))
-        spline = None if self.base is None else self.base.at(float(self.theta(theta)[0]))
+        spline = None if self.base is None else self.base.at(float(theta[0]))
         return INR(evaluator, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range)
 
-    def guide_level(self, theta: Theta) -> np.ndarray | None:
-        """The numbers of the guide's level at theta, None without a guide."""
-        return self.guide(self.theta(theta), self.encoding.n_features_per_level) if self.guide else None
+    def guide_level(self, theta: np.ndarray) -> np.ndarray | None:
+        """The numbers of the guide's level at theta (P,), None without a guide."""
+        return self.guide(theta, self.encoding.n_features_per_level) if self.guide else None
+
+    def _backend(self, name: str) -> Backend:
+        if name not in self._backends:
+            self._backends[name] = backends.create(name, self.architecture, self.encoder_params, self.mlp_params)
+        return self._backends[name]
+
+    # Made once for each value, and for none that is made of it: no changed model answers from numbers that it has no more.
+
+    @cached_property
+    def _backends(self) -> dict[str, Backend]:
+        return {}
+
+    @cached_property
+    def _inverse_distance(self) -> InverseDistance:
+        return InverseDistance(self.encoder_positions, self.theta_bounds)
+
+    @cached_property
+    def _lights(self) -> LightSphere:
+        return LightSphere(self.encoder_positions)
+
+    @cached_property
+    def _views(self) -> ViewSpace:
+        return ViewSpace(self.encoder_positions, angle_columns(self._roles))
 
     def _by_name(self, values: Mapping[str, float]) -> list[float]:
         names = [parameter.name for parameter in self.parameters]

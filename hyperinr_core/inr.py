@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.base import Spline
 from hyperinr_core.errors import Aborted, ParameterError
 from hyperinr_core.volume import Extent, Field, Grid
 
 #: Called with the finished fraction between slabs; returning True stops the work.
 Progress = Callable[[float], Any]
-
-#: Points sampled between two calls of the progress callback.
-SLAB_POINTS = 1 << 20
 
 
 class INR:
@@ -34,7 +32,7 @@ class INR:
 
     def __init__(
         self,
-        backend: Any,
+        backend: Backend,
         table: Any,
         grid: Grid,
         fields: tuple[Field, ...],
@@ -97,11 +95,8 @@ class INR:
         axes = grid.axes(region, self._n_pos_dims)
         n_planes = len(axes[2]) if len(axes) == 3 else 1
         shape = (n_planes, len(axes[1]), len(axes[0]), len(self._scale))
-        # a GPU writes to memory of its own kind without a detour, and wants large slabs
-        allocate = getattr(self._backend, "empty", None)
-        out = allocate(shape) if allocate else np.empty(shape, np.float32)
-        slab_points = getattr(self._backend, "slab_points", None) or SLAB_POINTS
-        step = max(1, slab_points // max(1, out[0].size // len(self._scale)))
+        out = self._backend.empty(shape)
+        step = max(1, self._backend.slab_points // max(1, out[0].size // len(self._scale)))
         for start in range(0, n_planes, step):
             stop = min(start + step, n_planes)
             slab_axes = (*axes[:2], axes[2][start:stop]) if len(axes) == 3 else axes

@@ -14,9 +14,9 @@ from typing import Any
 import click
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import native
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError
 
 #: Points along an axis of the grids that are decoded, and encoders in the model: the paper's time series.
@@ -26,7 +26,7 @@ N_ENCODERS = 24
 #: CoordNet takes minutes for a grid: it is timed on this many points, and the time scaled to the grid.
 COORDNET_POINTS = 1 << 16
 
-ENCODING, NETWORK, N_OUTPUTS = EncodingConfig(), NetworkConfig(), 1
+ARCHITECTURE = Architecture(EncodingConfig(), NetworkConfig(), 1)
 
 #: Encoders and weights that are blended: two as in time, four as in a parameter space.
 PAIR = (np.array([7, 8]), np.array([0.3, 0.7]))
@@ -66,10 +66,9 @@ def measure() -> dict[str, Any]:
         "limits": {f"{name}_gflops": limit for name, limit in limits().items()},
     }
     rng = np.random.default_rng(0)
-    tables = rng.uniform(-0.5, 0.5, (N_ENCODERS, hash_grid(ENCODING).n_params)).astype(np.float16)
-    shapes = NETWORK.layer_shapes(ENCODING.n_output_dims, N_OUTPUTS)
-    layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in shapes]
-    model = (ENCODING, NETWORK, N_OUTPUTS, tables, np.concatenate(layers).astype(np.float32))
+    tables = rng.uniform(-0.5, 0.5, (N_ENCODERS, ARCHITECTURE.n_table)).astype(np.float16)
+    layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in ARCHITECTURE.layer_shapes]
+    model = (ARCHITECTURE, tables, np.concatenate(layers).astype(np.float32))
     report.update(measure_native(model))
     for name, limit in limits().items():  # again: the clock may have risen, or another program may have ended
         report["limits"][f"{name}_gflops"] = max(limit, report["limits"][f"{name}_gflops"])
@@ -140,8 +139,8 @@ _outputs: dict[int, np.ndarray] = {}
 
 def decode(backend: Any, table: Any, n: int) -> np.ndarray:
     """One grid of n points along each axis."""
-    out = _outputs.setdefault(n, np.zeros((n, n, n, N_OUTPUTS), np.float32))
-    one = np.ones(N_OUTPUTS, np.float32)
+    out = _outputs.setdefault(n, np.zeros((n, n, n, ARCHITECTURE.n_outputs), np.float32))
+    one = np.ones(ARCHITECTURE.n_outputs, np.float32)
     backend.sample_grid(table, (np.linspace(0, 1, n, dtype=np.float32),) * 3, out, one, one)
     return out
 
@@ -159,7 +158,7 @@ def measure_torch(model: tuple, decoding: dict[str, Any]) -> None:
         decoding[str(n)]["torch_eager"] = {"ms": best(lambda n=n: decode(backend, table, n), 1.0, 2)}
     points = torch.rand((COORDNET_POINTS, 4)) * 2 - 1
     for way, dtype in (("coordnet_fp32", torch.float32), ("coordnet_bf16", torch.bfloat16)):
-        network, inputs = CoordNet(4, N_OUTPUTS).to(dtype), points.to(dtype)
+        network, inputs = CoordNet(4, ARCHITECTURE.n_outputs).to(dtype), points.to(dtype)
         with torch.inference_mode():
             milliseconds = best(lambda f=network, x=inputs: f(x), 2.0, 2)
         for n in GRIDS:
@@ -168,15 +167,15 @@ def measure_torch(model: tuple, decoding: dict[str, Any]) -> None:
 
 def measure_training() -> dict[str, Any]:
     """Samples per second of whole training steps, Adam included, at the batch that the trainer uses by default."""
-    from hyperinr_core.training.native_evaluator import NativeEvaluator
+    from hyperinr_core.training.evaluators.native import NativeEvaluator
+    from hyperinr_core.training.evaluators.torch import TorchEvaluator
     from hyperinr_core.training.settings import TrainingConfig
-    from hyperinr_core.training.torch_evaluator import TorchEvaluator
 
     settings = TrainingConfig()
     size = settings.batch_steps, settings.batch_points
     result: dict[str, Any] = {"batch": list(size)}
     for name, kind in (("native", NativeEvaluator), ("torch_eager", TorchEvaluator)):
-        step = training_step(kind(ENCODING, NETWORK, N_OUTPUTS), size)
+        step = training_step(kind(ARCHITECTURE), size)
         result[name] = {"samples_per_s": 1000 * size[0] * size[1] / best(step, 3.0, 4)}
     return result
 
@@ -185,27 +184,29 @@ def training_step(evaluator: Any, size: tuple[int, int]) -> Callable[[], None]:
     """A function that does one step on random data: loss, gradients, Adam on two tables and on the network."""
     import torch
 
+    from hyperinr_core.training.evaluators.base import Adam
+
     generator = torch.Generator().manual_seed(0)
-    n_mlp = NETWORK.n_params(ENCODING.n_output_dims, N_OUTPUTS)
-    params = [torch.rand(hash_grid(ENCODING).n_params, generator=generator) * 2e-4 - 1e-4 for _ in range(size[0])]
-    params.append(torch.randn(n_mlp, generator=generator) * 0.17)
+    params = [torch.rand(ARCHITECTURE.n_table, generator=generator) * 2e-4 - 1e-4 for _ in range(size[0])]
+    params.append(torch.randn(ARCHITECTURE.n_mlp, generator=generator) * 0.17)
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
-    points = torch.rand((*size, ENCODING.n_pos_dims), generator=generator)
-    targets, weights = torch.rand((*size, N_OUTPUTS), generator=generator), torch.ones(size[0])
+    points = torch.rand((*size, ARCHITECTURE.encoding.n_pos_dims), generator=generator)
+    targets, weights = torch.rand((*size, ARCHITECTURE.n_outputs), generator=generator), torch.ones(size[0])
+    adam = Adam(1, 1e-6, 0.9, 0.999, 1e-10)
 
     def step() -> None:
         leaves = [p.detach().requires_grad_() for p in params]
         loss = evaluator.loss(torch.stack(leaves[:-1]), leaves[-1], points, targets, weights, "l1")
         loss.backward()
         for p, leaf, (m, v) in zip(params, leaves, moments):
-            evaluator.adam_step(p, leaf.grad, m, v, 1, 1e-6, 0.9, 0.999, 1e-10)
+            evaluator.adam_step(p, leaf.grad, m, v, adam)
 
     return step
 
 
 def add_ratios(report: dict[str, Any]) -> None:
     """The shares of the limits, and how many times faster the kernel is than its rivals."""
-    n_operations = 2 * NETWORK.n_params(ENCODING.n_output_dims, N_OUTPUTS)
+    n_operations = 2 * ARCHITECTURE.n_mlp
     for n, ways in [*report["decode"].items(), (None, report["scattered"])]:
         for way, entry in ways.items():
             limit = report["limits"].get(f"{way[-4:]}_gflops")

@@ -82,21 +82,21 @@ def _small_model(path: str) -> None:
     import numpy as np
 
     from hyperinr_core import hinr
+    from hyperinr_core.architecture import Architecture
     from hyperinr_core.config import EncodingConfig, NetworkConfig
-    from hyperinr_core.encoding import hash_grid
     from hyperinr_core.hypernet import HyperINR
     from hyperinr_core.volume import Field, Grid, Parameter
 
-    encoding, network = EncodingConfig(n_levels=2, log2_hashmap_size=8), NetworkConfig(16, 1)
+    architecture = Architecture(EncodingConfig(n_levels=2, log2_hashmap_size=8), NetworkConfig(16, 1), 1)
     model = HyperINR(
-        encoding,
-        network,
+        architecture.encoding,
+        architecture.network,
         (Parameter("time", "time", (0.0, 1.0), "", (0.0, 1.0)),),
         Grid((8, 8, 8)),
         (Field("probe", 1, ((0.0, 1.0),)),),
         np.array([[0.0], [1.0]]),
-        np.ones((2, hash_grid(encoding).n_params), np.float16),
-        np.ones(network.n_params(encoding.n_output_dims, 1), np.float32),
+        np.ones((2, architecture.n_table), np.float16),
+        np.ones(architecture.n_mlp, np.float32),
     )
     hinr.save(model, path)
 

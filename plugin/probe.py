@@ -42,9 +42,7 @@ def kernel_loads(path: str) -> str:
     from hyperinr_core import backends, hinr
 
     model = hinr.load(path)
-    return backends.create(
-        "native", model.encoding, model.network, model.n_output_dims, model.encoder_params, model.mlp_params
-    ).isa
+    return backends.create("native", model.architecture, model.encoder_params, model.mlp_params).isa
 
 
 def plugin_works(path: str, port: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from hostile import LIGHTS, VIEWS
-from models import random_base, random_model
+from models import based_model, random_model
 
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.volume import Field, Parameter
@@ -30,9 +30,7 @@ def vector() -> Any:
 
 
 def based() -> Any:
-    model = random_model((6, 5, 4), encoding=EncodingConfig(**SMALL))
-    model.base = random_base(model)
-    return model, (), False
+    return based_model((6, 5, 4), encoding=EncodingConfig(**SMALL)), (), False
 
 
 def lights() -> Any:

@@ -6,6 +6,7 @@ A mutation is a number: the same number is the same file, so that a file that br
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import resource
 import signal
@@ -17,11 +18,10 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from models import random_base, random_model
+from models import based_model, random_model
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.encodings import encode_best
 from hyperinr_core.errors import FormatError
 from hyperinr_core.volume import Field, Parameter
@@ -51,22 +51,20 @@ ABSURD = (
 
 def good_files(folder: Path) -> list[bytes]:
     """A small file of every kind."""
-    based = random_model((6, 5, 4), encoding=EncodingConfig(**SMALL))
-    based.base = random_base(based)
     vector = (Field("a", 1, ((0.0, 1.0),)), Field("v", 3, ((-1.0, 1.0),) * 3, "m/s"))
     models = [
         random_model((6, 5, 4), encoding=EncodingConfig(**SMALL)),
         random_model((6, 5, 4), fields=vector, encoding=EncodingConfig(**SMALL)),
-        based,
+        based_model((6, 5, 4), encoding=EncodingConfig(**SMALL)),
         random_model((6, 5, 4), LIGHTS, encoding=EncodingConfig(**SMALL), interpolation="barycentric", n_encoders=9),
         random_model((6, 5, 4), LIGHTS, encoding=EncodingConfig(**SMALL, guide_resolution=8), n_encoders=9),
         random_model((8, 6, 1), VIEWS, (Field("rgb", 3, ((0.0, 255.0),) * 3),), 6, encoding=EncodingConfig(2, **SMALL)),
     ]
     files = []
     for number, model in enumerate([*models, models[0]]):
-        model.provenance = {"source": "here", "training": {"samples": 3}}
+        model = dataclasses.replace(model, provenance={"source": "here", "training": {"samples": 3}})
         path = folder / f"good{number}.hinr"
-        coded = encode_best(model.encoder_params, hash_grid(model.encoding), [0.05] * 3, True)
+        coded = encode_best(model.encoder_params, model.architecture.hash_grid, [0.05] * 3, True)
         hinr.save(model, path, coded if number == len(models) else None)
         files.append(path.read_bytes())
     return files

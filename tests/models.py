@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.volume import Field, Grid, Parameter
 
 
 def random_model(
-    dims=(12, 10, 8), parameters=None, fields=None, n_encoders=5, seed=0, interpolation=None, encoding=None
+    dims=(12, 10, 8), parameters=None, fields=None, n_encoders=5, seed=0, interpolation=None, encoding=None, **others
 ) -> HyperINR:
-    """A model whose values vary over space and theta; by default one scalar field over time 0 to 2."""
+    """A model whose values vary over space and theta; by default one scalar field over time 0 to 2.
+
+    Parameters
+    ----------
+    others : provenance and quality.
+    """
     rng = np.random.default_rng(seed)
     grid = Grid(dims, origin=(1.0, -2.0, 0.5), spacing=(0.5, 0.25, 1.0))
     parameters = parameters or (Parameter("time", "time", (0.0, 2.0), "s", tuple(np.linspace(0, 2, n_encoders))),)
@@ -27,11 +34,8 @@ def random_model(
         np.linspace(0, 1, n_encoders)[:, None] if len(parameters) == 1 else rng.random((n_encoders, len(bounds)))
     )
     positions = bounds[:, 0] + positions * (bounds[:, 1] - bounds[:, 0])
-    n_outputs = sum(field.n_components for field in fields)
-    layers = [
-        rng.normal(0, np.sqrt(2 / columns), rows * columns)
-        for rows, columns in network.layer_shapes(encoding.n_output_dims, n_outputs)
-    ]
+    architecture = Architecture.of(encoding, network, fields)
+    layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in architecture.layer_shapes]
     resolution = encoding.guide_resolution
     guide = Guide(rng.uniform(0, 60, (resolution,) * 3).astype(np.float16), grid, 5.0) if resolution else None
     return HyperINR(
@@ -41,11 +45,18 @@ def random_model(
         grid,
         tuple(fields),
         positions,
-        rng.uniform(-1, 1, (n_encoders, hash_grid(encoding).n_params)).astype(np.float16),
+        rng.uniform(-1, 1, (n_encoders, architecture.n_table)).astype(np.float16),
         np.concatenate(layers).astype(np.float32),
         interpolation or ("linear" if len(parameters) == 1 else "idw"),
         guide=guide,
+        **others,
     )
+
+
+def based_model(*args, components=(0,), **options) -> HyperINR:
+    """The same with a base."""
+    model = random_model(*args, **options)
+    return dataclasses.replace(model, base=random_base(model, components))
 
 
 def random_base(model: HyperINR, components=(0,), n_positions=4, seed=1) -> Base:

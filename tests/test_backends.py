@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from hyperinr_core import backends
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.backends.reference import ReferenceBackend, encode
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import hash_grid
@@ -27,16 +29,15 @@ CASES = {
     ),
 }
 
+CASES = {name: Architecture(*parts) for name, parts in CASES.items()}
 
-def random_model(encoding, network, n_output_dims, seed=0):
+
+def random_model(architecture, seed=0):
     """Parameters of ordinary size, so that values are of order one and rounding shows."""
     rng = np.random.default_rng(seed)
-    tables = rng.uniform(-1, 1, (3, hash_grid(encoding).n_params)).astype(np.float32)
-    layers = [
-        rng.normal(0, np.sqrt(2 / columns), rows * columns)
-        for rows, columns in network.layer_shapes(encoding.n_output_dims, n_output_dims)
-    ]
-    return encoding, network, n_output_dims, tables, np.concatenate(layers).astype(np.float32)
+    tables = rng.uniform(-1, 1, (3, architecture.n_table)).astype(np.float32)
+    layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in architecture.layer_shapes]
+    return architecture, tables, np.concatenate(layers).astype(np.float32)
 
 
 def test_by_hand_dense_level():
@@ -74,9 +75,9 @@ def test_levels_are_padded_to_eight_entries():
 
 @pytest.mark.parametrize("case", CASES)
 def test_torch_equals_reference(case):
-    model = random_model(*CASES[case])
+    model = random_model(CASES[case])
     rng = np.random.default_rng(1)
-    points = rng.random((500, model[0].n_pos_dims), np.float32)
+    points = rng.random((500, model[0].encoding.n_pos_dims), np.float32)
     points[:3] = [[0], [1], [0.5]]
     reference, torch = ReferenceBackend(*model), backends.create("torch", *model)
     indices, weights = np.array([2, 0]), np.array([0.3, 0.7])
@@ -89,26 +90,42 @@ def test_torch_equals_reference(case):
 @pytest.mark.parametrize("name", ["reference", "torch"])
 @pytest.mark.parametrize("case", ["plane", "odd growth"])
 def test_grid_equals_points(name, case):
-    model = random_model(*CASES[case])
+    model = random_model(CASES[case])
     backend = backends.create(name, *model)
     table = backend.blend(np.array([1]), np.array([1.0]))
-    axes = [np.linspace(0, 1, n, dtype=np.float32) for n in (9, 5, 4)[: model[0].n_pos_dims]]
-    out = np.empty((*(len(axis) for axis in axes[::-1]), model[2]), np.float32)
-    scale, offset = np.full(model[2], 2, np.float32), np.full(model[2], -1, np.float32)
+    axes = [np.linspace(0, 1, n, dtype=np.float32) for n in (9, 5, 4)[: model[0].encoding.n_pos_dims]]
+    out = np.empty((*(len(axis) for axis in axes[::-1]), model[0].n_outputs), np.float32)
+    scale, offset = np.full(model[0].n_outputs, 2, np.float32), np.full(model[0].n_outputs, -1, np.float32)
     backend.sample_grid(table, tuple(axes), out, scale, offset)
     points = np.stack(np.meshgrid(*axes[::-1], indexing="ij")[::-1], -1).reshape(-1, len(axes))
     expected = backend.sample(table, points.astype(np.float32)) * 2 - 1
-    np.testing.assert_allclose(out.reshape(-1, model[2]), expected, atol=2e-6)
+    np.testing.assert_allclose(out.reshape(-1, model[0].n_outputs), expected, atol=2e-6)
 
 
 def test_blend_of_float16_tables_is_their_weighted_sum():
-    encoding, network, n_output_dims, tables, mlp_params = random_model(*CASES["volume"])
+    architecture, tables, mlp_params = random_model(CASES["volume"])
     half = tables.astype(np.float16)
-    backend = ReferenceBackend(encoding, network, n_output_dims, half, mlp_params)
+    backend = ReferenceBackend(architecture, half, mlp_params)
     blended = backend.blend(np.array([0, 2]), np.array([0.25, 0.75]))
     np.testing.assert_allclose(blended, 0.25 * half[0].astype(float) + 0.75 * half[2].astype(float), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["native", "triton", "torch", "reference"])
+def test_backends_are_registered_under_their_names(name):
+    made = backends.create(name, *random_model(CASES["plane"]))
+    assert isinstance(made, Backend) and made.name == name
+    assert made.empty((2, 3)).shape == (2, 3) and made.empty((2, 3)).dtype == np.float32
+
+
+def test_a_backend_that_lacks_a_method_is_not_made():
+    class Half(Backend):
+        def blend(self, indices, weights, guide=None):
+            return None
+
+    with pytest.raises(TypeError, match=r"abstract methods '?sample'?, '?sample_grid"):
+        Half()
+
+
 def test_unknown_backend_is_named():
     with pytest.raises(BackendError, match="'cuda'; expected one of auto, native"):
-        backends.create("cuda", *random_model(*CASES["volume"]))
+        backends.create("cuda", *random_model(CASES["volume"]))

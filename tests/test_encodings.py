@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import zstandard
 from click.testing import CliRunner
-from models import random_base, random_model
+from models import based_model, random_model
 from safetensors.numpy import load_file
 
 from hyperinr.filters import about
@@ -86,8 +86,7 @@ def test_damaged_codes_are_refused(spoil):
 
 
 def test_a_coded_model_opens_like_any_other(tmp_path):
-    model = random_model(encoding=CONFIG)
-    model.base = random_base(model)
+    model = based_model(encoding=CONFIG)
     coded = encode_best(model.encoder_params, GRID, [0.02] * 4, True)
     hinr.save(model, tmp_path / "m.hinr", coded)
     assert "encoder_params" not in load_file(tmp_path / "m.hinr")

@@ -17,15 +17,16 @@ from test_backends import CASES, random_model
 from test_xml import TREE
 
 from hyperinr_core import backends
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda, device, tcnn_layout
 from hyperinr_core.backends.reference import ReferenceBackend, encode
 from hyperinr_core.backends.torch import TorchBackend
+from hyperinr_core.backends.triton import INTERPRETED
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
-from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.errors import BackendError
 from hyperinr_core.training import evaluators
-from hyperinr_core.training.evaluators import LossScale
 from hyperinr_core.training.feed import Feed
+from hyperinr_core.training.gpu import LossScale, memory_in_words
 from hyperinr_core.training.samples import Batch
 
 LIVE = pytest.mark.skipif(
@@ -194,7 +195,7 @@ def test_auto_goes_on_with_the_next_backend_when_memory_is_full(gpu, monkeypatch
 
 
 def test_slabs_shrink_when_memory_is_full_and_that_is_said_once(monkeypatch, caplog):
-    model = random_model(*CASES["plane"])
+    model = random_model(CASES["plane"])
     backend, asked = TorchBackend(*model), []
     backend.most_points = backend._slab = 1 << 14
     monkeypatch.setattr(device, "LEAST_POINTS", 16)
@@ -257,7 +258,7 @@ def test_the_scale_halves_at_infinity_and_grows_after_a_while(monkeypatch):
 
 
 def test_full_memory_in_training_is_one_sentence():
-    with pytest.raises(BackendError, match="too small for this training; expected room"), evaluators.memory_in_words():
+    with pytest.raises(BackendError, match="too small for this training; expected room"), memory_in_words():
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
 
@@ -286,51 +287,63 @@ def test_the_feed_brings_the_stream_s_batches_in_order(monkeypatch):
 
 
 def test_training_takes_torch_where_no_kernel_runs(monkeypatch):
-    config = types.SimpleNamespace(encoding=EncodingConfig(), network=NetworkConfig())
+    architecture = Architecture(EncodingConfig(), NetworkConfig(), 1)
 
-    def refuse(*model):
-        raise BackendError("no kernel, for this test")
+    asked, real = [], evaluators.evaluator_class
 
-    monkeypatch.setattr(evaluators, "_triton", refuse)
-    monkeypatch.setattr(evaluators, "_tcnn", refuse)
-    assert evaluators.make_evaluator(config, 1, torch.device("cuda")).name == "torch"
-    assert evaluators.make_evaluator(config, 1, torch.device("cpu")).name == "native"
+    def refuse(name):
+        asked.append(name)
+        if evaluators.EVALUATORS[name].device == "cuda":
+            raise BackendError("no kernel, for this test")
+        return real(name)
+
+    monkeypatch.setattr(evaluators, "evaluator_class", refuse)
+    assert evaluators.make_evaluator(architecture, "cuda").name == "torch"
+    assert evaluators.make_evaluator(architecture, "cpu").name == "native"
+    assert asked == ["triton", "tcnn", "native"]
+
+
+def test_an_interpreted_kernel_does_not_train():
+    architecture = Architecture(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
+    if INTERPRETED:
+        with pytest.raises(BackendError, match="TRITON_INTERPRET is set"):
+            evaluators.evaluator_class("triton")(architecture).check()
+    else:
+        evaluators.evaluator_class("triton")(architecture).check()
 
 
 # tiny-cuda-nn.
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_params_go_to_tiny_cuda_nn_and_back(case):
-    encoding, network, n_outputs, tables, mlp_params = random_model(*CASES[case])
-    params = tcnn_layout.to_tcnn(encoding, network, n_outputs, tables[1], mlp_params)
-    table, back = tcnn_layout.from_tcnn(encoding, network, n_outputs, params)
-    assert np.array_equal(table, tables[1]) and np.array_equal(back, mlp_params)
-    with pytest.raises(ParameterError, match="params has"):
-        tcnn_layout.from_tcnn(encoding, network, n_outputs, params[:-1])
+def test_each_number_of_the_network_has_one_place_in_tiny_cuda_nn_s(case):
+    architecture, _, mlp_params = random_model(CASES[case])
+    params, places = tcnn_layout.padded(architecture, mlp_params), tcnn_layout.places(architecture)
+    assert np.array_equal(params[places], mlp_params) and len(np.unique(places)) == len(places)
+    assert not np.delete(params, places).any()
 
 
-def padded_network(encoding, network, n_outputs, params, features):
+def padded_network(architecture, params, features):
     """What tiny-cuda-nn computes of features, from its own numbers: (B, padded outputs)."""
     start = 0
-    for rows, columns in tcnn_layout.padded_shapes(encoding, network, n_outputs):
+    for rows, columns in tcnn_layout.padded_shapes(architecture):
         # whatever it puts into padded inputs must not matter: ones do the most harm
         features = np.pad(features, ((0, 0), (0, columns - features.shape[1])), constant_values=1)
         matrix = params[start : start + rows * columns].reshape(rows, columns)
         start += rows * columns
         features = features @ matrix.T
-        if start < tcnn_layout.n_network_params(encoding, network, n_outputs):
+        if start < tcnn_layout.n_network_params(architecture):
             features = np.maximum(features, 0)
     return features
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_padded_network_gives_the_reference_s_values(case):
-    encoding, network, n_outputs, tables, mlp_params = random_model(*CASES[case])
-    reference = ReferenceBackend(encoding, network, n_outputs, tables, mlp_params)
-    points = np.random.default_rng(2).random((50, encoding.n_pos_dims), np.float32)
-    params = tcnn_layout.to_tcnn(encoding, network, n_outputs, tables[0], mlp_params)
-    values = padded_network(encoding, network, n_outputs, params, encode(reference.grid, tables[0], points))
+    architecture, tables, mlp_params = random_model(CASES[case])
+    reference, n_outputs = ReferenceBackend(architecture, tables, mlp_params), architecture.n_outputs
+    points = np.random.default_rng(2).random((50, architecture.encoding.n_pos_dims), np.float32)
+    params = tcnn_layout.padded(architecture, mlp_params)
+    values = padded_network(architecture, params, encode(architecture.hash_grid, tables[0], points))
     assert values.shape[1] % 16 == 0 and not values[:, n_outputs:].any()
     expected = reference.sample(tables[0], points)
     np.testing.assert_allclose(values[:, :n_outputs], expected, atol=1e-5 * np.abs(expected).max())
@@ -342,24 +355,23 @@ class Emulated(torch.nn.Module):
     def __init__(self, n_dims, n_outputs, encoding, network):
         super().__init__()
         names = {name: value for name, value in encoding.items() if name not in ("otype", "interpolation")}
-        self.encoding = EncodingConfig(n_pos_dims=n_dims, **names)
-        self.network = NetworkConfig(network["n_neurons"], network["n_hidden_layers"])
-        self.n_outputs = n_outputs
-        self.n_network = tcnn_layout.n_network_params(self.encoding, self.network, n_outputs)
-        self.params = torch.nn.Parameter(torch.zeros(self.n_network + hash_grid(self.encoding).n_params))
+        network = NetworkConfig(network["n_neurons"], network["n_hidden_layers"])
+        self.architecture = Architecture(EncodingConfig(n_pos_dims=n_dims, **names), network, n_outputs)
+        self.n_network = tcnn_layout.n_network_params(self.architecture)
+        self.params = torch.nn.Parameter(torch.zeros(self.n_network + self.architecture.n_table))
 
     def forward(self, points):
         from hyperinr_core.backends.torch import encode as encode_torch
 
         params = self.params.float()
-        features = encode_torch(hash_grid(self.encoding), params[None, self.n_network :], points[None])[0]
-        start, shapes = 0, tcnn_layout.padded_shapes(self.encoding, self.network, self.n_outputs)
+        features = encode_torch(self.architecture.hash_grid, params[None, self.n_network :], points[None])[0]
+        start, shapes = 0, tcnn_layout.padded_shapes(self.architecture)
         for number, (rows, columns) in enumerate(shapes):
             features = torch.nn.functional.pad(features, (0, columns - features.shape[1]))
             features = features @ params[start : start + rows * columns].view(rows, columns).T
             features = features.relu() if number + 1 < len(shapes) else features
             start += rows * columns
-        return features[:, : self.n_outputs].half()
+        return features[:, : self.architecture.n_outputs].half()
 
 
 @pytest.fixture
@@ -368,7 +380,7 @@ def emulated(monkeypatch):
     monkeypatch.setitem(sys.modules, "tinycudann", types.SimpleNamespace(NetworkWithInputEncoding=Emulated))
     monkeypatch.setattr(cuda, "require", lambda name: None)
     monkeypatch.setattr(cuda, "device", lambda: torch.device("cpu"))
-    names = ["hyperinr_core.backends.tcnn", "hyperinr_core.training.tcnn_evaluator"]
+    names = ["hyperinr_core.backends.tcnn", "hyperinr_core.training.evaluators.tcnn"]
     yield
     for name in names:
         sys.modules.pop(name, None)
@@ -376,12 +388,12 @@ def emulated(monkeypatch):
 
 @pytest.mark.parametrize("case", ["plane", "one feature"])
 def test_the_backend_hands_tiny_cuda_nn_what_it_expects(case, emulated):
-    model = random_model(*CASES[case])
+    model = random_model(CASES[case])
     assert_tcnn_equals_reference(backends._backend_class("tcnn")(*model), model)
 
 
 def assert_tcnn_equals_reference(backend, model):
-    points = np.random.default_rng(3).random((300, model[0].n_pos_dims), np.float32)
+    points = np.random.default_rng(3).random((300, model[0].encoding.n_pos_dims), np.float32)
     reference, blend = ReferenceBackend(*model), (np.array([0, 2]), np.array([0.25, 0.75]))
     expected = reference.sample(reference.blend(*blend), points)
     found = backend.sample(backend.blend(*blend), points)
@@ -389,16 +401,15 @@ def assert_tcnn_equals_reference(backend, model):
 
 
 def test_the_evaluator_trains_through_tiny_cuda_nn(emulated):
-    from hyperinr_core.training.tcnn_evaluator import TcnnEvaluator
-    from hyperinr_core.training.torch_evaluator import TorchEvaluator
+    from hyperinr_core.training.evaluators.tcnn import TcnnEvaluator
+    from hyperinr_core.training.evaluators.torch import TorchEvaluator
 
-    encoding, network, n_outputs, tables, mlp_params = random_model(*CASES["odd growth"])
-    assert tables.shape[1] == hash_grid(encoding).n_params
+    architecture, tables, mlp_params = random_model(CASES["odd growth"])
     points = torch.rand((2, 60, 3), generator=torch.Generator().manual_seed(0))
     results = []
     for kind in (TcnnEvaluator, TorchEvaluator):
         leaves = [torch.from_numpy(part).clone().requires_grad_() for part in (tables[:2], mlp_params)]
-        values = kind(encoding, network, n_outputs).values(*leaves, points)
+        values = kind(architecture).values(*leaves, points)
         results.append([values, *torch.autograd.grad(values.sum(), leaves)])
     for found, expected in zip(*results):
         assert (found - expected).norm() < 2e-2 * expected.norm()
@@ -412,13 +423,13 @@ def test_another_layout_of_tiny_cuda_nn_is_refused(emulated, monkeypatch):
 
     monkeypatch.setattr(sys.modules["tinycudann"], "NetworkWithInputEncoding", Other)
     with pytest.raises(BackendError, match=r"this tiny-cuda-nn has \d+ params for the model; expected \d+, use"):
-        backends._backend_class("tcnn")(*random_model(*CASES["plane"]))
+        backends._backend_class("tcnn")(*random_model(CASES["plane"]))
 
 
 @LIVE
 @pytest.mark.parametrize("case", TCNN_CASES)
 def test_live_tiny_cuda_nn_equals_the_reference(case):
-    model = random_model(*CASES[case])
+    model = random_model(CASES[case])
     assert_tcnn_equals_reference(backends.create("tcnn", *model), model)
 
 
@@ -427,7 +438,7 @@ def test_live_tiny_cuda_nn_equals_the_reference(case):
 def test_the_reference_equals_tiny_cuda_nn_s_frozen_numbers(case):
     with np.load(FROZEN) as frozen:
         points, expected = frozen[f"{case}.points"], frozen[f"{case}.values"]
-    model = random_model(*CASES[case])
+    model = random_model(CASES[case])
     reference = ReferenceBackend(*model)
     found = reference.sample(reference.blend(np.array([0]), np.array([1.0])), points)
     np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
@@ -441,7 +452,7 @@ def test_numbers_are_frozen_with_where_they_come_from(emulated, tmp_path):
     script.freeze(tmp_path / "n.npz", ["one feature"], {"gpu": "none, for this test"})
     with np.load(tmp_path / "n.npz") as frozen:
         points, values = frozen["one feature.points"], frozen["one feature.values"]
-    model = random_model(*CASES["one feature"])
-    expected = ReferenceBackend(*model).sample(model[3][0], points)
+    model = random_model(CASES["one feature"])
+    expected = ReferenceBackend(*model).sample(model[1][0], points)
     np.testing.assert_allclose(values, expected, atol=1e-2 * np.abs(expected).max())
     assert json.loads((tmp_path / "n.json").read_text())["gpu"] == "none, for this test"

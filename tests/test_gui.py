@@ -27,8 +27,8 @@ PARAMETERS = (
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "lights.hinr"
-    model = random_model((33, 29, 31), fields=FIELDS, parameters=PARAMETERS)
-    model.quality = {"training_psnr_db": {"density": [40.0, 41.0], "velocity": [38.0, 38.5]}}
+    quality = {"training_psnr_db": {"density": [40.0, 41.0], "velocity": [38.0, 38.5]}}
+    model = random_model((33, 29, 31), fields=FIELDS, parameters=PARAMETERS, quality=quality)
     hinr.save(model, path)
     return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -83,10 +84,8 @@ def test_backends_agree_with_a_guide(backend):
     expected = model.generate((40.0, 70.0), "reference").sample_grid()
     found = model.generate((40.0, 70.0), backend).sample_grid()
     assert abs(found - expected).max() < 0.02 * np.ptp(expected)
-    model.guide = None  # zeros in its place
-    level = np.zeros(hash_grid(encoding).table_length - hash_grid(encoding).n_params, np.float32)
-    model.guide_level = lambda theta: level
-    without = model.generate((40.0, 70.0), "reference").sample_grid()
+    clear = dataclasses.replace(model.guide, extinction=np.zeros_like(model.guide.extinction))
+    without = dataclasses.replace(model, guide=clear).generate((40.0, 70.0), "reference").sample_grid()
     assert abs(without - expected).max() > 0.1 * np.ptp(expected), "the guide changes nothing"
 
 
@@ -94,6 +93,8 @@ def test_a_guide_of_another_size_is_refused():
     model = random_model(
         parameters=LIGHTS, encoding=EncodingConfig(n_levels=3, log2_hashmap_size=8, guide_resolution=10)
     )
-    model.guide_level = lambda theta: np.zeros(7)
-    with pytest.raises(ParameterError, match=r"guide has shape \(7,\); expected \(\d+,\)"):
+    model = dataclasses.replace(
+        model, guide=dataclasses.replace(model.guide, extinction=np.ones((2, 2, 2), np.float16))
+    )
+    with pytest.raises(ParameterError, match=r"guide has shape \(32,\); expected \(\d+,\)"):
         model.generate((10.0, 20.0), "native")

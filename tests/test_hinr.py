@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from models import random_base, random_model
+from models import based_model, random_model
 from safetensors.numpy import load_file, save_file
 
 from hyperinr_core import hinr
@@ -40,8 +40,8 @@ def test_round_trip(tmp_path):
         Parameter("azimuth", "light_azimuth", (0.0, 360.0), "deg"),
     )
     fields = (Field("b", 1, ((0.0, 1.0),)), Field("a", 3, ((-1.0, 1.0), (0.0, 2.0), (5.0, 5.0)), "m/s"))
-    model = random_model(parameters=parameters, fields=fields)
-    model.provenance, model.quality = {"source": "here"}, {"training_psnr_db": {"b": [40.5, None]}}
+    facts = {"provenance": {"source": "here"}, "quality": {"training_psnr_db": {"b": [40.5, None]}}}
+    model = random_model(parameters=parameters, fields=fields, **facts)
     hinr.save(model, tmp_path / "m.hinr")
     loaded = hinr.load(tmp_path / "m.hinr")
     for name in ("encoding", "network", "parameters", "grid", "fields", "interpolation", "provenance", "quality"):
@@ -62,6 +62,14 @@ LIGHTS = (
 
 def guided_model():
     return random_model(parameters=LIGHTS, encoding=EncodingConfig(n_levels=3, log2_hashmap_size=8, guide_resolution=6))
+
+
+@pytest.mark.parametrize("make", [random_model, based_model, guided_model])
+def test_the_size_of_a_model_is_that_of_its_tensors_in_the_file(tmp_path, make):
+    hinr.save(make(), tmp_path / "m.hinr")
+    sizes = {name: tensor.nbytes for name, tensor in load_file(tmp_path / "m.hinr").items()}
+    expected = sum(size for name, size in sizes.items() if not name.endswith("positions"))
+    assert hinr.load(tmp_path / "m.hinr").n_bytes == make().n_bytes == expected
 
 
 @pytest.fixture
@@ -237,8 +245,7 @@ BASES = {
 @pytest.mark.parametrize("case", BASES)
 def test_wrong_base(tmp_path, case):
     document, tensors, message = BASES[case]
-    model = random_model()
-    model.base = random_base(model)
+    model = based_model()
     hinr.save(model, tmp_path / "m.hinr")
     rewrite(tmp_path / "m.hinr", document, tensors)
     with pytest.raises(FormatError, match=message):

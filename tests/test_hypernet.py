@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
-from models import random_model
+from models import random_base, random_model
 
 from hyperinr_core import backends
 from hyperinr_core.errors import Aborted, BackendError, ParameterError
+from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.interpolation import InverseDistance, catmull_rom_weights, linear_weights
 from hyperinr_core.volume import Field, Grid, Parameter
 
@@ -65,10 +68,31 @@ def test_field_between_encoders_is_the_blended_table():
     assert indices.tolist() == [0, 1]
     np.testing.assert_allclose(weights, [0.4, 0.6])
     table = np.tensordot(weights, model.encoder_params[indices].astype(np.float64), 1)
-    blended = random_model()
-    blended.encoder_params = np.repeat(table[None].astype(np.float32), 5, axis=0)
+    blended = dataclasses.replace(model, encoder_params=np.repeat(table[None].astype(np.float32), 5, axis=0))
     expected = blended.generate(0.0, "reference").sample_grid()
     np.testing.assert_allclose(model.generate(0.3, "reference").sample_grid(), expected, atol=1e-5)
+
+
+def test_a_changed_model_answers_from_its_own_numbers():
+    model = random_model()
+    before = model.generate(0.3).sample_grid()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        model.encoder_params = model.encoder_params[::-1]
+    changed = dataclasses.replace(model, encoder_params=model.encoder_params[::-1])
+    other = random_model(seed=1)
+    expected = dataclasses.replace(other, mlp_params=model.mlp_params, encoder_params=model.encoder_params[::-1])
+    np.testing.assert_array_equal(changed.generate(0.3).sample_grid(), expected.generate(0.3).sample_grid())
+    assert np.abs(changed.generate(0.3).sample_grid() - before).max() > 0.1
+    np.testing.assert_array_equal(model.generate(0.3).sample_grid(), before)
+
+
+def test_theta_is_checked_once(monkeypatch):
+    model, checked = random_model(), []
+    monkeypatch.setattr(
+        HyperINR, "theta", lambda self, value, theta=HyperINR.theta: checked.append(value) or theta(self, value)
+    )
+    dataclasses.replace(model, base=random_base(model)).generate(0.3)
+    assert checked == [0.3]
 
 
 def test_interpolation_is_a_choice_at_evaluation():
@@ -135,7 +159,7 @@ def test_plane():
 
 
 def test_progress_is_called_between_slabs_and_can_stop(monkeypatch):
-    monkeypatch.setattr("hyperinr_core.inr.SLAB_POINTS", 240)
+    monkeypatch.setattr("hyperinr_core.backends.base.Backend.slab_points", 240)
     inr = random_model().generate(0.7)
     calls = []
     inr.sample_grid(progress=calls.append)

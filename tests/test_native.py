@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import subprocess
 import sys
@@ -11,11 +12,11 @@ import threading
 import numpy as np
 import pytest
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import native
 from hyperinr_core.backends.native import NativeBackend, supported_isas
 from hyperinr_core.backends.reference import ReferenceBackend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError, ParameterError
 
 #: Geometries and networks chosen for their corners: every F, dense and hashed, tables smaller than a vector,
@@ -55,11 +56,10 @@ def isa(request, monkeypatch):
 
 
 def random_model(encoding, network, n_outputs, seed=0, dtype=np.float16, n_encoders=4):
-    rng = np.random.default_rng(seed)
-    encoders = rng.uniform(-1, 1, (n_encoders, hash_grid(encoding).n_params)).astype(dtype)
-    widths = network.layer_shapes(encoding.n_output_dims, n_outputs)
-    layers = [rng.normal(size=(o * i)) * np.sqrt(2 / i) for o, i in widths]
-    return encoding, network, n_outputs, encoders, np.concatenate(layers).astype(np.float32)
+    rng, architecture = np.random.default_rng(seed), Architecture(encoding, network, n_outputs)
+    encoders = rng.uniform(-1, 1, (n_encoders, architecture.n_table)).astype(dtype)
+    layers = [rng.normal(size=(o * i)) * np.sqrt(2 / i) for o, i in architecture.layer_shapes]
+    return architecture, encoders, np.concatenate(layers).astype(np.float32)
 
 
 def random_axes(encoding, seed=0, sizes=(29, 5, 7)):
@@ -71,7 +71,7 @@ def random_axes(encoding, seed=0, sizes=(29, 5, 7)):
 
 
 def evaluate_grid(backend, table, axes, scale=None, offset=None):
-    n_outputs = backend.n_output_dims
+    n_outputs = backend.architecture.n_outputs
     out = np.full((*(len(axis) for axis in axes[::-1]), n_outputs), np.nan, np.float32)
     scale = np.ones(n_outputs, np.float32) if scale is None else scale
     offset = np.zeros(n_outputs, np.float32) if offset is None else offset
@@ -151,7 +151,10 @@ def test_values_do_not_depend_on_threads_or_on_how_a_grid_is_cut(way, monkeypatc
 def test_two_python_threads_share_the_kernel(monkeypatch):
     monkeypatch.setenv("HYPERINR_NUM_THREADS", "3")
     kernel = NativeBackend(*random_model(EncodingConfig(n_levels=3), NetworkConfig(16, 1), 1))
-    table, axes = kernel.blend(np.array([0]), np.array([1.0])), random_axes(kernel.grid.config, sizes=(64, 64, 4))
+    table, axes = (
+        kernel.blend(np.array([0]), np.array([1.0])),
+        random_axes(kernel.architecture.encoding, sizes=(64, 64, 4)),
+    )
     expected, found = evaluate_grid(kernel, table, axes), []
     workers = [threading.Thread(target=lambda: found.append(evaluate_grid(kernel, table, axes))) for _ in range(6)]
     for worker in workers:
@@ -166,12 +169,12 @@ def test_two_python_threads_share_the_kernel(monkeypatch):
 FORK = """
 import os, sys
 import numpy as np
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.native import NativeBackend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
-encoding, network = EncodingConfig(n_levels=2), NetworkConfig(16, 1)
-tables = np.ones((1, hash_grid(encoding).n_params), np.float32)
-kernel = NativeBackend(encoding, network, 1, tables, np.ones(144, np.float32))
+architecture = Architecture(EncodingConfig(n_levels=2), NetworkConfig(16, 1), 1)
+tables = np.ones((1, architecture.n_table), np.float32)
+kernel = NativeBackend(architecture, tables, np.ones(144, np.float32))
 table = kernel.blend(np.array([0]), np.array([1.0]))
 points = np.random.default_rng(0).uniform(0, 1, (50000, 3))
 parent = kernel.sample(table, points)
@@ -217,7 +220,7 @@ def test_wrong_arrays_are_refused():
     model = random_model(EncodingConfig(n_levels=2), NetworkConfig(16, 1), 2)
     kernel = NativeBackend(*model, precision="float32")
     table = kernel.blend(np.array([0]), np.array([1.0]))
-    axes, good = random_axes(kernel.grid.config), np.ones(2, np.float32)
+    axes, good = random_axes(kernel.architecture.encoding), np.ones(2, np.float32)
     with pytest.raises(ParameterError, match="expected float32"):
         kernel.sample(table[:-1], np.zeros((1, 3), np.float32))
     with pytest.raises(ParameterError, match="expected float32"):
@@ -233,11 +236,11 @@ def test_wrong_arrays_are_refused():
     with pytest.raises(ParameterError, match="expected 3 axes"):
         kernel.sample_grid(table, axes[:2], np.empty((5, 29, 2), np.float32), good, good)
     with pytest.raises(ParameterError, match="mlp_params has"):
-        NativeBackend(*model[:4], model[4][:-1])
+        NativeBackend(*model[:2], model[2][:-1])
     with pytest.raises(ParameterError, match="encoder_params has shape"):
-        NativeBackend(*model[:3], model[3][:, 1:], model[4])
+        NativeBackend(model[0], model[1][:, 1:], model[2])
     with pytest.raises(BackendError, match="1 to 16"):
-        NativeBackend(*model[:2], 17, *model[3:])
+        NativeBackend(dataclasses.replace(model[0], n_outputs=17), *model[1:])
     with pytest.raises(ParameterError, match="precision"):
         NativeBackend(*model, precision="float64")
 
@@ -261,8 +264,8 @@ def test_the_c_interface_survives_null_pointers_and_wrong_sizes():
     assert lib.hinr_blend(handle, one, 0, 1, 256, null, one, 1, null, one, 256) == 1
     assert lib.hinr_blend(handle, one, 7, 1, 256, one, one, 1, null, one, 256) == 5
     assert lib.hinr_backward(handle, one, 1, 256, null, 1, one, one, 0, null, one, one, 80) == 1
-    assert lib.hinr_adam(0, one, null, 1.0, one, one, 1, 1, 0.1, 0.9, 0.99, 1e-8, 0) == 1
-    assert lib.hinr_adam(99, one, one, 1.0, one, one, 1, 1, 0.1, 0.9, 0.99, 1e-8, 0) == 6
+    assert lib.hinr_adam(0, one, null, 1.0, one, one, 1, 1, 0.1, 0.9, 0.99, 1e-8) == 1
+    assert lib.hinr_adam(99, one, one, 1.0, one, one, 1, 1, 0.1, 0.9, 0.99, 1e-8) == 6
     assert lib.hinr_set_num_threads(0) == 8
 
 

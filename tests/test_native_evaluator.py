@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 import torch
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.native import supported_isas
 from hyperinr_core.backends.reference import locate
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.training.native_evaluator import NativeEvaluator
+from hyperinr_core.training.evaluators.base import Adam
+from hyperinr_core.training.evaluators.native import NativeEvaluator
 
 CONFIGS = [
-    (EncodingConfig(), NetworkConfig(), 1),
-    (EncodingConfig(n_pos_dims=2, n_levels=5, n_features_per_level=2), NetworkConfig(32, 2), 3),
-    (EncodingConfig(n_levels=3, n_features_per_level=8, log2_hashmap_size=6), NetworkConfig(48, 1), 16),
-    (EncodingConfig(n_levels=5, n_features_per_level=1, log2_hashmap_size=4), NetworkConfig(128, 8), 5),
-    (EncodingConfig(n_levels=2, n_features_per_level=2, base_resolution=1), NetworkConfig(80, 3), 2),
+    Architecture(EncodingConfig(), NetworkConfig(), 1),
+    Architecture(EncodingConfig(n_pos_dims=2, n_levels=5, n_features_per_level=2), NetworkConfig(32, 2), 3),
+    Architecture(EncodingConfig(n_levels=3, n_features_per_level=8, log2_hashmap_size=6), NetworkConfig(48, 1), 16),
+    Architecture(EncodingConfig(n_levels=5, n_features_per_level=1, log2_hashmap_size=4), NetworkConfig(128, 8), 5),
+    Architecture(EncodingConfig(n_levels=2, n_features_per_level=2, base_resolution=1), NetworkConfig(80, 3), 2),
 ]
 
 
@@ -28,9 +29,9 @@ def isa(request, monkeypatch):
     return request.param
 
 
-def autograd_values(encoding, network, n_outputs, tables, mlp_params, points):
+def autograd_values(architecture, tables, mlp_params, points):
     """The method in differentiable torch, in the precision of its inputs: the slow twin."""
-    grid, results = hash_grid(encoding), []
+    grid, encoding, results = architecture.hash_grid, architecture.encoding, []
     for table, part in zip(tables, points):
         entries = table.reshape(grid.n_entries, -1)
         features = []
@@ -43,7 +44,7 @@ def autograd_values(encoding, network, n_outputs, tables, mlp_params, points):
                 total = total + weight[:, None] * entries[torch.from_numpy(grid.entry_indices(level, corner + step))]
             features.append(total)
         hidden, start = torch.cat(features, 1), 0
-        shapes = network.layer_shapes(encoding.n_output_dims, n_outputs)
+        shapes = architecture.layer_shapes
         for index, (rows, columns) in enumerate(shapes):
             hidden = hidden @ mlp_params[start : start + rows * columns].reshape(rows, columns).T
             hidden = hidden.relu() if index + 1 < len(shapes) else hidden
@@ -52,14 +53,13 @@ def autograd_values(encoding, network, n_outputs, tables, mlp_params, points):
     return torch.stack(results)
 
 
-def random_inputs(encoding, network, n_outputs, n_tables=2, n_points=203):
+def random_inputs(architecture, n_tables=2, n_points=203):
     generator = torch.Generator().manual_seed(0)
-    tables = torch.rand((n_tables, hash_grid(encoding).n_params), generator=generator) * 2 - 1
-    shapes = network.layer_shapes(encoding.n_output_dims, n_outputs)
-    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in shapes])
-    points = torch.rand((n_tables, n_points, encoding.n_pos_dims), generator=generator)
+    tables = torch.rand((n_tables, architecture.n_table), generator=generator) * 2 - 1
+    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in architecture.layer_shapes])
+    points = torch.rand((n_tables, n_points, architecture.encoding.n_pos_dims), generator=generator)
     points[0, 0], points[0, 1] = 0, 1
-    targets = torch.randn((n_tables, n_points, n_outputs), generator=generator)
+    targets = torch.randn((n_tables, n_points, architecture.n_outputs), generator=generator)
     return tables.requires_grad_(), mlp.requires_grad_(), points, targets, torch.linspace(0.5, 1.5, n_tables)
 
 
@@ -76,10 +76,10 @@ def assert_gradients_agree(found, expected):
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("kind", ["l1", "l2"])
 def test_loss_and_gradients_equal_autograd(config, kind, isa):
-    tables, mlp, points, targets, weights = random_inputs(*config)
-    found = NativeEvaluator(*config).loss(tables, mlp, points, targets, weights, kind)
+    tables, mlp, points, targets, weights = random_inputs(config)
+    found = NativeEvaluator(config).loss(tables, mlp, points, targets, weights, kind)
     twins = [t.detach().double().requires_grad_() for t in (tables, mlp)]
-    error = autograd_values(*config, *twins, points) - targets
+    error = autograd_values(config, *twins, points) - targets
     expected = (weights[:, None, None] * (error.abs() if kind == "l1" else error**2)).mean()
     assert abs(found.item() - expected.item()) <= 1e-5 * abs(expected.item())
     assert_gradients_agree(gradients(3 * found, tables, mlp), gradients(3 * expected, *twins))
@@ -87,10 +87,10 @@ def test_loss_and_gradients_equal_autograd(config, kind, isa):
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_values_and_their_gradients_equal_autograd(config, isa):
-    tables, mlp, points, targets, _ = random_inputs(*config)
-    found = NativeEvaluator(*config).values(tables, mlp, points)
+    tables, mlp, points, targets, _ = random_inputs(config)
+    found = NativeEvaluator(config).values(tables, mlp, points)
     twins = [t.detach().double().requires_grad_() for t in (tables, mlp)]
-    expected = autograd_values(*config, *twins, points)
+    expected = autograd_values(config, *twins, points)
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
     assert_gradients_agree(
         gradients((found * targets).sum(), tables, mlp), gradients((expected * targets).sum(), *twins)
@@ -99,18 +99,18 @@ def test_values_and_their_gradients_equal_autograd(config, isa):
 
 def test_gradients_do_not_depend_on_the_number_of_threads(monkeypatch):
     config = CONFIGS[0]
-    tables, mlp, points, targets, weights = random_inputs(*config, n_points=5000)
+    tables, mlp, points, targets, weights = random_inputs(config, n_points=5000)
     results = []
     for threads in ("1", "2", "5"):
         monkeypatch.setenv("HYPERINR_NUM_THREADS", threads)
-        loss = NativeEvaluator(*config).loss(tables, mlp, points, targets, weights, "l1")
+        loss = NativeEvaluator(config).loss(tables, mlp, points, targets, weights, "l1")
         results.append((loss.detach(), *gradients(loss, tables, mlp)))
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other))
 
 
 def test_adam_equals_torch(isa):
-    evaluator = NativeEvaluator(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
+    evaluator = NativeEvaluator(Architecture(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1))
     generator = torch.Generator().manual_seed(1)
     params = torch.randn(1003, generator=generator)
     twin = params.clone().requires_grad_()
@@ -120,24 +120,13 @@ def test_adam_equals_torch(isa):
         grad = torch.randn(1003, generator=generator)
         twin.grad = 0.37 * grad
         optimizer.step()
-        evaluator.adam_step(params, grad, m, v, step, 5e-3, 0.9, 0.99, 1e-15, grad_scale=0.37)
+        evaluator.adam_step(params, grad, m, v, Adam(step, 5e-3, 0.9, 0.99, 1e-15), 0.37)
     torch.testing.assert_close(params, twin.detach(), rtol=2e-6, atol=2e-6)
 
 
-def test_adam_leaves_untouched_entries_alone(isa):
-    evaluator = NativeEvaluator(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
-    params, grad = torch.ones(50), torch.zeros(50)
-    m, v = torch.full((50,), 0.5), torch.full((50,), 0.25)
-    grad[7] = grad[49] = 1.0
-    evaluator.adam_step(params, grad, m, v, 3, 0.1, 0.9, 0.99, 1e-15, skip_zero=True)
-    touched = grad != 0
-    assert (params[touched] < 1).all() and (params[~touched] == 1).all()
-    assert (m[~touched] == 0.5).all() and (v[~touched] == 0.25).all()
-
-
 def test_wrong_inputs_are_refused():
-    evaluator = NativeEvaluator(*CONFIGS[0])
-    tables, mlp, points, targets, weights = random_inputs(*CONFIGS[0], n_points=4)
+    evaluator = NativeEvaluator(CONFIGS[0])
+    tables, mlp, points, targets, weights = random_inputs(CONFIGS[0], n_points=4)
     with pytest.raises(ParameterError, match="tables is"):
         evaluator.loss(tables[:, :-1], mlp, points, targets, weights, "l1")
     with pytest.raises(ParameterError, match="points is"):
@@ -149,4 +138,4 @@ def test_wrong_inputs_are_refused():
     with pytest.raises(ParameterError, match="the loss is"):
         evaluator.loss(tables, mlp, points, targets, weights, "l3")
     with pytest.raises(ParameterError, match="grad is"):
-        evaluator.adam_step(mlp.detach(), mlp.detach()[1:], mlp.detach(), mlp.detach(), 1, 0.1, 0.9, 0.99, 1e-8)
+        evaluator.adam_step(mlp.detach(), mlp.detach()[1:], mlp.detach(), mlp.detach(), Adam(1, 0.1, 0.9, 0.99, 1e-8))

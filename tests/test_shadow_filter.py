@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from models import random_model
@@ -148,8 +150,8 @@ def test_a_model_answers_where_something_is_seen(tmp_path, guide):
 
 
 def test_a_model_for_something_else_is_said_once(tmp_path):
-    model = light_model((8, 8, 8))
-    model.provenance = {"transfer_function": {"digest": "0" * 12}}
+    provenance = {"transfer_function": {"digest": "0" * 12}}
+    model = dataclasses.replace(light_model((8, 8, 8)), provenance=provenance)
     hinr.save(model, tmp_path / "s.hinr")
     filter_, said = pass_of(Model=str(tmp_path / "s.hinr"), ColorMap=colors_of())
     array(filter_, "density shadow")

@@ -260,8 +260,8 @@ def test_nothing_is_coarse_where_nobody_asks_or_it_is_switched_off(path, monkeyp
 
 
 def test_facts_about_the_model_are_text_and_field_data(path):
-    model = random_model(fields=FIELDS)
-    model.quality = {"training_psnr_db": {"density": [40.0, 41.0, None], "velocity": "no numbers"}}
+    quality = {"training_psnr_db": {"density": [40.0, 41.0, None], "velocity": "no numbers"}}
+    model = random_model(fields=FIELDS, quality=quality)
     hinr.save(model, path)
     reader, _, _ = reader_of(path)
     assert reader.GetModelParameters() == "" == reader.GetModelQuality()

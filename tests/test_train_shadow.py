@@ -19,6 +19,7 @@ from hyperinr_core.lights import ShadowTruth, poisson_lights, random_lights
 from hyperinr_core.training.shadow import (
     LightStream,
     ShadowConfig,
+    _quality,
     coordnet_of,
     light_series,
     shadow_preset,
@@ -129,6 +130,16 @@ def test_a_model_beats_interpolation_on_lights_it_never_saw(trained):
     report = compare(model, truth, Interpolation(model, truth), poisson_lights(25, 1000))
     assert report["wins"] > 0.8 and len(report["lights"]) == 25
     assert report["held_out"]["model"]["psnr"] > report["held_out"]["interpolation"]["psnr"] + 2
+
+
+def test_the_stored_quality_is_that_of_the_file(trained):
+    path, model = trained
+    loaded, lights_seen = hinr.load(path), poisson_lights(12, config().training.seed)
+    for light in lights_seen[:3]:
+        found, expected = (one.generate(light).sample_grid() for one in (loaded, model))
+        np.testing.assert_array_equal(found, expected)
+    truth, _ = truth_for(loaded, pillars(), str(path))
+    assert loaded.quality == model.quality == {"training_psnr_db": {"shadow": _quality(loaded, truth, lights_seen)}}
 
 
 def test_a_model_of_scattering_learns_the_mean_of_the_noise(tmp_path):

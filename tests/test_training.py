@@ -19,7 +19,7 @@ from hyperinr_core.training import trainer as trainer_module
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.lesson import Lesson
 from hyperinr_core.training.pruning import Pruning
-from hyperinr_core.training.run import encoder_positions, train
+from hyperinr_core.training.run import encoder_positions, measure_quality, train
 from hyperinr_core.training.samples import SampleStream, scan_fields
 from hyperinr_core.training.settings import DistillationConfig, RunConfig, TrainingConfig, preset, with_file
 from hyperinr_core.training.trainer import Interrupted, choose_device
@@ -244,7 +244,11 @@ def test_a_sparse_model_is_as_sparse_as_asked_and_resumes_to_the_same_bytes(tmp_
     dense = train(series, tmp_path / "dense.hinr", ["density"], SMALL)
     assert np.mean(dense.encoder_params == 0) < 0.1
     assert os.path.getsize(tmp_path / "whole.hinr") < 0.4 * os.path.getsize(tmp_path / "dense.hinr")
-    np.testing.assert_array_equal(hinr.load(tmp_path / "whole.hinr").encoder_params, whole.encoder_params)
+    again = hinr.load(tmp_path / "whole.hinr")
+    np.testing.assert_array_equal(again.encoder_params, whole.encoder_params)
+    np.testing.assert_array_equal(again.generate(0.6).sample_grid(), whole.generate(0.6).sample_grid())
+    stored = {**again.quality, "teacher_psnr_db": {}}
+    assert again.quality == whole.quality and stored == {**measure_quality(again, series), "teacher_psnr_db": {}}
 
     step = trainer_module.Trainer.step
 

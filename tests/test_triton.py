@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -17,25 +18,30 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from hyperinr.filters.image import to_image
 from hyperinr_core import hinr
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import triton_kernels
 from hyperinr_core.backends.reference import ReferenceBackend, locate
 from hyperinr_core.backends.triton import INTERPRETED, TritonBackend, kernel_device
 from hyperinr_core.backends.triton_layout import Layout
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError, ParameterError
-from hyperinr_core.training.torch_evaluator import TorchEvaluator
-from hyperinr_core.training.triton_evaluator import TritonEvaluator
+from hyperinr_core.training.evaluators.base import Adam
+from hyperinr_core.training.evaluators.torch import TorchEvaluator
+from hyperinr_core.training.evaluators.triton import TritonEvaluator
 
 #: How far values may be from the reference, as a share of the largest.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3}
 
 #: Models for training; padding of levels, neurons and outputs, one hidden layer and many.
 CONFIGS = {
-    "default": (EncodingConfig(), NetworkConfig(), 1),
-    "plane": (EncodingConfig(n_pos_dims=2, n_levels=5, n_features_per_level=2), NetworkConfig(32, 2), 3),
-    "one layer": (EncodingConfig(n_levels=3, n_features_per_level=8, log2_hashmap_size=6), NetworkConfig(48, 1), 16),
-    "deep": (EncodingConfig(n_levels=5, n_features_per_level=1, log2_hashmap_size=4), NetworkConfig(128, 8), 5),
+    "default": Architecture(EncodingConfig(), NetworkConfig(), 1),
+    "plane": Architecture(EncodingConfig(n_pos_dims=2, n_levels=5, n_features_per_level=2), NetworkConfig(32, 2), 3),
+    "one layer": Architecture(
+        EncodingConfig(n_levels=3, n_features_per_level=8, log2_hashmap_size=6), NetworkConfig(48, 1), 16
+    ),
+    "deep": Architecture(
+        EncodingConfig(n_levels=5, n_features_per_level=1, log2_hashmap_size=4), NetworkConfig(128, 8), 5
+    ),
 }
 
 KERNEL_DEVICE = kernel_device()
@@ -71,9 +77,9 @@ def corner_kernel(points, scales, geometry, places, weights, n, CORNER: tl.const
 
 @pytest.mark.parametrize("case", CASES)
 def test_entries_and_weights_are_the_reference_s_to_the_bit(case, exact_fma):
-    encoding, network, n_outputs = CASES[case]
-    grid = hash_grid(encoding)
-    layout = Layout.of(grid, network, n_outputs)
+    architecture = CASES[case]
+    grid, encoding = architecture.hash_grid, architecture.encoding
+    layout = Layout.of(architecture)
     points = np.random.default_rng(0).random((64, encoding.n_pos_dims), np.float32)
     points[:3] = [[0], [1], [0.5]]
     tensors = [torch.from_numpy(part).to(KERNEL_DEVICE) for part in (points, *layout.geometry(grid))]
@@ -95,8 +101,8 @@ def test_entries_and_weights_are_the_reference_s_to_the_bit(case, exact_fma):
     "case, precision", [*((case, "float32") for case in CASES), ("volume", "float16"), ("eight features", "float16")]
 )
 def test_values_equal_the_reference(case, precision, exact_fma):
-    model = random_model(*CASES[case])
-    points = np.random.default_rng(1).random((70, model[0].n_pos_dims), np.float32)
+    model = random_model(CASES[case])
+    points = np.random.default_rng(1).random((70, model[0].encoding.n_pos_dims), np.float32)
     points[:3] = [[0], [1], [0.5]]
     assert_equal(model, precision, lambda backend, table: backend.sample(table, points))
 
@@ -104,12 +110,15 @@ def test_values_equal_the_reference(case, precision, exact_fma):
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 @pytest.mark.parametrize("case", ["plane", "odd growth"])
 def test_grids_equal_the_reference(case, precision, exact_fma):
-    model = random_model(*CASES[case])
-    axes = tuple(np.linspace(0.1, 1, n, dtype=np.float32) for n in (9, 5, 4)[: model[0].n_pos_dims])
-    scale, offset = np.linspace(1, 2, model[2], dtype=np.float32), np.linspace(-1, 1, model[2], dtype=np.float32)
+    model = random_model(CASES[case])
+    axes = tuple(np.linspace(0.1, 1, n, dtype=np.float32) for n in (9, 5, 4)[: model[0].encoding.n_pos_dims])
+    scale, offset = (
+        np.linspace(1, 2, model[0].n_outputs, dtype=np.float32),
+        np.linspace(-1, 1, model[0].n_outputs, dtype=np.float32),
+    )
 
     def sample(backend, table):
-        out = np.full((*(len(axis) for axis in axes[::-1]), model[2]), np.nan, np.float32)
+        out = np.full((*(len(axis) for axis in axes[::-1]), model[0].n_outputs), np.nan, np.float32)
         if backend.name == "triton":
             backend._slab = 2 * len(axes[0])  # slabs of two rows, the last of one
         backend.sample_grid(table, axes, out, scale, offset)
@@ -119,11 +128,11 @@ def test_grids_equal_the_reference(case, precision, exact_fma):
 
 
 def assert_equal(model, precision, sample):
-    encoding, network, n_outputs, tables, mlp_params = model
+    architecture, tables, mlp_params = model
     rows = tables.astype(np.float16)
     blend = np.array([2, 0]), np.array([0.3, 0.7])
-    reference = ReferenceBackend(encoding, network, n_outputs, rows, mlp_params)
-    ours = TritonBackend(encoding, network, n_outputs, rows, mlp_params, precision=precision)
+    reference = ReferenceBackend(architecture, rows, mlp_params)
+    ours = TritonBackend(architecture, rows, mlp_params, precision=precision)
     expected = sample(reference, reference.blend(*blend))
     found = sample(ours, ours.blend(*blend))
     assert np.abs(expected).max() > 0.1
@@ -141,21 +150,20 @@ def test_a_model_from_a_file_gives_the_reference_s_image(tmp_path):
 
 
 def test_what_the_kernels_do_not_know_is_refused():
-    encoding, network, _, tables, mlp_params = random_model(*CASES["volume"])
+    architecture, tables, mlp_params = random_model(CASES["volume"])
     with pytest.raises(BackendError, match="1 to 16 outputs, found 17"):
-        TritonBackend(encoding, network, 17, tables, mlp_params)
+        TritonBackend(dataclasses.replace(architecture, n_outputs=17), tables, mlp_params)
     with pytest.raises(ParameterError, match="precision is 'int8'"):
-        TritonBackend(encoding, network, 1, tables, mlp_params, precision="int8")
+        TritonBackend(architecture, tables, mlp_params, precision="int8")
 
 
-def random_inputs(encoding, network, n_outputs, n_tables=2, n_points=23):
+def random_inputs(architecture, n_tables=2, n_points=23):
     generator = torch.Generator().manual_seed(0)
-    tables = torch.rand((n_tables, hash_grid(encoding).n_params), generator=generator) * 2 - 1
-    shapes = network.layer_shapes(encoding.n_output_dims, n_outputs)
-    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in shapes])
-    points = torch.rand((n_tables, n_points, encoding.n_pos_dims), generator=generator)
+    tables = torch.rand((n_tables, architecture.n_table), generator=generator) * 2 - 1
+    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in architecture.layer_shapes])
+    points = torch.rand((n_tables, n_points, architecture.encoding.n_pos_dims), generator=generator)
     points[0, 0], points[0, 1] = 0, 1
-    targets = torch.randn((n_tables, n_points, n_outputs), generator=generator)
+    targets = torch.randn((n_tables, n_points, architecture.n_outputs), generator=generator)
     parts = [part.to(KERNEL_DEVICE) for part in (tables, mlp, points, targets, torch.linspace(0.5, 1.5, n_tables))]
     return parts[0].requires_grad_(), parts[1].requires_grad_(), *parts[2:]
 
@@ -173,12 +181,12 @@ def assert_close(found, expected, tolerance):
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("kind", ["l1", "l2"])
 def test_loss_and_gradients_equal_torch(config, kind):
-    encoding, network, n_outputs = CONFIGS[config]
-    tables, mlp, points, targets, weights = random_inputs(encoding, network, n_outputs)
-    found = TritonEvaluator(encoding, network, n_outputs, "float32").loss(tables, mlp, points, targets, weights, kind)
+    architecture = CONFIGS[config]
+    tables, mlp, points, targets, weights = random_inputs(architecture)
+    found = TritonEvaluator(architecture, "float32").loss(tables, mlp, points, targets, weights, kind)
     twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
     others = [part.cpu() for part in (points, targets, weights)]
-    expected = TorchEvaluator(encoding, network, n_outputs).loss(*twins, *others, kind)
+    expected = TorchEvaluator(architecture).loss(*twins, *others, kind)
     assert abs(found.item() - expected.item()) <= 1e-5 * abs(expected.item())
     found = [part.cpu() for part in gradients(3 * found, tables, mlp)]
     assert_close(found, gradients(3 * expected, *twins), 2e-5)
@@ -186,11 +194,11 @@ def test_loss_and_gradients_equal_torch(config, kind):
 
 @pytest.mark.parametrize("config", ["plane", "one layer"])
 def test_values_and_their_gradients_equal_torch(config):
-    encoding, network, n_outputs = CONFIGS[config]
-    tables, mlp, points, targets, _ = random_inputs(encoding, network, n_outputs)
-    found = TritonEvaluator(encoding, network, n_outputs, "float32").values(tables, mlp, points)
+    architecture = CONFIGS[config]
+    tables, mlp, points, targets, _ = random_inputs(architecture)
+    found = TritonEvaluator(architecture, "float32").values(tables, mlp, points)
     twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
-    expected = TorchEvaluator(encoding, network, n_outputs).values(*twins, points.cpu())
+    expected = TorchEvaluator(architecture).values(*twins, points.cpu())
     assert_close([found.cpu()], [expected], 1e-5)
     # derivatives far smaller than half precision holds must survive
     tiny = 1e-9 * targets
@@ -202,11 +210,11 @@ def test_values_and_their_gradients_equal_torch(config):
 
 
 def test_half_precision_gradients_point_the_same_way():
-    encoding, network, n_outputs = CONFIGS["default"]
-    tables, mlp, *data = random_inputs(encoding, network, n_outputs, n_points=100)
+    architecture = CONFIGS["default"]
+    tables, mlp, *data = random_inputs(architecture, n_points=100)
     results = []
     for precision in ("float16", "float32"):
-        loss = TritonEvaluator(encoding, network, n_outputs, precision).loss(tables, mlp, *data, "l1")
+        loss = TritonEvaluator(architecture, precision).loss(tables, mlp, *data, "l1")
         results.append(gradients(loss, tables, mlp))
     for half, single in zip(*results):
         assert torch.nn.functional.cosine_similarity(half.ravel(), single.ravel(), dim=0) > 0.995
@@ -214,8 +222,8 @@ def test_half_precision_gradients_point_the_same_way():
 
 
 def test_adam_equals_torch_s_evaluator():
-    ours = TritonEvaluator(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
-    theirs = TorchEvaluator(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
+    ours = TritonEvaluator(Architecture(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1))
+    theirs = TorchEvaluator(Architecture(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1))
     generator = torch.Generator().manual_seed(1)
     params = torch.randn(1003, generator=generator).to(KERNEL_DEVICE)
     states = [[params.clone(), torch.zeros_like(params), torch.zeros_like(params)] for _ in range(2)]
@@ -223,18 +231,18 @@ def test_adam_equals_torch_s_evaluator():
         grad = torch.randn(1003, generator=generator).to(KERNEL_DEVICE)
         grad[::3] = 0
         for evaluator, (p, m, v) in zip((ours, theirs), states):
-            evaluator.adam_step(p, grad, m, v, step, 5e-3, 0.9, 0.99, 1e-15, skip_zero=step == 2, grad_scale=0.4)
+            evaluator.adam_step(p, grad, m, v, Adam(step, 5e-3, 0.9, 0.99, 1e-15), 0.4)
     torch.testing.assert_close(*states, rtol=2e-6, atol=2e-6)
 
 
 def test_a_guide_is_refused():
     with pytest.raises(BackendError, match="'triton' knows no guides"):
-        TritonEvaluator(EncodingConfig(guide_resolution=8), NetworkConfig(16, 1), 1)
+        TritonEvaluator(Architecture(EncodingConfig(guide_resolution=8), NetworkConfig(16, 1), 1))
 
 
 def test_wrong_inputs_are_refused():
-    evaluator = TritonEvaluator(*CONFIGS["plane"])
-    tables, mlp, points, targets, weights = random_inputs(*CONFIGS["plane"], n_points=4)
+    evaluator = TritonEvaluator(CONFIGS["plane"])
+    tables, mlp, points, targets, weights = random_inputs(CONFIGS["plane"], n_points=4)
     with pytest.raises(ParameterError, match="tables is"):
         evaluator.loss(tables[:, :-1], mlp, points, targets, weights, "l1")
     with pytest.raises(ParameterError, match="points is"):
@@ -249,14 +257,13 @@ COMPILE = """
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import triton_kernels
 from hyperinr_core.backends.triton_layout import Layout
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
-from hyperinr_core.training import triton_kernels as training
+from hyperinr_core.training.evaluators import triton_kernels as training
 
-encoding, network = EncodingConfig(n_levels=4), NetworkConfig(16, 2)
-layout = Layout.of(hash_grid(encoding), network, 1)
+layout = Layout.of(Architecture(EncodingConfig(n_levels=4), NetworkConfig(16, 2), 1))
 kernels = {
     triton_kernels.blend_kernel: ({"BLOCK": 1024}, "fp16 i32 fp32 fp16"),
     triton_kernels.grid_kernel: ({**layout.sizes(), "BLOCK": 64}, "fp16 fp16 fp32 i32 fp32 fp32 fp32 fp32"),
@@ -264,7 +271,7 @@ kernels = {
     training.loss_kernel: (
         {**layout.sizes(), "KIND": 0, "BLOCK": 64}, "fp32 fp16 fp32 i32 fp32 fp32 fp32 fp32 fp32 fp32"
     ),
-    training.adam_kernel: ({"SKIP_ZERO": False, "BLOCK": 1024}, "fp32 fp32 fp32 fp32"),
+    training.adam_kernel: ({"BLOCK": 1024}, "fp32 fp32 fp32 fp32"),
 }
 floats = {"gain", "grad_scale", "rate", "beta1", "beta2", "eps"}
 for kernel, (constants, pointers) in kernels.items():

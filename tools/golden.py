@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from hyperinr_core import hinr
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.encodings import TableCoding, encode
 
 HERE = Path(__file__).resolve().parents[1]
@@ -36,7 +35,7 @@ def main() -> None:
         coded = None
         if steps:
             coding = TableCoding(steps, differences)
-            coded = coding, encode(model.encoder_params, hash_grid(model.encoding), coding)
+            coded = coding, encode(model.encoder_params, model.architecture.hash_grid, coding)
         hinr.save(model, path, coded)
         values = {str(place): np.asarray(found).tolist() for place, found in sampled(hinr.load(path)).items()}
         path.with_suffix(".json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")

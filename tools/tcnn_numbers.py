@@ -33,13 +33,13 @@ def freeze(path: Path, cases: Sequence[str], provenance: dict[str, Any]) -> None
     """Write points and tiny-cuda-nn's values for the first encoder of each case, and the provenance as JSON beside them."""
     arrays = {}
     for case in cases:
-        model = random_model(*CASES[case])
-        points = np.random.default_rng(7).random((N_POINTS, model[0].n_pos_dims), np.float32)
+        model = random_model(CASES[case])
+        points = np.random.default_rng(7).random((N_POINTS, model[0].encoding.n_pos_dims), np.float32)
         points[:3] = [[0], [1], [0.5]]
         backend = backends._backend_class("tcnn")(*model)
         values = np.array(backend.sample(backend.blend(np.array([0]), np.array([1.0])), points))
         arrays[f"{case}.points"], arrays[f"{case}.values"] = points, values
-        expected = ReferenceBackend(*model).sample(model[3][0], points)
+        expected = ReferenceBackend(*model).sample(model[1][0], points)
         print(
             f"{case}: largest difference {np.abs(values - expected).max() / np.abs(expected).max():.2e} of the largest value"
         )

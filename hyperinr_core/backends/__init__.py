@@ -1,45 +1,47 @@
-"""Ways to evaluate a model. All have the methods of `ReferenceBackend` and give its values."""
+"""Ways to evaluate a model. Each is a `Backend`, gives the values of `ReferenceBackend`, and has a line in `BACKENDS`."""
 
 from __future__ import annotations
 
 import importlib
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda
-from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.errors import BackendError
 
 logger = logging.getLogger("hyperinr")
 
-#: What a caller can ask for; "auto" is the fastest that is there: one of GPU where there is CUDA, else native.
-NAMES = ("auto", "native", "triton", "tcnn", "torch", "reference")
 
-#: Those that use a GPU, the fastest first.
-GPU = ("triton", "tcnn", "torch")
+class Spec(NamedTuple):
+    """Where a backend is: a class in a module of this package, whether it uses a GPU, and what few users install for it."""
 
-_CLASSES = {
-    "native": "NativeBackend",
-    "triton": "TritonBackend",
-    "tcnn": "TcnnBackend",
-    "torch": "TorchBackend",
-    "reference": "ReferenceBackend",
+    module: str
+    attribute: str
+    gpu: bool = False
+    optional: str | None = None
+
+
+#: By name; those that use a GPU the fastest first.
+BACKENDS = {
+    "native": Spec("native", "NativeBackend"),
+    "triton": Spec("triton", "TritonBackend", gpu=True),
+    "tcnn": Spec("tcnn", "TcnnBackend", gpu=True, optional="tinycudann"),
+    "torch": Spec("torch", "TorchBackend", gpu=True),
+    "reference": Spec("reference", "ReferenceBackend"),
 }
+
+#: What a caller can ask for; "auto" is the fastest that is there: one that uses a GPU where there is CUDA, else native.
+NAMES = ("auto", *BACKENDS)
 
 _said: set[str] = set()
 
 
-def create(
-    name: str,
-    encoding: EncodingConfig,
-    network: NetworkConfig,
-    n_output_dims: int,
-    encoder_params: np.ndarray,
-    mlp_params: np.ndarray,
-) -> Any:
+def create(name: str, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> Backend:
     """The backend of that name for one model.
 
     Raises
@@ -47,7 +49,7 @@ def create(
     BackendError for an unknown name, and for a named backend that cannot run here. Only "auto" falls back, and it
     says so once in the log.
     """
-    arguments = (encoding, network, n_output_dims, encoder_params, mlp_params)
+    arguments = (architecture, encoder_params, mlp_params)
     if name != "auto":
         return _backend_class(name)(*arguments)
     if not cuda.driver_is_present():
@@ -57,14 +59,15 @@ def create(
     return FallbackBackend(_best_first(arguments))
 
 
-def _best_first(arguments: tuple) -> Iterator[Any]:
+def _best_first(arguments: tuple) -> Iterator[Backend]:
     """Backends that can run here, the fastest first; what cannot is skipped and said once."""
     reason = cuda.obstacle()
     if reason:
         _say(f"the GPU is not used ({reason}); sampling on the CPU")
-    for name in () if reason else GPU:
-        if name == "tcnn" and not cuda.is_installed("tinycudann"):
-            continue  # optional: nobody needs to hear of it each time
+    for name in () if reason else [name for name, spec in BACKENDS.items() if spec.gpu]:
+        optional = BACKENDS[name].optional
+        if optional and not cuda.is_installed(optional):
+            continue  # nobody needs to hear of it each time
         try:
             backend = _backend_class(name)(*arguments)
         except (BackendError, RuntimeError) as error:  # torch's errors are RuntimeErrors
@@ -74,7 +77,7 @@ def _best_first(arguments: tuple) -> Iterator[Any]:
     yield from _on_cpu(arguments)
 
 
-def _on_cpu(arguments: tuple) -> Iterator[Any]:
+def _on_cpu(arguments: tuple) -> Iterator[Backend]:
     try:
         backend = _backend_class("native")(*arguments)
     except BackendError as error:
@@ -90,7 +93,8 @@ def _say(sentence: str) -> None:
         logger.warning("%s", sentence)
 
 
-def _backend_class(name: str) -> type:
-    if name not in _CLASSES:
+def _backend_class(name: str) -> type[Backend]:
+    if name not in BACKENDS:
         raise BackendError(f"backend is {name!r}; expected one of {', '.join(NAMES)}")
-    return getattr(importlib.import_module(f"hyperinr_core.backends.{name}"), _CLASSES[name])
+    spec = BACKENDS[name]
+    return getattr(importlib.import_module(f"{__name__}.{spec.module}"), spec.attribute)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.errors import BackendError
 
 logger = logging.getLogger("hyperinr")
@@ -19,27 +20,21 @@ logger = logging.getLogger("hyperinr")
 LEAST_POINTS = 1 << 12
 
 
-class DeviceBackend:
+class DeviceBackend(Backend):
     """A backend whose tables and values are torch tensors; subclasses say what a slab's values are.
 
     Values go to the host while the next slab is computed. When the device's memory is full, slabs are halved and stay so.
     """
 
-    name = ""
-
-    #: Points that `INR` asks for at a time: slabs are this class' own business.
+    #: Slabs are this class' own business.
     slab_points = 1 << 25
 
     #: Points evaluated at a time while there is room.
     most_points = 1 << 22
 
-    def __init__(
-        self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int, device: torch.device
-    ) -> None:
+    def __init__(self, architecture: Architecture, device: torch.device) -> None:
+        self.architecture = architecture
         self.device = device
-        self.grid = hash_grid(encoding)
-        self.network = network
-        self.n_output_dims = n_output_dims
         self._slab = self.most_points
         self._copier = torch.cuda.Stream(device) if device.type == "cuda" else None
 
@@ -58,7 +53,7 @@ class DeviceBackend:
     @torch.no_grad()
     def sample(self, table: torch.Tensor, points: np.ndarray) -> np.ndarray:
         """Normalised values (B, C) at points (B, D)."""
-        values = self.empty((len(points), self.n_output_dims))
+        values = self.empty((len(points), self.architecture.n_outputs))
         source, target = torch.from_numpy(points), torch.from_numpy(values)
         self._in_slabs(
             len(points),
@@ -77,18 +72,18 @@ class DeviceBackend:
         scale: np.ndarray,
         offset: np.ndarray,
     ) -> None:
-        """Values at every combination of coordinates into `out`; see ReferenceBackend.sample_grid."""
+        """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
         n = len(axes[0])
-        rows = torch.from_numpy(out).view(-1, n * self.n_output_dims)
+        rows = torch.from_numpy(out).view(-1, n * self.architecture.n_outputs)
         numbers = [self._to_device(np.asarray(array, np.float32)) for array in (*axes, scale, offset)]
         *axes, scale, offset = numbers
         self._in_slabs(
             len(rows), n, lambda start, stop: self._evaluate_rows(table, axes, start, stop, scale, offset), rows
         )
 
+    @abstractmethod
     def _evaluate(self, table: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """(B, C) float32 normalised values at points (B, D) on the device."""
-        raise NotImplementedError
 
     def _evaluate_rows(
         self,

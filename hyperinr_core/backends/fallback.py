@@ -8,36 +8,31 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.errors import BackendError
 
 logger = logging.getLogger("hyperinr")
 
 
-class FallbackBackend:
-    """A backend that hands over to the next one when a GPU fails on the way; methods as in ReferenceBackend.
+class FallbackBackend(Backend):
+    """A backend that hands over to the next one when a GPU fails on the way.
 
     Parameters
     ----------
     backends : makes backends, the best first; a first one is there.
+
+    Attributes
+    ----------
+    name, slab_points : of the backend in use.
     """
 
-    def __init__(self, backends: Iterator[Any]) -> None:
+    def __init__(self, backends: Iterator[Backend]) -> None:
         self._others = backends
-        self._backend = next(backends)
-
-    @property
-    def name(self) -> str:
-        """Of the backend in use."""
-        return self._backend.name
-
-    @property
-    def slab_points(self) -> int | None:
-        """Points to ask for at a time; None where that does not matter to the backend in use."""
-        return getattr(self._backend, "slab_points", None)
+        self._use(next(backends))
 
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:
         """An array for values that suits the backend in use."""
-        return getattr(self._backend, "empty", _ordinary)(shape)
+        return self._backend.empty(shape)
 
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> _Table:
         """The table of one theta, which remembers what it was made of."""
@@ -46,14 +41,14 @@ class FallbackBackend:
         return table
 
     def sample(self, table: _Table, points: np.ndarray) -> np.ndarray:
-        """See ReferenceBackend.sample."""
+        """See Backend.sample."""
         return self._with_backend(lambda backend: backend.sample(table.for_backend(backend), points))
 
     def sample_grid(self, table: _Table, *arguments: Any) -> None:
-        """See ReferenceBackend.sample_grid."""
+        """See Backend.sample_grid."""
         self._with_backend(lambda backend: backend.sample_grid(table.for_backend(backend), *arguments))
 
-    def _with_backend(self, run: Callable[[Any], Any]) -> Any:
+    def _with_backend(self, run: Callable[[Backend], Any]) -> Any:
         try:
             return run(self._backend)
         except (BackendError, RuntimeError) as error:  # torch's errors, that of full memory too, are RuntimeErrors
@@ -67,7 +62,10 @@ class FallbackBackend:
             raise error
         reason = " ".join(str(error).split())
         logger.warning("the %s backend failed (%s); going on with the %s backend", self.name, reason, following.name)
-        self._backend = following
+        self._use(following)
+
+    def _use(self, backend: Backend) -> None:
+        self._backend, self.name, self.slab_points = backend, backend.name, backend.slab_points
 
 
 class _Table:
@@ -75,16 +73,12 @@ class _Table:
 
     def __init__(self, *arguments: np.ndarray | None) -> None:
         self._arguments = arguments
-        self._backend: Any = None
+        self._backend: Backend | None = None
         self._blended: Any = None
 
-    def for_backend(self, backend: Any) -> Any:
+    def for_backend(self, backend: Backend) -> Any:
         """What `blend` of a backend gives."""
         if backend is not self._backend:
             self._blended = backend.blend(*self._arguments)
             self._backend = backend
         return self._blended
-
-
-def _ordinary(shape: tuple[int, ...]) -> np.ndarray:
-    return np.empty(shape, np.float32)

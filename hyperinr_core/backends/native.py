@@ -1,4 +1,4 @@
-"""The CPU kernel: same methods as the reference, at the machine's speed. NumPy and ctypes, no torch.
+"""The CPU kernel: the reference's values at the machine's speed. NumPy and ctypes, no torch.
 
 The kernel picks the processor's best instruction set; the environment variable HYPERINR_ISA (generic, avx2, avx512,
 avx512_bf16) forces one, HYPERINR_NUM_THREADS limits the threads.
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 import hyperinr_core
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import HashGrid, hash_grid
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.errors import BackendError, HyperINRError, ParameterError
 
 #: Instruction sets, in the order of hyperinr_native.h.
@@ -25,7 +25,7 @@ ISAS = ("generic", "avx2", "avx512", "avx512_bf16")
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-_ABI_VERSION = 3
+_ABI_VERSION = 4
 _ALIGNMENT = 64
 _ROW_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1}
 _MESSAGES = {
@@ -75,7 +75,7 @@ _SIGNATURES = {
     "hinr_backward": [c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_int64, c_void_p, c_void_p, c_int,
                       POINTER(c_double), c_void_p, c_void_p, c_int64],
     "hinr_peak": [c_int, c_int, POINTER(c_double)],
-    "hinr_adam": [c_int, c_void_p, c_void_p, c_double, c_void_p, c_void_p, c_int64, c_int64, *[c_double] * 4, c_int],
+    "hinr_adam": [c_int, c_void_p, c_void_p, c_double, c_void_p, c_void_p, c_int64, c_int64, *[c_double] * 4],
 }
 # fmt: on
 
@@ -166,22 +166,14 @@ class Model:
     precision : "float32" or "bfloat16".
     """
 
-    def __init__(
-        self,
-        grid: HashGrid,
-        network: NetworkConfig,
-        n_output_dims: int,
-        mlp_params: np.ndarray,
-        isa: int,
-        precision: str,
-    ) -> None:
+    def __init__(self, architecture: Architecture, mlp_params: np.ndarray, isa: int, precision: str) -> None:
+        grid, config, network = architecture.hash_grid, architecture.encoding, architecture.network
         arrays = (
             np.ascontiguousarray(grid.scales, np.float32),
             np.ascontiguousarray(grid.resolutions, np.int64),
             np.ascontiguousarray(grid.offsets, np.int64),
             np.ascontiguousarray(grid.hashed, np.uint8),
         )
-        config = grid.config
         shape = Shape(
             _ABI_VERSION,
             config.n_pos_dims,
@@ -189,13 +181,12 @@ class Model:
             config.n_features_per_level,
             network.n_neurons,
             network.n_hidden_layers,
-            n_output_dims,
+            architecture.n_outputs,
             *(array.ctypes.data for array in arrays),
         )
         mlp_params = np.ascontiguousarray(mlp_params, np.float32)
-        expected = network.n_params(config.n_output_dims, n_output_dims)
-        if mlp_params.size != expected:
-            raise ParameterError(f"mlp_params has {mlp_params.size} numbers; expected {expected}")
+        if mlp_params.size != architecture.n_mlp:
+            raise ParameterError(f"mlp_params has {mlp_params.size} numbers; expected {architecture.n_mlp}")
         self.handle = c_void_p()
         self._library = library()
         precision_code = PRECISIONS.index(precision) - 1
@@ -207,8 +198,8 @@ class Model:
             self._library.hinr_model_destroy(self.handle)
 
 
-class NativeBackend:
-    """Evaluates one model with the CPU kernel; methods and values as in ReferenceBackend.
+class NativeBackend(Backend):
+    """Evaluates one model with the CPU kernel.
 
     A value depends on its coordinates alone: threads, slabs and sub-extents do not change a bit of it.
 
@@ -222,41 +213,41 @@ class NativeBackend:
 
     def __init__(
         self,
-        encoding: EncodingConfig,
-        network: NetworkConfig,
-        n_output_dims: int,
+        architecture: Architecture,
         encoder_params: np.ndarray,
         mlp_params: np.ndarray,
         precision: str = "auto",
     ) -> None:
         if precision not in PRECISIONS:
             raise ParameterError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
-        if not 1 <= n_output_dims <= 16:
-            raise BackendError(f"the CPU kernel has 1 to 16 outputs, found {n_output_dims}; use backend 'reference'")
-        self.grid = hash_grid(encoding)
-        self.n_output_dims = n_output_dims
-        self.encoder_params = _rows(encoder_params, self.grid.n_params)
+        n_outputs = architecture.n_outputs
+        if not 1 <= n_outputs <= 16:
+            raise BackendError(f"the CPU kernel has 1 to 16 outputs, found {n_outputs}; use backend 'reference'")
+        self.architecture = architecture
+        self.encoder_params = _rows(encoder_params, architecture.n_table)
         isa = choose_isa()
         if precision == "auto":
             precision = "bfloat16" if ISAS[isa] == "avx512_bf16" else "float32"
         self.isa, self.precision = ISAS[isa], precision
         set_threads_from_environment()
         self._library = library()
-        self._model = Model(self.grid, network, n_output_dims, mlp_params, isa, precision)
+        self._model = Model(architecture, mlp_params, isa, precision)
 
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
-        """The table for one theta, float32 or float16 as the precision asks; see ReferenceBackend.blend."""
+        """The table for one theta, float32 or float16 as the precision asks; see Backend.blend."""
         indices = np.ascontiguousarray(indices, np.int64)
         weights = np.ascontiguousarray(weights, np.float32)
         if indices.ndim != 1 or indices.shape != weights.shape:
             raise ParameterError(f"indices {indices.shape} and weights {weights.shape} differ; expected (K,) for both")
-        table = _aligned(self.grid.table_length, np.float16 if self.precision == "bfloat16" else np.float32)
+        table = _aligned(
+            self.architecture.hash_grid.table_length, np.float16 if self.precision == "bfloat16" else np.float32
+        )
         rows = self.encoder_params
         args = rows.ctypes.data, _ROW_TYPES[rows.dtype], rows.shape[0], rows.shape[1]
         if guide is not None:
-            guide = np.ascontiguousarray(guide, np.float32)
-            if guide.shape != (table.size - self.grid.n_params,):
-                raise ParameterError(f"guide has shape {guide.shape}; expected ({table.size - self.grid.n_params},)")
+            guide, length = np.ascontiguousarray(guide, np.float32), table.size - self.architecture.n_table
+            if guide.shape != (length,):
+                raise ParameterError(f"guide has shape {guide.shape}; expected ({length},)")
         rest = None if guide is None else guide.ctypes.data
         used = indices.ctypes.data, weights.ctypes.data, len(indices), rest
         check(self._library.hinr_blend(self._model.handle, *args, *used, table.ctypes.data, table.size))
@@ -265,9 +256,10 @@ class NativeBackend:
     def sample(self, table: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Normalised values (B, C) float32 at scattered points (B, D) in [0, 1]."""
         points = np.ascontiguousarray(points, np.float32)
-        if points.ndim != 2 or points.shape[1] != self.grid.config.n_pos_dims:
-            raise ParameterError(f"points has shape {points.shape}; expected (B, {self.grid.config.n_pos_dims})")
-        values = np.empty((len(points), self.n_output_dims), np.float32)
+        n_dims = self.architecture.encoding.n_pos_dims
+        if points.ndim != 2 or points.shape[1] != n_dims:
+            raise ParameterError(f"points has shape {points.shape}; expected (B, {n_dims})")
+        values = np.empty((len(points), self.architecture.n_outputs), np.float32)
         args = points.ctypes.data, len(points), values.ctypes.data
         check(self._library.hinr_sample(self._model.handle, *self._table(table), *args))
         return values
@@ -280,20 +272,17 @@ class NativeBackend:
         scale: np.ndarray,
         offset: np.ndarray,
     ) -> None:
-        """Values at every combination of coordinates into `out`; see ReferenceBackend.sample_grid."""
+        """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
         axes = [np.ascontiguousarray(axis, np.float32).ravel() for axis in axes]
         dims = np.array([len(axis) for axis in axes], np.int64)
         scale, offset = (np.ascontiguousarray(array, np.float32) for array in (scale, offset))
-        if (
-            len(axes) != self.grid.config.n_pos_dims
-            or scale.shape != offset.shape
-            or scale.shape != (self.n_output_dims,)
-        ):
+        n_dims, n_outputs = self.architecture.encoding.n_pos_dims, self.architecture.n_outputs
+        if len(axes) != n_dims or not scale.shape == offset.shape == (n_outputs,):
             raise ParameterError(
                 f"found {len(axes)} axes, scale {scale.shape}, offset {offset.shape}; "
-                f"expected {self.grid.config.n_pos_dims} axes and ({self.n_output_dims},) for both"
+                f"expected {n_dims} axes and ({n_outputs},) for both"
             )
-        shape = (*(int(n) for n in dims[::-1]), self.n_output_dims)
+        shape = (*(int(n) for n in dims[::-1]), n_outputs)
         if out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable or out.shape != shape:
             raise ParameterError(f"out is {out.dtype} {out.shape}; expected a writeable C-contiguous float32 {shape}")
         if out.size == 0:
@@ -304,9 +293,10 @@ class NativeBackend:
 
     def _table(self, table: np.ndarray) -> tuple[int, int]:
         dtype = np.float16 if self.precision == "bfloat16" else np.float32
-        if table.dtype != dtype or table.shape != (self.grid.table_length,) or not table.flags.c_contiguous:
+        length = self.architecture.hash_grid.table_length
+        if table.dtype != dtype or table.shape != (length,) or not table.flags.c_contiguous:
             raise ParameterError(
-                f"the table is {table.dtype} {table.shape}; expected {np.dtype(dtype)} ({self.grid.table_length},) from blend"
+                f"the table is {table.dtype} {table.shape}; expected {np.dtype(dtype)} ({length},) from blend"
             )
         return table.ctypes.data, table.size
 

@@ -6,71 +6,37 @@ import itertools
 
 import numpy as np
 
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import HashGrid, hash_grid
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.base import Backend
+from hyperinr_core.encoding import HashGrid
 
 #: Points evaluated at a time, so that memory stays bounded whatever the request.
 CHUNK = 1 << 16
 
 
-class ReferenceBackend:
-    """Evaluates one model; every other backend has these methods and must give these values.
-
-    Parameters
-    ----------
-    n_output_dims : number of values C per point.
-    encoder_params : (N, M) float16 or float32, one table per encoder.
-    mlp_params : (W,) float32, the weight matrices one after the other, each (outputs, inputs) row by row.
-    """
+class ReferenceBackend(Backend):
+    """Evaluates one model, as slowly as it is plain."""
 
     name = "reference"
 
-    def __init__(
-        self,
-        encoding: EncodingConfig,
-        network: NetworkConfig,
-        n_output_dims: int,
-        encoder_params: np.ndarray,
-        mlp_params: np.ndarray,
-    ) -> None:
-        self.grid = hash_grid(encoding)
-        self.n_output_dims = n_output_dims
+    def __init__(self, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> None:
+        self.architecture = architecture
         self.encoder_params = encoder_params
-        self.layers = split_layers(network, encoding.n_output_dims, n_output_dims, mlp_params)
+        self.layers = split_layers(architecture, mlp_params)
 
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> np.ndarray:
-        """The table for one theta: sum of weights[k] * encoder_params[indices[k]] (equation 4).
-
-        Parameters
-        ----------
-        indices : (K,) int, encoders.
-        weights : (K,) float, coefficients that sum to 1.
-        guide : the numbers of the guide's level, where the encoding has one.
-
-        Returns
-        -------
-        The blended table in whatever form `sample` and `sample_grid` of the same backend read.
-        """
-        table = np.zeros(self.grid.n_params, np.float32)
+        """See Backend.blend; float32."""
+        table = np.zeros(self.architecture.n_table, np.float32)
         for index, weight in zip(indices, weights):
             table += np.float32(weight) * self.encoder_params[index].astype(np.float32)
         return table if guide is None else np.concatenate([table, guide])
 
     def sample(self, table: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Normalised values at scattered points.
-
-        Parameters
-        ----------
-        points : (B, D) float32 in [0, 1], x first.
-
-        Returns
-        -------
-        (B, C) float32.
-        """
-        values = np.empty((len(points), self.n_output_dims), np.float32)
+        """See Backend.sample."""
+        values = np.empty((len(points), self.architecture.n_outputs), np.float32)
         for start in range(0, len(points), CHUNK):
             part = slice(start, start + CHUNK)
-            values[part] = apply_layers(self.layers, encode(self.grid, table, points[part]))
+            values[part] = apply_layers(self.layers, encode(self.architecture.hash_grid, table, points[part]))
         return values
 
     def sample_grid(
@@ -81,16 +47,9 @@ class ReferenceBackend:
         scale: np.ndarray,
         offset: np.ndarray,
     ) -> None:
-        """Values at every combination of the coordinates on each axis, x fastest.
-
-        Parameters
-        ----------
-        axes : D arrays of float32 in [0, 1]: x, y (, z).
-        out : (nz, ny, nx, C) or (ny, nx, C) C-contiguous float32, written with values * scale + offset.
-        scale, offset : (C,) float32.
-        """
+        """See Backend.sample_grid."""
         nx, ny = len(axes[0]), len(axes[1])
-        rows = out.reshape(-1, nx, self.n_output_dims)
+        rows = out.reshape(-1, nx, self.architecture.n_outputs)
         points = np.empty((nx, len(axes)), np.float32)
         points[:, 0] = axes[0]
         for index in range(len(rows)):
@@ -100,12 +59,10 @@ class ReferenceBackend:
             rows[index] = self.sample(table, points) * scale + offset
 
 
-def split_layers(
-    network: NetworkConfig, n_input_dims: int, n_output_dims: int, mlp_params: np.ndarray
-) -> list[np.ndarray]:
+def split_layers(architecture: Architecture, mlp_params: np.ndarray) -> list[np.ndarray]:
     """Views of the weight matrices, each (outputs, inputs), in `mlp_params`."""
     layers, start = [], 0
-    for rows, columns in network.layer_shapes(n_input_dims, n_output_dims):
+    for rows, columns in architecture.layer_shapes:
         layers.append(mlp_params[start : start + rows * columns].reshape(rows, columns))
         start += rows * columns
     return layers

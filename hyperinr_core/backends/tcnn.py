@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda, tcnn_layout
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError
 
 cuda.require("tcnn")
@@ -22,26 +21,18 @@ except (ImportError, OSError) as error:  # OSError: it was built for another car
 
 
 class TcnnBackend(DeviceBackend):
-    """Evaluates one model with tiny-cuda-nn in half precision; methods as in ReferenceBackend."""
+    """Evaluates one model with tiny-cuda-nn in half precision."""
 
     name = "tcnn"
 
     #: Memory for the activations between its kernels grows with the points.
     most_points = 1 << 21
 
-    def __init__(
-        self,
-        encoding: EncodingConfig,
-        network: NetworkConfig,
-        n_output_dims: int,
-        encoder_params: np.ndarray,
-        mlp_params: np.ndarray,
-    ) -> None:
-        super().__init__(encoding, network, n_output_dims, cuda.device())
-        self._module = make_module(encoding, network, n_output_dims)
+    def __init__(self, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> None:
+        super().__init__(architecture, cuda.device())
+        self._module = make_module(architecture)
         self._rows = upload(self.name, encoder_params, self.device)
-        params = tcnn_layout.to_tcnn(encoding, network, n_output_dims, encoder_params[0], mlp_params)
-        self._network_params = self._to_device(params[: len(params) - self.grid.n_params]).half()
+        self._network_params = self._to_device(tcnn_layout.padded(architecture, mlp_params)).half()
 
     @torch.no_grad()
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: None = None) -> torch.Tensor:
@@ -54,16 +45,17 @@ class TcnnBackend(DeviceBackend):
         return evaluate(self._module, table, points)
 
 
-def make_module(encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int) -> torch.nn.Module:
+def make_module(architecture: Architecture) -> torch.nn.Module:
     """tiny-cuda-nn's encoding and network for a model; BackendError when its params are not laid out as we know them."""
-    cuda.refuse_guide(encoding, "tcnn")
+    cuda.refuse_guide(architecture.encoding, "tcnn")
+    encoding = tcnn_layout.encoding_json(architecture.encoding)
+    network = tcnn_layout.network_json(architecture.network)
+    sizes = architecture.encoding.n_pos_dims, architecture.n_outputs
     try:
-        module = tinycudann.NetworkWithInputEncoding(
-            encoding.n_pos_dims, n_output_dims, tcnn_layout.encoding_json(encoding), tcnn_layout.network_json(network)
-        )
+        module = tinycudann.NetworkWithInputEncoding(*sizes, encoding, network)
     except RuntimeError as error:
         raise BackendError(f"tiny-cuda-nn refuses this model ({error}); use backend 'triton' or 'torch'") from error
-    expected = tcnn_layout.n_network_params(encoding, network, n_output_dims) + hash_grid(encoding).n_params
+    expected = tcnn_layout.n_network_params(architecture) + architecture.n_table
     found = module.params.numel()
     if found != expected:
         raise BackendError(

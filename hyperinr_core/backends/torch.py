@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda
-from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.encoding import PRIMES, HashGrid
 from hyperinr_core.errors import BackendError
 
@@ -20,7 +21,7 @@ except ImportError as error:
 
 
 class TorchBackend(DeviceBackend):
-    """Evaluates one model with torch; methods and results as `ReferenceBackend`.
+    """Evaluates one model with torch.
 
     Encoders stay on the host, and those that take part are brought to the device: a model may be larger than a GPU.
     """
@@ -30,28 +31,21 @@ class TorchBackend(DeviceBackend):
     #: Operations one after the other keep all that lies between them: this many points take some hundred megabytes.
     most_points = 1 << 18
 
-    def __init__(
-        self,
-        encoding: EncodingConfig,
-        network: NetworkConfig,
-        n_output_dims: int,
-        encoder_params: np.ndarray,
-        mlp_params: np.ndarray,
-    ) -> None:
+    def __init__(self, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> None:
         device = torch.device("cpu") if cuda.obstacle() else cuda.device()
-        super().__init__(encoding, network, n_output_dims, device)
+        super().__init__(architecture, device)
         self.encoder_params = encoder_params
         self.mlp_params = torch.from_numpy(np.array(mlp_params, np.float32)).to(self.device)
 
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> torch.Tensor:
-        """The float32 table of one theta, one row; see ReferenceBackend.blend."""
+        """The float32 table of one theta, one row; see Backend.blend."""
         rows = torch.from_numpy(self.encoder_params[np.asarray(indices)]).to(self.device).float()
         table = torch.as_tensor(weights, dtype=torch.float32, device=self.device)[None] @ rows
         return table if guide is None else torch.cat([table, torch.from_numpy(guide).to(self.device)[None]], 1)
 
     def _evaluate(self, table: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-        features = encode(self.grid, table, points[None])
-        return apply_layers(self.network, self.n_output_dims, self.mlp_params, features)[0]
+        features = encode(self.architecture.hash_grid, table, points[None])
+        return apply_layers(self.architecture.layer_shapes, self.mlp_params, features)[0]
 
 
 def encode(grid: HashGrid, tables: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -87,11 +81,8 @@ def encode(grid: HashGrid, tables: torch.Tensor, points: torch.Tensor) -> torch.
     return torch.cat(features, dim=1).reshape(n_scenes, n_points, -1)
 
 
-def apply_layers(
-    network: NetworkConfig, n_output_dims: int, mlp_params: torch.Tensor, features: torch.Tensor
-) -> torch.Tensor:
-    """The shared network on features (..., L * F), giving (..., C); differentiable in both."""
-    shapes = network.layer_shapes(features.shape[-1], n_output_dims)
+def apply_layers(shapes: Sequence[tuple[int, int]], mlp_params: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """A network of matrices of these shapes on features (..., inputs), giving (..., outputs); differentiable in both."""
     matrices = torch.split(mlp_params, [rows * columns for rows, columns in shapes])
     for matrix, shape in zip(matrices[:-1], shapes[:-1]):
         features = torch.relu(torch.nn.functional.linear(features, matrix.view(shape)))

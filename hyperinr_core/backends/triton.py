@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda
-from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError, ParameterError
 
 #: Triton's interpreter runs kernels on the CPU, slowly: for tests.
@@ -41,7 +41,7 @@ def kernel_device() -> torch.device:
 
 
 class TritonBackend(DeviceBackend):
-    """Evaluates one model with fused kernels; methods as in ReferenceBackend.
+    """Evaluates one model with fused kernels.
 
     Parameters
     ----------
@@ -52,23 +52,21 @@ class TritonBackend(DeviceBackend):
 
     def __init__(
         self,
-        encoding: EncodingConfig,
-        network: NetworkConfig,
-        n_output_dims: int,
+        architecture: Architecture,
         encoder_params: np.ndarray,
         mlp_params: np.ndarray,
         precision: str = "float16",
     ) -> None:
         if precision not in PRECISIONS:
             raise ParameterError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
-        super().__init__(encoding, network, n_output_dims, kernel_device())
+        super().__init__(architecture, kernel_device())
         self.precision = precision
-        self._layout = Layout.of(self.grid, network, n_output_dims)
+        self._layout = Layout.of(architecture)
         self._rows = upload(self.name, encoder_params, self.device)
         self._matrices = pad_matrices(self._layout, torch.from_numpy(np.array(mlp_params, np.float32)), precision).to(
             self.device
         )
-        self._scales, self._geometry = (self._to_device(part) for part in self._layout.geometry(self.grid))
+        self._scales, self._geometry = (self._to_device(part) for part in self._layout.geometry(architecture.hash_grid))
         if not INTERPRETED:
             self._try_once()
 
@@ -77,16 +75,16 @@ class TritonBackend(DeviceBackend):
         # both in one transfer, from page-locked memory that stays in use until it is done
         packed = np.concatenate([np.asarray(indices, np.int32), np.asarray(weights, np.float32).view(np.int32)])
         packed = self._to_device(packed)
-        n = len(indices)
+        n, n_table = len(indices), self.architecture.n_table
         kind = torch.float32 if self.precision == "float32" else torch.float16
-        table = torch.empty(self.grid.n_params, dtype=kind, device=self.device)
-        kernels.blend_kernel[(triton.cdiv(self.grid.n_params, BLEND_BLOCK),)](
-            self._rows, packed[:n], packed[n:].view(torch.float32), table, self.grid.n_params, n, BLOCK=BLEND_BLOCK
+        table = torch.empty(n_table, dtype=kind, device=self.device)
+        kernels.blend_kernel[(triton.cdiv(n_table, BLEND_BLOCK),)](
+            self._rows, packed[:n], packed[n:].view(torch.float32), table, n_table, n, BLOCK=BLEND_BLOCK
         )
         return table
 
     def _evaluate(self, table: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-        out = torch.empty((len(points), self.n_output_dims), device=self.device)
+        out = torch.empty((len(points), self.architecture.n_outputs), device=self.device)
         self._launch(kernels.points_kernel, len(points), table, points.contiguous(), out, len(points))
         return out
 
@@ -101,7 +99,7 @@ class TritonBackend(DeviceBackend):
     ) -> torch.Tensor:
         counts = [len(axis) for axis in axes]
         n_points = (stop - start) * counts[0]
-        out = torch.empty((n_points, self.n_output_dims), device=self.device)
+        out = torch.empty((n_points, self.architecture.n_outputs), device=self.device)
         sizes = (*counts, 1)[:3]
         self._launch(kernels.grid_kernel, n_points, table, torch.cat(axes), scale, offset, out, *sizes, start, n_points)
         return out
@@ -110,14 +108,14 @@ class TritonBackend(DeviceBackend):
         model = self._matrices, self._scales, self._geometry
         sizes = self._layout.sizes()
         kernel[(triton.cdiv(n_points, BLOCK),)](
-            table, *model, *arguments, self.n_output_dims, **sizes, BLOCK=BLOCK, num_warps=WARPS
+            table, *model, *arguments, self.architecture.n_outputs, **sizes, BLOCK=BLOCK, num_warps=WARPS
         )
 
     def _try_once(self) -> None:
         """Compile and run now, so that what a card, driver or compiler cannot do is found before anybody relies on it."""
-        axes = (np.zeros(2, np.float32),) * self.grid.config.n_pos_dims
-        out = self.empty((2,) * len(axes) + (self.n_output_dims,))
-        numbers = np.ones(self.n_output_dims, np.float32)
+        axes = (np.zeros(2, np.float32),) * self.architecture.encoding.n_pos_dims
+        out = self.empty((2,) * len(axes) + (self.architecture.n_outputs,))
+        numbers = np.ones(self.architecture.n_outputs, np.float32)
         try:
             self.sample_grid(self.blend(np.zeros(1, int), np.ones(1)), axes, out, numbers, numbers)
         except BackendError:

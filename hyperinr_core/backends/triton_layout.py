@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.cuda import refuse_guide
-from hyperinr_core.config import NetworkConfig
 from hyperinr_core.encoding import HashGrid
 from hyperinr_core.errors import BackendError
 
@@ -42,20 +42,19 @@ class Layout:
     shapes: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, grid: HashGrid, network: NetworkConfig, n_output_dims: int) -> Layout:
+    def of(cls, architecture: Architecture) -> Layout:
         """The layout of a model; BackendError when it has more outputs than the kernels know."""
-        if not 1 <= n_output_dims <= MAX_OUTPUTS:
+        config, network, n_outputs = architecture.encoding, architecture.network, architecture.n_outputs
+        if not 1 <= n_outputs <= MAX_OUTPUTS:
             raise BackendError(
-                f"the GPU kernels have 1 to {MAX_OUTPUTS} outputs, found {n_output_dims}; use backend 'torch'"
+                f"the GPU kernels have 1 to {MAX_OUTPUTS} outputs, found {n_outputs}; use backend 'torch'"
             )
-        config = grid.config
         refuse_guide(config, "triton")
         n_features = config.n_features_per_level
         levels = max(_power_of_two(config.n_levels), TILE // n_features)
         neurons = _power_of_two(network.n_neurons)
-        shapes = tuple(network.layer_shapes(config.n_output_dims, n_output_dims))
-        return cls(config.n_levels, n_features, config.n_pos_dims, network.n_hidden_layers, n_output_dims, levels,
-                   levels * n_features, neurons, grid.n_params >= 2**31, shapes)  # fmt: skip
+        return cls(config.n_levels, n_features, config.n_pos_dims, network.n_hidden_layers, n_outputs, levels,
+                   levels * n_features, neurons, architecture.n_table >= 2**31, tuple(architecture.layer_shapes))  # fmt: skip
 
     @property
     def padded_shapes(self) -> list[tuple[int, int]]:

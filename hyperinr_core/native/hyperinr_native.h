@@ -1,4 +1,4 @@
-/* The C interface of the CPU kernel: what backends/native.py and training/native_evaluator.py call through ctypes.
+/* The C interface of the CPU kernel: what backends/native.py and training/evaluators/native.py call through ctypes.
  *
  * Every function that can fail returns 0 or a HINR_ERROR_*; nothing throws and nothing is written on an error.
  * Arrays are C-contiguous. Sizes are passed beside every pointer, so that a wrong one is an error and not a crash.
@@ -14,7 +14,7 @@
 #define HINR_API __attribute__((visibility("default")))
 #endif
 
-#define HINR_ABI_VERSION 3
+#define HINR_ABI_VERSION 4
 
 enum { HINR_ISA_GENERIC = 0, HINR_ISA_AVX2 = 1, HINR_ISA_AVX512 = 2, HINR_ISA_AVX512_BF16 = 3, HINR_ISA_COUNT = 4 };
 
@@ -91,9 +91,9 @@ HINR_API int hinr_backward(const hinr_model *model, const float *tables, int64_t
                            const float *points, int64_t n_points, const float *targets, const float *weights, int kind,
                            double *loss, float *grad_tables, float *grad_mlp, int64_t n_mlp_params);
 
-/* One step of Adam in place with grad_scale * grad; with skip_zero, entries whose gradient is zero are left as they are. */
+/* One step of Adam in place with grad_scale * grad. */
 HINR_API int hinr_adam(int isa, float *params, const float *grad, double grad_scale, float *m, float *v, int64_t n,
-                       int64_t step, double lr, double beta1, double beta2, double eps, int skip_zero);
+                       int64_t step, double lr, double beta1, double beta2, double eps);
 
 /* Runs every thread at the processor's limit for a moment: multiply-adds per second of all threads together. */
 HINR_API int hinr_peak(int isa, int precision, double *per_second);

@@ -93,7 +93,7 @@ struct Kernels {
     void (*train)(const Model &, TrainTask &, const Scratch &);
     void (*scatter)(const Model &, int level, const float *points, const float *grad_features, int64_t n, float *grad);
     void (*adam)(float *params, const float *grad, float grad_scale, float *m, float *v, int64_t n, float step_size,
-                 float root_bias, float beta1, float beta2, float eps, int skip_zero);
+                 float root_bias, float beta1, float beta2, float eps);
     int64_t (*peak)(int precision, int64_t steps, float *result);
 };
 

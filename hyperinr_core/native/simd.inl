@@ -20,9 +20,6 @@ HINR_INLINE Vec relu(Vec a) { return _mm512_max_ps(a, _mm512_setzero_ps()); }
 HINR_INLINE Vec where_positive(Vec x, Vec a) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), a);
 }
-HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) {
-    return _mm512_mask_mov_ps(b, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_EQ_OQ), a);
-}
 HINR_INLINE float sum(Vec a) {
     const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
     __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
@@ -49,9 +46,6 @@ HINR_INLINE Vec root(Vec a) { return _mm256_sqrt_ps(a); }
 HINR_INLINE Vec relu(Vec a) { return _mm256_max_ps(a, _mm256_setzero_ps()); }
 HINR_INLINE Vec where_positive(Vec x, Vec a) {
     return _mm256_and_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GT_OQ), a);
-}
-HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) {
-    return _mm256_blendv_ps(b, a, _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_EQ_OQ));
 }
 HINR_INLINE float sum(Vec a) {
     __m128 q = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
@@ -90,7 +84,6 @@ HINR_INLINE Vec mul(Vec a, Vec b) { return a * b; }
 HINR_INLINE Vec div(Vec a, Vec b) { return a / b; }
 HINR_INLINE Vec relu(Vec a) { return a > 0 ? a : set1(0); }
 HINR_INLINE Vec where_positive(Vec x, Vec a) { return x > 0 ? a : set1(0); }
-HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) { return x == 0 ? a : b; }
 #define HINR_LANES(expression) return Vec{expression(0), expression(1), expression(2), expression(3)}
 #else
 struct Vec {
@@ -113,9 +106,6 @@ HINR_INLINE Vec div(Vec a, Vec b) { HINR_LANES(HINR_ONE); }
 #define HINR_ONE(i) (x[i] > 0 ? a[i] : 0.0f)
 HINR_INLINE Vec where_positive(Vec x, Vec a) { HINR_LANES(HINR_ONE); }
 HINR_INLINE Vec relu(Vec a) { return where_positive(a, a); }
-#undef HINR_ONE
-#define HINR_ONE(i) (x[i] == 0 ? a[i] : b[i])
-HINR_INLINE Vec where_zero(Vec x, Vec a, Vec b) { HINR_LANES(HINR_ONE); }
 #undef HINR_ONE
 #endif
 #if defined(__aarch64__) && defined(__GNUC__)

@@ -131,27 +131,21 @@ static void scatter(const Model &model, int l, const float *points, const float 
 }
 
 HINR_INLINE void adam_vector(float *params, const float *grad, float grad_scale, float *m, float *v, float step_size,
-                             float root_bias, float beta1, float beta2, float eps, int skip_zero) {
+                             float root_bias, float beta1, float beta2, float eps) {
     const Vec g = mul(load(grad), set1(grad_scale)), old_p = load(params), old_m = load(m), old_v = load(v);
-    Vec new_m = madd(set1(1 - beta1), g, mul(set1(beta1), old_m));
-    Vec new_v = madd(mul(set1(1 - beta2), g), g, mul(set1(beta2), old_v));
+    const Vec new_m = madd(set1(1 - beta1), g, mul(set1(beta1), old_m));
+    const Vec new_v = madd(mul(set1(1 - beta2), g), g, mul(set1(beta2), old_v));
     const Vec denominator = madd(root(new_v), set1(root_bias), set1(eps));
-    Vec new_p = madd(set1(-step_size), div(new_m, denominator), old_p);
-    if (skip_zero) {
-        new_p = where_zero(g, old_p, new_p);
-        new_m = where_zero(g, old_m, new_m);
-        new_v = where_zero(g, old_v, new_v);
-    }
-    store(params, new_p);
+    store(params, madd(set1(-step_size), div(new_m, denominator), old_p));
     store(m, new_m);
     store(v, new_v);
 }
 
 static void adam(float *params, const float *grad, float grad_scale, float *m, float *v, int64_t n, float step_size,
-                 float root_bias, float beta1, float beta2, float eps, int skip_zero) {
+                 float root_bias, float beta1, float beta2, float eps) {
     int64_t i = 0;
     for (; i + W <= n; i += W)
-        adam_vector(params + i, grad + i, grad_scale, m + i, v + i, step_size, root_bias, beta1, beta2, eps, skip_zero);
+        adam_vector(params + i, grad + i, grad_scale, m + i, v + i, step_size, root_bias, beta1, beta2, eps);
     const size_t rest = size_t(n - i) * sizeof(float);
     if (!rest) return;
     float part[4][W] = {};
@@ -159,7 +153,7 @@ static void adam(float *params, const float *grad, float grad_scale, float *m, f
     memcpy(part[1], grad + i, rest);
     memcpy(part[2], m + i, rest);
     memcpy(part[3], v + i, rest);
-    adam_vector(part[0], part[1], grad_scale, part[2], part[3], step_size, root_bias, beta1, beta2, eps, skip_zero);
+    adam_vector(part[0], part[1], grad_scale, part[2], part[3], step_size, root_bias, beta1, beta2, eps);
     memcpy(params + i, part[0], rest);
     memcpy(m + i, part[2], rest);
     memcpy(v + i, part[3], rest);

@@ -103,7 +103,7 @@ int hinr_backward(const hinr_model *model, const float *tables, int64_t n_tables
 }
 
 int hinr_adam(int isa, float *params, const float *grad, double grad_scale, float *m, float *v, int64_t n, int64_t step,
-              double lr, double beta1, double beta2, double eps, int skip_zero) {
+              double lr, double beta1, double beta2, double eps) {
     if (!params || !grad || !m || !v) return HINR_ERROR_NULL;
     if (n < 0 || step < 1) return HINR_ERROR_SIZE;
     const Kernels *kernels = find_kernels(isa);
@@ -115,7 +115,7 @@ int hinr_adam(int isa, float *params, const float *grad, double grad_scale, floa
         parallel_for(n_parts, num_threads(), [&](int64_t task, int) {
             const int64_t begin = task * kAdamPart;
             kernels->adam(params + begin, grad + begin, float(grad_scale), m + begin, v + begin,
-                          std::min(kAdamPart, n - begin), float(step_size), float(root_bias), float(beta1), float(beta2), float(eps), skip_zero);
+                          std::min(kAdamPart, n - begin), float(step_size), float(root_bias), float(beta1), float(beta2), float(eps));
         });
         return int(HINR_OK);
     });

@@ -64,7 +64,7 @@ def fit_base(
 
 
 def residual_series(series: VolumeSeries, names: Sequence[str], base: Base) -> VolumeSeries:
-    """What the network has to add to the base at each theta of a series; `base.residual` becomes its range."""
+    """What the network has to add to the base at each theta of a series; its range is the base's `residual`."""
     components = list(base.components)
     places, start = {}, 0
     for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -11,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core import __version__, hinr
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.compression import Compression
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.encodings import TableCoding, rounded
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -82,21 +82,20 @@ def train(
     model = trainer.run(path, progress)
     if not world.leads:
         return model
-    model.provenance = {
+    provenance = {
         **_provenance(series, config, device, trainer.evaluator.name),
         "teachers": {name: choice.to_dict() for name, choice in taught.choices.items()},
     }
     if initial is not None:
-        model.provenance["initial"] = {"sha256": _digest(initial), "source": initial.provenance.get("source")}
-    model.encoder_params = model.encoder_params.astype(
-        np.float16
-    )  # as it will be stored, so that quality is what users get
-    model.quality = measure_quality(model, series)
+        provenance["initial"] = {"sha256": _digest(initial), "source": initial.provenance.get("source")}
+    model = dataclasses.replace(model, provenance=provenance, quality=measure_quality(model, series))
     coded = _coded(model) if config.training.sparsity else None
     if coded:
-        model.encoder_params = rounded(model.encoder_params, hash_grid(config.encoding), coded[0].steps)
-        model.quality = measure_quality(model, series)
-    model.quality["teacher_psnr_db"] = compare_to_teacher(model, taught)
+        tables = rounded(model.encoder_params, model.architecture.hash_grid, coded[0].steps)
+        model = dataclasses.replace(model, encoder_params=tables)
+        model = dataclasses.replace(model, quality=measure_quality(model, series))
+    quality = {**model.quality, "teacher_psnr_db": compare_to_teacher(model, taught)}
+    model = dataclasses.replace(model, quality=quality)
     hinr.save(model, output, coded)
     path.unlink(missing_ok=True)
     taught.remove()
@@ -113,13 +112,13 @@ def trainer_for(
     initial: HyperINR | None = None,
 ) -> Trainer:
     """A trainer on what was taught about a series of training steps."""
-    training, series_drawn, ranges = config.training, taught.series, fields
-    if taught.base is not None:
+    training, series_drawn, ranges, base = config.training, taught.series, fields, taught.base
+    if base is not None:
         names = [field.name for field in fields]
-        series_drawn = residual_series(taught.series, names, taught.base)
+        series_drawn = residual_series(taught.series, names, base)
         ranges = scan_fields(series_drawn, names, training.memory_mb << 20)
         limits = [pair for field in ranges for pair in field.value_range]
-        taught.base.residual = np.array([limits[component] for component in taught.base.components])
+        base = dataclasses.replace(base, residual=np.array([limits[component] for component in base.components]))
     stream = SampleStream(
         series_drawn,
         ranges,
@@ -132,7 +131,7 @@ def trainer_for(
     positions = encoder_positions(series, config)
     identity = {} if initial is None else {"initial": _digest(initial)}
     return Trainer(
-        stream, positions, parameters_of(series), fields, config, device, taught.interpolation, taught.base,
+        stream, positions, parameters_of(series), fields, config, device, taught.interpolation, base,
         identity=identity, world=world, initial=initial,
     )  # fmt: skip
 
@@ -216,18 +215,17 @@ def _coded(model: HyperINR) -> tuple[TableCoding, np.ndarray] | None:
 
 def _check_initial(initial: HyperINR, config: RunConfig, fields: Sequence[Field]) -> None:
     """Find out before the teachers are asked that a run cannot start from a model."""
-    theirs = initial.encoding, initial.network, initial.n_output_dims
-    ours = config.encoding, config.network, sum(field.n_components for field in fields)
+    theirs, ours = initial.architecture, config.architecture(fields)
     if ours != theirs:
         raise ParameterError(
-            f"the model to start from has {_settings(*theirs)}; expected {_settings(*ours)}, as this run: train it with the "
+            f"the model to start from has {_settings(theirs)}; expected {_settings(ours)}, as this run: train it with the "
             "same --config on data of the same dims and as many values, or leave --init-from out"
         )
 
 
-def _settings(encoding: EncodingConfig, network: NetworkConfig, n_values: int) -> str:
-    parts = {**encoding.to_dict(), **network.to_dict()}
-    return f"{n_values} values, " + ", ".join(f"{name} {value:g}" for name, value in parts.items())
+def _settings(architecture: Architecture) -> str:
+    parts = {**architecture.encoding.to_dict(), **architecture.network.to_dict()}
+    return f"{architecture.n_outputs} values, " + ", ".join(f"{name} {value:g}" for name, value in parts.items())
 
 
 def _digest(model: HyperINR) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.config import Config, EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.volume import Grid
+from hyperinr_core.volume import Field, Grid
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,10 @@ class RunConfig:
     training: TrainingConfig
     encoders: PlacementConfig = PlacementConfig()
     distillation: DistillationConfig = DistillationConfig()
+
+    def architecture(self, learned: Sequence[Field]) -> Architecture:
+        """That of a model of fields."""
+        return Architecture.of(self.encoding, self.network, learned)
 
     def to_dict(self) -> dict:
         return {part.name: getattr(self, part.name).to_dict() for part in fields(self)}

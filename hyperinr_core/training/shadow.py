@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 import os
@@ -235,8 +236,7 @@ def train_shadow(
     if path.exists():
         trainer.load_state(path)
     model = trainer.run(path, progress)
-    model.encoder_params = model.encoder_params.astype(np.float16)  # as stored, so that quality is what users get
-    model.provenance = {
+    provenance = {
         "software": f"hyperinr {__version__}",
         "source": source,
         "shadow": {**shadows.to_dict(), "unit_distance": unit_distance_of(grid, shadows)},
@@ -244,7 +244,8 @@ def train_shadow(
         "training": config.training.to_dict(),
         "evaluator": trainer.evaluator.name,
     }
-    model.quality = {"training_psnr_db": {FIELD.name: _quality(model, truth, lights)}}
+    quality = {"training_psnr_db": {FIELD.name: _quality(model, truth, lights)}}
+    model = dataclasses.replace(model, provenance=provenance, quality=quality)
     hinr.save(model, output)
     path.unlink(missing_ok=True)
     return model

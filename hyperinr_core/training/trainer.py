@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import signal
 import threading
@@ -16,14 +17,15 @@ import numpy as np
 import torch
 
 from hyperinr_core.base import Base
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
-from hyperinr_core.training.evaluators import LossScale, make_evaluator, memory_in_words
+from hyperinr_core.training.evaluators import make_evaluator
+from hyperinr_core.training.evaluators.base import Adam, Evaluator
 from hyperinr_core.training.feed import Feed
+from hyperinr_core.training.gpu import LossScale, memory_in_words
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import RunConfig
@@ -91,12 +93,11 @@ class Trainer:
         self._feed = Feed(stream, self.device, self.world.share)
         self._digest = checkpoint.fingerprint(stream.series, fields, {**config.to_dict(), **(identity or {})})
         interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
-        self.model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base)
-        self.model.guide = guide
-        if initial is not None:
-            _start_from(self.model, initial)
-        self.evaluator = make_evaluator(config, self.model.n_output_dims, self.device)
+        model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base, guide)
+        self.model = model if initial is None else _started_from(model, initial)
+        self.evaluator = make_evaluator(self.model.architecture, self.device.type)
         with memory_in_words():
+            # on the CPU these are the first model's own numbers, trained in place: it blends encoders and is never sampled
             self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
             self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
             self._moments = {
@@ -106,9 +107,8 @@ class Trainer:
                 "mlp_v": torch.zeros_like(self._mlp),
             }
         self._table_steps = np.zeros(len(encoder_positions), np.int64)
-        # the fused kernel has its gradients in float32 and needs no scale
-        self._scale = LossScale(self.device.type == "cuda" and self.evaluator.name != "triton")
-        self._pruning = Pruning(config.training.sparsity, self.n_iterations, hash_grid(config.encoding))
+        self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
+        self._pruning = Pruning(config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
         self.iteration = 0
 
     @property
@@ -121,7 +121,7 @@ class Trainer:
         return math.ceil(self.config.training.samples / self._stream.batch_size)
 
     def run(self, path: Path | None = None, progress: Callable[[Report], Any] | None = None) -> HyperINR:
-        """Train to the end of the budget.
+        """The model at the end of the budget, its tables as they are stored: what is measured of it is what users get.
 
         Parameters
         ----------
@@ -144,9 +144,8 @@ class Trainer:
                 if progress and clock.report_is_due(self.iteration == self.n_iterations):
                     progress(self._report(batch, float(loss), clock))
         self._feed.close()
-        self.model.encoder_params = self._tables.cpu().numpy()
-        self.model.mlp_params = self._mlp.cpu().numpy()
-        return self.model
+        tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
+        return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
 
     def step(self) -> tuple[Batch, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
@@ -228,15 +227,13 @@ class Trainer:
             self.evaluator.adam_step(
                 self._tables[row], grad[0] if alone else _weighted_sum(grad, weights),
                 moments["tables_m"][row], moments["tables_v"][row],
-                int(self._table_steps[row]), training.lr_encoding * decay, *betas,
-                grad_scale=float(weights[0]) if alone else 1.0,
+                Adam(int(self._table_steps[row]), training.lr_encoding * decay, *betas),
+                float(weights[0]) if alone else 1.0,
             )  # fmt: skip
             if kept is not None:
                 self._tables[row].mul_(kept)
-        self.evaluator.adam_step(
-            self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"],
-            self.iteration + 1, training.lr_network * decay, *betas,
-        )  # fmt: skip
+        adam = Adam(self.iteration + 1, training.lr_network * decay, *betas)
+        self.evaluator.adam_step(self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"], adam)
 
     @torch.no_grad()
     def _report(self, batch: Batch, loss: float, clock: _Clock) -> Report:
@@ -255,10 +252,10 @@ class Trainer:
 
 
 @contextlib.contextmanager
-def _quiet_torch(evaluator: Any) -> Iterator[None]:
-    """Leave the processors to the compiled kernel's threads: torch's spin for a while after each operation."""
+def _quiet_torch(evaluator: Evaluator) -> Iterator[None]:
+    """Leave the processors to an evaluator's threads: torch's spin for a while after each operation."""
     before = torch.get_num_threads()
-    if evaluator.name == "native":
+    if evaluator.uses_threads:
         torch.set_num_threads(1)
     try:
         yield
@@ -296,13 +293,14 @@ def _initial_model(
     config: RunConfig,
     interpolation: str,
     base: Base | None,
+    guide: Guide | None,
 ) -> HyperINR:
     """All encoders start as one, so that blending them means something from the first step on."""
     rng = np.random.Generator(np.random.Philox(key=np.array([config.training.seed, 2**64 - 1], np.uint64)))
-    table = rng.uniform(-INITIAL, INITIAL, hash_grid(config.encoding).n_params).astype(np.float32)
-    n_outputs = sum(field.n_components for field in fields)
+    architecture = config.architecture(fields)
+    table = rng.uniform(-INITIAL, INITIAL, architecture.n_table).astype(np.float32)
     layers = []
-    for rows, columns in config.network.layer_shapes(config.encoding.n_output_dims, n_outputs):
+    for rows, columns in architecture.layer_shapes:
         limit = math.sqrt(6 / (rows + columns))  # Glorot's, as in tiny-cuda-nn
         layers.append(rng.uniform(-limit, limit, rows * columns))
     return HyperINR(
@@ -316,14 +314,15 @@ def _initial_model(
         np.concatenate(layers).astype(np.float32),
         interpolation,
         base=base,
+        guide=guide,
     )
 
 
-def _start_from(model: HyperINR, initial: HyperINR) -> None:
-    """Give a model the network of another and the mean of its tables, which is where Reptile's steps would lead."""
-    model.mlp_params = initial.mlp_params.astype(np.float32)
+def _started_from(model: HyperINR, initial: HyperINR) -> HyperINR:
+    """A model with the network of another and the mean of its tables, which is where Reptile's steps would lead."""
     mean = initial.encoder_params.mean(axis=0, dtype=np.float32)
-    model.encoder_params = np.tile(mean, (len(model.encoder_params), 1))
+    tables = np.tile(mean, (len(model.encoder_params), 1))
+    return dataclasses.replace(model, encoder_params=tables, mlp_params=initial.mlp_params.astype(np.float32))
 
 
 class _StopRequest:

@@ -160,8 +160,7 @@ def train_views(
     if path.exists():
         trainer.load_state(path)
     model = trainer.run(path, progress)
-    model.encoder_params = model.encoder_params.astype(np.float16)  # as stored, so that quality is what users get
-    model.provenance = {
+    provenance = {
         "software": f"hyperinr {__version__}",
         "source": pictures.source,
         "views": {**views.to_dict(), **choice},
@@ -169,7 +168,8 @@ def train_views(
         "training": config.training.to_dict(),
         "evaluator": trainer.evaluator.name,
     }
-    model.quality = {"training_psnr_db": {fields[0].name: _quality(model, training)}}
+    quality = {"training_psnr_db": {fields[0].name: _quality(model, training)}}
+    model = dataclasses.replace(model, provenance=provenance, quality=quality)
     hinr.save(model, output)
     path.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -184,15 +184,14 @@ def fit_into(views: ViewsConfig, config: RunConfig, fields: tuple[Field, ...]) -
     wanted = views.encoders or N_ENCODERS
     if not views.max_bytes:
         return config, wanted
-    n_outputs = sum(field.n_components for field in fields)
     fewest = min(FEWEST_LEVELS, config.encoding.n_levels)
     for n_levels in range(config.encoding.n_levels, fewest - 1, -1):
-        encoding = config.encoding.replace(n_levels=n_levels)
-        network_bytes = 4 * config.network.n_params(encoding.n_output_dims, n_outputs)
-        table_bytes = 2 * hash_grid(encoding).n_params
+        smaller = config.replace(encoding={"n_levels": n_levels})
+        architecture = smaller.architecture(fields)
+        network_bytes, table_bytes = 4 * architecture.n_mlp, 2 * architecture.n_table
         fits = (views.max_bytes - network_bytes) // table_bytes
         if fits >= wanted / 2 or (n_levels == fewest and fits >= FEWEST_ENCODERS):
-            return config.replace(encoding={"n_levels": n_levels}), int(min(fits, wanted))
+            return smaller, int(min(fits, wanted))
     raise ParameterError(
         f"max_bytes is {views.max_bytes}; expected at least {network_bytes + FEWEST_ENCODERS * table_bytes}, which "
         f"{FEWEST_ENCODERS} encoders of {fewest} levels take"

@@ -24,11 +24,12 @@ class HashNetwork(nn.Module):
 
     def __init__(self, encoding: EncodingConfig, n_parameters: int, n_outputs: int) -> None:
         super().__init__()
-        self.encoding, self.n_outputs = encoding, n_outputs
-        self.grid, self.config = hash_grid(encoding), NetworkConfig()
+        self.grid = hash_grid(encoding)
+        n_inputs = encoding.n_output_dims + N_BINS * n_parameters
+        self.shapes = NetworkConfig().layer_shapes(n_inputs, n_outputs)
         self.table = nn.Parameter(torch.empty(self.grid.n_params).uniform_(-INITIAL, INITIAL))
         layers = []
-        for rows, columns in self.config.layer_shapes(encoding.n_output_dims + N_BINS * n_parameters, n_outputs):
+        for rows, columns in self.shapes:
             limit = (6 / (rows + columns)) ** 0.5
             layers.append(torch.empty(rows * columns).uniform_(-limit, limit))
         self.mlp = nn.Parameter(torch.cat(layers))
@@ -36,11 +37,11 @@ class HashNetwork(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         unit = (0.5 * (x + 1)).clamp(0, 1)
-        n_pos = self.encoding.n_pos_dims
+        n_pos = self.grid.config.n_pos_dims
         features = encode(self.grid, self.table[None], unit[None, :, :n_pos])[0]
         blob = torch.exp(-0.5 * ((unit[:, n_pos:, None] - self.centers) * N_BINS) ** 2).flatten(1)
         both = torch.cat([features, blob], dim=1)
-        return 2 * apply_layers(self.config, self.n_outputs, self.mlp, both) - 1
+        return 2 * apply_layers(self.shapes, self.mlp, both) - 1
 
 
 class HashINR(Neural):

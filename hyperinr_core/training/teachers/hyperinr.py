@@ -35,9 +35,7 @@ class Distilled(Teacher):
 
     @property
     def n_bytes(self) -> int:
-        """Tables as float16, the shared network as float32, the base as uint16, as the file has them."""
-        base = 0 if self.model.base is None else self.model.base.coefficients.nbytes
-        return 2 * self.model.encoder_params.size + 4 * self.model.mlp_params.size + base
+        return self.model.n_bytes
 
     def fit(self, settings: FitSettings) -> None:
         """Train for the samples or the seconds given, of which the teacher takes its share; goes on from a state."""
@@ -70,7 +68,6 @@ class Distilled(Teacher):
             model = trainer.run(path, progress)
             trainer.save_state(path)  # what is finished stays so until the caller deletes it
             taught.remove()
-        model.encoder_params = model.encoder_params.astype(np.float16)
         return model
 
 
@@ -107,7 +104,7 @@ class Separate(Direct):
     @property
     def n_bytes(self) -> int:
         """Every network counts."""
-        return 2 * self.model.encoder_params.size + 4 * self._networks.size
+        return self.model.n_bytes - self.model.mlp_params.nbytes + self._networks.nbytes
 
     def evaluate(self, theta: np.ndarray) -> np.ndarray:
         steps, weights = self.model.interpolation_weights(theta)

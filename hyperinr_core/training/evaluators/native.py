@@ -7,44 +7,34 @@ from typing import Any
 import numpy as np
 import torch
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import native
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.training.evaluators.base import Adam, Evaluator
 
 _LOSSES = {"l1": 0, "l2": 1}
 _DOT = 2
 
 
-class NativeEvaluator:
+class NativeEvaluator(Evaluator):
     """Differentiable evaluation of tables and of the shared network in float32 on the CPU.
 
     Gradients do not depend on the number of threads.
     """
 
     name = "native"
+    uses_threads = True
 
-    def __init__(self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int) -> None:
-        self.grid = hash_grid(encoding)
-        self.n_output_dims = n_output_dims
-        self._n_mlp_params = network.n_params(encoding.n_output_dims, n_output_dims)
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
         self._isa = native.choose_isa()
         native.set_threads_from_environment()
-        zeros = np.zeros(self._n_mlp_params, np.float32)
-        self._model = native.Model(self.grid, network, n_output_dims, zeros, self._isa, "float32")
+        zeros = np.zeros(architecture.n_mlp, np.float32)
+        self._model = native.Model(architecture, zeros, self._isa, "float32")
         self._library = native.library()
 
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-        """Normalised values, differentiable with respect to the tables and the network.
-
-        Parameters
-        ----------
-        tables : (S, M) float32. mlp_params : (W,) float32. points : (S, B, D) float32 in [0, 1].
-
-        Returns
-        -------
-        (S, B, C) float32.
-        """
+        """See Evaluator.values."""
         return _Values.apply(self, tables, mlp_params, points)
 
     def loss(
@@ -56,16 +46,7 @@ class NativeEvaluator:
         weights: torch.Tensor,
         kind: str,
     ) -> torch.Tensor:
-        """Mean over all values of weights[s] * |values - targets| ("l1") or of the square ("l2").
-
-        Parameters
-        ----------
-        targets : (S, B, C) float32. weights : (S,) float32.
-
-        Returns
-        -------
-        () float32; its gradients are computed along with it.
-        """
+        """See Evaluator.loss; gradients are computed along with it."""
         if kind not in _LOSSES:
             raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
         return _Loss.apply(self, tables, mlp_params, points, targets, weights, _LOSSES[kind])
@@ -76,38 +57,31 @@ class NativeEvaluator:
         grad: torch.Tensor,
         m: torch.Tensor,
         v: torch.Tensor,
-        step: int,
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        skip_zero: bool = False,
+        adam: Adam,
         grad_scale: float = 1.0,
     ) -> None:
-        """One step of Adam in place on (n,) float32 tensors with grad_scale times the gradient; `step` counts from 1.
-
-        With `skip_zero`, entries whose gradient is exactly zero keep their parameter and moments (tiny-cuda-nn's rule).
-        """
+        """See Evaluator.adam_step."""
         tensors = [
             _checked(name, t, params.shape) for name, t in zip(["params", "grad", "m", "v"], (params, grad, m, v))
         ]
         params_at, grad_at, m_at, v_at = (tensor.data_ptr() for tensor in tensors)
-        numbers = params.numel(), step, lr, beta1, beta2, eps, int(skip_zero)
+        numbers = params.numel(), adam.step, adam.lr, adam.beta1, adam.beta2, adam.eps
         native.check(self._library.hinr_adam(self._isa, params_at, grad_at, grad_scale, m_at, v_at, *numbers))
 
     def _checked_inputs(
         self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor
     ) -> list[torch.Tensor]:
         n_tables, n_points = points.shape[:2]
+        architecture = self.architecture
         return [
-            _checked("tables", tables.contiguous(), (n_tables, self.grid.table_length)),
-            _checked("mlp_params", mlp_params.contiguous(), (self._n_mlp_params,)),
-            _checked("points", points.contiguous(), (n_tables, n_points, self.grid.config.n_pos_dims)),
+            _checked("tables", tables.contiguous(), (n_tables, architecture.hash_grid.table_length)),
+            _checked("mlp_params", mlp_params.contiguous(), (architecture.n_mlp,)),
+            _checked("points", points.contiguous(), (n_tables, n_points, architecture.encoding.n_pos_dims)),
         ]
 
     def _forward(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         tables, mlp_params, points = self._checked_inputs(tables, mlp_params, points)
-        values = torch.empty((*points.shape[:2], self.n_output_dims))
+        values = torch.empty((*points.shape[:2], self.architecture.n_outputs))
         native.check(self._library.hinr_model_set_mlp(self._model.handle, mlp_params.data_ptr(), mlp_params.numel()))
         for table, part, out in zip(tables, points, values):
             args = table.data_ptr(), table.numel(), part.data_ptr(), len(part), out.data_ptr()
@@ -124,7 +98,7 @@ class NativeEvaluator:
         kind: int,
     ) -> tuple[float, torch.Tensor, torch.Tensor]:
         tables, mlp_params, points = self._checked_inputs(tables, mlp_params, points)
-        targets = _checked("targets", targets.contiguous(), (*points.shape[:2], self.n_output_dims))
+        targets = _checked("targets", targets.contiguous(), (*points.shape[:2], self.architecture.n_outputs))
         weights = _checked("weights", weights.contiguous(), (len(tables),))
         native.check(self._library.hinr_model_set_mlp(self._model.handle, mlp_params.data_ptr(), mlp_params.numel()))
         grad_tables, grad_mlp = torch.empty_like(tables), torch.empty_like(mlp_params)

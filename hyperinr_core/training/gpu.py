@@ -1,58 +1,13 @@
-"""Which evaluator trains on a device, and the scale that half-precision gradients need on some."""
+"""What training on a GPU needs besides an evaluator: a scale for half-precision gradients, and words for full memory."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 
 from hyperinr_core.errors import BackendError
-from hyperinr_core.training.settings import RunConfig
-from hyperinr_core.training.torch_evaluator import TorchEvaluator
-
-logger = logging.getLogger("hyperinr")
-
-
-def make_evaluator(config: RunConfig, n_output_dims: int, device: torch.device) -> Any:
-    """The fastest evaluator for a device: a compiled one where there is one that runs, torch otherwise."""
-    model = config.encoding, config.network, n_output_dims
-    makers = (_triton, _tcnn) if device.type == "cuda" else (_native,)
-    found = (_attempt(make, model) for make in makers)
-    return next((evaluator for evaluator in found if evaluator is not None), None) or TorchEvaluator(*model)
-
-
-def _attempt(make: Callable[..., Any], model: tuple) -> Any:
-    try:
-        return make(*model)
-    except (BackendError, ImportError) as error:
-        logger.info("not trained with it: %s", error)
-        return None
-
-
-def _native(*model: Any) -> Any:
-    from hyperinr_core.training.native_evaluator import NativeEvaluator
-
-    return NativeEvaluator(*model)
-
-
-def _triton(*model: Any) -> Any:
-    from hyperinr_core.backends.triton import INTERPRETED
-    from hyperinr_core.training.triton_evaluator import TritonEvaluator
-
-    if INTERPRETED:
-        raise BackendError("TRITON_INTERPRET is set, which keeps Triton's kernels on the CPU")
-    evaluator = TritonEvaluator(*model)
-    evaluator.try_once()
-    return evaluator
-
-
-def _tcnn(*model: Any) -> Any:
-    from hyperinr_core.training.tcnn_evaluator import TcnnEvaluator
-
-    return TcnnEvaluator(*model)
 
 
 @contextlib.contextmanager

@@ -113,13 +113,11 @@ def loss_kernel(tables, matrices, scales, geometry, points, targets, weights, gr
 
 
 @triton.jit
-def adam_kernel(
-    params, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, SKIP_ZERO: tl.constexpr, BLOCK: tl.constexpr
-):
+def adam_kernel(params, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
     """One step of Adam in place; `rate` holds the step's bias corrections."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    grad = grad_scale * tl.load(grads + place, mask=place < n, other=0)
-    inside = (place < n) & (grad != 0) if SKIP_ZERO else place < n
+    inside = place < n
+    grad = grad_scale * tl.load(grads + place, mask=inside, other=0)
     old_m, old_v = tl.load(m + place, mask=inside, other=0), tl.load(v + place, mask=inside, other=0)
     new_m = grad + beta1 * (old_m - grad)
     new_v = grad * grad + beta2 * (old_v - grad * grad)

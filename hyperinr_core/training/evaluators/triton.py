@@ -7,14 +7,14 @@ from typing import Any
 import torch
 import triton
 
+from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.triton import BLOCK as POINTS_BLOCK
 from hyperinr_core.backends.triton import INTERPRETED, kernel_device, pad_matrices
 from hyperinr_core.backends.triton_kernels import points_kernel
 from hyperinr_core.backends.triton_layout import Layout
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError, ParameterError
-from hyperinr_core.training import triton_kernels as kernels
+from hyperinr_core.training.evaluators import triton_kernels as kernels
+from hyperinr_core.training.evaluators.base import Adam, Evaluator
 
 _LOSSES = {"l1": 0, "l2": 1}
 _GIVEN = 2
@@ -29,7 +29,7 @@ GAIN = 16.0
 ADAM_BLOCK = 1024
 
 
-class TritonEvaluator:
+class TritonEvaluator(Evaluator):
     """Differentiable evaluation on the GPU: tables and sums in float32, the network's products in half precision.
 
     Gradients are sums in an order that changes, so that two runs agree to rounding and not to the bit.
@@ -41,20 +41,18 @@ class TritonEvaluator:
 
     name = "triton"
 
-    def __init__(
-        self, encoding: EncodingConfig, network: NetworkConfig, n_output_dims: int, precision: str = "float16"
-    ) -> None:
-        self.grid = hash_grid(encoding)
-        self.n_output_dims = n_output_dims
+    def __init__(self, architecture: Architecture, precision: str = "float16") -> None:
+        super().__init__(architecture)
         self._precision = precision
-        self._layout = Layout.of(self.grid, network, n_output_dims)
-        self._n_mlp_params = network.n_params(encoding.n_output_dims, n_output_dims)
+        self._layout = Layout.of(architecture)
         self._device = kernel_device()
-        self._geometry = [torch.from_numpy(part).to(self._device) for part in self._layout.geometry(self.grid)]
+        self._geometry = [
+            torch.from_numpy(part).to(self._device) for part in self._layout.geometry(architecture.hash_grid)
+        ]
         self._places = torch.from_numpy(self._layout.places()).to(self._device)
 
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-        """Normalised values (S, B, C), differentiable in tables and mlp_params; see TorchEvaluator.values."""
+        """See Evaluator.values."""
         return _Values.apply(self, tables, mlp_params, points)
 
     def loss(
@@ -66,10 +64,7 @@ class TritonEvaluator:
         weights: torch.Tensor,
         kind: str,
     ) -> torch.Tensor:
-        """Mean of weights[s] times the absolute ("l1") or squared ("l2") error; see TorchEvaluator.loss.
-
-        Its gradients are computed along with it.
-        """
+        """See Evaluator.loss; gradients are computed along with it."""
         if kind not in _LOSSES:
             raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
         return _Loss.apply(self, tables, mlp_params, points, targets, weights, _LOSSES[kind])
@@ -80,16 +75,10 @@ class TritonEvaluator:
         grad: torch.Tensor,
         m: torch.Tensor,
         v: torch.Tensor,
-        step: int,
-        lr: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        skip_zero: bool = False,
+        adam: Adam,
         grad_scale: float = 1.0,
     ) -> None:
-        """One Adam step in place on 1-D float32 tensors; see TorchEvaluator.adam_step."""
-        rate = lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step)
+        """See Evaluator.adam_step."""
         n = params.numel()
         kernels.adam_kernel[(triton.cdiv(n, ADAM_BLOCK),)](
             params,
@@ -98,20 +87,25 @@ class TritonEvaluator:
             v,
             n,
             grad_scale,
-            rate,
-            beta1,
-            beta2,
-            eps,
-            SKIP_ZERO=skip_zero,
+            adam.rate,
+            adam.beta1,
+            adam.beta2,
+            adam.eps,
             BLOCK=ADAM_BLOCK,
         )
 
+    def check(self) -> None:
+        """Compile and run now; BackendError where that does not work, and where it would be interpreted."""
+        if INTERPRETED:
+            raise BackendError("TRITON_INTERPRET is set, which keeps Triton's kernels on the CPU")
+        self.try_once()
+
     def try_once(self) -> None:
-        """Compile and run now; BackendError where that does not work."""
-        mlp = torch.zeros(self._n_mlp_params, device=self._device, requires_grad=True)
-        tables = torch.zeros((1, self.grid.n_params), device=self._device, requires_grad=True)
-        points = torch.zeros((1, 1, self.grid.config.n_pos_dims), device=self._device)
-        targets = torch.zeros((1, 1, self.n_output_dims), device=self._device)
+        """Run on one point; BackendError where that does not work."""
+        mlp = torch.zeros(self.architecture.n_mlp, device=self._device, requires_grad=True)
+        tables = torch.zeros((1, self.architecture.n_table), device=self._device, requires_grad=True)
+        points = torch.zeros((1, 1, self.architecture.encoding.n_pos_dims), device=self._device)
+        targets = torch.zeros((1, 1, self.architecture.n_outputs), device=self._device)
         try:
             self.loss(tables, mlp, points, targets, torch.ones(1, device=self._device), "l1").backward()
         except Exception as error:  # compiler and driver raise whatever they like
@@ -120,11 +114,11 @@ class TritonEvaluator:
     def _forward(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         self._check(tables, mlp_params, points)
         matrices = pad_matrices(self._layout, mlp_params, self._precision, self._places)
-        values = torch.empty((*points.shape[:2], self.n_output_dims), device=points.device)
+        values = torch.empty((*points.shape[:2], self.architecture.n_outputs), device=points.device)
         n = points.shape[1]
         for table, part, out in zip(tables, points, values):
             points_kernel[(triton.cdiv(n, POINTS_BLOCK),)](
-                table, matrices, *self._geometry, part, out, n, self.n_output_dims,
+                table, matrices, *self._geometry, part, out, n, self.architecture.n_outputs,
                 **self._layout.sizes(), BLOCK=POINTS_BLOCK,
             )  # fmt: skip
         return values
@@ -148,16 +142,16 @@ class TritonEvaluator:
         losses = torch.empty(n_tiles, device=matrices.device)
         kernels.loss_kernel[(n_tiles,)](
             tables, matrices, *self._geometry, points.contiguous(), targets.contiguous(), weights.contiguous(),
-            grad_tables, sums, losses, n_scenes, n_points, self.grid.n_params, self.n_output_dims, GAIN,
+            grad_tables, sums, losses, n_scenes, n_points, self.architecture.n_table, self.architecture.n_outputs, GAIN,
             KIND=kind, **self._layout.sizes(), BLOCK=BLOCK, num_warps=WARPS, num_stages=1,
         )  # fmt: skip
         return losses.sum(), grad_tables, sums[self._places]
 
     def _check(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> None:
         wanted = {
-            "tables": (tables, (len(points), self.grid.n_params)),
-            "mlp_params": (mlp_params, (self._n_mlp_params,)),
-            "points": (points, (*points.shape[:2], self.grid.config.n_pos_dims)),
+            "tables": (tables, (len(points), self.architecture.n_table)),
+            "mlp_params": (mlp_params, (self.architecture.n_mlp,)),
+            "points": (points, (*points.shape[:2], self.architecture.encoding.n_pos_dims)),
         }
         for name, (tensor, shape) in wanted.items():
             if tensor.dtype != torch.float32 or tensor.shape != shape or tensor.device.type != self._device.type:
@@ -198,8 +192,8 @@ class _Loss(torch.autograd.Function):
         weights: Any,
         kind: int,
     ) -> torch.Tensor:
-        if targets.shape != (*points.shape[:2], evaluator.n_output_dims):
-            expected = (*points.shape[:2], evaluator.n_output_dims)
+        expected = (*points.shape[:2], evaluator.architecture.n_outputs)
+        if targets.shape != expected:
             raise ParameterError(f"targets is {tuple(targets.shape)}; expected {expected}")
         loss, *grads = evaluator._backward(tables.contiguous(), mlp_params, points, targets, weights, kind)
         ctx.save_for_backward(*grads)

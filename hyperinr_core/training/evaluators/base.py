@@ -1,0 +1,97 @@
+"""What training asks of a way to evaluate a model: values, a loss with its gradients, and steps of Adam."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+from hyperinr_core.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Adam:
+    """One step of Adam.
+
+    Attributes
+    ----------
+    step : counts from 1; the moments' bias follows from it.
+    lr, beta1, beta2, eps : Adam's settings.
+    """
+
+    step: int
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float
+
+    @property
+    def rate(self) -> float:
+        """The learning rate with both moments' bias taken out."""
+        return self.lr * (1 - self.beta2**self.step) ** 0.5 / (1 - self.beta1**self.step)
+
+
+class Evaluator(ABC):
+    """Evaluates tables and a network that are handed in, as the hypernetwork trains end to end (HyperINR figure 2).
+
+    Attributes
+    ----------
+    name : what a model's provenance calls it.
+    uses_threads : whether it keeps all processors busy itself, so that torch's threads would be in its way.
+    scales_loss : whether its gradients on a GPU are half precision, in which small ones vanish unless the loss is scaled.
+    """
+
+    name = ""
+    uses_threads = False
+    scales_loss = False
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+
+    def check(self) -> None:  # noqa: B027 - most have nothing to find out
+        """Raise BackendError where training with it does not work on this machine."""
+
+    @abstractmethod
+    def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Normalised values, differentiable in tables and mlp_params.
+
+        Parameters
+        ----------
+        tables : (S, M) float32, one blended table per scene parameter.
+        mlp_params : (W,) float32.
+        points : (S, B, D) float32 in [0, 1].
+
+        Returns
+        -------
+        (S, B, C) float32.
+        """
+
+    @abstractmethod
+    def loss(
+        self,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        weights: torch.Tensor,
+        kind: str,
+    ) -> torch.Tensor:
+        """Mean over all values of weights[s] * |values - targets| ("l1") or of the square ("l2"), () float32.
+
+        Parameters
+        ----------
+        targets : (S, B, C) float32. weights : (S,) float32.
+        """
+
+    @abstractmethod
+    def adam_step(
+        self,
+        params: torch.Tensor,
+        grad: torch.Tensor,
+        m: torch.Tensor,
+        v: torch.Tensor,
+        adam: Adam,
+        grad_scale: float = 1.0,
+    ) -> None:
+        """One step of Adam in place on (n,) float32 tensors and their moments, with grad_scale times the gradient."""
