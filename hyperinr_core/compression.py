@@ -58,7 +58,7 @@ class Compression:
 
     def psnr_by_field(self, steps: Sequence[float]) -> dict[str, list[float]]:
         """dB of tables rounded to multiples of steps against the model's own values, of each field at each theta."""
-        tables = rounded(self._model.encoder_params, hash_grid(self._model.encoding), steps)
+        tables = rounded(self._model.encoder_params, self._model.architecture.hash_grid, steps)
         other = dataclasses.replace(self._model, encoder_params=tables)
         errors = [self._values(other, theta) - truth for theta, truth in zip(self._thetas, self._truths)]
         found, first = {}, 0
