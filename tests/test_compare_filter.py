@@ -47,11 +47,8 @@ class Truth(VTKPythonAlgorithmBase):
 
 
 @pytest.fixture
-def model(tmp_path):
-    model = random_model(fields=FIELDS)
-    hinr.save(model, tmp_path / "m.hinr")
-    model.path = str(tmp_path / "m.hinr")
-    return model
+def model():
+    return random_model(fields=FIELDS)
 
 
 def noisy(model, time):
@@ -61,20 +58,27 @@ def noisy(model, time):
     return inr.split(inr.sample_grid() + noise)
 
 
-def comparison(model, truth, **settings):
-    source, compare, said = HyperINRSource(), HyperINRCompare(), []
+@pytest.fixture
+def comparison(model, tmp_path):
+    """A function that compares the model, as a file, to a truth."""
+    hinr.save(model, tmp_path / "m.hinr")
 
-    def note(caller, name, text):
-        said.append(text)
+    def make(truth, **settings):
+        source, compare, said = HyperINRSource(), HyperINRCompare(), []
 
-    note.CallDataType = VTK_STRING
-    compare.AddObserver("ErrorEvent", note)
-    source.SetFileName(model.path)
-    compare.SetInputConnection(0, truth.GetOutputPort())
-    compare.SetInputConnection(1, source.GetOutputPort())
-    for name, value in settings.items():
-        getattr(compare, f"Set{name}")(*(value if isinstance(value, tuple) else (value,)))
-    return compare, source, said
+        def note(caller, name, text):
+            said.append(text)
+
+        note.CallDataType = VTK_STRING
+        compare.AddObserver("ErrorEvent", note)
+        source.SetFileName(str(tmp_path / "m.hinr"))
+        compare.SetInputConnection(0, truth.GetOutputPort())
+        compare.SetInputConnection(1, source.GetOutputPort())
+        for name, value in settings.items():
+            getattr(compare, f"Set{name}")(*(value if isinstance(value, tuple) else (value,)))
+        return compare, source, said
+
+    return make
 
 
 def found(compare, name):
@@ -88,8 +92,8 @@ def number(compare, name):
 
 
 @pytest.mark.parametrize("time", [0.5, 1.0])
-def test_error_psnr_and_ssim_are_those_of_the_metrics(model, time):
-    compare, _, said = comparison(model, Truth(lambda moment: noisy(model, moment), model.grid))
+def test_error_psnr_and_ssim_are_those_of_the_metrics(comparison, model, time):
+    compare, _, said = comparison(Truth(lambda moment: noisy(model, moment), model.grid))
     compare.UpdateTimeStep(time)
     inr = model.generate(time)
     values, truth = inr.split(inr.sample_grid()), noisy(model, time)
@@ -108,33 +112,33 @@ def test_error_psnr_and_ssim_are_those_of_the_metrics(model, time):
     assert image.GetInformation().Get(image.DATA_TIME_STEP()) == time and not said
 
 
-def test_it_compares_at_the_truth_s_own_steps(model):
+def test_it_compares_at_the_truth_s_own_steps(comparison, model):
     truth = Truth(lambda moment: noisy(model, moment), model.grid)
-    compare, source, _ = comparison(model, truth)
+    compare, source, _ = comparison(truth)
     for time, step in ((0.6, 0.5), (1.4, 1.0), (1.6, 2.0), (9.0, 2.0)):
         compare.UpdateTimeStep(time)
         assert truth.asked[-1] == step
         assert source.GetOutputDataObject(0).GetInformation().Get(vtkImageData.DATA_TIME_STEP()) == step
 
 
-def test_a_perfect_model_has_the_highest_number_that_can_be_written(model):
+def test_a_perfect_model_has_the_highest_number_that_can_be_written(comparison, model):
     exact = Truth(lambda moment: model.generate(moment).split(model.generate(moment).sample_grid()), model.grid)
-    compare, _, _ = comparison(model, exact)
+    compare, _, _ = comparison(exact)
     compare.UpdateTimeStep(1.0)
     assert number(compare, "density PSNR (dB)") == PSNR_CAP and number(compare, "density SSIM") == pytest.approx(1.0)
 
 
-def test_absolute_error_and_a_range_of_one_s_own(model):
-    compare, _, _ = comparison(model, Truth(lambda t: noisy(model, t), model.grid), ValueRange=(0.0, 40.0))
+def test_absolute_error_and_a_range_of_one_s_own(comparison, model):
+    compare, _, _ = comparison(Truth(lambda t: noisy(model, t), model.grid), ValueRange=(0.0, 40.0))
     compare.UpdateTimeStep(1.0)
     values, truth = model.generate(1.0).sample_grid()[..., 0], noisy(model, 1.0)["density"]
     np.testing.assert_allclose(found(compare, "density absolute error"), abs(values - truth), atol=1e-5)
     assert number(compare, "density PSNR (dB)") == pytest.approx(psnr(values, truth, (0, 40)), abs=1e-3)
 
 
-def test_the_text_for_the_view_has_the_numbers_of_the_time(model):
+def test_the_text_for_the_view_has_the_numbers_of_the_time(comparison, model):
     truth = Truth(lambda moment: noisy(model, moment), model.grid)
-    compare, _, _ = comparison(model, truth)
+    compare, _, _ = comparison(truth)
     for time in (0.5, 1.0):
         compare.UpdateTimeStep(time)
         lines = compare.GetOutputDataObject(1).GetValue(0, 0).ToString().splitlines()
@@ -144,11 +148,11 @@ def test_the_text_for_the_view_has_the_numbers_of_the_time(model):
             assert line == f"{field.name} at time {time:g}: PSNR {decibel:.2f} dB, SSIM {similarity:.4f}"
 
 
-def test_a_part_of_the_whole_has_the_numbers_of_the_whole(model):
-    compare, _, _ = comparison(model, Truth(lambda moment: noisy(model, 0.0), model.grid))
+def test_a_part_of_the_whole_has_the_numbers_of_the_whole(comparison, model):
+    compare, _, _ = comparison(Truth(lambda moment: noisy(model, 0.0), model.grid))
     compare.Update()
     whole, decibel = found(compare, "density error").copy(), number(compare, "density PSNR (dB)")
-    part, _, _ = comparison(model, Truth(lambda moment: noisy(model, 0.0), model.grid))
+    part, _, _ = comparison(Truth(lambda moment: noisy(model, 0.0), model.grid))
     part.UpdateExtent((2, 6, 3, 9, 1, 4))
     np.testing.assert_allclose(found(part, "density error"), whole[1:5, 3:10, 2:7])
     assert part.GetOutputDataObject(0).GetExtent() == (2, 6, 3, 9, 1, 4)
@@ -185,10 +189,10 @@ def test_two_images_of_no_model_are_compared_over_the_truth_s_range(model):
         ),
     ],
 )
-def test_what_cannot_be_compared_is_one_sentence(model, arrays, dims, message):
+def test_what_cannot_be_compared_is_one_sentence(comparison, model, arrays, dims, message):
     grid = Grid(dims) if dims else model.grid
     values = {name: np.zeros((*grid.shape, n) if n > 1 else grid.shape, np.float32) for name, n in arrays.items()}
-    compare, _, said = comparison(model, Truth(lambda moment: values, grid))
+    compare, _, said = comparison(Truth(lambda moment: values, grid))
     compare.Update()
     assert len(said) == 1 and compare.GetOutputDataObject(0).GetNumberOfPoints() == 0
     assert compare.GetOutputDataObject(1).GetNumberOfRows() == 0
