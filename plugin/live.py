@@ -22,8 +22,11 @@ def ask_when_at_rest() -> None:
     session = vtkSMProxyManager.GetProxyManager().GetActiveSession() if vtkSMProxyManager.IsInitialized() else None
     if session is None or session.GetClassName() != "vtkSMSession":
         return
+    proxies = session.GetSessionProxyManager()
+    if proxies is None:  # from ParaView 5.13 on, in all processes of pvbatch but the first
+        return
     for reader in READERS:
-        hints = session.GetSessionProxyManager().GetProxyHints("sources", reader)
+        hints = proxies.GetProxyHints("sources", reader)
         if hints.FindNestedElementByName("LiveSource") is None:
             live = type(hints)()
             live.SetName("LiveSource")
