@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -283,11 +284,9 @@ def test_facts_about_the_model_are_text_and_field_data(path):
 
 
 def test_the_size_counts_all_that_a_model_holds():
-    lights = golden_models.lights()[0]
-    based = golden_models.based()[0]
-    plain = based.encoder_params.nbytes + based.mlp_params.nbytes
-    assert about._bytes(based) == plain + based.base.coefficients.nbytes
-    assert about._bytes(lights) == lights.encoder_params.nbytes + lights.mlp_params.nbytes + 2 * 8**3
+    for model, more in ((golden_models.based()[0], "base"), (golden_models.lights()[0], "guide")):
+        assert model.n_bytes > dataclasses.replace(model, **{more: None}).n_bytes
+        assert about.size_of(model) == f"{len(model.encoder_positions)} encoders, {model.n_bytes / 1e6:.1f} MB"
 
 
 def test_outside_the_bounds_is_clamped_and_said_once(path):
