@@ -87,7 +87,7 @@ def test_steps_are_spread_when_only_some_are_measured(tmp_path):
 
 
 def test_mistakes_are_said(tmp_path):
-    with pytest.raises(ParameterError, match="'oracle' name; expected some of linear"):
+    with pytest.raises(ParameterError, match="has 'oracle', which is no method; expected all, or some of linear"):
         chosen_methods("linear,oracle")
     with pytest.raises(ParameterError, match="expected at least one"):
         Comparison(moving_blob(n_steps=3), "density", 5, 4, 1.0, 0, "cpu", tmp_path)

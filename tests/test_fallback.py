@@ -13,7 +13,7 @@ from hyperinr_core.errors import BackendError
 class Foreign:
     """A backend whose tables nobody else can read, and which fails at the second request."""
 
-    name = "foreign"
+    name, slab_points = "foreign", None
     n_asked = 0
 
     def __init__(self, reference):
@@ -30,7 +30,7 @@ class Foreign:
 
 
 def test_a_table_is_blended_again_for_the_backend_that_takes_over(caplog):
-    reference = ReferenceBackend(*random_model(*CASES["volume"]))
+    reference = ReferenceBackend(*random_model(CASES["volume"]))
     backend = FallbackBackend(iter([Foreign(reference), reference]))
     blending = np.array([0, 1]), np.array([0.25, 0.75])
     points = np.random.default_rng(0).random((7, 3), np.float32)
