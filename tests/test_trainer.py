@@ -20,9 +20,9 @@ class Recorded:
         self.steps, self._step = {}, trainer.evaluator.adam_step
         trainer.evaluator.adam_step = self
 
-    def __call__(self, params, grad, m, v, step, rate, *settings, **others):
-        self.steps.setdefault(params.data_ptr(), []).append((step, rate))
-        self._step(params, grad, m, v, step, rate, *settings, **others)
+    def __call__(self, params, grad, m, v, adam, *scale):
+        self.steps.setdefault(params.data_ptr(), []).append((adam.step, adam.lr))
+        self._step(params, grad, m, v, adam, *scale)
 
 
 @pytest.fixture
