@@ -57,14 +57,8 @@ def show(source: Any, view: Any = None, field: str | None = None) -> Any:
         display.MapScalars = 0
     else:
         entry = facts["fields"].get(field) or {"title": field, **_guess(source, field).to_dict()}
-        color(
-            display,
-            view,
-            source,
-            field,
-            Look.from_dict({k: v for k, v in entry.items() if k != "title"}),
-            entry["title"],
-        )
+        title = entry.pop("title")
+        color(display, view, source, field, Look.from_dict(entry), title)
     if facts["time"]:
         time = _beside(source, "TimeToTextConvertor", simple.AnnotateTimeFilter, "time")
         time.Format = facts["time"]
@@ -186,8 +180,10 @@ def follow(source: Any, view: Any) -> None:
         names = [array.Name for array in source.PointData]
         if names and display is not None and display.ColorArrayName[1] not in names and key in _followed:
             _followed.remove(key)  # showing it updates it, which comes back here
-            show(source, view)
-            _followed.add(key)
+            try:
+                show(source, view)
+            finally:
+                _followed.add(key)
 
     if key not in _followed:
         _followed.add(key)
