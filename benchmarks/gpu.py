@@ -33,10 +33,10 @@ from hyperinr_core.backends.reference import ReferenceBackend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.training.coordnet import CoordNet
 from hyperinr_core.training.evaluators import evaluator_class
 from hyperinr_core.training.evaluators.base import Adam
 from hyperinr_core.training.evaluators.torch import TorchEvaluator
+from hyperinr_core.training.teachers.sine_network import CoordNet
 from hyperinr_core.volume import Field, Grid, Parameter
 
 RESULTS = Path(__file__).parent / "results"

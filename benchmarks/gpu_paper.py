@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from hyperinr.filters.series import open_series
-from hyperinr.plugin.evaluate import compare
+from hyperinr.filters.readers.series import open_series
+from hyperinr.plugin.commands.evaluate import compare
 from hyperinr_core import hinr
-from hyperinr_core.training.lesson import Lesson
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import preset
+from hyperinr_core.training.volumes.task import Lesson
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from hyperinr.plugin import launch
-from hyperinr.plugin.bench import machine
+from hyperinr.plugin.commands.bench import machine
 from hyperinr_core import hinr
 from hyperinr_core.backends.native import NativeBackend, supported_isas
-from hyperinr_core.metrics import psnr
+from hyperinr_core.measure.metrics import psnr
 
 REPEATS = 7
 

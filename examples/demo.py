@@ -18,13 +18,13 @@ import plots
 import turbulence
 
 from hyperinr.filters.image import write_pvd
-from hyperinr.filters.series import open_series
+from hyperinr.filters.readers.series import open_series
 from hyperinr.plugin import launch
-from hyperinr.plugin.evaluate import METHODS, print_tables
+from hyperinr.plugin.commands.evaluate import METHODS, print_tables
 from hyperinr_core import hinr
 from hyperinr_core.errors import HyperINRError
-from hyperinr_core.interpolation import linear_weights
-from hyperinr_core.look import look_between, looks_of
+from hyperinr_core.pictures.look import look_between, looks_of
+from hyperinr_core.spaces.interpolation import linear_weights
 
 FIELD = "vorticity"
 EVERY = 5

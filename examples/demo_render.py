@@ -17,7 +17,7 @@ import sys
 from paraview import simple
 
 from hyperinr.plugin import scene, shading
-from hyperinr_core.look import UNITS_ACROSS, Look
+from hyperinr_core.pictures.look import UNITS_ACROSS, Look
 
 SIZE = (480, 480)
 

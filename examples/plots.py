@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
-from hyperinr_core import look
+from hyperinr_core.pictures import look
 
 #: That of the pictures themselves.
 BACKGROUND = look.BACKGROUND

@@ -26,8 +26,8 @@ def grid_of(model: Any) -> str:
 
 def look_of(model: Any) -> str:
     """How a model is best shown, as JSON: {"kind": volume, plane or picture, "time": its format, "fields": looks by name}."""
-    from hyperinr_core import look
-    from hyperinr_core.pictures import is_picture
+    from hyperinr_core.pictures import look
+    from hyperinr_core.pictures.picture_set import is_picture
 
     flat = "plane" if model.grid.dims[2] == 1 else "volume"
     kind = "picture" if is_picture(model.grid, model.fields) else flat

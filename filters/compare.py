@@ -99,7 +99,7 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
 
     def _measure(self, output: vtkImageData, name: str, values, exact, model: vtkImageData) -> str:
         """Add PSNR and SSIM to the field data; returns them as text."""
-        from hyperinr_core.metrics import PSNR_CAP, psnr, ssim
+        from hyperinr_core.measure.metrics import PSNR_CAP, psnr, ssim
 
         limits = self._limits(name, exact, model)
         decibels, similarity = min(psnr(values, exact, limits), PSNR_CAP), ssim(values, exact, limits)

@@ -58,7 +58,7 @@ class Frames:
 
 
 def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
-    from hyperinr_core.pictures import is_picture, to_bytes
+    from hyperinr_core.pictures.picture_set import is_picture, to_bytes
 
     check_fits(frame.extent, model.n_output_dims)
     inr = model.generate(frame.theta, frame.backend, frame.interpolation)

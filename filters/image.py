@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from hyperinr.filters.grids import grid_of
+from hyperinr.filters.readers.grids import grid_of
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.volume import Extent, Grid

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-#: Questions in a row without a change after which things are at rest; `plugin/live.py` has it ask every 50 ms.
+#: Questions in a row without a change after which things are at rest; `plugin/scenes/live.py` has it ask every 50 ms.
 REST_POLLS = 8
 
 #: Seconds after a question within which a moving window counts as still there although frames are faster than questions.

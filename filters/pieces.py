@@ -9,8 +9,8 @@ from vtkmodules.vtkCommonCore import vtkIntArray
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkParallelCore import vtkMultiProcessController
 
-from hyperinr.filters.grids import shape_of
 from hyperinr.filters.image import array_of, numeric_arrays
+from hyperinr.filters.readers.grids import shape_of
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Extent
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core import shadow
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.transfer import TransferFunction, extinction
+from hyperinr_core.light import shadow
+from hyperinr_core.pictures.transfer import TransferFunction, extinction
 from hyperinr_core.volume import Extent, Grid
 
 #: Entries of the tables that values are looked up in.

@@ -154,7 +154,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
     def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:
         from hyperinr.filters.image import to_image
-        from hyperinr_core.shadow import direction_of
+        from hyperinr_core.light.shadow import direction_of
 
         name, values = self._scalars(image)
         model = self._load()
@@ -196,7 +196,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
     def _shade(self, image: vtkImageData, name: str, values, whole: tuple):
         """Everything that does not depend on the light, kept until the input or the transfer function changes."""
         from hyperinr.filters.shading import Shading
-        from hyperinr_core import shadow
+        from hyperinr_core.light import shadow
 
         function = self._function(values)
         grid, region = _whole_grid(image, whole), _from_zero(image.GetExtent(), whole)
@@ -212,7 +212,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
     def _function(self, values):
         from hyperinr.filters.shading import from_vtk
-        from hyperinr_core.transfer import check_finite, load
+        from hyperinr_core.pictures.transfer import check_finite, load
 
         check_finite(values)
         if self._colors is not None:
@@ -267,7 +267,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
 def _look(values) -> dict:
     """The look of values, of which some are looked at."""
-    from hyperinr_core.look import look_of
+    from hyperinr_core.pictures.look import look_of
 
     steps = tuple(slice(None, None, max(n // LOOK_POINTS, 1)) for n in values.shape)
     return look_of(values[steps]).to_dict()
@@ -285,7 +285,7 @@ def _part(region: tuple, extent: tuple) -> tuple:
 
 def _whole_grid(image: vtkImageData, whole: tuple):
     """The grid of which the image is a part."""
-    from hyperinr.filters.grids import grid_of
+    from hyperinr.filters.readers.grids import grid_of
     from hyperinr_core.volume import Grid
 
     part, origin = grid_of(image), [0.0] * 3

@@ -135,7 +135,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     def GetNeedsUpdate(self) -> bool:
         """What ParaView's window asks all the time: whether a coarse grid has to give way to the full one.
 
-        Only a source in the window's own process is asked (`plugin/live.py`), never one in a server.
+        Only a source in the window's own process is asked (`plugin/scenes/live.py`), never one in a server.
         """
         if self._frames is None or not self._frames.motion.polled():
             return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import HashGrid, hash_grid
+from hyperinr_core.hash_grid import HashGrid, hash_grid
 from hyperinr_core.volume import Field
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.architecture import Architecture
-from hyperinr_core.base import SUPPORT, Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encodings import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.errors import FormatError, HyperINRError
 from hyperinr_core.files import replacing
-from hyperinr_core.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.hypernet import LIGHT_ROLES, HyperINR, check_interpolation
-from hyperinr_core.views import angle_columns, lattice, other_columns
+from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
+from hyperinr_core.spaces.views import angle_columns, lattice, other_columns
+from hyperinr_core.spline_base import SUPPORT, Base
+from hyperinr_core.table_coding import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.volume import Field, Grid, Parameter
 
 VERSION = 1

@@ -12,13 +12,13 @@ import numpy as np
 from hyperinr_core import backends
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.base import Backend
-from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.guide import Guide
 from hyperinr_core.inr import INR
-from hyperinr_core.interpolation import ONE_PARAMETER, Coefficients, InverseDistance, LightSphere
-from hyperinr_core.views import ViewSpace, angle_columns
+from hyperinr_core.light.guide import Guide
+from hyperinr_core.spaces.interpolation import ONE_PARAMETER, Coefficients, InverseDistance, LightSphere
+from hyperinr_core.spaces.views import ViewSpace, angle_columns
+from hyperinr_core.spline_base import Base
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: A scene parameter as callers write it: a number, a sequence, or values by parameter name.

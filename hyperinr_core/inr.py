@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.backends.base import Backend
-from hyperinr_core.base import Spline
 from hyperinr_core.errors import Aborted, ParameterError
+from hyperinr_core.spline_base import Spline
 from hyperinr_core.volume import Extent, Field, Grid
 
 #: Called with the finished fraction between slabs; returning True stops the work.

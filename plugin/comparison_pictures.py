@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.plugin.compare import HEADINGS, ranking, table_rows
+from hyperinr.plugin.commands.compare import HEADINGS, ranking, table_rows
 from hyperinr_core.errors import HyperINRError
 
 #: Okabe and Ito's colours, then greys.

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core.compositing import Ramp, picture, step_length
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude
-from hyperinr_core.pictures import is_picture, to_bytes
-from hyperinr_core.shadow import angles_of
-from hyperinr_core.transfer import PRESETS
+from hyperinr_core.light.shadow import angles_of
+from hyperinr_core.pictures.compositing import Ramp, picture, step_length
+from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude
+from hyperinr_core.pictures.picture_set import is_picture, to_bytes
+from hyperinr_core.pictures.transfer import PRESETS
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: Pixels of a side of a volume's picture, at least and at most.
@@ -81,7 +81,7 @@ class Drawing:
         ------
         ParameterError for values, looks or sizes that are none.
         """
-        from hyperinr.filters.cinema import encoded
+        from hyperinr.filters.readers.cinema import encoded
 
         theta = self._model.theta({name: _number(name, value) for name, value in values.items()}, clamp=True)
         pixels = self._pixels(theta, look, _size(size))

@@ -14,7 +14,16 @@ from paraview import servermanager, simple
 
 from hyperinr.filters.reporting import tell_error
 from hyperinr_core.errors import DataError, HyperINRError
-from hyperinr_core.look import BACKGROUND, OUTLINE, UNITS_ACROSS, Look, camera_at, is_signed, look_between, signed_look
+from hyperinr_core.pictures.look import (
+    BACKGROUND,
+    OUTLINE,
+    UNITS_ACROSS,
+    Look,
+    camera_at,
+    is_signed,
+    look_between,
+    signed_look,
+)
 
 #: Our readers.
 SOURCES = ("HyperINRSource", "HyperINRPlaneSource")

@@ -19,7 +19,7 @@ from paraview import servermanager, simple
 from hyperinr.filters.reporting import tell, tell_error
 from hyperinr.plugin.scene import apply_preset, shown_in
 from hyperinr_core.errors import DataError, HyperINRError
-from hyperinr_core.look import UNITS_ACROSS, Look
+from hyperinr_core.pictures.look import UNITS_ACROSS, Look
 
 #: Points of the opacity function that a display of colours with opacity needs, one for each step of a byte.
 N_OPACITIES = 256

@@ -22,8 +22,8 @@ from models import based_model, random_model
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
-from hyperinr_core.encodings import encode_best
 from hyperinr_core.errors import FormatError
+from hyperinr_core.table_coding import encode_best
 from hyperinr_core.volume import Field, Parameter
 
 #: Seconds that opening a file and sampling it may take.

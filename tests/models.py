@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 
 from hyperinr_core.architecture import Architecture
-from hyperinr_core.base import Base
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.light.guide import Guide
+from hyperinr_core.spline_base import Base
 from hyperinr_core.volume import Field, Grid, Parameter
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from vtkmodules.vtkIOXML import vtkXMLImageDataWriter
 
-from hyperinr.filters import appended
 from hyperinr.filters.image import to_image
-from hyperinr.filters.series import open_series
+from hyperinr.filters.readers import appended
+from hyperinr.filters.readers.series import open_series
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from series_files import GRID, check, steps, volume, write_nrrd
 
-from hyperinr.filters.series import open_series
+from hyperinr.filters.readers.series import open_series
 from hyperinr_core.volume import Grid
 
 
@@ -86,7 +86,7 @@ def test_numpy_files_need_no_vtk(tmp_path):
     write_nrrd(tmp_path / "a.nrrd", 0)
     program = f"""
 import sys
-from hyperinr.filters.series import open_series
+from hyperinr.filters.readers.series import open_series
 open_series(r"{tmp_path}/a.npy").read(1, ["value"])
 open_series(r"{tmp_path}/a.nrrd").read(0, ["value"])
 print([name for name in sys.modules if name.startswith(("vtk", "scipy", "torch"))])

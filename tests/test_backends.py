@@ -12,8 +12,8 @@ from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.base import Backend
 from hyperinr_core.backends.reference import ReferenceBackend, encode
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import BackendError
+from hyperinr_core.hash_grid import hash_grid
 
 CASES = {
     "volume": (EncodingConfig(), NetworkConfig(), 1),

@@ -14,7 +14,7 @@ from models import random_model
 
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
-from hyperinr_core.metrics import psnr, ssim
+from hyperinr_core.measure.metrics import psnr, ssim
 from hyperinr_core.volume import Field, Parameter
 
 SCRIPT = Path(__file__).parent / "paraview_scripts" / "bad_input.py"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hyperinr_core.baselines import Baseline
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.measure.baselines import Baseline
 from hyperinr_core.volume import Grid, VolumeSeries
 
 TIMES = np.array([0.0, 1.0, 1.5, 4.0, 4.25])  # far from uniform

@@ -8,10 +8,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from hyperinr.plugin import bench
+from hyperinr.plugin.commands import bench
 from hyperinr_core.backends.native import supported_isas
-from hyperinr_core.training.coordnet import CoordNet
 from hyperinr_core.training.settings import TrainingConfig
+from hyperinr_core.training.teachers.sine_network import CoordNet
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_unknown_command_and_option():
 
 
 def test_training_steps():
-    from hyperinr.plugin.train import training_steps
+    from hyperinr.plugin.commands.train import training_steps
 
     assert training_steps(10, 3, None, 0) == [0, 3, 6, 9]
     assert training_steps(10, 1, "1,3-5", 0) == [0, 2, 6, 7, 8, 9]

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from series import moving_blob
 
-from hyperinr.plugin import compare as module
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.compare import Comparison, chosen_methods
+from hyperinr.plugin.commands import compare as module
+from hyperinr.plugin.commands.compare import Comparison, chosen_methods
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.metrics import psnr, ssim
+from hyperinr_core.measure.metrics import psnr, ssim
 from hyperinr_core.training.teachers import create
 from hyperinr_core.training.teachers.base import FitSettings
 

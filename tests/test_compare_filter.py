@@ -16,7 +16,7 @@ from hyperinr.filters.compare import HyperINRCompare
 from hyperinr.filters.image import to_image
 from hyperinr.filters.source import HyperINRSource
 from hyperinr_core import hinr
-from hyperinr_core.metrics import PSNR_CAP, psnr, ssim
+from hyperinr_core.measure.metrics import PSNR_CAP, psnr, ssim
 from hyperinr_core.volume import Field, Grid
 
 FIELDS = (Field("density", 1, ((-1.0, 3.0),)), Field("velocity", 3, ((0.0, 1.0), (-2.0, 0.0), (0.0, 0.5))))

@@ -11,11 +11,11 @@ from test_training import SMALL
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hinr import load
-from hyperinr_core.training.distillation import DistillationSet, distillation_thetas
-from hyperinr_core.training.placement import place, poisson_disks
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import DistillationConfig, PlacementConfig
 from hyperinr_core.training.teachers import create
+from hyperinr_core.training.volumes.distillation import DistillationSet, distillation_thetas
+from hyperinr_core.training.volumes.placement import place, poisson_disks
 from hyperinr_core.volume import Grid, VolumeSeries
 
 FIELD = "density"
@@ -171,7 +171,7 @@ def test_a_taught_model_follows_the_motion(tmp_path):
 
 def test_the_choice_and_its_evidence_are_stored(tmp_path):
     heard = []
-    from hyperinr_core.training.lesson import Lesson
+    from hyperinr_core.training.volumes.task import Lesson
 
     config = SMALL.replace(training={"samples": 20_000}, distillation={"teacher": "auto"})
     lesson = Lesson(chosen=lambda name, choice: heard.append((name, choice)))

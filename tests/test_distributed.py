@@ -84,7 +84,7 @@ from pathlib import Path
 from series import moving_blob
 from test_training import with_training
 from hyperinr_core.training.distributed import join, leave
-from hyperinr_core.training.lesson import Lesson
+from hyperinr_core.training.volumes.task import Lesson
 from hyperinr_core.training.run import trainer_for
 from hyperinr_core.training.samples import scan_fields
 

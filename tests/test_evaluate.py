@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from models import random_model
 
-from hyperinr.plugin.evaluate import compare, draw, evaluate, steps_at
+from hyperinr.plugin.commands.evaluate import compare, draw, evaluate, steps_at
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, HyperINRError, ParameterError
-from hyperinr_core.metrics import PSNR_CAP, psnr, ssim
+from hyperinr_core.measure.metrics import PSNR_CAP, psnr, ssim
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 #: The model was trained on every second of these; the last lies beyond it.
@@ -87,7 +87,7 @@ def test_results_stay_in_order_when_a_step_takes_long_to_score(monkeypatch):
             clock.sleep(0.2)
         return ssim(values, truth, limits)
 
-    monkeypatch.setattr("hyperinr.plugin.evaluate.ssim", slow_first_step)
+    monkeypatch.setattr("hyperinr.plugin.commands.evaluate.ssim", slow_first_step)
     assert compare(model(), series(), ["density"]) == expected
 
 

@@ -8,12 +8,12 @@ from click.testing import CliRunner
 from models import random_model
 from view_models import picture_model
 
-from hyperinr.filters.cinema import open_pictures
-from hyperinr.filters.series import open_series
-from hyperinr.plugin.export import export, export_cinema, parse_values
+from hyperinr.filters.readers.cinema import open_pictures
+from hyperinr.filters.readers.series import open_series
+from hyperinr.plugin.commands.export import export, export_cinema, parse_values
 from hyperinr_core import hinr
 from hyperinr_core.errors import BackendError, DataError, HyperINRError, ParameterError
-from hyperinr_core.pictures import to_bytes
+from hyperinr_core.pictures.picture_set import to_bytes
 
 
 def call(command, *arguments):

@@ -14,7 +14,7 @@ LIBRARIES = {"numpy", "scipy", "safetensors"}
 #: folder or file -> packages it may import besides the standard library; the most specific entry holds
 FLOORS = {
     "hyperinr_core": LIBRARIES | {"hyperinr_core"},
-    "hyperinr_core/encodings.py": LIBRARIES | {"hyperinr_core", "zstandard"},
+    "hyperinr_core/table_coding.py": LIBRARIES | {"hyperinr_core", "zstandard"},
     **{
         f"hyperinr_core/backends/{name}.py": LIBRARIES | {"hyperinr_core", "torch"}
         for name in ("torch", "cuda", "device")
@@ -24,12 +24,12 @@ FLOORS = {
     "hyperinr_core/backends/tcnn.py": LIBRARIES | {"hyperinr_core", "torch", "tinycudann"},
     "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "triton"},
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules", "netCDF4"},
-    "filters/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
+    "filters/readers/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
-    "plugin/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
-    "plugin/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
-    "plugin/rate_distortion.py": LIBRARIES
+    "plugin/commands/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
+    "plugin/commands/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
+    "plugin/commands/rate_distortion.py": LIBRARIES
     | {
         "hyperinr_core",
         "hyperinr.filters",
@@ -45,12 +45,12 @@ FLOORS = {
     },
     # these run inside ParaView
     "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
-    "plugin/live.py": {"paraview"},
+    "plugin/scenes/live.py": {"paraview"},
     "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.filters"},
-    "plugin/views_scene.py": {"paraview", "hyperinr_core"},
-    "plugin/opened.py": {"paraview", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
-    "plugin/probe.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
+    "plugin/scenes/views_scene.py": {"paraview", "hyperinr_core"},
+    "plugin/scenes/opened.py": {"paraview", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
+    "plugin/scenes/probe.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
 }
 SOURCES = sorted(
     path.relative_to(ROOT)

@@ -10,7 +10,8 @@ import pytest
 from gui import MAIN, differ, gui, shows_something, version, view_of
 from models import random_model
 
-from hyperinr.plugin import launch, paraview
+from hyperinr.plugin import launch
+from hyperinr.plugin.commands import paraview
 from hyperinr_core import hinr
 from hyperinr_core.volume import Field, Parameter
 

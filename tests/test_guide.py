@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from models import random_model
 
-from hyperinr_core import shadow
 from hyperinr_core.config import EncodingConfig
-from hyperinr_core.encoding import hash_grid
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.guide import MAX_THICKNESS, make_guide
-from hyperinr_core.interpolation import light_directions
+from hyperinr_core.hash_grid import hash_grid
+from hyperinr_core.light import shadow
+from hyperinr_core.light.guide import MAX_THICKNESS, make_guide
+from hyperinr_core.spaces.interpolation import light_directions
 from hyperinr_core.volume import Grid, Parameter
 
 GRID = Grid((40, 30, 20), spacing=(0.5, 1.0, 2.0))

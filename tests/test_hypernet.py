@@ -11,7 +11,7 @@ from models import random_base, random_model
 from hyperinr_core import backends
 from hyperinr_core.errors import Aborted, BackendError, ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.interpolation import InverseDistance, catmull_rom_weights, linear_weights
+from hyperinr_core.spaces.interpolation import InverseDistance, catmull_rom_weights, linear_weights
 from hyperinr_core.volume import Field, Grid, Parameter
 
 POSITIONS = np.array([0.0, 1.0, 2.5, 3.0, 5.0])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hyperinr.filters.image import from_image, to_image, write_image, write_pvd
-from hyperinr.filters.series import open_series
+from hyperinr.filters.readers.series import open_series
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.volume import Grid
 

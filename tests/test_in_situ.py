@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hyperinr.filters.readers.series import open_series
 from hyperinr.filters.recording import Recording
-from hyperinr.filters.series import open_series
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError

@@ -22,7 +22,7 @@ from hyperinr.plugin import launch
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import DataError
-from hyperinr_core.lights import poisson_lights
+from hyperinr_core.light.lights import poisson_lights
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.volume import Grid
 

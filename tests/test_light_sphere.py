@@ -8,7 +8,7 @@ from models import random_model
 
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.interpolation import LightSphere, light_directions
+from hyperinr_core.spaces.interpolation import LightSphere, light_directions
 from hyperinr_core.volume import Parameter
 
 LIGHTS = (

@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 from models import random_model
 
-from hyperinr_core.look import FALLING, RISING, SIGNED, Look, camera_at, look_of, looks_of, time_format, title_of
-from hyperinr_core.transfer import PRESETS
+from hyperinr_core.pictures.look import (
+    FALLING,
+    RISING,
+    SIGNED,
+    Look,
+    camera_at,
+    look_of,
+    looks_of,
+    time_format,
+    title_of,
+)
+from hyperinr_core.pictures.transfer import PRESETS
 from hyperinr_core.volume import Field, Parameter
 
 RNG = np.random.default_rng(4)

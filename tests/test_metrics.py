@@ -10,7 +10,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from hyperinr_core.errors import DataError
-from hyperinr_core.metrics import psnr, ssim
+from hyperinr_core.measure.metrics import psnr, ssim
 
 
 def volume(*shape: int, seed: int = 0) -> np.ndarray:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from models import random_model
 
-from hyperinr.plugin import rate_distortion as command
+from hyperinr.plugin.commands import rate_distortion as command
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.volume import Field, Parameter

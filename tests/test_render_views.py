@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from hyperinr.filters.cinema import open_pictures
-from hyperinr.plugin.render_views import render_views
+from hyperinr.filters.readers.cinema import open_pictures
+from hyperinr.plugin.commands.render_views import render_views
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.pictures import read_optics
-from hyperinr_core.views import camera_frames
+from hyperinr_core.pictures.picture_set import read_optics
+from hyperinr_core.spaces.views import camera_frames
 
 
 def call(*arguments):

@@ -12,7 +12,7 @@ from models import random_model
 
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
-from hyperinr_core.look import looks_of
+from hyperinr_core.pictures.look import looks_of
 from hyperinr_core.volume import Field
 
 SCRIPT = Path(__file__).parent / "paraview_scripts" / "scene.py"

@@ -21,9 +21,9 @@ from series_files import (
     write_with,
 )
 
-from hyperinr.filters import appended
 from hyperinr.filters.image import to_image, write_image, write_pvd
-from hyperinr.filters.series import open_series
+from hyperinr.filters.readers import appended
+from hyperinr.filters.readers.series import open_series
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 

@@ -11,7 +11,7 @@ import pytest
 from series_files import GRID, WRITERS, rectilinear, steps, timed_image, volume, write_netcdf, write_nrrd, write_with
 
 from hyperinr.filters.image import to_image, write_image, write_pvd
-from hyperinr.filters.series import open_series
+from hyperinr.filters.readers.series import open_series
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 

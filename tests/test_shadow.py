@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from hyperinr_core import shadow
-from hyperinr_core.backends import native, shadow_native, shadow_reference
+from hyperinr_core.backends import native
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.light import shadow, shadow_native, shadow_reference
 from hyperinr_core.volume import Grid
 
 LIGHTS = {

@@ -15,8 +15,10 @@ from vtkmodules.vtkRenderingCore import vtkDiscretizableColorTransferFunction
 
 from hyperinr.filters.image import to_image
 from hyperinr.filters.shadow import HyperINRShadow
-from hyperinr_core import hinr, shadow, transfer
+from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
+from hyperinr_core.light import shadow
+from hyperinr_core.pictures import transfer
 from hyperinr_core.volume import Field, Grid, Parameter
 
 GRID = Grid((20, 18, 16), origin=(5.0, -3.0, 1.0), spacing=(0.5, 1.0, 2.0))

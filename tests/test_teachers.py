@@ -10,16 +10,16 @@ import torch
 from series import moving_blob
 
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.metrics import psnr
-from hyperinr_core.training.choice import PerGap, _central_block, choose, leave_one_out
-from hyperinr_core.training.lattice import Lattice, periodic_axes
-from hyperinr_core.training.optical_flow import optical_flow
+from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.teachers import CHEAP, create
 from hyperinr_core.training.teachers.base import FitSettings
 from hyperinr_core.training.teachers.flow import MotionCache
+from hyperinr_core.training.teachers.lattice import Lattice, periodic_axes
 from hyperinr_core.training.teachers.neural import Neural
 from hyperinr_core.training.teachers.neurcomp import width_for
+from hyperinr_core.training.teachers.optical_flow import optical_flow
+from hyperinr_core.training.volumes.choice import PerGap, _central_block, choose, leave_one_out
 from hyperinr_core.volume import Grid, VolumeSeries
 
 

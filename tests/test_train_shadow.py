@@ -11,12 +11,14 @@ from click.testing import CliRunner
 
 from hyperinr.filters.image import to_image, write_image
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.evaluate_shadow import Interpolation, _score, compare, truth_for, twice
-from hyperinr_core import hinr, lights, shadow
+from hyperinr.plugin.commands.evaluate_shadow import Interpolation, _score, compare, truth_for, twice
+from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.interpolation import light_directions
-from hyperinr_core.lights import ShadowTruth, poisson_lights, random_lights
-from hyperinr_core.training.shadow import (
+from hyperinr_core.light import lights, shadow
+from hyperinr_core.light.lights import ShadowTruth, poisson_lights, random_lights
+from hyperinr_core.pictures.transfer import TransferFunction
+from hyperinr_core.spaces.interpolation import light_directions
+from hyperinr_core.training.lights.task import (
     LightStream,
     ShadowConfig,
     _quality,
@@ -28,7 +30,6 @@ from hyperinr_core.training.shadow import (
 )
 from hyperinr_core.training.teachers.coordnet import CoordNet
 from hyperinr_core.training.trainer import Trainer
-from hyperinr_core.transfer import TransferFunction
 from hyperinr_core.volume import Grid
 
 GRID = Grid((20, 18, 16), spacing=(1.0, 1.0, 1.5))

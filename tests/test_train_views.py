@@ -9,18 +9,18 @@ import pytest
 from click.testing import CliRunner
 from view_models import balls_database, balls_picture
 
-from hyperinr.filters.cinema import open_pictures
-from hyperinr.plugin.evaluate_views import evaluate_views
-from hyperinr.plugin.train_views import held_out_steps, train_views
+from hyperinr.filters.readers.cinema import open_pictures
+from hyperinr.plugin.commands.evaluate_views import evaluate_views
+from hyperinr.plugin.commands.train_views import held_out_steps, train_views
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, HyperINRError, ParameterError
-from hyperinr_core.lights import poisson_lights
-from hyperinr_core.metrics import psnr
-from hyperinr_core.pictures import Optics, is_picture, parameters_of, picture_field, view_angles
-from hyperinr_core.training import view_placement, view_samples
-from hyperinr_core.training import views as training
+from hyperinr_core.light.lights import poisson_lights
+from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.pictures.picture_set import Optics, is_picture, parameters_of, picture_field, view_angles
 from hyperinr_core.training.trainer import Interrupted, Trainer
-from hyperinr_core.training.view_teachers import (
+from hyperinr_core.training.views import placement, samples
+from hyperinr_core.training.views import task as training
+from hyperinr_core.training.views.teachers import (
     BlendedPictures,
     CoordNetTeacher,
     Mean,
@@ -199,7 +199,7 @@ def test_levels_go_for_which_a_teacher_said_too_few_pixels(database, quick, tmp_
 
     def levels(n_views, n_encoders):
         pixels = np.empty((n_views, 1000), np.int32)
-        taught = view_samples.TaughtPictures(np.empty((n_views, 2)), pixels, np.empty((*pixels.shape, 3), np.uint8))
+        taught = samples.TaughtPictures(np.empty((n_views, 2)), pixels, np.empty((*pixels.shape, 3), np.uint8))
         config = training.within_taught(training.ViewsConfig(encoders=n_encoders), whole, taught)
         finest = int(training.hash_grid(config.encoding).resolutions[-1])
         enough = training.PIXELS_PER_VERTEX * n_encoders * finest**2 <= pixels.size
@@ -221,8 +221,8 @@ def test_encoders_and_teacher_views_stay_within_narrow_bounds(tmp_path):
     pictures = open_pictures(balls_database(tmp_path / "c.cdb", corner))
     parameters = parameters_of(pictures, pictures)
     config = training.views_preset("fast", pictures.grid).replace(encoders={"poisson": 0.5, "gaussian": 0.5})
-    positions = view_placement.encoder_positions(pictures, parameters, config, 20, True)
-    thetas = view_placement.taught_thetas(pictures, parameters, 50, 0)
+    positions = placement.encoder_positions(pictures, parameters, config, 20, True)
+    thetas = placement.taught_thetas(pictures, parameters, 50, 0)
     assert positions.shape == (20, 2) and thetas.shape == (50, 2)
     for found in (positions, thetas):
         assert (found >= [10, 0]).all() and (found <= [50, 40]).all() and np.ptp(found, axis=0).min() > 20
@@ -230,9 +230,9 @@ def test_encoders_and_teacher_views_stay_within_narrow_bounds(tmp_path):
 
 def test_batches_are_true_and_depend_on_the_iteration_alone(database):
     pictures = open_pictures(database)
-    nothing = view_samples.TaughtPictures(np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)))
+    nothing = samples.TaughtPictures(np.empty((0, 2)), np.empty((0, 0)), np.empty((0, 0)))
     config = training.views_preset("fast", pictures.grid).replace(training={"batch_steps": 2, "batch_points": 50})
-    streams = [view_samples.PixelStream(pictures, nothing, config) for _ in range(2)]
+    streams = [samples.PixelStream(pictures, nothing, config) for _ in range(2)]
     streams[0].draw(3)
     batch, again = (stream.draw(7) for stream in streams)
     np.testing.assert_array_equal(batch.targets, again.targets)
@@ -244,7 +244,7 @@ def test_batches_are_true_and_depend_on_the_iteration_alone(database):
 
 @pytest.mark.parametrize("teacher", ["none", "radiance", "auto"])
 def test_equal_seeds_give_equal_bytes(tmp_path, monkeypatch, teacher):
-    monkeypatch.setattr(view_samples, "ASKED_PIXELS", 100)  # of 256, so that which ones matters
+    monkeypatch.setattr(samples, "ASKED_PIXELS", 100)  # of 256, so that which ones matters
     database = balls_database(tmp_path / "few.cdb", views(9), size=16)
     settings = tmp_path / "tiny.json"
     settings.write_text('{"training": {"samples": 12000, "batch_points": 400}}')

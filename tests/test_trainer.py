@@ -8,9 +8,9 @@ import torch
 from series import moving_blob
 from test_training import with_training
 
-from hyperinr_core.training.lesson import Taught
 from hyperinr_core.training.run import trainer_for
 from hyperinr_core.training.samples import scan_fields
+from hyperinr_core.training.volumes.task import Taught
 
 
 class Recorded:

@@ -12,17 +12,17 @@ from series import moving_blob
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
-from hyperinr_core.encodings import levels
 from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.hash_grid import hash_grid
+from hyperinr_core.table_coding import levels
 from hyperinr_core.training import trainer as trainer_module
 from hyperinr_core.training.checkpoint import checkpoint_path
-from hyperinr_core.training.lesson import Lesson
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.run import encoder_positions, measure_quality, train
 from hyperinr_core.training.samples import SampleStream, scan_fields
 from hyperinr_core.training.settings import DistillationConfig, RunConfig, TrainingConfig, preset, with_file
 from hyperinr_core.training.trainer import Interrupted, choose_device
+from hyperinr_core.training.volumes.task import Lesson
 from hyperinr_core.volume import Grid, VolumeSeries
 
 SMALL = RunConfig(

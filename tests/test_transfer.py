@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from hyperinr_core import transfer
 from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.pictures import transfer
 
 EXPORTED = {
     "Name": "bones",

@@ -22,12 +22,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from view_models import picture_model
 
+from hyperinr.plugin.commands.view import answer
 from hyperinr.plugin.drawing import Drawing
-from hyperinr.plugin.view import answer
 from hyperinr_core import hinr
-from hyperinr_core.look import BACKGROUND, looks_of
-from hyperinr_core.pictures import to_bytes
-from hyperinr_core.transfer import PRESETS
+from hyperinr_core.pictures.look import BACKGROUND, looks_of
+from hyperinr_core.pictures.picture_set import to_bytes
+from hyperinr_core.pictures.transfer import PRESETS
 from hyperinr_core.volume import Field, Parameter
 
 FLAGS = (

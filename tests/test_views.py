@@ -11,7 +11,7 @@ from view_models import VIEW, picture_model
 
 from hyperinr_core import hinr
 from hyperinr_core.errors import FormatError, ParameterError
-from hyperinr_core.views import Views, ViewSpace, angle_columns, camera_frames, distinct_views
+from hyperinr_core.spaces.views import Views, ViewSpace, angle_columns, camera_frames, distinct_views
 from hyperinr_core.volume import Parameter
 
 TIME = Parameter("time", "time", (0.0, 10.0), "s")

@@ -16,7 +16,7 @@ from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR
 from hyperinr.filters.source import HyperINRPlaneSource
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
-from hyperinr_core.pictures import to_bytes
+from hyperinr_core.pictures.picture_set import to_bytes
 from hyperinr_core.volume import Parameter
 
 SCRIPTS = Path(__file__).parent / "paraview_scripts"

@@ -24,7 +24,7 @@ from hyperinr.filters.image import array_of, to_image
 from hyperinr.filters.pieces import _merged
 from hyperinr.filters.writer import HyperINRWriter
 from hyperinr.plugin import launch
-from hyperinr.plugin.stop import stop
+from hyperinr.plugin.commands.stop import stop
 from hyperinr_core import hinr
 from hyperinr_core.training.settings import PRESETS
 from hyperinr_core.training.teachers import TEACHERS

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from hyperinr.filters import compare, shadow, source
-from hyperinr.plugin import launch, live
+from hyperinr.plugin import launch
+from hyperinr.plugin.scenes import live
 
 TREE = ElementTree.parse(launch.plugin_xml())
 PROXIES = TREE.findall(".//ProxyGroup[@name='sources']/SourceProxy")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hyperinr_core import hinr
-from hyperinr_core.encodings import TableCoding, encode
+from hyperinr_core.table_coding import TableCoding, encode
 
 HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE / "tests"))

@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 import turbulence
 
-from hyperinr_core.metrics import psnr, ssim
+from hyperinr_core.measure.metrics import psnr, ssim
 from hyperinr_core.training.teachers import create
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.trainer import choose_device

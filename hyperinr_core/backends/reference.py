@@ -8,7 +8,7 @@ import numpy as np
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.base import Backend
-from hyperinr_core.encoding import HashGrid
+from hyperinr_core.hash_grid import HashGrid
 
 #: Points evaluated at a time, so that memory stays bounded whatever the request.
 CHUNK = 1 << 16

@@ -9,8 +9,8 @@ import numpy as np
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import cuda
-from hyperinr_core.encoding import PRIMES, HashGrid
 from hyperinr_core.errors import BackendError
+from hyperinr_core.hash_grid import PRIMES, HashGrid
 
 try:
     import torch

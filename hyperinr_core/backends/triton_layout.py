@@ -9,8 +9,8 @@ import numpy as np
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.cuda import refuse_guide
-from hyperinr_core.encoding import HashGrid
 from hyperinr_core.errors import BackendError
+from hyperinr_core.hash_grid import HashGrid
 
 #: Least extent of a matrix that a GPU's matrix units multiply.
 TILE = 16

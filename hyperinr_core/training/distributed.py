@@ -19,10 +19,10 @@ import torch
 import torch.distributed as dist
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.training.distillation import DistillationSet
-from hyperinr_core.training.lesson import Lesson, Taught, teach
 from hyperinr_core.training.samples import Batch
 from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.training.volumes.distillation import DistillationSet
+from hyperinr_core.training.volumes.task import Lesson, Taught, teach
 from hyperinr_core.volume import VolumeSeries
 
 #: How long the others wait while the first process chooses and fits teachers.

@@ -17,8 +17,8 @@ from torch.func import functional_call
 
 from hyperinr_core.config import Config
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.training.coordnet import SineLayer
 from hyperinr_core.training.teachers.neural import sine_output
+from hyperinr_core.training.teachers.sine_network import SineLayer
 
 #: Weights, or what keeps them (1) and prunes them (0), by name.
 Weights = dict[str, torch.Tensor]

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 import torch
 
-from hyperinr_core.encoding import HashGrid
-from hyperinr_core.encodings import levels
+from hyperinr_core.hash_grid import HashGrid
+from hyperinr_core.table_coding import levels
 
 #: The part of a run in which numbers are taken away, and in how many rounds.
 BEGIN, END, N_ROUNDS = 0.2, 0.7, 25

@@ -14,18 +14,18 @@ import numpy as np
 from hyperinr_core import __version__, hinr
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.compression import Compression
-from hyperinr_core.encodings import TableCoding, rounded
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.metrics import psnr
-from hyperinr_core.training.base import residual_series
+from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.table_coding import TableCoding, rounded
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.distributed import World
-from hyperinr_core.training.lesson import Lesson, Taught
-from hyperinr_core.training.placement import place
 from hyperinr_core.training.samples import SampleStream, scan_fields
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.trainer import Report, Trainer
+from hyperinr_core.training.volumes.placement import place
+from hyperinr_core.training.volumes.smooth import residual_series
+from hyperinr_core.training.volumes.task import Lesson, Taught
 from hyperinr_core.volume import Field, Parameter, VolumeSeries
 
 #: Teacher volumes that the finished model is compared to, at most.

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from hyperinr_core.base import Base
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.guide import Guide
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.light.guide import Guide
+from hyperinr_core.spline_base import Base
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator

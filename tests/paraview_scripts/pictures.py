@@ -9,7 +9,7 @@ import sys
 from paraview import simple
 
 os.environ["HYPERINR_OPEN"] = sys.argv[1]
-state = runpy.run_module("hyperinr.plugin.opened")
+state = runpy.run_module("hyperinr.plugin.scenes.opened")
 assert simple.GetRepresentation(state["source"], state["view"]).MapScalars == 0, "colours would be mapped"
 state["source"].Parameter1 = 90.0
 state["source"].Parameter2 = 10.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperinr_core.interpolation import Coefficients, catmull_rom_weights
+from hyperinr_core.spaces.interpolation import Coefficients, catmull_rom_weights
 from hyperinr_core.training.teachers.base import Blend
 
 

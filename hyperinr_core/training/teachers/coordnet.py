@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from hyperinr_core.training import coordnet
+from hyperinr_core.training.teachers import sine_network
 from hyperinr_core.training.teachers.neural import Neural
 
 
@@ -15,4 +15,4 @@ class CoordNet(Neural):
     weight_decay = 1e-6
 
     def build(self) -> nn.Module:
-        return coordnet.CoordNet(self.n_inputs, self.n_outputs)
+        return sine_network.CoordNet(self.n_inputs, self.n_outputs)

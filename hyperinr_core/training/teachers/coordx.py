@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from hyperinr_core.training.coordnet import SineLayer
 from hyperinr_core.training.teachers.neural import SLAB_POINTS, Neural, sine_output
+from hyperinr_core.training.teachers.sine_network import SineLayer
 
 WIDTH, N_SHARED = 256, 3
 

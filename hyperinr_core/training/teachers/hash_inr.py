@@ -7,7 +7,7 @@ from torch import nn
 
 from hyperinr_core.backends.torch import apply_layers, encode
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.encoding import hash_grid
+from hyperinr_core.hash_grid import hash_grid
 from hyperinr_core.training.teachers.neural import Neural
 
 #: Gaussian kernels of the OneBlob encoding (Mueller et al. 2019) of each parameter.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperinr_core.interpolation import Coefficients, InverseDistance, linear_weights
+from hyperinr_core.spaces.interpolation import Coefficients, InverseDistance, linear_weights
 from hyperinr_core.training.teachers.base import Blend
 from hyperinr_core.volume import VolumeSeries
 

@@ -13,9 +13,9 @@ from torch import nn
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training import checkpoint
-from hyperinr_core.training.coordnet import OMEGA
 from hyperinr_core.training.samples import Batch, SampleStream, scan_fields
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
+from hyperinr_core.training.teachers.sine_network import OMEGA
 from hyperinr_core.volume import Field, VolumeSeries
 
 #: Points of a grid evaluated at a time.

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import nn
 
-from hyperinr_core.training.coordnet import SineLayer
 from hyperinr_core.training.teachers.neural import Neural, sine_output
+from hyperinr_core.training.teachers.sine_network import SineLayer
 
 N_BLOCKS = 10
 

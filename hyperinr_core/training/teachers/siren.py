@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from hyperinr_core.training.coordnet import SineLayer
 from hyperinr_core.training.teachers.neural import Neural, sine_output
+from hyperinr_core.training.teachers.sine_network import SineLayer
 
 WIDTH, N_HIDDEN = 256, 3
 

@@ -1,0 +1,1 @@
+"""Reading series of volumes and pictures from files."""

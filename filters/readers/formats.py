@@ -1,0 +1,357 @@
+"""Steps in the files that VTK's own readers read: headers first, then the planes of one array at a time."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperinr.filters.image import GHOSTS, array_of, captured_messages, numeric_arrays
+from hyperinr.filters.readers.appended import read_from
+from hyperinr.filters.readers.arrays import Frames, ZRange
+from hyperinr.filters.readers.grids import cell_grid, grid_in, point_grid, shape_of, whole_extent
+from hyperinr_core.errors import DataError
+from hyperinr_core.volume import Extent, Grid
+
+#: Names of time in a data set's field data, in the order of preference.
+TIME_ARRAYS = ("TimeValue", "TIME", "CycleValue", "CYCLE")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A reader of VTK.
+
+    Attributes
+    ----------
+    slabs : it reads a few planes without the rest (vtkMetaImageReader does not: it overruns its memory).
+    full : its header does not tell enough, so that opening a step reads it.
+    """
+
+    module: str
+    reader: str
+    slabs: bool = False
+    full: bool = False
+
+
+FORMATS = {
+    ".vti": Format("vtkIOXML", "vtkXMLImageDataReader", slabs=True),
+    ".pvti": Format("vtkIOXML", "vtkXMLPImageDataReader", slabs=True),
+    ".vtr": Format("vtkIOXML", "vtkXMLRectilinearGridReader", full=True),
+    ".pvtr": Format("vtkIOXML", "vtkXMLPRectilinearGridReader", full=True),
+    ".vtk": Format("vtkIOLegacy", "vtkGenericDataObjectReader"),
+    ".vtkhdf": Format("vtkIOHDF", "vtkHDFReader", slabs=True),
+    ".mhd": Format("vtkIOImage", "vtkMetaImageReader"),
+    ".mha": Format("vtkIOImage", "vtkMetaImageReader"),
+    ".nii": Format("vtkIOImage", "vtkNIFTIImageReader", slabs=True),
+    ".nii.gz": Format("vtkIOImage", "vtkNIFTIImageReader", slabs=True),
+    ".nc": Format("vtkIONetCDF", "vtkNetCDFCFReader", slabs=True, full=True),
+}
+
+
+class VTKFiles:
+    """Opens the files of one series: the first in full, the others by their headers where these tell enough.
+
+    Point data is preferred; data that lives on cells alone (or the requested fields do) becomes a grid of
+    points at the cell centres. Rectilinear grids are taken when their coordinates are evenly spaced.
+    """
+
+    def __init__(self, fields: tuple[str, ...] | None = None) -> None:
+        self._fields = fields
+        self._on_cells = False
+        self._first: Frames | None = None
+        self._times_in_data = False
+        self._left_out: set[str] = set()
+
+    def open(self, path: Path, suffix: str) -> Frames:
+        """The steps of one file; DataError when it is broken or holds no regular grid."""
+        kind = FORMATS[suffix]
+        if kind.reader == "vtkMetaImageReader":
+            _check_meta_size(path)
+        if kind.module == "vtkIONetCDF":
+            _check_netcdf_size(path)
+        if self._first is None or kind.full or self._times_in_data:
+            frames = self._open_full(path, kind)
+        else:
+            frames = self._open_header(path, kind) or self._open_full(path, kind)
+        self._first = self._first or frames
+        return frames
+
+    def _open_full(self, path: Path, kind: Format) -> Frames:
+        with captured_messages() as messages:
+            reader = _reader(path, kind)
+            reader.Update()
+            data = reader.GetOutput()
+            times = _times_of(reader)
+        _raise_failure(path, data, messages)
+        _check_not_4d(path, reader)
+        grid = point_grid(path, data)
+        arrays = self._choose_arrays(data)
+        if times is None:
+            times = _time_in_data(data)
+            self._times_in_data = times is not None
+        return self._frames(path, kind, _Source(data.GetExtent(), grid, arrays, times, _units(reader, arrays)))
+
+    def _open_header(self, path: Path, kind: Format) -> Frames | None:
+        """What the header tells; None when that is no extent, so that the file must be read to know."""
+        with captured_messages() as messages:
+            reader = _reader(path, kind)
+            reader.UpdateInformation()
+            info = reader.GetOutputInformation(0)
+            extent = whole_extent(info)
+        if messages or extent is None:
+            return None
+        grid = grid_in(info, extent)
+        arrays = self._arrays_in_header(reader)
+        return self._frames(path, kind, _Source(extent, grid, arrays, _times_of(reader), {}))
+
+    def _choose_arrays(self, data: Any) -> dict[str, int]:
+        points, cells = numeric_arrays(data.GetPointData()), numeric_arrays(data.GetCellData())
+        if self._first is None:
+            wanted = set(self._fields or ())
+            self._on_cells = bool(cells) and (not points or (not wanted & set(points) and bool(wanted & set(cells))))
+        attributes, arrays = (data.GetCellData(), cells) if self._on_cells else (data.GetPointData(), points)
+        self._left_out |= {attributes.GetArrayName(i) for i in range(attributes.GetNumberOfArrays())} - set(arrays)
+        return arrays
+
+    def _arrays_in_header(self, reader: Any) -> dict[str, int]:
+        kind = "Cell" if self._on_cells else "Point"
+        if hasattr(reader, f"Get{kind}DataArraySelection"):
+            selection = getattr(reader, f"Get{kind}DataArraySelection")()
+            names = {selection.GetArrayName(i) for i in range(selection.GetNumberOfArrays())}
+            return dict.fromkeys(names - self._left_out - {GHOSTS}, 0)
+        return self._first.arrays  # image files hold one array; of a legacy file only reading it tells
+
+    def _frames(self, path: Path, kind: Format, source: _Source) -> Frames:
+        on_cells = self._on_cells
+        grid = cell_grid(source.grid) if on_cells else source.grid
+        n = len(source.times) if source.times else 1
+
+        def read(frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
+            z0, z1 = z_range or (0, grid.dims[2])
+            time = source.times[frame] if n > 1 else None
+            values, first_plane = _read(path, kind, source.extent, name, (z0, z1), time, on_cells)
+            start = z0 - (first_plane - source.extent[4])
+            if values.shape[1:3] != grid.shape[1:] or start + z1 - z0 > len(values):
+                raise DataError(
+                    f"{path} gives {name!r} with (nz, ny, nx) {values.shape[:3]}; expected {grid.shape}, write it again"
+                )
+            return values[start : start + z1 - z0]
+
+        return Frames(path, grid, source.arrays, read, n, source.times, source.units)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a file says of itself: extent and grid are those of its points."""
+
+    extent: Extent
+    grid: Grid
+    arrays: dict[str, int]
+    times: tuple[float, ...] | None
+    units: dict[str, str]
+
+
+def _reader(path: Path, kind: Format) -> Any:
+    """VTK's reader, set to read everything the file has."""
+    reader = getattr(importlib.import_module(f"vtkmodules.{kind.module}"), kind.reader)()
+    if kind.module == "vtkIOXML":
+        read_from(reader, path)
+    else:
+        reader.SetFileName(str(path))
+    if kind.module == "vtkIOLegacy":
+        for attribute in ("Scalars", "Vectors", "Normals", "Tensors", "Fields"):
+            getattr(reader, f"ReadAll{attribute}On")()
+    if kind.module == "vtkIONetCDF":
+        reader.SphericalCoordinatesOff()
+        reader.ReplaceFillValueWithNanOn()
+        reader.UpdateMetaData()
+        names = reader.GetAllDimensions()
+        sets = [names.GetValue(i) for i in range(names.GetNumberOfValues())]
+        if sets:
+            reader.SetDimensions(max(sets, key=lambda text: text.count(",")))
+    return reader
+
+
+def _read(
+    path: Path, kind: Format, extent: Extent, name: str, planes: ZRange, time: float | None, on_cells: bool
+) -> tuple[np.ndarray, int]:
+    """At least these planes of one array, (nz, ny, nx[, c]), and the z index of the first one."""
+    z0 = extent[4] + planes[0]
+    z1 = min(extent[4] + planes[1] - (0 if on_cells else 1), extent[5])
+    wanted = (*extent[:4], z0, z1) if kind.slabs else extent
+    with captured_messages() as messages:
+        reader = _reader(path, kind)
+        reader.UpdateInformation()
+        _select_only(reader, name, on_cells)
+        if time is None:
+            reader.UpdateExtent(wanted)
+        elif kind.module == "vtkIOXML":  # its times are the numbers of the steps
+            for step in (0, int(time)):  # VTK 9.6 and 9.7 read nothing of a later step before the first
+                reader.SetTimeStep(step)
+                reader.UpdateExtent(wanted)
+        else:
+            reader.UpdateTimeStep(time, -1, 1, 0, wanted)
+        data = reader.GetOutput()
+    _raise_failure(path, data, messages)
+    attributes = data.GetCellData() if on_cells else data.GetPointData()
+    if name not in numeric_arrays(attributes):
+        raise DataError(
+            f"{path} has no array {name!r} on its {'cells' if on_cells else 'points'}; expected it in every step"
+        )
+    shape = shape_of(data.GetExtent(), on_cells)
+    if attributes.GetArray(name).GetNumberOfTuples() != math.prod(shape):
+        raise DataError(f"{path} has an incomplete array {name!r}; expected {math.prod(shape)} tuples, write it again")
+    values = array_of(attributes, name, shape)
+    if kind.module == "vtkIONetCDF":
+        values = _without_fill(path, name, values)
+    return _rescaled(reader, values), data.GetExtent()[4]
+
+
+def _select_only(reader: Any, name: str, on_cells: bool) -> None:
+    for kind in ("Point", "Cell"):
+        if hasattr(reader, f"Get{kind}DataArraySelection"):
+            selection = getattr(reader, f"Get{kind}DataArraySelection")()
+            selection.DisableAllArrays()
+            if on_cells == (kind == "Cell"):
+                selection.EnableArray(name)
+    if hasattr(reader, "SetVariableArrayStatus"):
+        for index in range(reader.GetNumberOfVariableArrays()):
+            variable = reader.GetVariableArrayName(index)
+            reader.SetVariableArrayStatus(variable, int(variable == name))
+
+
+def _without_fill(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    """NaN where a NetCDF variable holds no data, which the VTK of Debian 13 does not say; needs the package netCDF4."""
+    if importlib.util.find_spec("netCDF4") is None or not np.issubdtype(values.dtype, np.floating):
+        return values
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file:
+        fill = getattr(file.variables.get(name), "_FillValue", None)
+    return values if fill is None else np.where(values == fill, np.nan, values).astype(values.dtype)
+
+
+def _rescaled(reader: Any, values: np.ndarray) -> np.ndarray:
+    """Apply the slope of a NIfTI header, which VTK's reader reports but leaves to the caller."""
+    if not reader.IsA("vtkNIFTIImageReader"):
+        return values
+    slope, intercept = reader.GetRescaleSlope(), reader.GetRescaleIntercept()
+    return values if (slope, intercept) == (1.0, 0.0) else values * slope + intercept
+
+
+def _times_of(reader: Any) -> tuple[float, ...] | None:
+    from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
+
+    info, key = reader.GetOutputInformation(0), vtkStreamingDemandDrivenPipeline.TIME_STEPS()
+    # VTK's legacy reader publishes 0 whatever the file says
+    if reader.IsA("vtkDataReader") or not info.Has(key) or not info.Length(key):
+        return None
+    return tuple(info.Get(key))
+
+
+def _time_in_data(data: Any) -> tuple[float] | None:
+    for name in TIME_ARRAYS:
+        array = data.GetFieldData().GetArray(name)
+        if array is not None and array.GetNumberOfTuples() == 1:
+            return (array.GetComponent(0, 0),)
+    return None
+
+
+def _units(reader: Any, arrays: dict[str, int]) -> dict[str, str]:
+    if not reader.IsA("vtkNetCDFReader"):
+        return {}
+    units = {name: reader.QueryArrayUnits(name) for name in arrays} | {"time": reader.GetTimeUnits()}
+    return {name: unit for name, unit in units.items() if unit}
+
+
+def _raise_failure(path: Path, data: Any, messages: list[str]) -> None:
+    """DataError when VTK complained, gave nothing without a complaint, or read past the end."""
+    is_empty = data is None or not hasattr(data, "GetNumberOfPoints") or not data.GetNumberOfPoints()
+    if not messages and not is_empty and not _is_short_text(path, data):
+        return
+    reason = f"VTK finds {'no data set' if data is None else 'no points' if is_empty else 'too few numbers'} in it"
+    reason = " ".join(messages[0].split()).rstrip(".") if messages else reason
+    advice = "write or download it again"
+    if path.suffix.lower() == ".nc":
+        advice = "and time and axes as coordinate variables (in xarray: assign_coords)"
+    raise DataError(f"{path} cannot be read ({reason}); expected a whole {path.suffix} file, {advice}")
+
+
+def _check_not_4d(path: Path, reader: Any) -> None:
+    """DataError for a NIfTI file with several steps, of which VTK's reader gives the first or all as components."""
+    if reader.IsA("vtkNIFTIImageReader") and reader.GetTimeDimension() > 1:
+        raise DataError(
+            f"{path} holds {reader.GetTimeDimension()} time steps; expected one, save each as a file of its own"
+        )
+
+
+def _is_short_text(path: Path, data: Any) -> bool:
+    """Whether a legacy file in ASCII has fewer words than values, which VTK 9.7 reads without a word."""
+    if path.suffix.lower() != ".vtk":
+        return False
+    with open(path, "rb") as file:
+        start = [file.readline(256) for _ in range(3)]
+        if start[2].strip() != b"ASCII":
+            return False
+        words = sum(len(line.split()) for line in file)
+    n_tuples = ((data.GetPointData(), data.GetNumberOfPoints()), (data.GetCellData(), data.GetNumberOfCells()))
+    return words < sum(n * sum(numeric_arrays(attributes).values()) for attributes, n in n_tuples)
+
+
+def _check_netcdf_size(path: Path) -> None:
+    """DataError when a classic NetCDF file is short, which VTK reads as zeros; the HDF5 kind is checked by HDF5."""
+    from scipy.io import netcdf_file
+
+    with open(path, "rb") as file:
+        if file.read(4) not in (b"CDF\x01", b"CDF\x02"):
+            return
+        file.seek(0)
+        is_whole = True
+        try:
+            netcdf_file(file, mmap=True).close()  # maps every variable, reads none
+        except (ValueError, TypeError, IndexError, KeyError):
+            is_whole = False  # not raised from here: the traceback would keep the file mapped
+    if not is_whole:
+        raise DataError(f"{path} is shorter than its header says; expected a whole file, write or download it again")
+
+
+#: Bytes of MetaIO's number types whose size is the same everywhere.
+_META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
+
+
+def _check_meta_size(path: Path) -> None:
+    """DataError when the data of a MetaImage is missing or short, which VTK's reader only prints."""
+    header, start = {}, 0
+    with open(path, "rb") as file:
+        for line in iter(lambda: file.readline(4096), b""):
+            key, _, value = line.decode("latin-1").partition("=")
+            header[key.strip()] = value.strip()
+            if key.strip() == "ElementDataFile":
+                start = file.tell()
+                break
+    name = header.get("ElementDataFile", "")
+    if not name or "DimSize" not in header:
+        raise DataError(
+            f"{path} lacks DimSize or ElementDataFile; expected a complete MetaImage header, write it again"
+        )
+    if name == "LIST" or "%" in name:
+        return
+    data = path if name == "LOCAL" else path.parent / name
+    if not data.is_file():
+        raise DataError(f"{path} has its data in {name!r}, which is no file beside it; expected it there, restore it")
+    found, expected = data.stat().st_size - (start if name == "LOCAL" else 0), _meta_bytes(header)
+    if found < expected:
+        raise DataError(f"{data} has {found} bytes of data; expected {expected}, write or download it again")
+
+
+def _meta_bytes(header: dict[str, str]) -> int:
+    """The least bytes that the data takes; 0 when the header does not tell."""
+    if header.get("CompressedData", "False").lower() == "true":
+        return int(header.get("CompressedDataSize", 0))
+    points = math.prod(int(n) for n in header["DimSize"].split())
+    size = _META_BYTES.get(header.get("ElementType", "").replace("MET_", "").replace("_ARRAY", ""), 0)
+    return points * size * int(header.get("ElementNumberOfChannels", 1))

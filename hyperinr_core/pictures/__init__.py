@@ -1,0 +1,1 @@
+"""Pictures: as fields on a plane, of volumes, and how both are coloured."""

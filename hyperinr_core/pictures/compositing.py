@@ -1,0 +1,144 @@
+"""A volume's picture without a graphics library: shear-warp (Lacroute and Levoy 1994), parallel projection.
+
+The slices across the axis that the camera looks along most are shifted to where the rays cross them, laid over each other
+from front to back, and the result is warped into the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from hyperinr_core.pictures.transfer import MAX_OPACITY
+from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.volume import Grid
+
+
+class Ramp:
+    """Colours and opacities of scalars from low to high, those of the ends beyond.
+
+    Parameters
+    ----------
+    colors : (x, red, green, blue) points over 0 to 1.
+    opacities : (x, opacity of one unit distance) points over 0 to 1.
+    """
+
+    N = 512
+
+    def __init__(
+        self,
+        colors: Sequence[tuple[float, float, float, float]],
+        opacities: Sequence[tuple[float, float]],
+        low: float,
+        high: float,
+    ) -> None:
+        self._low, self._scale = low, (self.N - 1) / ((high - low) or 1.0)
+        x = np.linspace(0, 1, self.N)
+        places, *channels = np.array(colors, np.float64).T
+        self.colors = np.stack([np.interp(x, places, channel) for channel in channels], axis=1).astype(np.float32)
+        opacity = np.interp(x, *np.array(opacities, np.float64).T)
+        self.opacities = np.minimum(opacity, MAX_OPACITY).astype(np.float32)
+
+    def rgba(self, values: np.ndarray, units_per_step: float) -> np.ndarray:
+        """(..., 4) float32, colours times opacity and opacity, of scalars (...) for steps of so many unit distances."""
+        alpha = 1 - (1 - self.opacities) ** np.float32(units_per_step)
+        table = np.concatenate([self.colors * alpha[:, None], alpha[:, None]], axis=1)
+        return table[self.index(values)]
+
+    def index(self, values: np.ndarray) -> np.ndarray:
+        """(...) rows of the tables for scalars (...)."""
+        places = (values - np.float32(self._low)) * np.float32(self._scale) + np.float32(0.5)
+        return np.clip(places, 0, self.N - 1).astype(np.int16)
+
+
+def step_length(grid: Grid, view: np.ndarray) -> float:
+    """Length of a ray of a view (2,) between two slices, in the grid's unit."""
+    _, major, towards = _along(grid, view)
+    return abs(grid.spacing[major] / towards[major])
+
+
+def picture(
+    rgba: np.ndarray,
+    grid: Grid,
+    view: np.ndarray,
+    size: tuple[int, int],
+    background: tuple[float, float, float],
+    zoom: float = 1.0,
+) -> np.ndarray:
+    """(height, width, 3) uint8, lowest row first, of a volume seen from a view.
+
+    Parameters
+    ----------
+    rgba : (nz, ny, nx, 4) float32, colours times opacity and opacity of one step (`step_length`).
+    view : (2,) azimuth and elevation in degrees, z up.
+    size : width and height in pixels; the diagonal of the volume just fits into the smaller one at zoom 1.
+    """
+    frame, major, towards = _along(grid, view)
+    spacing = np.abs(grid.spacing)
+    minor = [axis for axis in range(3) if axis != major]
+    # a ray moves so many voxels along the minor axes while it moves one along the major axis
+    shear = (towards[minor] / spacing[minor]) / (towards[major] / spacing[major])
+    slices = np.moveaxis(rgba, 2 - major, 0)  # then the second axis is minor[1], the third minor[0]
+    n = len(slices)
+    order = range(n - 1, -1, -1) if towards[major] > 0 else range(n)
+    flat, corner = _composite(slices, order, shear)
+    dims = np.array(grid.dims)
+    scale = 2 * math.dist((0, 0, 0), (dims - 1) * spacing) / 2 / min(size) / zoom  # length of a pixel
+    columns, rows = ((np.arange(n) - (n - 1) / 2) * scale for n in size)
+    # where the ray of each pixel crosses slice 0, in voxels
+    right, up = frame[0], frame[1]
+    center = (dims - 1) / 2
+    to_slice = [(-(center[major]) * spacing[major] - axis[major]) / towards[major] for axis in (right * 0, right, up)]
+    base = [(to_slice[0] * towards[axis]) / spacing[axis] + center[axis] for axis in minor]
+    along_right = [(right[axis] + (to_slice[1] - to_slice[0]) * towards[axis]) / spacing[axis] for axis in minor]
+    along_up = [(up[axis] + (to_slice[2] - to_slice[0]) * towards[axis]) / spacing[axis] for axis in minor]
+    from scipy.ndimage import affine_transform
+
+    matrix = scale * np.array([[along_up[1], along_right[1]], [along_up[0], along_right[0]]])
+    offset = np.array([base[1], base[0]]) - corner + matrix @ [rows[0] / scale, columns[0] / scale]
+    image = np.stack(
+        [affine_transform(flat[..., c], matrix, offset, size[::-1], order=1, prefilter=False) for c in range(4)],
+        axis=-1,
+    )
+    shown = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)
+    return np.clip(np.rint(255 * shown), 0, 255).astype(np.uint8)
+
+
+def _along(grid: Grid, view: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+    """Right, up and towards the camera along the grid's own axes, and the axis that it looks along most."""
+    frame = camera_frames(view) @ np.reshape(grid.direction, (3, 3))
+    frame = frame * np.sign(grid.spacing)
+    return frame, int(np.argmax(np.abs(frame[2]) / np.abs(grid.spacing) * (np.array(grid.dims) > 1))), frame[2]
+
+
+def _composite(slices: np.ndarray, order: range, shear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slices laid over each other as they meet slice 0, and the (row, column) in voxels of the result's first pixel."""
+    n = len(slices)
+    # voxel p of slice k is met by the ray that crosses slice 0 at p - k * shear
+    shifts = -np.outer(np.arange(n), shear[::-1])
+    corner = np.floor(shifts.min(axis=0))
+    shape = (np.ceil(shifts.max(axis=0)) - corner).astype(int) + slices.shape[1:3] + 1
+    flat = np.zeros((*shape, 4), np.float32)
+    clear = np.ones((*shape, 1), np.float32)
+    for k in order:
+        whole = np.floor(shifts[k]).astype(int)
+        y, x = (shifts[k] - whole).astype(np.float32)
+        moved = _moved(slices[k], y, x)
+        top, left = (whole - corner).astype(int)
+        place = np.s_[top : top + moved.shape[0], left : left + moved.shape[1]]
+        flat[place] += clear[place] * moved
+        clear[place] *= 1 - moved[..., 3:]
+    return flat, corner
+
+
+def _moved(plane: np.ndarray, y: np.float32, x: np.float32) -> np.ndarray:
+    """A plane (ny, nx, 4) moved by fractions of a pixel, one larger along both axes."""
+    wide = np.zeros((plane.shape[0], plane.shape[1] + 1, 4), np.float32)
+    wide[:, :-1] = (1 - x) * plane
+    wide[:, 1:] += x * plane
+    out = np.zeros((plane.shape[0] + 1, plane.shape[1] + 1, 4), np.float32)
+    out[:-1] = (1 - y) * wide
+    out[1:] += y * wide
+    return out

@@ -1,0 +1,151 @@
+"""Pictures as fields on a plane: colours of 8 bits, lowest row first, as VTK lays images out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hyperinr_core.errors import DataError
+from hyperinr_core.spaces.views import AZIMUTH, ELEVATIONS, angle_columns
+from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
+
+#: A field of this name, components and range holds pictures.
+NAMES = {3: "rgb", 4: "rgba"}
+RANGE = (0.0, 255.0)
+
+#: Degrees: azimuths no further apart go all the way round, elevations so near to a pole reach it.
+WIDEST_GAP, NEAR_POLE = 90.0, 20.0
+
+
+@dataclass
+class PictureSet(VolumeSeries):
+    """Pictures by theta, read as they are needed: (1, ny, nx, C) uint8.
+
+    Attributes
+    ----------
+    files : (n,) where they are.
+    camera : where the camera file would be.
+    """
+
+    files: tuple[Path, ...] = ()
+    camera: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The one field's."""
+        return next(iter(self.field_info))
+
+    def picture(self, step: int) -> np.ndarray:
+        """(ny, nx, C) uint8."""
+        return self.loader(step, self.name, None)[0]
+
+    def select(self, indices: Sequence[int]) -> PictureSet:
+        """The set of only these pictures."""
+        chosen = [int(index) for index in indices]
+        loader = self.loader
+        return PictureSet(
+            self.grid, self.thetas[chosen], self.field_info, lambda step, name, z: loader(chosen[step], name, z),
+            self.source, self.parameters, self.roles, self.units,
+            files=tuple(self.files[index] for index in chosen), camera=self.camera,
+        )  # fmt: skip
+
+    def columns(self) -> tuple[int, int] | None:
+        """Which parameters are the view's azimuth and elevation."""
+        return angle_columns(self.roles)
+
+
+def field_name(n_components: int) -> str:
+    """The name of a field of pictures."""
+    return NAMES[n_components]
+
+
+def picture_field(n_components: int) -> Field:
+    """The field of pictures of 3 or 4 components."""
+    return Field(NAMES[n_components], n_components, (RANGE,) * n_components)
+
+
+def is_picture(grid: Grid, fields: Sequence[Field]) -> bool:
+    """Whether a model's values are pictures."""
+    return grid.dims[2] == 1 and len(fields) == 1 and fields[0] == picture_field(4 if fields[0].name == "rgba" else 3)
+
+
+def to_bytes(values: np.ndarray) -> np.ndarray:
+    """Values (...) rounded to uint8."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def elevations(values: np.ndarray, role: str) -> np.ndarray:
+    """Elevations in degrees of angles of a role."""
+    return 90 - values if role == "view_polar" else values
+
+
+def view_angles(thetas: np.ndarray, roles: Sequence[str]) -> np.ndarray:
+    """(..., 2) azimuth and elevation in degrees of thetas (..., P)."""
+    azimuth, elevation = angle_columns(roles)
+    return np.stack([thetas[..., azimuth], elevations(thetas[..., elevation], roles[elevation])], axis=-1)
+
+
+def parameters_of(pictures: VolumeSeries, training: VolumeSeries) -> tuple[Parameter, ...]:
+    """A model's parameters: bounds are those of all pictures, values those of the pictures it was trained on.
+
+    Azimuths that go all the way round stand for the whole circle, elevations near a pole for all up to it.
+    """
+    bounds = [_bounds(values, role) for values, role in zip(pictures.thetas.T, pictures.roles)]
+    return tuple(
+        Parameter(name, role, limits, pictures.units.get(name, ""), tuple(values.tolist()))
+        for name, role, limits, values in zip(pictures.parameters, pictures.roles, bounds, training.thetas.T)
+    )
+
+
+def _bounds(values: np.ndarray, role: str) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    if role == AZIMUTH:
+        around = np.sort(values % 360)
+        if np.diff([*around, around[0] + 360]).max() <= WIDEST_GAP:
+            return (0.0, 360.0) if low >= 0 else (-180.0, 180.0)
+    if role in ELEVATIONS:
+        first, last = (-90.0, 90.0) if role == "view_elevation" else (0.0, 180.0)
+        return (first if low - first <= NEAR_POLE else low), (last if last - high <= NEAR_POLE else high)
+    return low, high
+
+
+@dataclass(frozen=True)
+class Optics:
+    """The camera of pictures whose angles are known, in units in which half the picture's height at the centre is 1.
+
+    Attributes
+    ----------
+    view_angle : of the picture's height in degrees; 0 for a parallel projection.
+    turn, tilt : signs of azimuth and elevation, since databases differ in which way they count.
+    """
+
+    view_angle: float = 30.0
+    turn: int = 1
+    tilt: int = 1
+
+
+def read_optics(path: Path) -> Optics | None:
+    """The camera file of a database; None when there is none.
+
+    Raises DataError for one that holds anything but `view_angle`, `turn` and `tilt`.
+    """
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        angle = float(document["view_angle"])
+        turn, tilt = int(document.get("turn", 1)), int(document.get("tilt", 1))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(
+            f"{path} is no camera file ({error!r}); expected an object with view_angle in degrees, and turn and tilt, 1 or -1"
+        ) from error
+    if not (math.isfinite(angle) and 0 <= angle < 170 and abs(turn) == abs(tilt) == 1):
+        raise DataError(
+            f"{path} has view_angle {angle:g}, turn {turn}, tilt {tilt}; expected 0 (parallel) to 170 degrees, and 1 or -1"
+        )
+    return Optics(angle, turn, tilt)

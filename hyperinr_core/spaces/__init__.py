@@ -1,0 +1,1 @@
+"""Where encoders lie in parameter space, and how those around a theta blend."""

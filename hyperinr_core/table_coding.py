@@ -1,0 +1,152 @@
+"""Encoder tables in few bytes: rounded to steps, as differences between neighbouring encoders, entropy-coded.
+
+Rounding is where the loss is, and one step for each level chooses how much. What follows is exact. Numbers near zero, of which
+a table has many, become short codes, and zeros cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperinr_core.errors import BackendError, FormatError, ParameterError
+from hyperinr_core.hash_grid import HashGrid
+
+#: What a file calls the coded tables.
+CODES_TENSOR = "encoder_codes"
+
+#: Decoded bytes that one coded byte may stand for. Tables of trained models stay far below; a file that claims more is hostile.
+MOST_EXPANSION = 256
+
+#: Zstandard's level: slow to write, as quick to read as any.
+MOST_EFFORT = 19
+
+#: Largest magnitude of a rounded number; differences of two then fit 16 bits.
+MOST_STEPS = 16383
+
+
+@dataclass(frozen=True)
+class TableCoding:
+    """How tables are coded.
+
+    Attributes
+    ----------
+    steps : (L,) positive, what numbers of each level are rounded to multiples of.
+    differences : whether all encoders but the first hold what they differ from the one before.
+    """
+
+    steps: tuple[float, ...]
+    differences: bool
+
+
+def encode(tables: np.ndarray, grid: HashGrid, coding: TableCoding, effort: int = MOST_EFFORT) -> np.ndarray:
+    """(B,) uint8 of tables (N, M).
+
+    Parameters
+    ----------
+    effort : zstandard's level; the lower ones write several times as fast.
+
+    Raises
+    ------
+    ParameterError when a step is too small for its level, or so large that nearly nothing is left; BackendError without
+    zstandard.
+    """
+    codes = np.empty(tables.shape, np.uint16)
+    for level, (part, step) in enumerate(zip(levels(grid), coding.steps)):
+        multiples = np.rint(tables[:, part].astype(np.float32) / np.float32(step))
+        if abs(multiples).max(initial=0) > MOST_STEPS:
+            raise ParameterError(
+                f"level {level} has numbers of {abs(multiples).max():.0f} steps of {step:g}; expected at most {MOST_STEPS}, "
+                "take larger steps"
+            )
+        numbers = multiples.astype(np.int16)
+        if coding.differences:
+            numbers[1:] = np.diff(numbers, axis=0)
+        codes[:, part] = (numbers << 1) ^ (numbers >> 15)  # 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
+    planes = np.concatenate([_by_level(codes & 0xFF, grid), _by_level(codes >> 8, grid)]).astype(np.uint8)
+    coded = np.frombuffer(_zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
+    if planes.size > MOST_EXPANSION * coded.size:
+        raise ParameterError(f"steps of {max(coding.steps):g} leave next to nothing of the tables; take smaller ones")
+    return coded
+
+
+def decode(codes: np.ndarray, n_encoders: int, grid: HashGrid, coding: TableCoding) -> np.ndarray:
+    """(N, M) float16 tables.
+
+    Raises
+    ------
+    FormatError, without a file's name, for bytes that are no such tables, before memory is taken for them.
+    """
+    size = 2 * n_encoders * grid.n_params
+    if size > MOST_EXPANSION * codes.size:
+        raise FormatError(
+            f"{codes.size} coded bytes claim to be {size}; expected at most {MOST_EXPANSION} times as many, get the file again"
+        )
+    library = _zstandard()
+    try:
+        if library.frame_content_size(codes) != size:
+            raise FormatError(f"the coded tables are not the {size} bytes of the settings; get the file again")
+        planes = np.frombuffer(library.ZstdDecompressor().decompress(codes, max_output_size=size), np.uint8)
+    except library.ZstdError as error:
+        raise FormatError(f"the coded tables are damaged ({error}); get the file again") from None
+    low, high = planes.reshape(2, -1)
+    tables, place = np.empty((n_encoders, grid.n_params), np.float16), 0
+    for part, step in zip(levels(grid), coding.steps):
+        count = n_encoders * (part.stop - part.start)
+        both = low[place : place + count].astype(np.uint16) | high[place : place + count].astype(np.uint16) << 8
+        numbers = ((both >> 1) ^ -(both & 1)).astype(np.int16).reshape(n_encoders, -1)
+        if coding.differences:
+            numbers = np.cumsum(numbers, axis=0, dtype=np.int16)
+        tables[:, part] = numbers * np.float32(step)
+        place += count
+    return tables
+
+
+def rounded(tables: np.ndarray, grid: HashGrid, steps: Sequence[float]) -> np.ndarray:
+    """(N, M) float16 tables as they are once coded."""
+    found = np.empty(tables.shape, np.float16)
+    for part, step in zip(levels(grid), steps):
+        found[:, part] = np.rint(tables[:, part].astype(np.float32) / np.float32(step)) * np.float32(step)
+    return found
+
+
+def encode_best(
+    tables: np.ndarray, grid: HashGrid, steps: Sequence[float], in_order: bool, effort: int = MOST_EFFORT
+) -> tuple[TableCoding, np.ndarray]:
+    """The coding of given steps that takes the fewest bytes, and these.
+
+    Parameters
+    ----------
+    in_order : whether encoders stand in a row, so that neighbours may be alike.
+    """
+    kinds = [
+        TableCoding(tuple(map(float, steps)), differences) for differences in ([False, True] if in_order else [False])
+    ]
+    coded = [(kind, encode(tables, grid, kind, effort)) for kind in kinds]
+    return min(coded, key=lambda item: len(item[1]))
+
+
+def levels(grid: HashGrid) -> list[slice]:
+    """Which numbers of a table belong to each level."""
+    n_features = grid.config.n_features_per_level
+    ends = [int(offset) * n_features for offset in grid.offsets[: grid.config.n_levels + 1]]
+    return [slice(begin, end) for begin, end in zip(ends, ends[1:])]
+
+
+def _by_level(codes: np.ndarray, grid: HashGrid) -> np.ndarray:
+    """(N * M,) level after level, and in it encoder after encoder: like stands by like."""
+    return np.concatenate([codes[:, part].ravel() for part in levels(grid)])
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        raise BackendError(
+            "the model's tables are coded and the package zstandard is not there to decode them; expected it beside hyperinr, "
+            "install it with `pip install zstandard`"
+        ) from None
+    return zstandard

@@ -1,0 +1,1 @@
+"""Shadows for any light, as a task of training."""

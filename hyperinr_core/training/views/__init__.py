@@ -1,0 +1,1 @@
+"""Pictures from any view, as a task of training."""

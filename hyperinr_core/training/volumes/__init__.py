@@ -1,0 +1,1 @@
+"""Volumes over time or any parameters, as a task of training."""

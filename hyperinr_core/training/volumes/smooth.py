@@ -1,0 +1,152 @@
+"""Fits the base of a model where a field is so smooth that hash tables alone would lose to interpolation.
+
+Tables and a small network reach about 50 dB, whatever the data. A field that interpolation in time predicts better than that
+gets splines of its training steps as a base, and the network learns what they lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.spaces.interpolation import ONE_PARAMETER
+from hyperinr_core.spline_base import LEVELS, SUPPORT, Base, basis
+from hyperinr_core.training.samples import scan_fields
+from hyperinr_core.training.volumes.choice import Choice, choose
+from hyperinr_core.volume import VolumeSeries
+
+#: dB. A field whose left-out steps interpolation predicts better than this gets a base: the model alone could not keep up.
+SMOOTH = 45.0
+
+#: dB that the splines of a training step must be better than the prediction of left-out steps, whose gaps are twice as wide.
+MARGIN = 6.0
+
+#: Training steps, evenly spread, on which the number of coefficients is judged.
+N_CHECKED = 5
+
+#: Coefficients along an axis as shares of its points, the fewest first.
+SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
+
+
+def fit_base(
+    series: VolumeSeries, names: Sequence[str], use: str, choices: Mapping[str, Choice], memory_bytes: int
+) -> Base | None:
+    """The base of the fields that want one, `residual` still unknown; None where none does.
+
+    Parameters
+    ----------
+    series : the training steps.
+    use : auto, never or always, see `TrainingConfig`.
+    choices : what leaving steps out has shown of each field, if it was tried.
+    """
+    if use == "never" or len(series.parameters) != 1 or len(series) < 3 or min(series.grid.dims[:2]) < SUPPORT:
+        return None
+    if 1 < series.grid.dims[2] < SUPPORT:
+        return None
+    evidence = {name: _interpolated(series, name, choices.get(name)) for name in names}
+    smooth = [name for name in names if use == "always" or max(evidence[name].values()) > SMOOTH]
+    if not smooth:
+        return None
+    sums = {kind: sum(evidence[name][kind] for name in smooth) for kind in ONE_PARAMETER}
+    kind = max(sums, key=sums.__getitem__)
+    targets = {name: max(evidence[name].values()) + MARGIN for name in smooth}
+    coefficients = _coefficients(series, smooth, _counts(series, targets, memory_bytes))
+    limits = np.stack([coefficients.min(axis=(0, 1, 2, 3)), coefficients.max(axis=(0, 1, 2, 3))], axis=1).astype(
+        np.float64
+    )
+    extent = np.where(limits[:, 1] > limits[:, 0], limits[:, 1] - limits[:, 0], 1)
+    levels = np.rint((coefficients - limits[:, 0]) * (LEVELS / extent)).astype(np.uint16)
+    return Base(
+        series.thetas[:, 0].copy(), levels, _components(series, names, smooth), limits, np.zeros((len(limits), 2)), kind
+    )
+
+
+def residual_series(series: VolumeSeries, names: Sequence[str], base: Base) -> VolumeSeries:
+    """What the network has to add to the base at each theta of a series; its range is the base's `residual`."""
+    components = list(base.components)
+    places, start = {}, 0
+    for name in names:
+        stop = start + series.field_info[name]
+        places[name] = [components.index(c) for c in range(start, stop) if c in components]
+        start = stop
+    axes = series.grid.axes(None, series.grid.n_pos_dims)
+
+    def load(step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
+        values = series.read(step, [name], z_range)
+        if not places[name]:
+            return values
+        planes = (*axes[:2], axes[2][slice(*(z_range or (None,)))]) if len(axes) == 3 else axes
+        smooth = base.at(float(series.thetas[step, 0])).on_grid(planes)
+        return values - smooth.reshape(*values.shape[:3], -1)[..., places[name]]
+
+    return VolumeSeries(
+        series.grid,
+        series.thetas,
+        series.field_info,
+        load,
+        series.source,
+        series.parameters,
+        series.roles,
+        series.units,
+    )
+
+
+def _interpolated(series: VolumeSeries, name: str, choice: Choice | None) -> dict[str, float]:
+    """PSNR in dB of predicting left-out steps by each interpolation."""
+    found = (
+        choice.psnr
+        if choice and set(ONE_PARAMETER) <= set(choice.psnr)
+        else choose(series, name, tuple(ONE_PARAMETER)).psnr
+    )
+    return {kind: found[kind] for kind in ONE_PARAMETER}
+
+
+def _components(series: VolumeSeries, names: Sequence[str], chosen: Sequence[str]) -> tuple[int, ...]:
+    """Numbers of the chosen fields' components among those of all."""
+    owners = [name for name in names for _ in range(series.field_info[name])]
+    return tuple(number for number, name in enumerate(owners) if name in chosen)
+
+
+def _counts(series: VolumeSeries, targets: Mapping[str, float], memory_bytes: int) -> tuple[int, ...]:
+    """Coefficients along z, y, x: the fewest that give the middle and the last training step as well as asked."""
+    ranges = {field.name: np.array(field.value_range) for field in scan_fields(series, list(targets), memory_bytes)}
+    for share in SHARES:
+        counts = tuple(1 if n == 1 else max(SUPPORT, round(share * n)) for n in series.grid.shape)
+        if all(_precision(series, name, counts, ranges[name]) >= target for name, target in targets.items()):
+            break
+    return counts
+
+
+def _precision(series: VolumeSeries, name: str, counts: tuple[int, ...], limits: np.ndarray) -> float:
+    """PSNR in dB of the splines on the worst of a few training steps."""
+    projections = [_matrix(n, count) @ _inverse(n, count) for n, count in zip(series.grid.shape, counts)]
+    worst = PSNR_CAP
+    for step in np.linspace(0, len(series) - 1, N_CHECKED).round().astype(int):
+        values = series.read(int(step), [name])
+        worst = min(worst, psnr(_multiply(values, projections), values, (limits[:, 0].min(), limits[:, 1].max())))
+    return worst
+
+
+def _coefficients(series: VolumeSeries, names: Sequence[str], counts: tuple[int, ...]) -> np.ndarray:
+    """(n, cz, cy, cx, c) float32, the best in the sense of least squares for each step."""
+    inverses = [_inverse(n, count) for n, count in zip(series.grid.shape, counts)]
+    return np.stack([_multiply(series.read(step, list(names)), inverses) for step in range(len(series))])
+
+
+def _inverse(n: int, count: int) -> np.ndarray:
+    """(count, n) matrix from values at n even points to the coefficients that fit them best."""
+    return np.linalg.pinv(_matrix(n, count))
+
+
+def _matrix(n: int, count: int) -> np.ndarray:
+    """(n, count) float64 matrix from coefficients to values at n even points; the one point of a plane's axis is its value."""
+    return basis(np.arange(n) / (n - 1), count).astype(np.float64) if n > 1 else np.ones((1, 1))
+
+
+def _multiply(values: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Values (nz, ny, nx, c) with each of the first three axes multiplied by a matrix, float32."""
+    for axis, matrix in enumerate(matrices):
+        values = np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)
+    return values.astype(np.float32)

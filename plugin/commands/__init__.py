@@ -1,0 +1,1 @@
+"""The commands of `hyperinr`, one verb or two a file."""
