@@ -24,7 +24,7 @@ from hyperinr.plugin.commands.evaluate import METHODS, print_tables
 from hyperinr_core import hinr
 from hyperinr_core.errors import HyperINRError
 from hyperinr_core.pictures.look import look_between, looks_of
-from hyperinr_core.spaces.interpolation import linear_weights
+from hyperinr_core.spaces.line import linear_weights
 
 FIELD = "vorticity"
 EVERY = 5

@@ -154,7 +154,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
     def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:
         from hyperinr.filters.image import to_image
-        from hyperinr_core.light.shadow import direction_of
+        from hyperinr_core.spaces.sphere import direction_of
 
         name, values = self._scalars(image)
         model = self._load()

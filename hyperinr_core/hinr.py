@@ -13,11 +13,12 @@ import numpy as np
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.errors import FormatError, HyperINRError
+from hyperinr_core.errors import FormatError, HyperINRError, ParameterError
 from hyperinr_core.files import replacing
-from hyperinr_core.hypernet import LIGHT_ROLES, HyperINR, check_interpolation
+from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
-from hyperinr_core.spaces.views import angle_columns, lattice, other_columns
+from hyperinr_core.spaces import check_interpolation
+from hyperinr_core.spaces.sphere import LIGHT_ROLES
 from hyperinr_core.spline_base import SUPPORT, Base
 from hyperinr_core.table_coding import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.volume import Field, Grid, Parameter
@@ -107,14 +108,12 @@ def load(path: str | os.PathLike) -> HyperINR:
         extinction = tensors.pop(GUIDE_TENSOR)
         _require((extinction >= 0).all(), path, f"{GUIDE_TENSOR} holds numbers below 0", "none; get the file again")
         parts["guide"] = Guide(extinction, parts["grid"], **parts["guide"])
-    columns = angle_columns([parameter.role for parameter in parts["parameters"]])
-    if columns:
-        try:
-            positions = tensors["encoder_positions"]
-            lattice(positions, other_columns(positions, columns))
-        except HyperINRError as error:
-            raise FormatError(f"{path} cannot be used: {error}; train it again") from None
-    return HyperINR(**parts, **tensors)
+    model = HyperINR(**parts, **tensors)
+    try:
+        _ = model.space
+    except ParameterError as error:
+        raise FormatError(f"{path} cannot be used: {error}; train it again") from None
+    return model
 
 
 def _decoded(

@@ -11,11 +11,11 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.light.shadow import angles_of
 from hyperinr_core.pictures.compositing import Ramp, picture, step_length
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude
 from hyperinr_core.pictures.picture_set import is_picture, to_bytes
 from hyperinr_core.pictures.transfer import PRESETS
+from hyperinr_core.spaces.sphere import angles_of
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: Pixels of a side of a volume's picture, at least and at most.

@@ -20,6 +20,7 @@ from hyperinr.filters.reporting import tell, tell_error
 from hyperinr.plugin.scene import apply_preset, shown_in
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.pictures.look import UNITS_ACROSS, Look
+from hyperinr_core.spaces.sphere import angles_of
 
 #: Points of the opacity function that a display of colours with opacity needs, one for each step of a byte.
 N_OPACITIES = 256
@@ -205,9 +206,8 @@ def light_at_camera(shadow: Any, view: Any, beside: float = 0.0) -> None:
     towards = np.subtract(view.CameraPosition, view.CameraFocalPoint)
     towards /= np.linalg.norm(towards)
     right = np.cross(view.CameraViewUp, towards)
-    x, y, z = towards + beside * (np.cross(towards, right) - right)
-    shadow.LightAzimuth = math.degrees(math.atan2(y, x)) % 360.0
-    shadow.LightElevation = math.degrees(math.atan2(z, math.hypot(x, y)))
+    direction = towards + beside * (np.cross(towards, right) - right)
+    shadow.LightAzimuth, shadow.LightElevation = angles_of(direction)
 
 
 def tie_light(shadow: Any, view: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hyperinr_core.pictures.compositing import Ramp, picture, step_length
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.volume import Grid
 
 GRID = Grid((20, 16, 12), (3.0, -1.0, 2.0), (0.5, 0.75, 1.0))

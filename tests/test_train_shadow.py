@@ -17,7 +17,7 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.light import lights, shadow
 from hyperinr_core.light.lights import ShadowTruth, poisson_lights, random_lights
 from hyperinr_core.pictures.transfer import TransferFunction
-from hyperinr_core.spaces.interpolation import light_directions
+from hyperinr_core.spaces.sphere import direction_of, light_directions
 from hyperinr_core.training.lights.task import (
     LightStream,
     ShadowConfig,
@@ -74,7 +74,7 @@ def test_random_lights_are_one_sequence_over_the_whole_sphere():
 def test_truth_is_computed_for_the_light(kind):
     truth = truth_of(pillars(), GRID, FUNCTION, ShadowConfig(kind=kind, diameter=20.0))
     light = np.array([30.0, 50.0])
-    direction = shadow.direction_of(30.0, 40.0)
+    direction = direction_of(30.0, 40.0)
     expected = shadow.transmittance(truth.tau, GRID, direction)
     if kind == "soft":
         expected = shadow.soft_transmittance(truth.tau, GRID, direction, 20.0)

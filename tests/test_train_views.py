@@ -16,7 +16,8 @@ from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, HyperINRError, ParameterError
 from hyperinr_core.light.lights import poisson_lights
 from hyperinr_core.measure.metrics import psnr
-from hyperinr_core.pictures.picture_set import Optics, is_picture, parameters_of, picture_field, view_angles
+from hyperinr_core.pictures.picture_set import Optics, is_picture, parameters_of, picture_field
+from hyperinr_core.spaces.views import view_angles
 from hyperinr_core.training.trainer import Interrupted, Trainer
 from hyperinr_core.training.views import placement, samples
 from hyperinr_core.training.views import task as training

@@ -26,18 +26,6 @@ N_DISC_DIRECTIONS = 32
 METHODS = ("sweep", "rays")
 
 
-def direction_of(azimuth: float, elevation: float) -> np.ndarray:
-    """(3,) unit vector towards a light, from degrees."""
-    a, e = math.radians(azimuth), math.radians(elevation)
-    return np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)])
-
-
-def angles_of(direction: np.ndarray) -> tuple[float, float]:
-    """Azimuth in [0, 360) and elevation in [-90, 90] degrees of a vector (3,) towards a light."""
-    x, y, z = (float(v) for v in direction)
-    return math.degrees(math.atan2(y, x)) % 360.0, math.degrees(math.atan2(z, math.hypot(x, y)))
-
-
 def default_unit_distance(grid: Grid) -> float:
     """Length over which opacities hold: ParaView's choice for a volume of 128^3, whatever the sampling of the box."""
     sides = [step * (n - 1) for step, n in zip(grid.spacing, grid.dims)]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hyperinr_core.pictures.transfer import MAX_OPACITY
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.volume import Grid
 
 

@@ -12,11 +12,12 @@ import click
 import numpy as np
 
 from hyperinr_core.errors import DataError, HyperINRError, ParameterError
-from hyperinr_core.hypernet import LIGHT_ROLES, HyperINR
+from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.lights import ShadowTruth, poisson_lights
 from hyperinr_core.measure.metrics import paired_psnr, ssim
 from hyperinr_core.pictures.transfer import TransferFunction, extinction, from_document
-from hyperinr_core.spaces.interpolation import LightSphere
+from hyperinr_core.spaces import space_of
+from hyperinr_core.spaces.sphere import LIGHT_ROLES
 from hyperinr_core.volume import Grid
 
 METHODS = {"model": "HyperINR", "interpolation": "inverse distance"}
@@ -97,7 +98,7 @@ class Interpolation:
         lights = np.array([parameter.values for parameter in model.parameters]).T
         if not len(lights):
             raise DataError("the model does not say which lights it was trained on; expected one made by train-shadow")
-        self._weigh = LightSphere(lights).inverse_distance
+        self._space = space_of(LIGHT_ROLES, lights)
         self._volume = functools.cache(lambda number: twice(truth, lights[number], 2 + 2 * number))
 
     def __call__(self, light: np.ndarray) -> np.ndarray:
@@ -106,7 +107,7 @@ class Interpolation:
 
     def twice(self, light: np.ndarray) -> list[np.ndarray]:
         """Two volumes (nz, ny, nx) whose noise is independent."""
-        indices, weights = self._weigh(light)
+        indices, weights = self._space.weights(light, "idw")
         parts = [(np.float32(weight), self._volume(int(index))) for index, weight in zip(indices, weights)]
         return [sum(weight * volumes[half] for weight, volumes in parts) for half in range(2)]
 

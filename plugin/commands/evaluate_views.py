@@ -14,8 +14,9 @@ from hyperinr_core.errors import DataError, HyperINRError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr, ssim
 from hyperinr_core.pictures.picture_set import RANGE, PictureSet, is_picture, to_bytes
-from hyperinr_core.spaces.interpolation import Coefficients, InverseDistance
-from hyperinr_core.spaces.views import ViewSpace
+from hyperinr_core.spaces import space_of
+from hyperinr_core.spaces.nearest import Nearest
+from hyperinr_core.spaces.space import Space
 
 METHODS = {"model": "HyperINR", "interpolation": "inverse distance"}
 
@@ -91,24 +92,21 @@ class Interpolation:
 
     def __init__(self, training: PictureSet) -> None:
         self._training = training
-        self._weigh = _weights_over(training)
+        self._space = _space_of_pictures(training)
 
     def __call__(self, theta: np.ndarray) -> np.ndarray:
         """(ny, nx, C) uint8 at theta (P,)."""
-        indices, weights = self._weigh(theta)
+        indices, weights = self._space.weights(theta, "idw")
         blended = sum(
             np.float32(weight) * self._training.picture(int(index)) for index, weight in zip(indices, weights)
         )
         return to_bytes(blended)
 
 
-def _weights_over(training: PictureSet) -> Callable[[np.ndarray], Coefficients]:
-    columns = training.columns()
-    if columns:
-        space = ViewSpace(training.thetas, columns)
-        return lambda theta: space(theta, "idw")
-    bounds = np.stack([training.thetas.min(axis=0), training.thetas.max(axis=0)], axis=1)
-    return InverseDistance(training.thetas, bounds)
+def _space_of_pictures(training: PictureSet) -> Space:
+    """The pictures' space; that of the nearest where it knows no inverse distance."""
+    space = space_of(training.roles, training.thetas)
+    return space if "idw" in space.kinds else Nearest(space.roles, space.positions, space.bounds)
 
 
 def compare(

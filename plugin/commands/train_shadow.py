@@ -11,6 +11,7 @@ import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.pictures.transfer import TransferFunction, load, parse_opacity
+from hyperinr_core.spaces.sphere import LightSphere
 from hyperinr_core.training.settings import PRESETS, with_file
 from hyperinr_core.volume import Grid
 
@@ -50,7 +51,7 @@ from hyperinr_core.volume import Grid
 )
 @click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft", "scatter"]))
 @click.option("--diameter", default=10.0, show_default=True, help="Degrees that a soft light is wide.")
-@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(["barycentric", "idw"]))
+@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(list(LightSphere.kinds)))
 @click.option(
     "--teacher",
     default="exact",

@@ -10,8 +10,8 @@ import click
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.pictures.picture_set import PictureSet, view_angles
-from hyperinr_core.spaces.views import distinct_views
+from hyperinr_core.pictures.picture_set import PictureSet
+from hyperinr_core.spaces.views import ViewSpace, distinct_views, view_angles
 from hyperinr_core.training.settings import PRESETS, with_file
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
@@ -40,7 +40,7 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 )
 @click.option("--encoders", default=0, type=click.IntRange(0), help="Encoders in all.  [default: 300, or fewer]")
 @click.option("--max-bytes", default=0, type=click.IntRange(0), help="Largest size of the model.  [default: any]")
-@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(["barycentric", "idw"]))
+@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(list(ViewSpace.kinds)))
 @click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
 @click.option(
     "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."

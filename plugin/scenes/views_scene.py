@@ -9,7 +9,7 @@ from pathlib import Path
 
 from paraview import simple
 
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.spaces.sphere import camera_frames
 
 BACKGROUND = [1.0, 1.0, 1.0]
 SURFACE = [0.85, 0.66, 0.42]

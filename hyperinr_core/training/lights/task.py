@@ -26,7 +26,7 @@ from hyperinr_core.light.lights import (
 )
 from hyperinr_core.measure.metrics import paired_psnr
 from hyperinr_core.pictures.transfer import TransferFunction, extinction
-from hyperinr_core.spaces.interpolation import light_directions
+from hyperinr_core.spaces.sphere import LightSphere, light_directions
 from hyperinr_core.training.checkpoint import begin
 from hyperinr_core.training.samples import Batch
 from hyperinr_core.training.settings import PRESETS, RunConfig, preset, refuse_unused
@@ -99,7 +99,7 @@ class ShadowConfig(Config):
         "paths": (1, 1 << 20),
         "lights": (4, 1 << 16),
         "encoders": (4, 1 << 16),
-        "interpolation": ("barycentric", "idw"),
+        "interpolation": tuple(LightSphere.kinds),
         "gaussian": (0.0, 1.0),
         "sigma": (0.01, 90.0),
         "teacher": TEACHERS,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.spaces.interpolation import Coefficients
+from hyperinr_core.spaces.space import Coefficients
 from hyperinr_core.volume import VolumeSeries
 
 #: Training volumes a teacher keeps in memory.

@@ -21,6 +21,7 @@ from hyperinr_core.hash_grid import hash_grid
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
 from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, parameters_of, picture_field, to_bytes
+from hyperinr_core.spaces.views import ViewSpace
 from hyperinr_core.training.checkpoint import begin
 from hyperinr_core.training.settings import DistillationConfig, RunConfig, preset, refuse_unused
 from hyperinr_core.training.trainer import Report, Trainer
@@ -83,7 +84,7 @@ class ViewsConfig(Config):
         "teacher_views": (1, 1 << 20),
         "teacher_steps": (1, 1 << 24),
         "encoders": (0, 1 << 16),
-        "interpolation": ("barycentric", "idw"),
+        "interpolation": tuple(ViewSpace.kinds),
         "max_bytes": (0, 1 << 50),
     }
 

@@ -11,8 +11,10 @@ import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, read_optics, view_angles
-from hyperinr_core.spaces.views import ViewSpace, camera_frames, distinct_views, lattice, other_columns
+from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, read_optics
+from hyperinr_core.spaces import space_of
+from hyperinr_core.spaces.sphere import camera_frames
+from hyperinr_core.spaces.views import distinct_views, lattice, other_columns, view_angles
 from hyperinr_core.volume import VolumeSeries
 
 TEACHERS = ("none", "coordnet", "radiance")
@@ -84,14 +86,14 @@ class BlendedPictures(ViewTeacher):
     """The training pictures around a view by barycentric weights, which is what a model does without a teacher."""
 
     def __init__(self, pictures: PictureSet) -> None:
-        self._space = ViewSpace(pictures.thetas, pictures.columns())
+        self._space = space_of(pictures.roles, pictures.thetas)
         n_components = pictures.field_info[pictures.name]
         self._picture = lru_cache(max(8, KEPT_BYTES // (pictures.grid.n_points * n_components)))(
             lambda row: pictures.picture(row).reshape(-1, n_components)
         )
 
     def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        rows, weights = self._space(theta, "barycentric")
+        rows, weights = self._space.weights(theta, "barycentric")
         return sum(np.float32(weight) * self._picture(int(row))[pixels] for row, weight in zip(rows, weights))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.spaces.interpolation import ONE_PARAMETER
+from hyperinr_core.spaces.line import Line
 from hyperinr_core.spline_base import LEVELS, SUPPORT, Base, basis
 from hyperinr_core.training.samples import scan_fields
 from hyperinr_core.training.volumes.choice import Choice, choose
@@ -49,7 +49,7 @@ def fit_base(
     smooth = [name for name in names if use == "always" or max(evidence[name].values()) > SMOOTH]
     if not smooth:
         return None
-    sums = {kind: sum(evidence[name][kind] for name in smooth) for kind in ONE_PARAMETER}
+    sums = {kind: sum(evidence[name][kind] for name in smooth) for kind in Line.kinds}
     kind = max(sums, key=sums.__getitem__)
     targets = {name: max(evidence[name].values()) + MARGIN for name in smooth}
     coefficients = _coefficients(series, smooth, _counts(series, targets, memory_bytes))
@@ -96,11 +96,9 @@ def residual_series(series: VolumeSeries, names: Sequence[str], base: Base) -> V
 def _interpolated(series: VolumeSeries, name: str, choice: Choice | None) -> dict[str, float]:
     """PSNR in dB of predicting left-out steps by each interpolation."""
     found = (
-        choice.psnr
-        if choice and set(ONE_PARAMETER) <= set(choice.psnr)
-        else choose(series, name, tuple(ONE_PARAMETER)).psnr
+        choice.psnr if choice and set(Line.kinds) <= set(choice.psnr) else choose(series, name, tuple(Line.kinds)).psnr
     )
-    return {kind: found[kind] for kind in ONE_PARAMETER}
+    return {kind: found[kind] for kind in Line.kinds}
 
 
 def _components(series: VolumeSeries, names: Sequence[str], chosen: Sequence[str]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core.spaces.interpolation import ONE_PARAMETER
+from hyperinr_core.spaces.line import Line
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.teachers import CHEAP, create
@@ -100,7 +100,7 @@ def _choice(series: VolumeSeries, name: str, teacher: str, lesson: Lesson) -> Ch
     choice = choose(
         series,
         name,
-        CHEAP if teacher == "auto" else tuple(ONE_PARAMETER),
+        CHEAP if teacher == "auto" else tuple(Line.kinds),
         n_workers=os.cpu_count() or 1,
         progress=lambda done, total: lesson.progress(f"choosing a teacher for {name}", done, total),
     )
