@@ -280,7 +280,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     def _load(self) -> None:
         """Read the file if it is not the one that was read last."""
         from hyperinr.filters.choices import output_grid
-        from hyperinr.filters.frames import Frames
+        from hyperinr.filters.frames import ImageFrames
         from hyperinr_core import hinr
         from hyperinr_core.errors import FormatError
 
@@ -292,7 +292,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
             self._frames = self._look = None
             self._model = hinr.load(self._file_name)
             self._stamp = stamp
-            self._frames = Frames(self._cache_megabytes << 20)
+            self._frames = ImageFrames(self._cache_megabytes << 20)
             self._said.clear()
             self._list_fields()
             self._warn_of_series()

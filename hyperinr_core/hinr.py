@@ -47,7 +47,7 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
 
     Parameters
     ----------
-    coded : what to store in place of the encoder tables as float16, from `encodings`.
+    coded : what to store in place of the encoder tables as float16, from `table_coding`.
 
     Raises
     ------

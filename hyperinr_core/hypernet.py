@@ -144,10 +144,10 @@ class HyperINR:
         """
         theta = self.theta(theta)
         indices, weights = self._weights(theta, interpolation)
-        sampler = self._backend(backend)
-        table = sampler.blend(indices, weights, self.guide_level(theta))
+        chosen = self._backend(backend)
+        table = chosen.blend(indices, weights, self.guide_level(theta))
         spline = None if self.base is None else self.base.at(float(theta[0]))
-        return INR(sampler, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range)
+        return INR(chosen, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range)
 
     def guide_level(self, theta: np.ndarray) -> np.ndarray | None:
         """The numbers of the guide's level at theta (P,), None without a guide."""

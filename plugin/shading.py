@@ -127,7 +127,7 @@ def _checked(source: Any, field: str | None) -> str:
         raise DataError(f"{name} is flat or empty; expected a volume, select one in the pipeline browser")
     scalars = _scalars(source)
     if not scalars or field not in (None, *scalars):
-        arrays = [f"{array} ({found.GetNumberOfComponents()} components)" for array, found in source.PointData.items()]
+        arrays = [f"{name} ({array.GetNumberOfComponents()} components)" for name, array in source.PointData.items()]
         has = f"the point arrays {', '.join(arrays)}" if arrays else "no point arrays"
         raise DataError(
             f"{name} has {has}; expected {field or 'one'} of one component, use Cell Data to Point Data, or a Calculator "

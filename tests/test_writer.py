@@ -21,7 +21,7 @@ from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 
 from hyperinr.filters import interpreter
 from hyperinr.filters.image import array_of, to_image
-from hyperinr.filters.pieces import _merged
+from hyperinr.filters.ranks import _merged
 from hyperinr.filters.writer import HyperINRWriter
 from hyperinr.plugin import launch
 from hyperinr.plugin.commands.stop import stop

@@ -167,17 +167,17 @@ class Model:
     """
 
     def __init__(self, architecture: Architecture, mlp_params: np.ndarray, isa: int, precision: str) -> None:
-        grid, config, network = architecture.hash_grid, architecture.encoding, architecture.network
+        hash_grid, config, network = architecture.hash_grid, architecture.encoding, architecture.network
         arrays = (
-            np.ascontiguousarray(grid.scales, np.float32),
-            np.ascontiguousarray(grid.resolutions, np.int64),
-            np.ascontiguousarray(grid.offsets, np.int64),
-            np.ascontiguousarray(grid.hashed, np.uint8),
+            np.ascontiguousarray(hash_grid.scales, np.float32),
+            np.ascontiguousarray(hash_grid.resolutions, np.int64),
+            np.ascontiguousarray(hash_grid.offsets, np.int64),
+            np.ascontiguousarray(hash_grid.hashed, np.uint8),
         )
         shape = Shape(
             _ABI_VERSION,
             config.n_pos_dims,
-            grid.n_levels,
+            hash_grid.n_levels,
             config.n_features_per_level,
             network.n_neurons,
             network.n_hidden_layers,

@@ -22,7 +22,7 @@ try:
 
     from hyperinr_core.backends import triton_kernels as kernels
     from hyperinr_core.backends.device import DeviceBackend, upload
-    from hyperinr_core.backends.triton_layout import Layout
+    from hyperinr_core.backends.triton_layout import TritonLayout
 except ImportError as error:
     raise BackendError(f"the triton backend needs torch and triton ({error}); pip install triton") from error
 
@@ -61,7 +61,7 @@ class TritonBackend(DeviceBackend):
             raise ParameterError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
         super().__init__(architecture, kernel_device())
         self.precision = precision
-        self._layout = Layout.of(architecture)
+        self._layout = TritonLayout.of(architecture)
         self._rows = upload(self.name, encoder_params, self.device)
         self._matrices = pad_matrices(self._layout, torch.from_numpy(np.array(mlp_params, np.float32)), precision).to(
             self.device
@@ -125,7 +125,7 @@ class TritonBackend(DeviceBackend):
 
 
 def pad_matrices(
-    layout: Layout, mlp_params: torch.Tensor, precision: str, places: torch.Tensor | None = None
+    layout: TritonLayout, mlp_params: torch.Tensor, precision: str, places: torch.Tensor | None = None
 ) -> torch.Tensor:
     """The network's matrices as the kernels read them, zero where they were padded; `places` are the layout's."""
     padded = torch.zeros(layout.n_padded_params, dtype=PRECISIONS[precision], device=mlp_params.device)

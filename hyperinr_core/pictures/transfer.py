@@ -19,7 +19,7 @@ import numpy as np
 from hyperinr_core.errors import DataError, ParameterError
 
 #: Colour maps that need no file, over 0 to 1: (x, red, green, blue) points, straight lines in RGB between them.
-PRESETS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
+COLOR_MAPS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
     "Grayscale": ((0, 0, 0, 0), (1, 1, 1, 1)),
     "X Ray": ((0, 1, 1, 1), (1, 0, 0, 0)),
     "Bone": ((0, 0.32, 0.2, 0.16), (0.35, 0.76, 0.57, 0.42), (0.65, 0.95, 0.88, 0.76), (1, 1, 1, 0.98)),
@@ -109,14 +109,14 @@ def load(source: str | os.PathLike, value_range: tuple[float, float]) -> Transfe
     ------
     DataError for a file that is no colour map, ParameterError for a name that is no preset.
     """
-    if str(source) in PRESETS:
+    if str(source) in COLOR_MAPS:
         low, high = value_range
-        colors = tuple((low + x * (high - low), *rgb) for x, *rgb in PRESETS[str(source)])
+        colors = tuple((low + x * (high - low), *rgb) for x, *rgb in COLOR_MAPS[str(source)])
         return TransferFunction(colors, ((low, 0.0), (high, 1.0)), name=str(source))
     if not Path(source).is_file():
         raise ParameterError(
             f"{source} is no file and no preset; expected a JSON colour map exported by ParaView, "
-            f"or one of {', '.join(PRESETS)}"
+            f"or one of {', '.join(COLOR_MAPS)}"
         )
     try:
         document = json.loads(Path(source).read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator
 from hyperinr_core.training.evaluators.base import Adam, Evaluator
 from hyperinr_core.training.feed import Feed
-from hyperinr_core.training.gpu import LossScale, memory_in_words
+from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import RunConfig
@@ -96,7 +96,7 @@ class Trainer:
         model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base, guide)
         self.model = model if initial is None else _started_from(model, initial)
         self.evaluator = make_evaluator(self.model.architecture, self.device.type)
-        with memory_in_words():
+        with memory_errors_explained():
             # on the CPU these are the first model's own numbers, trained in place: it blends encoders and is never sampled
             self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
             self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
@@ -133,7 +133,7 @@ class Trainer:
         Interrupted after SIGINT or SIGTERM, with the checkpoint written.
         """
         clock = _Clock(self.iteration, self.n_iterations)
-        with _StopRequest() as stop, _quiet_torch(self.evaluator), memory_in_words():
+        with _StopRequest() as stop, _quiet_torch(self.evaluator), memory_errors_explained():
             while self.iteration < self.n_iterations:
                 batch, loss = self.step()
                 asked = self.world.any(stop.asked, self.device)

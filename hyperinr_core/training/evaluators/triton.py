@@ -11,7 +11,7 @@ from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.triton import BLOCK as POINTS_BLOCK
 from hyperinr_core.backends.triton import INTERPRETED, kernel_device, pad_matrices
 from hyperinr_core.backends.triton_kernels import points_kernel
-from hyperinr_core.backends.triton_layout import Layout
+from hyperinr_core.backends.triton_layout import TritonLayout
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.training.evaluators import triton_kernels as kernels
 from hyperinr_core.training.evaluators.base import Adam, Evaluator
@@ -44,7 +44,7 @@ class TritonEvaluator(Evaluator):
     def __init__(self, architecture: Architecture, precision: str = "float16") -> None:
         super().__init__(architecture)
         self._precision = precision
-        self._layout = Layout.of(architecture)
+        self._layout = TritonLayout.of(architecture)
         self._device = kernel_device()
         self._geometry = [
             torch.from_numpy(part).to(self._device) for part in self._layout.geometry(architecture.hash_grid)
