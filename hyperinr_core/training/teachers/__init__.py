@@ -28,9 +28,9 @@ TEACHERS = {
 
 #: What only takes part in comparisons: HyperINR itself.
 STUDENTS = {
-    "hyperinr": ("hyperinr", "Distilled"),
-    "hyperinr_direct": ("hyperinr", "Direct"),
-    "hyperinr_separate": ("hyperinr", "Separate"),
+    "hyperinr": ("students", "Distilled"),
+    "hyperinr_direct": ("students", "Direct"),
+    "hyperinr_separate": ("students", "Separate"),
 }
 
 #: Teachers that take seconds, and that `choice` therefore tries on every series.
