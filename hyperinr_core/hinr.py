@@ -52,6 +52,14 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
     Raises
     ------
     DataError when the file cannot be written; FormatError for a model that could not be read again.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> model = load("flow.hinr")
+    >>> save(dataclasses.replace(model, interpolation="catmull_rom"), "smooth.hinr")
+    >>> load("smooth.hinr").interpolation
+    'catmull_rom'
     """
     from safetensors.numpy import save_file
 
@@ -85,9 +93,21 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
 def load(path: str | os.PathLike) -> HyperINR:
     """Read a model, checking everything before memory is taken for it.
 
+    Parameters
+    ----------
+    path : of a `.hinr` file.
+
     Raises
     ------
     FormatError with one sentence: the path, what was found, what was expected.
+
+    Examples
+    --------
+    >>> model = load("flow.hinr")
+    >>> [(parameter.name, parameter.bounds) for parameter in model.parameters]
+    [('time', (0.0, 2.0))]
+    >>> model.grid.dims, [field.name for field in model.fields]
+    ((12, 10, 8), ['density'])
     """
     with _open(path) as file:
         document = _parse(path, file.metadata())
@@ -130,7 +150,13 @@ def _decoded(
 
 
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
-    """The JSON document of a file, checked, without reading its tensors."""
+    """The JSON document of a file, checked, without reading its tensors.
+
+    Examples
+    --------
+    >>> read_header("flow.hinr")["fields"][0]["units"]
+    'kg/m^3'
+    """
     with _open(path) as file:
         document = _parse(path, file.metadata())
         _check_tensors(path, file, _read_document(path, document))

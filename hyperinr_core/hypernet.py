@@ -110,6 +110,13 @@ class HyperINR:
         Raises
         ------
         ParameterError for a wrong count, an unknown or missing name, or a value outside the bounds.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> model = load("flow.hinr")
+        >>> model.theta({"time": 0.5}), model.theta(7.0, clamp=True)
+        (array([0.5]), array([2.]))
         """
         if isinstance(value, Mapping):
             value = self._by_name(value)
@@ -129,7 +136,19 @@ class HyperINR:
         return theta
 
     def interpolation_weights(self, theta: Theta, interpolation: str | None = None) -> Coefficients:
-        """Encoders that answer for theta: indices (K,) and weights (K,) that sum to 1 (equation 4)."""
+        """Encoders that answer for theta: indices (K,) and weights (K,) that sum to 1 (equation 4).
+
+        Parameters
+        ----------
+        theta, interpolation : as for `generate`.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> indices, weights = load("flow.hinr").interpolation_weights(0.625)
+        >>> indices.tolist(), weights.tolist()
+        ([1, 2], [0.75, 0.25])
+        """
         return self._weights(self.theta(theta), interpolation)
 
     def _weights(self, theta: np.ndarray, interpolation: str | None) -> Coefficients:
@@ -138,9 +157,22 @@ class HyperINR:
     def generate(self, theta: Theta, backend: str = "auto", interpolation: str | None = None) -> INR:
         """The neural field at theta: blended encoders and the shared network (figure 1).
 
+        Parameters
+        ----------
+        theta : a number (P = 1), P numbers, or a mapping from every parameter's name to a number.
+        backend : one of `backends.NAMES`; "auto" takes the fastest that runs here.
+        interpolation : one of the kinds that `space` knows; the model's own when None.
+
         Raises
         ------
         ParameterError for theta outside the bounds; BackendError for a named backend that cannot run here.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> inr = load("flow.hinr").generate(0.6)
+        >>> inr.sample_grid().shape
+        (8, 10, 12, 1)
         """
         theta = self.theta(theta)
         indices, weights = self._weights(theta, interpolation)

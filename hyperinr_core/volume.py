@@ -25,6 +25,14 @@ class Grid:
     origin : (3,) position of the first point, in the data's length unit.
     spacing : (3,) distance of neighbouring points.
     direction : (9,) row-major rotation from index axes to space.
+
+    Examples
+    --------
+    >>> grid = Grid((12, 10, 8), spacing=(0.5, 0.5, 1.0))
+    >>> grid.shape, grid.n_points
+    ((8, 10, 12), 960)
+    >>> grid.with_dims((23, 10, 8)).spacing
+    (0.25, 0.5, 1.0)
     """
 
     dims: tuple[int, int, int]
@@ -125,6 +133,18 @@ class VolumeSeries:
     field_info : components of every field the data has.
     loader : (step, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
     source : where the data came from, for messages and provenance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> steps = np.random.default_rng(0).random((3, 8, 10, 12), np.float32)
+    >>> series = VolumeSeries(
+    ...     Grid((12, 10, 8)), thetas=[0.0, 0.5, 2.0], field_info={"density": 1},
+    ...     loader=lambda step, name, planes: steps[step] if planes is None else steps[step, slice(*planes)],
+    ...     source="random numbers",
+    ... )
+    >>> len(series), series.read(1, ["density"]).shape, series.read(1, ["density"], (2, 4)).shape
+    (3, (8, 10, 12, 1), (2, 10, 12, 1))
     """
 
     grid: Grid

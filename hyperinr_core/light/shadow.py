@@ -52,6 +52,14 @@ def transmittance(
     Raises
     ------
     ParameterError for another shape than the grid's, a direction without length, an unknown method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fog = np.full((9, 9, 9), 0.1, np.float32)
+    >>> from_above = transmittance(fog, Grid((9, 9, 9)), np.array([0.0, 0.0, 1.0]))
+    >>> bool((np.diff(from_above[:, 4, 4]) > 0).all())  # the higher, the brighter
+    True
     """
     if tau.shape != grid.shape:
         raise ParameterError(f"tau has shape {tau.shape}; expected the grid's {grid.shape}")

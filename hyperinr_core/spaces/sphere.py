@@ -83,7 +83,16 @@ class LightSphere(Space):
 
 
 def direction_of(azimuth: float, elevation: float) -> np.ndarray:
-    """(3,) unit vector towards a light, from degrees."""
+    """(3,) unit vector towards a light, from degrees.
+
+    Examples
+    --------
+    >>> direction_of(90.0, 0.0).round(6).tolist()
+    [0.0, 1.0, 0.0]
+    >>> azimuth, elevation = angles_of(direction_of(120.0, -30.0))
+    >>> round(azimuth, 6), round(elevation, 6)
+    (120.0, -30.0)
+    """
     a, e = math.radians(azimuth), math.radians(elevation)
     return np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)])
 
