@@ -158,7 +158,7 @@ def _errors(names: list[str], measured: dict, exact: dict) -> dict:
     """The arrays that are put out."""
     import numpy as np
 
-    errors = {}
+    errors: dict = {}
     for name in names:
         error = np.subtract(measured[name], exact[name], dtype=np.float32, casting="same_kind")
         errors |= {f"{name} absolute error": np.abs(error), f"{name} error": error}

@@ -37,7 +37,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=1, nOutputPorts=0, inputType="vtkImageData")
-        self._file_name = None
+        self._file_name = ""
         self._settings = {"preset": "default", "teacher": "auto", "device": "auto"}
         self._samples, self._every, self._seed = 0, 1, 0
         self._choose_fields = False
@@ -49,7 +49,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def SetFileName(self, name: str | None) -> None:
         """Path of the `.hinr` file to write."""
-        self._file_name = name
+        self._file_name = name or ""
 
     def SetPreset(self, name: str | None) -> None:
         """How long to train: fast, default or best."""

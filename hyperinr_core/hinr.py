@@ -63,19 +63,19 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
     """
     from safetensors.numpy import save_file
 
-    coding, codes = coded or (None, None)
     parts = _document(model)
-    if coding is not None:
+    if coded:
+        coding, codes = coded
         parts["tables"] = {"steps": list(coding.steps), "differences": coding.differences}
     document = json.dumps(parts, allow_nan=False)
-    tensors = {
+    tensors: dict[str, np.ndarray] = {
         "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
         "mlp_params": np.ascontiguousarray(model.mlp_params, np.float32),
     }
-    if coding is None:
-        tensors["encoder_params"] = np.ascontiguousarray(model.encoder_params, np.float16)
-    else:
+    if coded:
         tensors[CODES_TENSOR] = codes
+    else:
+        tensors["encoder_params"] = np.ascontiguousarray(model.encoder_params, np.float16)
     if model.base is not None:
         tensors["base_positions"] = np.ascontiguousarray(model.base.positions, np.float64)
         tensors["base_coefficients"] = np.ascontiguousarray(model.base.coefficients, np.uint16)
@@ -203,8 +203,8 @@ def _open(path: str | os.PathLike) -> Any:
 
 
 def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
-    text = (metadata or {}).get("hinr")
-    _require(text is not None, path, "it has no 'hinr' document", "a .hinr file, not any safetensors file")
+    text = (metadata or {}).get("hinr", "")
+    _require(text, path, "it has no 'hinr' document", "a .hinr file, not any safetensors file")
     _require(len(text) <= MAX_DOCUMENT, path, f"its document has {len(text)} characters", f"at most {MAX_DOCUMENT}")
     try:
         document = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
@@ -356,10 +356,10 @@ def _grid(item: Any) -> Grid:
     if not all(type(n) is int and 1 <= n <= MAX_DIM for n in dims):
         raise ValueError(f"grid dims are {dims}; expected three whole numbers from 1 to {MAX_DIM}")
     numbers = {
-        name: tuple(_number(value) for value in _list(item[name], length, length))
+        name: [_number(value) for value in _list(item[name], length, length)]
         for name, length in (("origin", 3), ("spacing", 3), ("direction", 9))
     }
-    return Grid(tuple(dims), **numbers)
+    return Grid(dims, **numbers)
 
 
 def _base(item: Any, roles: list[str], n_outputs: int) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 Extent = tuple[int, int, int, int, int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Grid:
     """A regular grid of points, as vtkImageData describes it.
 
@@ -36,14 +36,20 @@ class Grid:
     """
 
     dims: tuple[int, int, int]
-    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    direction: tuple[float, ...] = IDENTITY
+    origin: tuple[float, float, float]
+    spacing: tuple[float, float, float]
+    direction: tuple[float, ...]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dims", tuple(int(n) for n in self.dims))
-        for name, length in (("origin", 3), ("spacing", 3), ("direction", 9)):
-            numbers = tuple(float(v) for v in getattr(self, name))
+    def __init__(
+        self,
+        dims: Sequence[int],
+        origin: Sequence[float] = (0.0, 0.0, 0.0),
+        spacing: Sequence[float] = (1.0, 1.0, 1.0),
+        direction: Sequence[float] = IDENTITY,
+    ) -> None:
+        object.__setattr__(self, "dims", tuple(int(n) for n in dims))
+        for name, given, length in (("origin", origin, 3), ("spacing", spacing, 3), ("direction", direction, 9)):
+            numbers = tuple(float(v) for v in given)
             if len(numbers) != length or not np.isfinite(numbers).all():
                 raise ParameterError(f"grid {name} is {numbers}; expected {length} finite numbers")
             object.__setattr__(self, name, numbers)
@@ -74,9 +80,9 @@ class Grid:
             step * (old - 1) / (new - 1) if new > 1 and old > 1 else step
             for step, old, new in zip(self.spacing, self.dims, dims)
         )
-        return Grid(tuple(dims), self.origin, spacing, self.direction)
+        return Grid(dims, self.origin, spacing, self.direction)
 
-    def axes(self, region: Extent | None = None, n_pos_dims: int = 3) -> tuple[np.ndarray, ...]:
+    def axes(self, region: Sequence[int] | None = None, n_pos_dims: int = 3) -> tuple[np.ndarray, ...]:
         """Unit coordinates i / (n - 1) of the points of a region along x, y (, z), float32.
 
         Raises ParameterError when the region leaves the grid.

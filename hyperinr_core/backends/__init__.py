@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -93,7 +93,7 @@ def _say(sentence: str) -> None:
         logger.warning("%s", sentence)
 
 
-def _backend_class(name: str) -> type[Backend]:
+def _backend_class(name: str) -> Callable[..., Backend]:
     if name not in BACKENDS:
         raise BackendError(f"backend is {name!r}; expected one of {', '.join(NAMES)}")
     spec = BACKENDS[name]

@@ -273,7 +273,7 @@ class NativeBackend(Backend):
         offset: np.ndarray,
     ) -> None:
         """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
-        axes = [np.ascontiguousarray(axis, np.float32).ravel() for axis in axes]
+        axes = tuple(np.ascontiguousarray(axis, np.float32).ravel() for axis in axes)
         dims = np.array([len(axis) for axis in axes], np.int64)
         scale, offset = (np.ascontiguousarray(array, np.float32) for array in (scale, offset))
         n_dims, n_outputs = self.architecture.encoding.n_pos_dims, self.architecture.n_outputs

@@ -70,11 +70,11 @@ class TritonBackend(DeviceBackend):
         if not INTERPRETED:
             self._try_once()
 
-    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: None = None) -> torch.Tensor:
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> torch.Tensor:
         """The (M,) table of one theta on the device, float16, or float32 in that precision."""
         # both in one transfer, from page-locked memory that stays in use until it is done
-        packed = np.concatenate([np.asarray(indices, np.int32), np.asarray(weights, np.float32).view(np.int32)])
-        packed = self._to_device(packed)
+        numbers = np.concatenate([np.asarray(indices, np.int32), np.asarray(weights, np.float32).view(np.int32)])
+        packed = self._to_device(numbers)
         n, n_table = len(indices), self.architecture.n_table
         kind = torch.float32 if self.precision == "float32" else torch.float16
         table = torch.empty(n_table, dtype=kind, device=self.device)

@@ -97,7 +97,7 @@ def picture(
         [affine_transform(flat[..., c], matrix, offset, size[::-1], order=1, prefilter=False) for c in range(4)],
         axis=-1,
     )
-    shown = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)
+    shown = image[..., :3] + (1 - image[..., 3:]) * np.array(background, np.float32)
     return np.clip(np.rint(255 * shown), 0, 255).astype(np.uint8)
 
 

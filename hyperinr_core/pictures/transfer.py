@@ -51,7 +51,7 @@ class TransferFunction:
     name : for messages.
     """
 
-    colors: tuple[tuple[float, float, float, float], ...]
+    colors: tuple[tuple[float, ...], ...]
     opacities: tuple[tuple[float, float], ...]
     color_space: str = "RGB"
     name: str = ""
@@ -166,7 +166,8 @@ def _with_midpoints(nodes: list[tuple[float, ...]], source: str) -> tuple[tuple[
         points.append((x, alpha))
         if middle != 0.5:
             points.append((x + middle * (next_x - x), (alpha + next_alpha) / 2))
-    return (*points, nodes[-1][:2])
+    x, alpha, *_ = nodes[-1]
+    return (*points, (x, alpha))
 
 
 def extinction(values: np.ndarray, function: TransferFunction, unit_distance: float, check: bool = True) -> np.ndarray:

@@ -176,8 +176,11 @@ def elevations(values: np.ndarray, role: str) -> np.ndarray:
 
 
 def view_angles(thetas: np.ndarray, roles: Sequence[str]) -> np.ndarray:
-    """(..., 2) azimuth and elevation in degrees of thetas (..., P)."""
-    azimuth, elevation = angle_columns(roles)
+    """(..., 2) azimuth and elevation in degrees of thetas (..., P), whose roles have one of each."""
+    columns = angle_columns(roles)
+    if columns is None:
+        raise ParameterError(f"the roles are {', '.join(roles)}; expected a view's azimuth and elevation among them")
+    azimuth, elevation = columns
     return np.stack([thetas[..., azimuth], elevations(thetas[..., elevation], roles[elevation])], axis=-1)
 
 

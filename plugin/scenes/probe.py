@@ -39,10 +39,11 @@ def package_found() -> str:
 
 def kernel_loads(path: str) -> str:
     """The instruction set of the compiled kernel."""
-    from hyperinr_core import backends, hinr
+    from hyperinr_core import hinr
+    from hyperinr_core.backends.native import NativeBackend
 
     model = hinr.load(path)
-    return backends.create("native", model.architecture, model.encoder_params, model.mlp_params).isa
+    return NativeBackend(model.architecture, model.encoder_params, model.mlp_params).isa
 
 
 def plugin_works(path: str, port: int) -> str:
