@@ -132,11 +132,11 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
     # Requests.
 
-    def RequestInformation(self, request, in_info, out_info) -> int:
+    def RequestInformation(self, request: Any, in_info: Any, out_info: Any) -> int:
         out_info.GetInformationObject(0).Set(vtkAlgorithm.CAN_PRODUCE_SUB_EXTENT(), 1)
         return 1
 
-    def RequestUpdateExtent(self, request, in_info, out_info) -> int:
+    def RequestUpdateExtent(self, request: Any, in_info: Any, out_info: Any) -> int:
         """Light crosses the whole volume, so a sweep needs all of it; a model needs to know who is a point's neighbour."""
         pipeline = vtkStreamingDemandDrivenPipeline
         wanted, source = out_info.GetInformationObject(0), in_info[0].GetInformationObject(0)
@@ -153,7 +153,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         source.Set(pipeline.UPDATE_EXTENT(), extent, 6)
         return 1
 
-    def RequestData(self, request, in_info, out_info) -> int:
+    def RequestData(self, request: Any, in_info: Any, out_info: Any) -> int:
         output = vtkImageData.GetData(out_info, 0)
         output.Initialize()
         image = vtkImageData.GetData(in_info[0], 0)

@@ -220,7 +220,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     # Requests.
 
-    def RequestInformation(self, request, in_info, out_info) -> int:
+    def RequestInformation(self, request: Any, in_info: Any, out_info: Any) -> int:
         info = out_info.GetInformationObject(0)
         info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), EMPTY_EXTENT, 6)
         info.Remove(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
@@ -229,7 +229,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._failed = bool(self._file_name) and not self._guarded(self._file_name, self._publish, info)
         return 1
 
-    def RequestData(self, request, in_info, out_info) -> int:
+    def RequestData(self, request: Any, in_info: Any, out_info: Any) -> int:
         output = vtkImageData.GetData(out_info, 0)
         output.Initialize()
         if not self._failed and not self._guarded(

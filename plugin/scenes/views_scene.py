@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 from paraview import simple
 
@@ -15,7 +16,7 @@ BACKGROUND = [1.0, 1.0, 1.0]
 SURFACE = [0.85, 0.66, 0.42]
 
 
-def show(job: dict, view) -> tuple[float, ...]:
+def show(job: dict, view: Any) -> tuple[float, ...]:
     """Show the surface or the volume; the bounds of what is shown."""
     reader = simple.XMLImageDataReader(FileName=[job["volume"]])
     reader.UpdatePipeline()
