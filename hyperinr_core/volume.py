@@ -75,7 +75,7 @@ class Grid:
         return (0, self.dims[0] - 1, 0, self.dims[1] - 1, 0, self.dims[2] - 1)
 
     def with_dims(self, dims: Sequence[int]) -> Grid:
-        """The same box in space, sampled at other dims."""
+        """The same box in space, sampled at other dims (nx, ny, nz)."""
         spacing = tuple(
             step * (old - 1) / (new - 1) if new > 1 and old > 1 else step
             for step, old, new in zip(self.spacing, self.dims, dims)
@@ -84,6 +84,11 @@ class Grid:
 
     def axes(self, region: Sequence[int] | None = None, n_pos_dims: int = 3) -> tuple[np.ndarray, ...]:
         """Unit coordinates i / (n - 1) of the points of a region along x, y (, z), float32.
+
+        Parameters
+        ----------
+        region : inclusive extent of the points; all when None.
+        n_pos_dims : 2 for x and y alone.
 
         Raises ParameterError when the region leaves the grid.
         """

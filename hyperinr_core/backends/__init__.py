@@ -44,6 +44,12 @@ _said: set[str] = set()
 def create(name: str, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> Backend:
     """The backend of that name for one model.
 
+    Parameters
+    ----------
+    name : one of `NAMES`.
+    encoder_params : (N, M) float16 or float32, one table per encoder.
+    mlp_params : (W,) float32, the network.
+
     Raises
     ------
     BackendError for an unknown name, and for a named backend that cannot run here. Only "auto" falls back, and it

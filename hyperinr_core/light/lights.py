@@ -46,7 +46,14 @@ def gaussian_lights(centers: np.ndarray, count: int, sigma: float, seed: int) ->
 
 
 def encoder_lights(count: int, gaussian: float, sigma: float, centers: np.ndarray, seed: int) -> np.ndarray:
-    """(count, 2) positions of encoders: a share by Gaussian kernels around the training lights, the others by Poisson disks."""
+    """(count, 2) positions of encoders: a share by Gaussian kernels around the training lights, the others by Poisson disks.
+
+    Parameters
+    ----------
+    gaussian : the share, 0 to 1.
+    sigma : of the kernels, in degrees.
+    centers : (N, 2) the training lights.
+    """
     n_gaussian = round(gaussian * count)
     parts = [poisson_lights(count - n_gaussian, seed)] if n_gaussian < count else []
     parts += [gaussian_lights(centers, n_gaussian, sigma, seed)] if n_gaussian else []

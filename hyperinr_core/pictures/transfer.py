@@ -105,9 +105,20 @@ def load(source: str | os.PathLike, value_range: tuple[float, float]) -> Transfe
     A preset is stretched over the value range; a file holds the values it is for. Where a file has no opacity, and in a
     preset, opacity rises linearly over the colours' range.
 
+    Parameters
+    ----------
+    source : a name in `COLOR_MAPS`, or the path of a JSON file that ParaView exported.
+    value_range : lowest and highest value of the field.
+
     Raises
     ------
     DataError for a file that is no colour map, ParameterError for a name that is no preset.
+
+    Examples
+    --------
+    >>> function = load("Bone", (0.0, 255.0)).with_opacity(parse_opacity("0:0,255:0.5"))
+    >>> function.opacity(np.array([0.0, 127.5, 255.0])).tolist()
+    [0.0, 0.25, 0.5]
     """
     if str(source) in COLOR_MAPS:
         low, high = value_range
