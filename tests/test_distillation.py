@@ -53,7 +53,7 @@ def test_storages_hold_the_same_volumes(tmp_path, storage):
                 found.series.read(step, [FIELD], z_range), expected.series.read(step, [FIELD], z_range)
             )
     found.remove()
-    assert os.listdir(tmp_path) == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_what_does_not_fit_goes_to_a_file(tmp_path):

@@ -23,7 +23,6 @@ from hyperinr_core.volume import Field, Parameter, VolumeSeries
 
 if TYPE_CHECKING:  # torch is imported when a run begins, not when it is described
     from hyperinr_core.training.distributed import World
-    from hyperinr_core.training.trainer import Report
 
 
 class Stream(Protocol):
@@ -41,6 +40,17 @@ class Stream(Protocol):
 
     def close(self) -> None:
         """Drop the data; nothing more is drawn."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a run is; psnr in dB over the normalised values of the latest batches."""
+
+    samples: int
+    total: int
+    loss: float
+    psnr: float
+    seconds_left: float
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from hyperinr_core.training.feed import Feed
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.samples import Batch
-from hyperinr_core.training.task import Lesson
+from hyperinr_core.training.task import Lesson, Report
 
 #: Seconds between two reports, and between two checkpoints.
 REPORT_SECONDS = 0.5
@@ -35,17 +34,6 @@ CHECKPOINT_SECONDS = 30.0
 
 #: Hash tables start in U(-INITIAL, INITIAL) (section 4).
 INITIAL = 1e-4
-
-
-@dataclass(frozen=True)
-class Report:
-    """How far a run is; psnr in dB over the normalised values of the latest batches."""
-
-    samples: int
-    total: int
-    loss: float
-    psnr: float
-    seconds_left: float
 
 
 class Interrupted(Exception):
