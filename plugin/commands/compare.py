@@ -14,7 +14,7 @@ import numpy as np
 
 from hyperinr_core.errors import HyperINRError, ParameterError
 from hyperinr_core.files import replacing
-from hyperinr_core.training.teachers import CHEAP, STUDENTS, TEACHERS
+from hyperinr_core.training.teachers import CHEAP, STUDENTS, teachers_of
 
 #: What is compared unless methods are named: the neural rivals take long on a CPU and are asked for.
 DEFAULT_METHODS = (*CHEAP, "hyperinr_direct", "hyperinr")
@@ -85,7 +85,7 @@ def compare(
 
 def chosen_methods(text: str) -> list[str]:
     """Names from a list with commas; ParameterError for one that is not known."""
-    known = [*TEACHERS, *STUDENTS]
+    known = [*teachers_of("volumes"), *STUDENTS]
     names = known if text == "all" else [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
