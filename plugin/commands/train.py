@@ -8,26 +8,28 @@ from typing import Any
 
 import click
 
+from hyperinr.plugin.options import (
+    open_steps,
+    output_option,
+    raw_options,
+    resumable,
+    series_argument,
+    training_options,
+)
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.training.settings import PRESETS, preset, with_file
+from hyperinr_core.training.settings import preset, with_file
 from hyperinr_core.training.teachers import TEACHERS
 
 
 @click.command()
-@click.argument("series", nargs=-1, required=True)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@series_argument
+@output_option("The .hinr to write.")
 @click.option(
     "--field", "fields", multiple=True, help="Field to learn; repeat for several. Default: all of the data's."
 )
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Train on every N-th step only.")
 @click.option("--holdout", help="Steps to leave out: numbers and ranges (3,7,10-19), or a share below 1 (0.5).")
-@click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
-@click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
-)
 @click.option(
     "--teacher",
     default="auto",
@@ -41,11 +43,8 @@ from hyperinr_core.training.teachers import TEACHERS
 @click.option(
     "--init-from", type=click.Path(dir_okay=False), help="Start from this .hinr of a series of the same kind."
 )
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-@click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
-@click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz of .raw data.")
-@click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4.")
+@training_options()
+@raw_options
 @click.option(
     "--progress",
     "progress_kind",
@@ -76,10 +75,7 @@ def train(
 
     The last line says where the model is and how to look at it. Ctrl-C keeps a checkpoint, and --resume goes on from it.
     """
-    from hyperinr.filters.readers.series import open_series
-
-    paths = series[0] if len(series) == 1 else list(series)
-    data = open_series(paths, dims=dims, dtype=dtype, fields=list(fields) or None)
+    data = open_steps(series, dims=dims, dtype=dtype, fields=list(fields) or None)
     chosen = training_steps(len(data), every, holdout, seed or 0)
     names = list(fields) or list(data.field_info)
     settings = preset(preset_name, data.grid)
@@ -187,17 +183,11 @@ def _train(
 ) -> Any:
     from hyperinr.plugin.progress import training_progress
     from hyperinr_core.training.run import train as run
-    from hyperinr_core.training.trainer import Interrupted
     from hyperinr_core.training.volumes.task import Lesson
 
-    try:
-        with training_progress(progress_kind) as progress:
-            lesson = Lesson(say_choice, say_base, progress.part)
-            return run(data, output, names, settings, device, resume, progress, lesson, world, initial)
-    except (Interrupted, KeyboardInterrupt):
-        if world.leads:
-            click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
-        sys.exit(130)
+    with resumable(output, world.leads), training_progress(progress_kind) as progress:
+        lesson = Lesson(say_choice, say_base, progress.part)
+        return run(data, output, names, settings, device, resume, progress, lesson, world, initial)
 
 
 def say_choice(name: str, choice: Any) -> None:

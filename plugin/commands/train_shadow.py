@@ -9,17 +9,23 @@ from typing import Any
 import click
 import numpy as np
 
+from hyperinr.plugin.options import (
+    dims_option,
+    interpolation_option,
+    output_option,
+    resumable,
+    scalar_option,
+    training_options,
+)
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.pictures.transfer import TransferFunction, load, parse_opacity
-from hyperinr_core.training.settings import PRESETS, with_file
+from hyperinr_core.training.settings import with_file
 from hyperinr_core.volume import Grid
 
 
 @click.command(name="train-shadow")
 @click.argument("volume", type=click.Path(dir_okay=False))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@output_option("The .hinr to write.")
 @click.option(
     "--transfer-function",
     "function",
@@ -28,10 +34,8 @@ from hyperinr_core.volume import Grid
     help="A colour map exported by ParaView (.json), or the name of a preset.",
 )
 @click.option("--opacity", help="value:opacity pairs with commas between, in place of the transfer function's.")
-@click.option("--field", help="Scalar that casts the shadow.  [default: the first]")
-@click.option(
-    "--dims", nargs=3, type=click.IntRange(2), metavar="NX NY NZ", help="Points of the shadow.  [default: the volume's]"
-)
+@scalar_option
+@dims_option("Points of the shadow.  [default: the volume's]", least=2, metavar="NX NY NZ")
 @click.option("--lights", default=35, show_default=True, type=click.IntRange(4), help="Training lights.")
 @click.option("--encoders", default=60, show_default=True, type=click.IntRange(4), help="Encoders on the sphere.")
 @click.option(
@@ -50,7 +54,7 @@ from hyperinr_core.volume import Grid
 )
 @click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft", "scatter"]))
 @click.option("--diameter", default=10.0, show_default=True, help="Degrees that a soft light is wide.")
-@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(["barycentric", "idw"]))
+@interpolation_option
 @click.option(
     "--teacher",
     default="exact",
@@ -62,13 +66,7 @@ from hyperinr_core.volume import Grid
     "--lights-only", is_flag=True, help="Learn from the training lights alone: --teacher none unless coordnet."
 )
 @click.option("--unit-distance", default=0.0, help="Length that opacities hold for.  [default: diagonal / 128]")
-@click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
-@click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
-)
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-@click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
+@training_options()
 def train_shadow(
     volume: str,
     output: Path,
@@ -155,12 +153,8 @@ def _train(
 ) -> Any:
     from hyperinr.plugin.progress import training_progress
     from hyperinr_core.training.lights.task import train_shadow as run
-    from hyperinr_core.training.trainer import Interrupted, choose_device
+    from hyperinr_core.training.trainer import choose_device
 
-    try:
-        with training_progress() as progress:
-            chosen = choose_device(device)
-            return run(values, grid, function, output, shadows, settings, source, chosen, resume, progress)
-    except (Interrupted, KeyboardInterrupt):
-        click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
-        sys.exit(130)
+    with resumable(output), training_progress() as progress:
+        chosen = choose_device(device)
+        return run(values, grid, function, output, shadows, settings, source, chosen, resume, progress)

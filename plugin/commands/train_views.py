@@ -9,19 +9,18 @@ from typing import Any
 import click
 import numpy as np
 
+from hyperinr.plugin.options import interpolation_option, output_option, resumable, training_options
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.pictures.picture_set import PictureSet, view_angles
 from hyperinr_core.spaces.views import distinct_views
-from hyperinr_core.training.settings import PRESETS, with_file
+from hyperinr_core.training.settings import with_file
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 
 
 @click.command(name="train-views")
 @click.argument("database", type=click.Path())
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@output_option("The .hinr to write.")
 @click.option(
     "--role", "roles", multiple=True, metavar="NAME=ROLE", help=f"What a column is: {', '.join(ROLES)}; repeat for several."
 )  # fmt: skip
@@ -40,14 +39,8 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 )
 @click.option("--encoders", default=0, type=click.IntRange(0), help="Encoders in all.  [default: 300, or fewer]")
 @click.option("--max-bytes", default=0, type=click.IntRange(0), help="Largest size of the model.  [default: any]")
-@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(["barycentric", "idw"]))
-@click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
-@click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
-)
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-@click.option("--seed", type=click.IntRange(0), help="Equal seeds hold the same views out.  [default: 0]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
+@interpolation_option
+@training_options(seed="Equal seeds hold the same views out.")
 def train_views(
     database: str,
     output: Path,
@@ -140,18 +133,14 @@ def _train(
     pictures: PictureSet, output: Path, views: Any, settings: Any, held_out: np.ndarray, device: str, resume: bool
 ) -> Any:
     from hyperinr.plugin.progress import training_progress
-    from hyperinr_core.training.trainer import Interrupted, choose_device
+    from hyperinr_core.training.trainer import choose_device
     from hyperinr_core.training.views.task import train_views as run
 
-    try:
-        with training_progress() as progress:
-            return run(
-                pictures, output, views, settings, held_out, choose_device(device), resume, progress, progress.part,
-                _say_choice,
-            )  # fmt: skip
-    except (Interrupted, KeyboardInterrupt):
-        click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
-        sys.exit(130)
+    with resumable(output), training_progress() as progress:
+        return run(
+            pictures, output, views, settings, held_out, choose_device(device), resume, progress, progress.part,
+            _say_choice,
+        )  # fmt: skip
 
 
 def _say_choice(choice: dict[str, Any]) -> None:
