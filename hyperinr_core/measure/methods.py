@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 
 from hyperinr_core.errors import HyperINRError, ParameterError
 from hyperinr_core.files import replacing
+from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.measure.report import scores
 from hyperinr_core.measure.series import value_range
 from hyperinr_core.training.teachers import CHEAP, STUDENTS, TEACHERS, create
@@ -103,11 +105,15 @@ class Comparison:
         self._spent: dict[str, float] = {}  # seconds of training that were interrupted
         self.methods = self._read()
 
-    @property
+    @functools.cached_property
     def hardest(self) -> int:
-        """The measured step that linear interpolation misses most, or the middle one where it was not measured."""
-        curve = self.methods.get("linear", {}).get("psnr_by_step")
-        return self.steps[int(np.argmin(curve)) if curve else len(self.steps) // 2]
+        """The measured step that linear interpolation misses most, whether or not it is one of the methods."""
+        linear = create("linear", self.training, self.field)
+        curve = [
+            psnr(linear.evaluate(self.series.thetas[step]), self.series.read(step, [self.field]), self.value_range)
+            for step in self.steps
+        ]
+        return self.steps[int(np.argmin(curve))]
 
     def run(self, name: str, progress: Progress = lambda what, done, total: None) -> None:
         """Fit and measure one method, unless the folder holds it already; one that was interrupted goes on where it was."""
