@@ -70,6 +70,14 @@ def test_interpolation_repeats_training_lights_and_blends_between_them():
     assert not np.isclose(volumes, between, atol=1e-3).all(axis=(1, 2, 3)).any()
 
 
+def test_noise_of_training_lights_is_not_that_of_the_truth():
+    noisy = truth("scatter", n_paths=2)
+    volumes = InterpolatedLights(shadow_model(), noisy).twice(LIGHTS[0]) + twice(noisy, LIGHTS[0], 0)
+    errors = [volume - truth("scatter", n_paths=100)(LIGHTS[0]) for volume in volumes]
+    alike = np.corrcoef([error.ravel() for error in errors]) - np.eye(4)
+    assert abs(alike).max() < 0.3
+
+
 def test_the_report_is_that_of_shadows_scored_by_hand():
     model, unseen, heard = shadow_model(), poisson_lights(4, 50), []
     interpolate = InterpolatedLights(model, truth())

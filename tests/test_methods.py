@@ -34,6 +34,17 @@ def test_a_method_is_measured_on_the_steps_between(tmp_path):
     np.testing.assert_allclose(comparison.volume("linear"), between[hardest], atol=1e-5)
 
 
+def test_all_methods_are_shown_at_one_step_whichever_was_first(tmp_path):
+    series = moving_blob(thetas=[0, 1.0, 2, 3, 4])  # the blob leaves the box: the first gap is the hardest
+    comparison = Comparison(series, "density", tmp_path / "c", every=2)
+    for name in ("catmull_rom", "linear"):
+        comparison.run(name)
+    assert comparison.hardest == 1 != comparison.steps[len(comparison.steps) // 2]
+    for name in ("catmull_rom", "linear"):
+        expected = create(name, series.select([0, 2, 4]), "density").evaluate([1.0])
+        np.testing.assert_array_equal(comparison.volume(name), expected)
+
+
 def test_what_the_folder_holds_is_found_again_and_ranked(tmp_path):
     first = Comparison(moving_blob(n_steps=7), "density", tmp_path / "c", every=3)
     for name in ("linear", "catmull_rom"):

@@ -64,7 +64,9 @@ def test_series_is_one_source_or_the_files_of_its_steps(tmp_path):
     for number, path in enumerate(paths):
         np.save(path, np.full((4, 5, 6), number, np.float32))
     np.save(tmp_path / "all.npy", np.zeros((7, 4, 5, 6), np.float32))
-    assert len(open_steps(tuple(paths))) == 3 and len(open_steps((str(tmp_path / "all.npy"),))) == 7
+    several, one = open_steps(tuple(paths)), open_steps((str(tmp_path / "all.npy"),))
+    assert (len(several), several.source) == (3, f"{paths[0]} to {paths[2]}")
+    assert (len(one), one.source) == (7, str(tmp_path / "all.npy"))
 
 
 def test_every_command_of_the_table_is_there():
