@@ -113,6 +113,12 @@ class Field:
     value_range: tuple[tuple[float, float], ...]
     units: str = ""
 
+    @property
+    def whole_range(self) -> tuple[float, float]:
+        """Smallest and largest value of all components, which PSNR is over."""
+        lows, highs = zip(*self.value_range)
+        return min(lows), max(highs)
+
 
 @dataclass
 class VolumeSeries:

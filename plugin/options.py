@@ -72,21 +72,6 @@ raw_options = applied(
 )
 
 
-def training_options(seed: str = "Equal seeds give equal models.") -> Decorator:
-    """What every training hears: settings, the device, what the seed is for, and whether to go on."""
-    from hyperinr_core.training.settings import PRESETS
-
-    return applied(
-        click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS))),
-        click.option(
-            "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
-        ),
-        device_option,
-        click.option("--seed", type=click.IntRange(0), help=f"{seed}  [default: 0]"),
-        click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run."),
-    )
-
-
 def open_steps(series: tuple[str, ...], **how: Any) -> Any:
     """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`."""
     from hyperinr.filters.readers.series import open_series
@@ -110,8 +95,3 @@ def interruptible(kept: str, speaks: bool = True) -> Iterator[None]:
         if speaks:
             click.echo(f"\nStopped. What is done is kept {kept}", err=True)
         sys.exit(130)
-
-
-def resumable(output: Path, speaks: bool = True) -> contextlib.AbstractContextManager[None]:
-    """`interruptible` for a run that keeps a checkpoint beside its output."""
-    return interruptible(f"beside {output}; repeat the command with --resume.", speaks)

@@ -16,7 +16,7 @@ from hyperinr_core.files import replacing
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.measure.report import scores
 from hyperinr_core.measure.series import value_range
-from hyperinr_core.training.teachers import CHEAP, STUDENTS, TEACHERS, create
+from hyperinr_core.training.teachers import CHEAP, STUDENTS, create, teachers_of
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.volume import VolumeSeries
 
@@ -35,7 +35,7 @@ Progress = Callable[[str, float, float], Any]
 
 def chosen_methods(text: str) -> list[str]:
     """Names from a list with commas; ParameterError for one that is not known."""
-    known = [*TEACHERS, *STUDENTS]
+    known = [*teachers_of("volumes"), *STUDENTS]
     names = known if text == "all" else [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
