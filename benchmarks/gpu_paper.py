@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from hyperinr.filters.readers.series import open_series
-from hyperinr.plugin.commands.evaluate import compare
 from hyperinr_core import hinr
+from hyperinr_core.measure.series import measure_series
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import preset
 from hyperinr_core.training.task import Tell
@@ -53,7 +53,7 @@ def row(teacher: str, series: Any, every: int, dry: bool, folder: Path) -> dict[
     if device == "cuda":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - start
-    means = compare(hinr.load(path), series, [FIELD])[FIELD]["held_out"]
+    means = measure_series(hinr.load(path), series, [FIELD])[FIELD]["held_out"]
     return {
         "teacher": teacher,
         "seconds": seconds,

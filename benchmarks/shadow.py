@@ -24,12 +24,12 @@ from hyperinr.filters.image import to_image, write_image
 from hyperinr.filters.shading import Shading
 from hyperinr.plugin import launch
 from hyperinr.plugin.commands.bench import machine
-from hyperinr.plugin.commands.evaluate_shadow import truth_for
 from hyperinr.plugin.commands.train_shadow import read_volume
 from hyperinr_core import hinr
 from hyperinr_core.light import shadow
 from hyperinr_core.light.lights import poisson_lights
 from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.measure.shadows import truth_for
 from hyperinr_core.pictures.transfer import TransferFunction, extinction, load, parse_opacity
 from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.volume import Grid

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from hyperinr.plugin.options import applied, device_option, interruptible
 from hyperinr.plugin.progress import training_progress
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
@@ -31,7 +32,7 @@ OPTIONS = (
     click.option(
         "--init-from", type=click.Path(dir_okay=False), help="Start from this .hinr of data of the same kind."
     ),
-    click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"])),
+    device_option,
     click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]"),
     click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run."),
     click.option(
@@ -76,9 +77,7 @@ def training_options(command: Callable) -> Callable:
         chosen = {name: options.pop(name) for name in How.__dataclass_fields__}
         return command(**options, how=How(**chosen))
 
-    for option in reversed(OPTIONS):
-        with_how = option(with_how)
-    return with_how
+    return applied(*OPTIONS)(with_how)
 
 
 def run(
@@ -92,23 +91,17 @@ def run(
     """
     from hyperinr_core.training.distributed import join, leave
     from hyperinr_core.training.run import train
-    from hyperinr_core.training.trainer import Interrupted, choose_device
+    from hyperinr_core.training.trainer import choose_device
 
     device = choose_device(how.device)
     world = join(device)
     if world.leads:
         click.echo(opening)
     initial = None if how.init_from is None else hinr.load(how.init_from)
-    try:
-        with training_progress(how.progress if world.leads else "none") as progress:
-            tell = Tell(say_choice, say_base, progress.part, progress)
-            model = train(
-                task, output, config, device=device, resume=how.resume, tell=tell, world=world, initial=initial
-            )
-    except (Interrupted, KeyboardInterrupt):
-        if world.leads:
-            click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
-        sys.exit(130)
+    kept, kind = f"beside {output}; repeat the command with --resume.", how.progress if world.leads else "none"
+    with interruptible(kept, world.leads), training_progress(kind) as progress:
+        tell = Tell(say_choice, say_base, progress.part, progress)
+        model = train(task, output, config, device=device, resume=how.resume, tell=tell, world=world, initial=initial)
     if world.leads:
         closing(model)
     leave()

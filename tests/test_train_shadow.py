@@ -11,11 +11,11 @@ from click.testing import CliRunner
 
 from hyperinr.filters.image import to_image, write_image
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.commands.evaluate_shadow import Interpolation, _score, compare, truth_for, twice
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.light import lights, shadow
 from hyperinr_core.light.lights import ShadowTruth, poisson_lights, random_lights
+from hyperinr_core.measure.shadows import InterpolatedLights, measure_lights, truth_for
 from hyperinr_core.pictures.transfer import TransferFunction
 from hyperinr_core.spaces.sphere import direction_of, light_directions
 from hyperinr_core.training.distributed import World
@@ -131,7 +131,7 @@ def test_a_model_beats_interpolation_on_lights_it_never_saw(trained):
     path, _ = trained
     model = hinr.load(path)
     truth, _ = truth_for(model, pillars(), str(path))
-    report = compare(model, truth, Interpolation(model, truth), poisson_lights(25, 1000))
+    report = measure_lights(model, truth, InterpolatedLights(model, truth), poisson_lights(25, 1000))
     assert report["wins"] > 0.8 and len(report["lights"]) == 25
     assert report["held_out"]["model"]["psnr"] > report["held_out"]["interpolation"]["psnr"] + 2
 
@@ -157,20 +157,6 @@ def test_a_model_of_scattering_learns_the_mean_of_the_noise(tmp_path):
         found = model.generate(light).sample_grid()[..., 0]
         error = np.sqrt(np.mean((found - truth(light)) ** 2))
         assert error < 0.7 * np.sqrt(np.mean((noisy(light) - truth(light)) ** 2))
-
-
-def test_noise_of_the_truth_is_not_in_the_psnr():
-    grid = Grid((16, 16, 16))
-    values = pillars()[:16, :16, :16]
-    few, many = (
-        ShadowTruth(truth_of(values, grid, FUNCTION, ShadowConfig()).tau, grid, "scatter", n_paths=n) for n in (4, 100)
-    )
-    light, shadow_of = np.array([30.0, 60.0]), {}
-    for truth in (few, many):
-        zeros = [np.zeros(grid.shape, np.float32)] * 2
-        shadow_of[truth.n_paths] = _score(zeros, twice(truth, light, 0))["psnr"]
-        assert _score(twice(truth, light, 10), twice(truth, light, 20))["psnr"] > 18 + 5 * (truth.n_paths > 4)
-    assert shadow_of[4] == pytest.approx(shadow_of[100], abs=0.3)
 
 
 def test_a_model_says_what_it_was_made_for(trained):
@@ -281,7 +267,9 @@ def test_the_guide_makes_a_better_model(tmp_path):
         )
         again = hinr.load(tmp_path / f"{guide}.hinr")
         truth, _ = truth_for(again, pillars(), "p")
-        score[guide] = compare(again, truth, Interpolation(again, truth), poisson_lights(8, 9))["held_out"]["model"]
+        score[guide] = measure_lights(again, truth, InterpolatedLights(again, truth), poisson_lights(8, 9))["held_out"][
+            "model"
+        ]
         assert (model.guide is None) == (guide == 0) == (again.guide is None)
     assert score[8]["psnr"] > score[0]["psnr"] + 2
 

@@ -137,3 +137,19 @@ def _moved(plane: np.ndarray, y: np.float32, x: np.float32) -> np.ndarray:
     out[:-1] = (1 - y) * wide
     out[1:] += y * wide
     return out
+
+
+def seen_along_y(rgba: np.ndarray, grid: Grid, unit_distance: float) -> np.ndarray:
+    """(nz, nx, 3) a volume (nz, ny, nx, 4) uint8 seen from the end of y on white, a pixel for each column of points.
+
+    Parameters
+    ----------
+    rgba : colours, and opacities of one unit distance.
+    """
+    alpha = 1 - (1 - np.minimum(rgba[..., 3] / 255, MAX_OPACITY)) ** (abs(grid.spacing[1]) / unit_distance)
+    image, left = np.zeros((rgba.shape[0], rgba.shape[2], 3)), np.ones((rgba.shape[0], rgba.shape[2], 1))
+    for y in reversed(range(rgba.shape[1])):
+        share = left * alpha[:, y, :, None]
+        image += share * rgba[:, y, :, :3] / 255
+        left -= share
+    return np.clip(image + left, 0, 1)[:, ::-1]

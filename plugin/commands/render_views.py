@@ -10,6 +10,7 @@ import click
 import numpy as np
 
 from hyperinr.plugin import launch
+from hyperinr.plugin.options import output_option
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.files import new_folder
 from hyperinr_core.pictures.transfer import COLOR_MAPS
@@ -24,9 +25,7 @@ VIEW_ANGLE = 30.0
 
 @click.command(name="render-views")
 @click.argument("volume", type=click.Path(dir_okay=False))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The database to write, a new folder."
-)
+@output_option("The database to write, a new folder.", folder=True)
 @click.option("--views", default=200, show_default=True, type=click.IntRange(4, 100000), help="Pictures.")
 @click.option("--size", default=256, show_default=True, type=click.IntRange(16, 4096), help="Pixels along each side.")
 @click.option("--field", help="Scalar to draw.  [default: the first]")

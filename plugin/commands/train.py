@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from hyperinr.plugin.options import open_steps, output_option, raw_options, series_argument
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -16,10 +17,8 @@ from hyperinr_core.volume import VolumeSeries
 
 
 @click.command()
-@click.argument("series", nargs=-1, required=True)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@series_argument
+@output_option("The .hinr to write.")
 @click.option(
     "--field", "fields", multiple=True, help="Field to learn; repeat for several. Default: all of the data's."
 )
@@ -32,8 +31,7 @@ from hyperinr_core.volume import VolumeSeries
     type=click.Choice(["auto", "none", *teachers_of("volumes")]),
     help="Whose volumes to learn between the steps; auto leaves steps out and takes what predicts them best.",
 )
-@click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz of .raw data.")
-@click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4.")
+@raw_options
 @training_options
 def train(
     series: tuple[str, ...],
@@ -50,11 +48,9 @@ def train(
 
     The last line says where the model is and how to look at it. Ctrl-C keeps a checkpoint, and --resume goes on from it.
     """
-    from hyperinr.filters.readers.series import open_series
     from hyperinr_core.training.volumes.task import Volumes
 
-    paths = series[0] if len(series) == 1 else list(series)
-    data = open_series(paths, dims=dims, dtype=dtype, fields=list(fields) or None)
+    data = open_steps(series, dims=dims, dtype=dtype, fields=list(fields) or None)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
     settings = how.settings(preset(how.preset, data.grid).replace(distillation={"teacher": teacher}))
     task = Volumes(data.select(chosen), fields)

@@ -9,20 +9,18 @@ from typing import Any
 import click
 import numpy as np
 
+from hyperinr.plugin.options import dims_option, interpolation_option, output_option, scalar_option
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.pictures.transfer import TransferFunction, load, parse_opacity
-from hyperinr_core.spaces.sphere import LightSphere
 from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.volume import Grid
 
 
 @click.command(name="train-shadow")
 @click.argument("volume", type=click.Path(dir_okay=False))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@output_option("The .hinr to write.")
 @click.option(
     "--transfer-function",
     "function",
@@ -31,10 +29,8 @@ from hyperinr_core.volume import Grid
     help="A colour map exported by ParaView (.json), or the name of a preset.",
 )
 @click.option("--opacity", help="value:opacity pairs with commas between, in place of the transfer function's.")
-@click.option("--field", help="Scalar that casts the shadow.  [default: the first]")
-@click.option(
-    "--dims", nargs=3, type=click.IntRange(2), metavar="NX NY NZ", help="Points of the shadow.  [default: the volume's]"
-)
+@scalar_option
+@dims_option("Points of the shadow.  [default: the volume's]", least=2, metavar="NX NY NZ")
 @click.option("--lights", default=35, show_default=True, type=click.IntRange(4), help="Training lights.")
 @click.option("--encoders", default=60, show_default=True, type=click.IntRange(4), help="Encoders on the sphere.")
 @click.option(
@@ -53,7 +49,7 @@ from hyperinr_core.volume import Grid
 )
 @click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft", "scatter"]))
 @click.option("--diameter", default=10.0, show_default=True, help="Degrees that a soft light is wide.")
-@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(list(LightSphere.kinds)))
+@interpolation_option
 @click.option(
     "--teacher",
     default="exact",

@@ -9,11 +9,12 @@ from typing import Any
 import click
 import numpy as np
 
+from hyperinr.plugin.options import interpolation_option, output_option
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.pictures.picture_set import PictureSet
-from hyperinr_core.spaces.views import ViewSpace, distinct_views, view_angles
+from hyperinr_core.spaces.views import distinct_views, view_angles
 from hyperinr_core.training.teachers import teachers_of
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
@@ -21,9 +22,7 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 
 @click.command(name="train-views")
 @click.argument("database", type=click.Path())
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@output_option("The .hinr to write.")
 @click.option(
     "--role", "roles", multiple=True, metavar="NAME=ROLE", help=f"What a column is: {', '.join(ROLES)}; repeat for several."
 )  # fmt: skip
@@ -42,7 +41,7 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 )
 @click.option("--encoders", default=0, type=click.IntRange(0), help="Encoders in all.  [default: 300, or fewer]")
 @click.option("--max-bytes", default=0, type=click.IntRange(0), help="Largest size of the model.  [default: any]")
-@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(list(ViewSpace.kinds)))
+@interpolation_option
 @training_options
 def train_views(
     database: str,
