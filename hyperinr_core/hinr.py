@@ -66,7 +66,7 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
     parts = _document(model)
     if coded:
         coding, codes = coded
-        parts["tables"] = {"steps": list(coding.steps), "differences": coding.differences}
+        parts["tables"] = coding.to_dict()
     document = json.dumps(parts, allow_nan=False)
     tensors: dict[str, np.ndarray] = {
         "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
@@ -231,7 +231,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "grid": _grid(document["grid"]),
             "fields": tuple(_field(item) for item in _list(document["fields"], 1, 1024)),
             "interpolation": document["interpolation"],
-            "tables": _tables(document.get("tables"), document["encoding"]),
+            "tables": TableCoding.from_dict(document.get("tables"), document["encoding"]["n_levels"]),
             "guide": _guide(document["guide"]),
             "provenance": _typed(document["provenance"], dict),
             "quality": _typed(document["quality"], dict),
@@ -310,18 +310,6 @@ def _field(item: Any) -> Field:
         raise ValueError(f"a field has {n_components!r} components; expected 1 to 16")
     limits = tuple(_pair(pair) for pair in _list(item["value_range"], n_components, n_components))
     return Field(_name(item["name"]), n_components, limits, _typed(item["units"], str))
-
-
-def _tables(item: Any, encoding: dict[str, Any]) -> TableCoding | None:
-    if item is None:
-        return None
-    if not isinstance(item, dict) or set(item) != {"steps", "differences"}:
-        raise ValueError(f"tables is {str(item)[:60]!r}; expected null, or steps and differences")
-    n_levels = encoding["n_levels"]
-    steps = tuple(_number(step) for step in _list(item["steps"], n_levels, n_levels))
-    if min(steps) <= 0:
-        raise ValueError(f"steps of the tables are {steps}; expected numbers above 0")
-    return TableCoding(steps, _typed(item["differences"], bool))
 
 
 def _guide(item: Any) -> dict[str, float] | None:

@@ -6,6 +6,7 @@ a table has many, become short codes, and zeros cost next to nothing.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,31 @@ class TableCoding:
 
     steps: tuple[float, ...]
     differences: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a file's document says of the coding."""
+        return {"steps": list(self.steps), "differences": self.differences}
+
+    @classmethod
+    def from_dict(cls, item: Any, n_levels: int) -> TableCoding | None:
+        """The coding that an untrusted document says; None for tables that are stored as they are.
+
+        Raises ValueError with what was found and expected.
+        """
+        if item is None:
+            return None
+        if not isinstance(item, dict) or set(item) != {"steps", "differences"}:
+            raise ValueError(f"tables is {str(item)[:60]!r}; expected null, or steps and differences")
+        steps, differences = item["steps"], item["differences"]
+        if type(steps) is not list or len(steps) != n_levels or not all(_is_step(step) for step in steps):
+            raise ValueError(f"steps of the tables are {str(steps)[:60]}; expected {n_levels} numbers above 0")
+        if type(differences) is not bool:
+            raise ValueError(f"differences is {str(differences)[:60]!r}; expected true or false")
+        return cls(tuple(map(float, steps)), differences)
+
+
+def _is_step(step: Any) -> bool:
+    return type(step) in (int, float) and 0 < step <= sys.float_info.max  # an int may be larger than any float
 
 
 def encode(tables: np.ndarray, hash_grid: HashGrid, coding: TableCoding, effort: int = MOST_EFFORT) -> np.ndarray:
