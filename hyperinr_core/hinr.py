@@ -17,13 +17,17 @@ from hyperinr_core.errors import FormatError, HyperINRError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
+from hyperinr_core.mask import Mask
+from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
+from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_mask, encode_mask
 from hyperinr_core.spaces import check_interpolation
 from hyperinr_core.spaces.sphere import LIGHT_ROLES
 from hyperinr_core.spline_base import SUPPORT, Base
 from hyperinr_core.table_coding import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.volume import Field, Grid, Parameter
 
-VERSION = 1
+#: The newest format version, which a file has that holds a mask; one without is of version 1.
+VERSION = 2
 
 #: Most points a stored grid may have along an axis, and most bytes of the JSON document.
 MAX_DIM = 1 << 20
@@ -81,6 +85,10 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
         tensors["base_coefficients"] = np.ascontiguousarray(model.base.coefficients, np.uint16)
     if model.guide:
         tensors[GUIDE_TENSOR] = np.ascontiguousarray(model.guide.extinction, np.float16)
+    if model.mask is not None:
+        tensors[MASK_TENSOR] = encode_mask(model.mask)
+        tensors[OWNERS_TENSOR] = np.ascontiguousarray(model.mask.owners, np.uint32)
+        tensors[POSITIONS_TENSOR] = np.ascontiguousarray(model.mask.positions, np.float64)
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
     with replacing(path) as part:
@@ -119,6 +127,8 @@ def load(path: str | os.PathLike) -> HyperINR:
         tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, architecture, coding)
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
+    if parts["mask"] is not None:
+        parts["mask"] = _mask_of(path, tensors, parts["grid"], parts["mask"])
     if tensors["encoder_positions"].shape[1] == 1:
         _check_increasing(path, "encoder_positions", tensors["encoder_positions"][:, 0])
     if parts["base"] is not None:
@@ -149,6 +159,17 @@ def _decoded(
         raise FormatError(f"{path} cannot be used: {error}") from None
 
 
+def _mask_of(path: str | os.PathLike, tensors: dict[str, Any], grid: Grid, n_sheets: int) -> Mask:
+    codes, owners, positions = (tensors.pop(name) for name in (MASK_TENSOR, OWNERS_TENSOR, POSITIONS_TENSOR))
+    _require(owners.max() < n_sheets, path, f"{OWNERS_TENSOR} name sheet {owners.max()}", f"one below {n_sheets}")
+    if positions.shape[1] == 1:
+        _check_increasing(path, POSITIONS_TENSOR, positions[:, 0])
+    try:
+        return Mask(grid.shape, positions, decode_mask(codes, grid.shape, n_sheets), owners)
+    except FormatError as error:
+        raise FormatError(f"{path} cannot be used: {error}") from None
+
+
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
     """The JSON document of a file, checked, without reading its tensors.
 
@@ -164,9 +185,9 @@ def read_header(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def _document(model: HyperINR) -> dict[str, Any]:
-    return {
+    document = {
         "format": "hinr",
-        "version": VERSION,
+        "version": 1,
         "parameters": [dataclasses.asdict(parameter) for parameter in model.parameters],
         "grid": dataclasses.asdict(model.grid),
         "fields": [dataclasses.asdict(field) for field in model.fields],
@@ -178,6 +199,10 @@ def _document(model: HyperINR) -> dict[str, Any]:
         "provenance": model.provenance,
         "quality": model.quality,
     }
+    if model.mask is not None:
+        mask = {"sheets": len(model.mask.sheets), "shares": model.mask.shares().tolist()}
+        document |= {"version": VERSION, "mask": mask}
+    return document
 
 
 def _base_document(base: Base) -> dict[str, Any]:
@@ -217,7 +242,8 @@ def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str
     _require(type(version) is int and version >= 1, path, f"version is {version!r}", "a whole number")
     _require(version <= VERSION, path, f"format version is {version}", f"at most {VERSION}; update HyperINR to open it")
     keys = sorted(map(str, document))
-    _require(set(keys) - {"tables"} == _KEYS, path, f"its document has keys {keys}", f"exactly {sorted(_KEYS)}")
+    expected = _KEYS | ({"mask"} if version > 1 else set())
+    _require(set(keys) - {"tables"} == expected, path, f"its document has keys {keys}", f"exactly {sorted(expected)}")
     return document
 
 
@@ -233,6 +259,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "interpolation": document["interpolation"],
             "tables": TableCoding.from_dict(document.get("tables"), document["encoding"]["n_levels"]),
             "guide": _guide(document["guide"]),
+            "mask": _mask(document["mask"], len(document["fields"])) if "mask" in document else None,
             "provenance": _typed(document["provenance"], dict),
             "quality": _typed(document["quality"], dict),
         }
@@ -270,6 +297,10 @@ def _expected_tensors(parts: dict[str, Any]) -> dict[str, tuple[tuple[str, ...],
         expected["base_coefficients"] = (("U16",), [None, *axes, len(parts["base"]["components"])])
     if encoding.guide_resolution:
         expected[GUIDE_TENSOR] = (("F16",), [encoding.guide_resolution] * 3)
+    if parts["mask"] is not None:
+        expected[MASK_TENSOR] = (("U8",), [None])
+        expected[OWNERS_TENSOR] = (("U32",), [None, len(parts["fields"])])
+        expected[POSITIONS_TENSOR] = (("F64",), [None, len(parts["parameters"])])
     return expected
 
 
@@ -285,7 +316,11 @@ def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) ->
             fits and part.get_dtype() in dtypes,
             path, f"{name} is {part.get_dtype()} {found}", f"{' or '.join(dtypes)} {shape}",
         )  # fmt: skip
-    pairs = {"encoders": ("encoder_positions", "encoder_params"), "bases": ("base_positions", "base_coefficients")}
+    pairs = {
+        "encoders": ("encoder_positions", "encoder_params"),
+        "bases": ("base_positions", "base_coefficients"),
+        "masks": (POSITIONS_TENSOR, OWNERS_TENSOR),
+    }
     for what, pair in pairs.items():
         counts = sorted({shapes[name][0] for name in pair if name in shapes})
         _require(not counts or counts[0] >= 1 == len(counts), path, f"it has {counts} {what}", "one per position")
@@ -318,6 +353,18 @@ def _guide(item: Any) -> dict[str, float] | None:
     if not isinstance(item, dict) or set(item) != {"diameter"} or not 0 <= _number(item["diameter"]) <= 180:
         raise ValueError(f"the guide is {str(item)[:60]!r}; expected null, or a diameter of 0 to 180 degrees")
     return {"diameter": float(item["diameter"])}
+
+
+def _mask(item: Any, n_fields: int) -> int:
+    """The number of sheets."""
+    if not isinstance(item, dict) or set(item) != {"sheets", "shares"}:
+        raise ValueError(f"the mask is {str(item)[:60]!r}; expected sheets and shares")
+    shares = [_number(share) for share in _list(item["shares"], n_fields, n_fields)]
+    if not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"masked shares are {shares}; expected 0 to 1")
+    if type(item["sheets"]) is not int or not 1 <= item["sheets"] < 1 << 32:
+        raise ValueError(f"the mask has {str(item['sheets'])[:60]} sheets; expected a whole number from 1 on")
+    return item["sheets"]
 
 
 def _check_guide(parts: dict[str, Any], roles: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Union
 
 import numpy as np
@@ -16,6 +16,7 @@ from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.inr import INR
 from hyperinr_core.light.guide import Guide
+from hyperinr_core.mask import Mask
 from hyperinr_core.spaces import check_interpolation, space_of
 from hyperinr_core.spaces.space import Coefficients, Space
 from hyperinr_core.spline_base import Base
@@ -40,6 +41,7 @@ class HyperINR:
     guide : what the guide's level is computed from, where the encoding has one.
     provenance, quality : JSON objects about where the model came from and how well it fits.
     base : what the network's values are added to; None where they stand alone.
+    mask : where the fields hold values; None where they do everywhere.
     """
 
     encoding: EncodingConfig
@@ -55,6 +57,7 @@ class HyperINR:
     quality: dict[str, Any] = field(default_factory=dict)
     base: Base | None = None
     guide: Guide | None = None
+    mask: Mask | None = None
 
     def __post_init__(self) -> None:
         check_interpolation(self.interpolation, self._roles)
@@ -85,10 +88,11 @@ class HyperINR:
 
     @property
     def n_bytes(self) -> int:
-        """Of the numbers that make the field: tables, network, base and guide."""
+        """Of the numbers that make the field: tables, network, base, guide and mask."""
         arrays = [self.encoder_params, self.mlp_params]
         arrays += [self.base.coefficients] if self.base else []
         arrays += [self.guide.extinction] if self.guide else []
+        arrays += [self.mask.sheets] if self.mask else []
         return sum(array.nbytes for array in arrays)
 
     @property
@@ -179,7 +183,8 @@ class HyperINR:
         chosen = self._backend(backend)
         table = chosen.blend(indices, weights, self.guide_level(theta))
         spline = None if self.base is None else self.base.at(float(theta[0]))
-        return INR(chosen, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range)
+        valid = None if self.mask is None else partial(self.mask.at, theta, self.theta_bounds)
+        return INR(chosen, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range, valid)
 
     def guide_level(self, theta: np.ndarray) -> np.ndarray | None:
         """The numbers of the guide's level at theta (P,), None without a guide."""

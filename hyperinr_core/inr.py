@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ class INR:
     ----------
     base : what the network's values are added to, if anything.
     network_range : (C, 2) what 0 and 1 of the network's outputs stand for, in the fields' units.
+    valid : gives for each field (nz, ny, nx) bool, where it holds values on `grid`; None where all do everywhere.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class INR:
         n_pos_dims: int,
         base: Spline | None,
         network_range: np.ndarray,
+        valid: Callable[[], list[np.ndarray]] | None = None,
     ) -> None:
         self.grid = grid
         self.fields = fields
@@ -46,11 +50,49 @@ class INR:
         self._table = table
         self._n_pos_dims = n_pos_dims
         self._base = base
+        self._make_valid = valid
         self._offset = network_range[:, 0].astype(np.float32)
         self._scale = (network_range[:, 1] - network_range[:, 0]).astype(np.float32)
 
+    @property
+    def is_masked(self) -> bool:
+        """Whether there may be masked points."""
+        return self._make_valid is not None
+
+    def unmasked(self) -> INR:
+        """The same field with the numbers that the network happens to have at masked points."""
+        other = copy.copy(self)
+        other._make_valid = None
+        return other
+
+    def valid(self, grid: Grid | None = None, region: Extent | None = None) -> dict[str, np.ndarray]:
+        """Where each field holds values, (nz, ny, nx) bool by its name; masks that are equal are one array.
+
+        A point is masked as the nearest point of the training grid is. Arguments as for `sample_grid`.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> bool(load("flow.hinr").generate(0.6).valid()["density"].all())
+        True
+        """
+        grid = self.grid if grid is None else grid
+        axes = grid.axes(region)
+        if self._make_valid is None:
+            everywhere = np.ones([len(axis) for axis in reversed(axes)], bool)
+            return {field.name: everywhere for field in self.fields}
+        nearest = np.ix_(*(_nearest(axis, n) for axis, n in zip(reversed(axes), self.grid.shape)))
+        found: dict[int, np.ndarray] = {}
+        return {
+            field.name: found.setdefault(id(valid), valid[nearest]) for field, valid in zip(self.fields, self._valid)
+        }
+
+    @cached_property
+    def _valid(self) -> list[np.ndarray]:
+        return self._make_valid()
+
     def sample(self, points: np.ndarray) -> np.ndarray:
-        """Values at points.
+        """Values at points, NaN where they are masked.
 
         Parameters
         ----------
@@ -79,12 +121,16 @@ class INR:
         values = self._backend.sample(self._table, points) * self._scale + self._offset
         if self._base is not None:
             values[:, self._base.components] += self._base.at_points(points)
+        if self._make_valid is not None:
+            axes = [_nearest(x, n) for x, n in zip(points.T, self.grid.dims)]
+            place = tuple(axes[::-1]) if len(axes) == 3 else (0, *axes[::-1])
+            self._hide(values, [valid[place] for valid in self._valid])
         return values
 
     def sample_grid(
         self, grid: Grid | None = None, region: Extent | None = None, progress: Progress | None = None
     ) -> np.ndarray:
-        """Values at the points of a grid over the training data's box.
+        """Values at the points of a grid over the training data's box, NaN where they are masked.
 
         Parameters
         ----------
@@ -125,7 +171,14 @@ class INR:
                 slab[..., self._base.components] += self._base.on_grid(slab_axes)
             if progress is not None and progress(stop / n_planes):
                 raise Aborted("sampling was stopped by the caller")
+        if self._make_valid is not None:
+            self._hide(out, list(self.valid(grid, region).values()))
         return out
+
+    def _hide(self, values: np.ndarray, fields: Sequence[np.ndarray]) -> None:
+        """NaN into values (..., C) where a field is not valid (...)."""
+        for part, valid in zip(self.split(values).values(), fields):
+            part[~valid] = np.nan
 
     def split(self, values: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Views of values (..., C) by field name, (...) for scalars and (..., c) for vectors.
@@ -156,3 +209,8 @@ class INR:
         if unknown:
             raise ParameterError(f"the model has no field {unknown[0]!r}; expected one of {', '.join(arrays)}")
         return {name: arrays[name] for name in names}
+
+
+def _nearest(axis: np.ndarray, n: int) -> np.ndarray:
+    """Of n even points on [0, 1] the one that is nearest to each coordinate."""
+    return np.rint(axis * np.float64(n - 1)).astype(np.intp)

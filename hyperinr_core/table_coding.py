@@ -93,7 +93,7 @@ def encode(tables: np.ndarray, hash_grid: HashGrid, coding: TableCoding, effort:
             numbers[1:] = np.diff(numbers, axis=0)
         codes[:, part] = (numbers << 1) ^ (numbers >> 15)  # 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
     planes = np.concatenate([_by_level(codes & 0xFF, hash_grid), _by_level(codes >> 8, hash_grid)]).astype(np.uint8)
-    coded = np.frombuffer(_zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
+    coded = np.frombuffer(zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
     if planes.size > MOST_EXPANSION * coded.size:
         raise ParameterError(f"steps of {max(coding.steps):g} leave next to nothing of the tables; take smaller ones")
     return coded
@@ -111,7 +111,7 @@ def decode(codes: np.ndarray, n_encoders: int, hash_grid: HashGrid, coding: Tabl
         raise FormatError(
             f"{codes.size} coded bytes claim to be {size}; expected at most {MOST_EXPANSION} times as many, get the file again"
         )
-    library = _zstandard()
+    library = zstandard()
     try:
         if library.frame_content_size(codes) != size:
             raise FormatError(f"the coded tables are not the {size} bytes of the settings; get the file again")
@@ -167,12 +167,16 @@ def _by_level(codes: np.ndarray, hash_grid: HashGrid) -> np.ndarray:
     return np.concatenate([codes[:, part].ravel() for part in levels(hash_grid)])
 
 
-def _zstandard() -> Any:
+def zstandard(what: str = "tables are") -> Any:
+    """The package; `what` of a model is coded with it.
+
+    Raises BackendError where it is missing.
+    """
     try:
         import zstandard
     except ImportError:
         raise BackendError(
-            "the model's tables are coded and the package zstandard is not there to decode them; expected it beside hyperinr, "
+            f"the model's {what} coded and the package zstandard is not there to decode them; expected it beside hyperinr, "
             "install it with `pip install zstandard`"
         ) from None
     return zstandard

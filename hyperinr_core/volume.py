@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.mask import Mask, valid_points
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
@@ -150,6 +151,7 @@ class VolumeSeries:
     field_info : components of every field the data has.
     loader : (step, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
     source : where the data came from, for messages and provenance.
+    mask : where a loader that has numbers everywhere is masked, by the order of `field_info`; None where NaN says it.
 
     Examples
     --------
@@ -172,6 +174,7 @@ class VolumeSeries:
     parameters: tuple[str, ...] = ("time",)
     roles: tuple[str, ...] = ("time",)
     units: dict[str, str] = field(default_factory=dict)
+    mask: Mask | None = None
 
     def __post_init__(self) -> None:
         self.thetas = np.asarray(self.thetas, np.float64).reshape(-1, len(self.parameters))
@@ -194,13 +197,15 @@ class VolumeSeries:
     def read(self, step: int, names: Sequence[str], z_range: tuple[int, int] | None = None) -> np.ndarray:
         """Fields of one step, (nz, ny, nx, C) float32, the named fields one after the other along C.
 
+        NaN says that a point of a field is masked; where the series has a `mask`, there are numbers instead.
+
         Parameters
         ----------
         z_range : first and one-past-last plane, all planes when None.
 
         Raises
         ------
-        DataError when the step cannot be read, has another shape, or holds NaN or Inf.
+        DataError when the step cannot be read, has another shape, holds infinity, or nothing but NaN.
         """
         depth = self.grid.dims[2] if z_range is None else z_range[1] - z_range[0]
         parts = []
@@ -212,9 +217,23 @@ class VolumeSeries:
                 raise DataError(
                     f"step {step} of {self.source} gives {name!r} with shape {array.shape}; expected {expected}"
                 )
-            parts.append(array.reshape(*expected, n_components))
-            self._check_finite(parts[-1], step, name, z_range)
+            parts.append(self._checked(array.reshape(*expected, n_components), step, name, z_range))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+    def truth(self, step: int, names: Sequence[str], z_range: tuple[int, int] | None = None) -> np.ndarray:
+        """What `read` gives, with NaN at masked points in any case."""
+        values = self.read(step, names, z_range)
+        if self.mask is None:
+            return values
+        parts = []
+        for name in names:
+            valid = self.valid(step, name)[slice(*(z_range or (None,)))]
+            parts.append(np.broadcast_to(valid[..., None], (*valid.shape, self.field_info[name])))
+        return np.where(np.concatenate(parts, axis=-1), values, np.float32(np.nan))
+
+    def valid(self, step: int, name: str) -> np.ndarray:
+        """(nz, ny, nx) bool, where a field of a step holds values, of a series that has a `mask`."""
+        return self.mask.valid(self.mask.owners[step, list(self.field_info).index(name)])
 
     def select(self, indices: Sequence[int]) -> VolumeSeries:
         """The series of only these steps."""
@@ -229,6 +248,7 @@ class VolumeSeries:
             self.parameters,
             self.roles,
             self.units,
+            self.mask and self.mask.select(indices),
         )
 
     def _components(self, name: str) -> int:
@@ -238,13 +258,20 @@ class VolumeSeries:
             )
         return self.field_info[name]
 
-    def _check_finite(self, array: np.ndarray, step: int, name: str, z_range: tuple[int, int] | None) -> None:
+    def _checked(self, array: np.ndarray, step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
+        """The array (nz, ny, nx, c), where a point that has NaN has nothing else."""
         # A sum is finite when all its terms are, and costs no temporary array of flags.
         if np.isfinite(np.sum(array, dtype=np.float64)):
-            return
-        z, y, x, _ = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        z += z_range[0] if z_range else 0
-        raise DataError(
-            f"step {step} of {self.source} holds {array[z - (z_range[0] if z_range else 0), y, x].tolist()} in field {name!r} "
-            f"at point ({x}, {y}, {z}); expected finite numbers, fill or remove them first"
-        )
+            return array
+        if np.isinf(array).any():
+            z, y, x, _ = (int(i) for i in np.argwhere(np.isinf(array))[0])
+            raise DataError(
+                f"step {step} of {self.source} holds {array[z, y, x].tolist()} in field {name!r} at point "
+                f"({x}, {y}, {z + (z_range[0] if z_range else 0)}); expected finite numbers, or NaN where there is no value"
+            )
+        valid = valid_points(array)
+        if z_range is None and not valid.any():
+            raise DataError(
+                f"step {step} of {self.source} has no value but NaN in field {name!r}; expected one at least, leave the step out"
+            )
+        return array if array.shape[-1] == 1 else np.where(valid[..., None], array, np.float32(np.nan))

@@ -18,6 +18,8 @@ SSIM_WINDOW, SSIM_K1, SSIM_K2 = 7, 0.01, 0.03
 def psnr(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]) -> float:
     """Peak signal-to-noise ratio in dB; infinite when values equal the truth.
 
+    Points at which one of both is NaN are masked, and do not count.
+
     Parameters
     ----------
     values, truth : arrays of one shape.
@@ -32,6 +34,8 @@ def psnr(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     _check_shapes(values, truth)
     error = np.subtract(values, truth, dtype=np.float64)
     mean_square = float(np.mean(error**2))
+    if np.isnan(mean_square):
+        mean_square = float(np.mean(_both(error) ** 2))
     return float("inf") if mean_square == 0 else 10 * float(np.log10(span(value_range) ** 2 / mean_square))
 
 
@@ -40,6 +44,8 @@ def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
 
     Equal to scikit-image's `structural_similarity`, which ParaView's Python may lack. The window shrinks to the largest odd
     number of points that the shortest axis has; axes of one point are dropped.
+
+    Points at which one of both is NaN are masked: a window is of the others, and it counts where the point in its middle is one.
 
     Parameters
     ----------
@@ -60,11 +66,20 @@ def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     values, truth = (np.atleast_1d(np.squeeze(array)).astype(np.float32) * scale for array in (values, truth))
     shortest = min(truth.shape)
     window = min(SSIM_WINDOW, shortest if shortest % 2 else shortest - 1)
-    return float(np.mean(_similarity(values, truth, window), dtype=np.float64))
+    counted = ~(np.isnan(values) | np.isnan(truth))
+    if counted.all():
+        return float(np.mean(_similarity(values, truth, window), dtype=np.float64))
+    similarity = _similarity(np.where(counted, values, 0), np.where(counted, truth, 0), window, counted)
+    return float(np.mean(_both(similarity), dtype=np.float64))
 
 
-def _similarity(x: np.ndarray, y: np.ndarray, window: int) -> np.ndarray:
-    """SSIM of every window that lies inside, of arrays whose range is 1."""
+def _similarity(x: np.ndarray, y: np.ndarray, window: int, counted: np.ndarray | None = None) -> np.ndarray:
+    """SSIM of every window that lies inside, of arrays whose range is 1.
+
+    Parameters
+    ----------
+    counted : bool, which points count, all when None; at others arrays hold 0, and a window around one of them is NaN.
+    """
     from scipy.ndimage import uniform_filter
 
     inside = (slice(window // 2, None if window < 3 else -(window // 2)),) * x.ndim
@@ -72,14 +87,29 @@ def _similarity(x: np.ndarray, y: np.ndarray, window: int) -> np.ndarray:
     def mean(array: np.ndarray) -> np.ndarray:
         return uniform_filter(array, window)[inside]
 
-    mean_x, mean_y = mean(x), mean(y)
     n_points = window**x.ndim
     sample = n_points / max(n_points - 1, 1)  # the sample covariance divides by the window's points less one
+    if counted is not None:
+        # in float64: a window with one point that counts would show what its running sums have rounded
+        x, y = x.astype(np.float64), y.astype(np.float64)
+        n_counted = np.rint(n_points * mean(counted.astype(np.float64)))
+        shares = np.where(counted[inside], n_counted / n_points, np.nan)
+        sample = n_counted / np.maximum(n_counted - 1, 1)
+        whole, mean = mean, lambda array: whole(array) / shares
+    mean_x, mean_y = mean(x), mean(y)
     variances = sample * (mean(x * x) - mean_x * mean_x + mean(y * y) - mean_y * mean_y)
     covariance = sample * (mean(x * y) - mean_x * mean_y)
     c1, c2 = SSIM_K1**2, SSIM_K2**2
     alike = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     return alike / ((mean_x * mean_x + mean_y * mean_y + c1) * (variances + c2))
+
+
+def _both(numbers: np.ndarray) -> np.ndarray:
+    """Those that are not NaN, of which there must be one."""
+    counted = numbers[~np.isnan(numbers)]
+    if not counted.size:
+        raise DataError("no point holds a value in both of what is compared; expected masks that leave some")
+    return counted
 
 
 def span(value_range: tuple[float, float]) -> float:

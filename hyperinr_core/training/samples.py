@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -37,6 +37,10 @@ class Batch:
     step_weights: np.ndarray
 
 
+#: What is drawn from: (n, C) targets, and the (n,) points of the block that they are for, None for all in their order.
+Resident = tuple[np.ndarray, Union[np.ndarray, None]]
+
+
 @dataclass(frozen=True)
 class Block:
     """Planes z_start to z_stop of one step."""
@@ -51,22 +55,27 @@ def scan_fields(
     names: Sequence[str],
     memory_bytes: int,
     each: Callable[[Block, np.ndarray], Any] = lambda block, values: None,
+    masked: Callable[[Block, np.ndarray], Any] = lambda block, values: None,
 ) -> tuple[Field, ...]:
     """The named fields with their ranges over all steps; reads the whole series once and so finds NaN and Inf.
 
     Parameters
     ----------
     each : called with every block and its values (nz, ny, nx, C).
+    masked : called, before that, with the blocks that have masked points.
     """
     low: np.ndarray | None = None
     for block in _plan(series, names, memory_bytes)[0]:
-        values = series.read(block.step, names, (block.z_start, block.z_stop))
-        each(block, values)
+        values = series.truth(block.step, names, (block.z_start, block.z_stop))
         smallest, largest = values.min(axis=(0, 1, 2)), values.max(axis=(0, 1, 2))
+        if np.isnan(smallest).any():
+            smallest, largest = np.fmin.reduce(values, axis=(0, 1, 2)), np.fmax.reduce(values, axis=(0, 1, 2))
+            masked(block, values)
+        each(block, values)
         if low is None:
             low, high = smallest, largest
         else:
-            low, high = np.minimum(low, smallest), np.maximum(high, largest)
+            low, high = np.fmin(low, smallest), np.fmax(high, largest)
     fields, start = [], 0
     for name in names:
         stop = start + series.field_info[name]
@@ -78,6 +87,8 @@ def scan_fields(
 
 class SampleStream:
     """Draws batches from a series, keeping at most so many bytes of it in memory.
+
+    Points that no field has a value at are not drawn; a field that lacks one where another has it gives what it is filled with.
 
     While the series fits, every step is resident. Otherwise a window over a shuffled order of blocks is, which moves on
     by one block each time about as many points were drawn as a block holds; the next block is read meanwhile.
@@ -105,14 +116,17 @@ class SampleStream:
         extent = limits[:, 1] - limits[:, 0]
         self._scale = np.where(extent > 0, 1 / np.where(extent > 0, extent, 1), 0).astype(np.float32)
         self._blocks, self._n_resident = _plan(series, self._names, memory_bytes)
+        if series.mask is not None:
+            self._blocks = [block for block in self._blocks if len(self._valid(block))]
+            self._n_resident = min(self._n_resident, len(self._blocks))
         self._batch_steps = min(batch_steps, self._n_resident)
         self._batch_points = batch_points
         self._seed = seed
         points_per_block = series.grid.n_points * len(series) // len(self._blocks)
         self._period = max(1, points_per_block // (self._batch_steps * batch_points))
-        self._resident: dict[int, np.ndarray] = {}
+        self._resident: dict[int, Resident] = {}
         self._reader = ThreadPoolExecutor(1, "hyperinr-read")
-        self._reading: dict[int, Future] = {}
+        self._reading: dict[int, Future[Resident]] = {}
 
     @property
     def batch_size(self) -> int:
@@ -127,10 +141,10 @@ class SampleStream:
         points = np.empty((len(chosen), self._batch_points, self.series.grid.n_pos_dims), np.float32)
         targets = np.empty((len(chosen), self._batch_points, len(self._low)), np.float32)
         for row, slot in enumerate(chosen):
-            values, block = self._values(slot), self._block(slot)
+            (values, valid), block = self._values(slot), self._block(slot)
             index = rng.integers(0, len(values), self._batch_points)
             targets[row] = values[index]
-            points[row] = self._unit_points(index, block)
+            points[row] = self._unit_points(index if valid is None else valid[index], block)
         steps = [self._block(slot).step for slot in chosen]
         return Batch(self.series.thetas[steps], points, targets, self._step_weights[steps])
 
@@ -152,16 +166,25 @@ class SampleStream:
             self._reading[ahead] = self._reader.submit(self._read, ahead)
         return range(first, ahead)
 
-    def _values(self, slot: int) -> np.ndarray:
+    def _values(self, slot: int) -> Resident:
         if slot not in self._resident:
             future = self._reading.pop(slot, None)
             self._resident[slot] = future.result() if future else self._read(slot)
         return self._resident[slot]
 
-    def _read(self, slot: int) -> np.ndarray:
+    def _read(self, slot: int) -> Resident:
         block = self._block(slot)
         values = self.series.read(block.step, self._names, (block.z_start, block.z_stop))
-        return ((values - self._low) * self._scale).reshape(-1, len(self._low))
+        unit = ((values - self._low) * self._scale).reshape(-1, len(self._low))
+        if self.series.mask is None:
+            return unit, None
+        valid = self._valid(block)
+        return (unit, None) if len(valid) == len(unit) else (unit[valid], valid)
+
+    def _valid(self, block: Block) -> np.ndarray:
+        """(n,) points of a block, counted along x first, at which a field has a value."""
+        fields = [self.series.valid(block.step, name)[block.z_start : block.z_stop] for name in self._names]
+        return np.flatnonzero(np.logical_or.reduce(fields)).astype(np.int32 if fields[0].size < 1 << 31 else np.int64)
 
     def _block(self, slot: int) -> Block:
         if self._n_resident == len(self._blocks):

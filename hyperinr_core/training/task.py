@@ -15,6 +15,7 @@ from hyperinr_core.config import Config
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import Guide
+from hyperinr_core.mask import Mask
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.samples import Batch
 from hyperinr_core.training.settings import RunConfig
@@ -118,6 +119,7 @@ class Lesson:
     interpolation : how encoders blend; the default of the space when None.
     base : what the model's values are added to; the stream then has the rest.
     guide : computes the guide's level, where the encoding has one.
+    mask : where the fields hold values, where they do not everywhere.
     identity : what, besides data and settings, a checkpoint must have been made for.
     provenance : what the task adds to the model's; `choices` are added to it by field.
     forget : drops what teachers kept, once the model is written.
@@ -132,6 +134,7 @@ class Lesson:
     interpolation: str | None = None
     base: Base | None = None
     guide: Guide | None = None
+    mask: Mask | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, Choice] = field(default_factory=dict)

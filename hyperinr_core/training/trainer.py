@@ -279,6 +279,7 @@ def _initial_model(lesson: Lesson) -> HyperINR:
         lesson.interpolation or ("linear" if len(lesson.parameters) == 1 else "idw"),
         base=lesson.base,
         guide=lesson.guide,
+        mask=lesson.mask,
     )
 
 

@@ -62,6 +62,7 @@ class DistillationSet:
             series.parameters,
             series.roles,
             series.units,
+            series.mask and series.mask.along(self._thetas, _bounds(series)),
         )
 
     def __len__(self) -> int:
@@ -158,6 +159,10 @@ class DistillationSet:
     def _n_bytes(self) -> int:
         n_values = sum(self._truth.field_info[name] for name in self._teachers)
         return 4 * self._truth.grid.n_points * n_values * int(np.count_nonzero(~self.is_truth))
+
+
+def _bounds(series: VolumeSeries) -> np.ndarray:
+    return np.stack([series.thetas.min(axis=0), series.thetas.max(axis=0)], axis=1)
 
 
 def distillation_thetas(series: VolumeSeries, config: DistillationConfig, seed: int) -> np.ndarray:

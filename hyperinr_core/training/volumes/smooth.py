@@ -106,16 +106,16 @@ def _counts(found: Survey, targets: Mapping[str, float]) -> tuple[int, ...]:
     sufficient = 0
     for field, target in left.values():
         for step in steps:  # each is read once, and asks for more coefficients or not
-            values = series.read(int(step), [field.name])
-            while sufficient < len(SHARES) - 1 and _precision(values, counts[sufficient], field) < target:
+            values, truth = series.read(int(step), [field.name]), series.truth(int(step), [field.name])
+            while sufficient < len(SHARES) - 1 and _precision(values, truth, counts[sufficient], field) < target:
                 sufficient += 1
     return counts[sufficient]
 
 
-def _precision(values: np.ndarray, counts: tuple[int, ...], field: Field) -> float:
-    """PSNR in dB of the splines on a training step."""
+def _precision(values: np.ndarray, truth: np.ndarray, counts: tuple[int, ...], field: Field) -> float:
+    """PSNR in dB of the splines on a training step, at the points where the truth has values."""
     projections = [_matrix(n, count) @ _inverse(n, count) for n, count in zip(values.shape, counts)]
-    return min(PSNR_CAP, psnr(_multiply(values, projections), values, field.whole_range))
+    return min(PSNR_CAP, psnr(_multiply(values, projections), truth, field.whole_range))
 
 
 def _coefficients(series: VolumeSeries, names: Sequence[str], counts: tuple[int, ...]) -> np.ndarray:

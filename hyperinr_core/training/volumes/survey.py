@@ -1,15 +1,21 @@
-"""One pass over a series: the ranges of its fields, and a part of it in memory that teachers are compared on."""
+"""One pass over a series: the ranges and masks of its fields, and a part of it in memory that teachers are compared on."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
+from hyperinr_core.errors import DataError
+from hyperinr_core.mask import Mask, Sheets, filled, valid_points
 from hyperinr_core.training.samples import Block, fits_into, scan_fields
 from hyperinr_core.volume import Field, Grid, VolumeSeries
+
+#: Share of a block that must not be masked in any step, if that can be had, and places that are tried for it along an axis.
+ENOUGH, N_TRIED = 0.25, 4
 
 #: Larger volumes are compared on a central block of about so many points.
 MOST_POINTS = 1 << 20
@@ -22,7 +28,8 @@ class Survey:
     Attributes
     ----------
     fields : with their ranges over all steps.
-    series : the series; where all of it fits into memory no step is read a second time until `release`.
+    series : the series, where there is a mask with numbers at masked points and no other fields than these; where all of it
+        fits into memory no step is read a second time until `release`.
     block : its steps on a central part of the grid, in memory; the series itself where that is small enough.
     release : lets go of what is kept for the series, before training keeps its own.
     """
@@ -40,13 +47,71 @@ def survey(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> Sur
     ------
     DataError for a step that cannot be read, or holds NaN or Inf.
     """
+    holes = Holes(series, names)
     if fits_into(series, names, memory_bytes):
         kept = Kept(series)
-        fields = scan_fields(kept.series, names, memory_bytes)
+        fields = scan_fields(kept.series, names, memory_bytes, masked=holes.take)
+        mask = holes.mask()
+        if mask is not None:
+            kept.fill(mask, names)
         return Survey(fields, kept.series, _cropped(kept.series, MOST_POINTS), kept.release)
     n_values = sum(series.field_info[name] for name in names)
     block = Cut(series, names, min(MOST_POINTS, memory_bytes // (8 * n_values * len(series))))
-    return Survey(scan_fields(series, names, memory_bytes, block.take), series, block.series)
+    fields = scan_fields(series, names, memory_bytes, block.take, holes.take)
+    mask = holes.mask()
+    if mask is None:
+        return Survey(fields, series, block.series)
+    whole = without_holes(series, mask, names)
+    return Survey(fields, whole, block.without_holes(mask) or _cropped(whole, block.series.grid.n_points))
+
+
+def without_holes(series: VolumeSeries, mask: Mask, names: Sequence[str]) -> VolumeSeries:
+    """The named fields of a series with numbers at masked points, filled whenever a step is read."""
+
+    def load(step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
+        values = series.read(step, [name], z_range)
+        valid = valid_points(values)
+        return values if valid.all() else filled(values, valid)
+
+    return replace(series, loader=load, field_info={name: series.field_info[name] for name in names}, mask=mask)
+
+
+class Holes:
+    """Finds the masks of fields, while every step is read."""
+
+    def __init__(self, series: VolumeSeries, names: Sequence[str]) -> None:
+        self._series, self._names = series, names
+        self._ends = np.cumsum([series.field_info[name] for name in names])[:-1]
+        self._sheets, self._owners = Sheets(), np.full((len(series), len(names)), -1)
+        self._step = -1
+        self._valid: list[np.ndarray] = []
+
+    def take(self, block: Block, values: np.ndarray) -> None:
+        """Note what is masked in planes (nz, ny, nx, C) of a step, of which the series has no earlier one to come."""
+        if block.step != self._step:
+            self._finish()
+            self._step, self._valid = block.step, [np.ones(self._series.grid.shape, bool) for _ in self._names]
+        for valid, part in zip(self._valid, np.split(values, self._ends, axis=-1)):
+            valid[block.z_start : block.z_stop] = valid_points(part)
+
+    def mask(self) -> Mask | None:
+        """Of all steps, once they were read; None where nothing is masked."""
+        self._finish()
+        if (self._owners < 0).all():
+            return None
+        if (self._owners < 0).any():
+            self._owners[self._owners < 0] = self._sheets.add(np.ones(self._series.grid.shape, bool))
+        return self._sheets.mask(self._series.grid.shape, self._series.thetas, self._owners)
+
+    def _finish(self) -> None:
+        for number, valid in enumerate(self._valid):
+            if not valid.any():
+                raise DataError(
+                    f"step {self._step} of {self._series.source} has no value but NaN in field {self._names[number]!r}; "
+                    "expected one at least, leave the step out"
+                )
+            self._owners[self._step, number] = self._sheets.add(valid)
+        self._valid = []
 
 
 class Kept:
@@ -57,6 +122,14 @@ class Kept:
         self._volumes: dict[tuple[int, str], np.ndarray] = {}
         self._is_released = False
         self.series = replace(series, loader=self._load)
+
+    def fill(self, mask: Mask, names: Sequence[str]) -> None:
+        """Have numbers at the masked points of the named fields, which were all read."""
+        self._truth = without_holes(self._truth, mask, names)
+        self.series = replace(self._truth, loader=self._load)
+        for (step, name), values in self._volumes.items():
+            self._volumes[step, name] = filled(values, self.series.valid(step, name))
+            self._volumes[step, name].flags.writeable = False
 
     def release(self) -> None:
         """Keep nothing more; what is read from now on comes from the files."""
@@ -78,6 +151,7 @@ class Cut:
 
     def __init__(self, series: VolumeSeries, names: Sequence[str], most_points: int) -> None:
         self._x, self._y, self._z = central(series.grid, most_points)
+        self._names = names
         columns = np.cumsum([0, *(series.field_info[name] for name in names)])
         self._columns = {name: slice(*pair) for name, pair in zip(names, zip(columns, columns[1:]))}
         grid = Grid(tuple(axis.stop - axis.start for axis in (self._x, self._y, self._z)))
@@ -90,6 +164,18 @@ class Cut:
         if first < last:
             planes = values[first - block.z_start : last - block.z_start, self._y, self._x]
             self._values[block.step, first - self._z.start : last - self._z.start] = planes
+
+    def without_holes(self, mask: Mask) -> VolumeSeries | None:
+        """The series with numbers at masked points; None where too much of it is masked."""
+        cut = mask.cut((self._z, self._y, self._x))
+        if _least_valid(cut) < ENOUGH:
+            return None
+        for step, owners in enumerate(cut.owners):
+            for name, owner in zip(self._names, owners):
+                values = self._values[step][..., self._columns[name]]
+                values[...] = filled(values, cut.valid(owner))
+        info = {name: self.series.field_info[name] for name in self._names}
+        return replace(self.series, mask=cut, field_info=info)
 
     def _load(self, step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
         return self._values[step, slice(*(z_range or (None,))), ..., self._columns[name]]
@@ -105,9 +191,31 @@ def central(grid: Grid, most_points: int) -> tuple[slice, slice, slice]:
     return tuple(slice(start, start + n) for start, n in zip(starts, dims))
 
 
+def _least_valid(mask: Mask) -> float:
+    """The share of points that hold values where it is smallest, over steps and fields."""
+    sheets = np.unique(mask.owners)
+    return min(float(mask.valid(sheet).mean()) for sheet in sheets)
+
+
+def _fullest(grid: Grid, most_points: int, mask: Mask) -> tuple[slice, slice, slice]:
+    """Along x, y, z: a block of the size of the central one, that one where enough of it is not masked."""
+    middle = central(grid, most_points)
+    shifts = [sorted({middle[a].start, *np.linspace(0, n - (middle[a].stop - middle[a].start), N_TRIED, dtype=int)})
+              for a, n in enumerate(grid.dims)]
+    places = [middle, *(tuple(slice(i, i + m.stop - m.start) for i, m in zip(at, middle)) for at in product(*shifts))]
+    best, most = middle, -1.0
+    for place in places:
+        share = _least_valid(mask.cut(place[::-1]))
+        if share > most:
+            best, most = place, share
+        if most >= ENOUGH:
+            break
+    return best
+
+
 def _cropped(series: VolumeSeries, most_points: int) -> VolumeSeries:
-    """The series on its central block; itself where it is small."""
-    x, y, z = central(series.grid, most_points)
+    """The series on its central block, or on another of which less is masked; itself where it is small."""
+    x, y, z = central(series.grid, most_points) if series.mask is None else _fullest(series.grid, most_points, series.mask)
     dims = tuple(axis.stop - axis.start for axis in (x, y, z))
     if dims == series.grid.dims:
         return series
@@ -116,4 +224,4 @@ def _cropped(series: VolumeSeries, most_points: int) -> VolumeSeries:
         first, last = z_range or (0, dims[2])
         return series.loader(step, name, (z.start + first, z.start + last))[:, y, x]
 
-    return replace(series, grid=Grid(dims), loader=load)
+    return replace(series, grid=Grid(dims), loader=load, mask=series.mask and series.mask.cut((z, y, x)))

@@ -66,6 +66,7 @@ class Volumes(Task):
             quality=partial(_quality, series=self.series, taught=taught),
             interpolation=taught.interpolation,
             base=base,
+            mask=found.series.mask and found.series.mask.compact(),
             provenance={
                 "training_steps": len(self.series),
                 "training": config.training.to_dict(),
@@ -127,7 +128,7 @@ def measure_quality(model: HyperINR, series: VolumeSeries) -> dict[str, Any]:
         inr = model.generate(theta)
         regions = [(0, nz - 1)] if len(planes) == nz else [(z, z) for z in planes]
         values = [inr.sample_grid(region=(0, nx - 1, 0, ny - 1, *pair)) for pair in regions]
-        truth = [series.read(step, list(per_field), (low, high + 1)) for low, high in regions]
+        truth = [series.truth(step, list(per_field), (low, high + 1)) for low, high in regions]
         predicted, expected = inr.split(np.concatenate(values)), inr.split(np.concatenate(truth))
         for field in model.fields:
             per_field[field.name].append(_psnr(predicted[field.name], expected[field.name], field))
@@ -142,7 +143,7 @@ def compare_to_teacher(model: HyperINR, taught: Taught) -> dict[str, list[float 
     per_field: dict[str, list[float | None]] = {field.name: [] for field in model.fields if len(between)}
     for step in between:
         inr = model.generate(taught.series.thetas[step])
-        expected = inr.split(taught.series.read(int(step), [field.name for field in model.fields]))
+        expected = inr.split(taught.series.truth(int(step), [field.name for field in model.fields]))
         predicted = inr.split(inr.sample_grid())
         for field in model.fields:
             per_field[field.name].append(_psnr(predicted[field.name], expected[field.name], field))
@@ -154,7 +155,9 @@ def _quality(model: HyperINR, series: VolumeSeries, taught: Taught) -> dict[str,
 
 
 def _psnr(values: np.ndarray, truth: np.ndarray, field: Field) -> float | None:
-    """PSNR rounded to 0.001 dB; None for a perfect match, which JSON has no number for."""
+    """PSNR rounded to 0.001 dB; None for a perfect match, which JSON has no number for, or where all is masked."""
+    if np.isnan(truth).all():
+        return None
     decibel = psnr(values, truth, field.whole_range)
     return round(float(decibel), 3) if np.isfinite(decibel) else None
 
