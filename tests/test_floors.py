@@ -44,9 +44,11 @@ FLOORS = {
 #: from the lines above it and from itself.
 ROOMS = (
     ("__init__.py", "errors.py"),
-    ("config.py", "files.py", "mask.py", "volume.py"),
+    ("config.py", "files.py", "mask.py"),
+    ("volume.py",),
     ("hash_grid.py",),
-    ("architecture.py", "table_coding.py", "mask_coding.py"),
+    ("architecture.py", "table_coding.py"),
+    ("mask_coding.py",),
     ("backends",),
     ("spaces",),
     ("light", "spline_base.py"),

@@ -132,7 +132,9 @@ def test_same_model_gives_same_bytes(tmp_path):
 
 
 DOCUMENTS = {
-    "newer version": (lambda d: d.update(version=2), "version is 2; expected at most 1; update HyperINR"),
+    "newer version": (lambda d: d.update(version=3), "version is 3; expected at most 2; update HyperINR"),
+    "version of a mask without one": (lambda d: d.update(version=2), "its document has keys"),
+    "mask in version 1": (lambda d: d.update(mask={"sheets": 1, "shares": [0.5]}), "its document has keys"),
     "no version": (lambda d: d.pop("version"), "version is None"),
     "boolean version": (lambda d: d.update(version=True), "version is True"),
     "other format": (lambda d: d.update(format="png"), "format is not 'hinr'"),

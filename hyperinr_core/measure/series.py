@@ -84,9 +84,9 @@ def steps_at(series: VolumeSeries, thetas: np.ndarray) -> list[int]:
 
 
 def value_range(series: VolumeSeries, name: str, steps: Sequence[int]) -> tuple[float, float]:
-    """Lowest and highest value of a field over the steps, which SSIM must know before the first one."""
-    volumes = (series.read(step, [name]) for step in steps)
-    lows, highs = zip(*((float(volume.min()), float(volume.max())) for volume in volumes))
+    """Lowest and highest value of a field over the steps, which SSIM must know before the first one; NaN does not count."""
+    volumes = (series.read(step, [name]).ravel() for step in steps)
+    lows, highs = zip(*((float(np.fmin.reduce(volume)), float(np.fmax.reduce(volume))) for volume in volumes))
     return min(lows), max(highs)
 
 
