@@ -6,16 +6,16 @@ one. At a theta between the training steps a mask is made of those beside it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-#: Half points. Distances from a border, which lies half way between a valid and a masked point, are the same beyond.
-FARTHEST = 127
+#: Points. Distances from a border, which lies half way between a valid and a masked point, are the same beyond.
+FARTHEST = 64.0
 
-#: Sheets whose distances stay in memory.
+#: Pairs of sheets whose changes stay in memory.
 N_KEPT = 4
 
 #: How often filled values become the means of their neighbours.
@@ -100,28 +100,52 @@ class Mask:
         return ([right - 1], [1.0]) if share == 0 else ([right], [1.0]) if share == 1 else ([right - 1, right], [1 - share, share])
 
     def _between(self, sheets: tuple[int, ...], weights: Sequence[float]) -> np.ndarray:
+        """One sheet, or what lies between two, where only those points are looked at that are masked in one of them."""
         if len(set(sheets)) == 1:
             return self.valid(sheets[0])
-        blended = np.zeros(self.shape, np.float32)
-        for sheet, weight in zip(sheets, weights):
-            blended += np.float32(weight) * self._distances(sheet)
-        return blended > 0
+        between = self.valid(sheets[0]) & self.valid(sheets[1])
+        for (points, shares), weight in zip(self._changes(*sheets), weights):
+            between[points] = weight > shares
+        return between
 
-    @functools.cached_property
-    def _distances(self) -> Callable[[int], np.ndarray]:
-        """Of a sheet: (nz, ny, nx) int8, half points from the border, positive where valid; those of a few stay in memory."""
+    def _changes(self, *sheets: int) -> list[tuple[tuple[np.ndarray, ...], np.ndarray]]:
+        """For each of two sheets the points that are valid in it alone, and the weights from which on they are between them.
 
-        @functools.lru_cache(N_KEPT)
-        def distances(sheet: int) -> np.ndarray:
-            from scipy.ndimage import distance_transform_edt
+        Where the signed distances from the borders of both, blended, become positive. Those of the latest pairs are kept.
+        """
+        if sheets not in self._kept:
+            while len(self._kept) >= N_KEPT:
+                self._kept.pop(next(iter(self._kept)), None)
+            first, second = self.valid(sheets[0]), self.valid(sheets[1])
+            changes = []
+            for one, other in ((first, second), (second, first)):
+                points = np.argwhere(one & ~other)
+                inside, outside = _distances(points, ~one), _distances(points, other)
+                changes.append((tuple(points.T), outside / (inside + outside)))
+            self._kept[sheets] = changes
+        return self._kept[sheets]
 
-            valid = self.valid(sheet)
-            if valid.all() or not valid.any():
-                return np.where(valid, FARTHEST, -FARTHEST).astype(np.int8)
-            inside, outside = (2 * distance_transform_edt(part) - 1 for part in (valid, ~valid))
-            return np.clip(np.rint(np.where(valid, inside, -outside)), -FARTHEST, FARTHEST).astype(np.int8)
+    @cached_property
+    def _kept(self) -> dict[tuple[int, ...], list]:
+        return {}
 
-        return distances
+
+def _distances(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(n,) from points (n, 3) to half a point before the nearest one that is wanted (nz, ny, nx), at most FARTHEST."""
+    from scipy.spatial import cKDTree
+
+    border = np.zeros_like(wanted)  # the nearest one has a neighbour that is not wanted
+    for axis in range(3):
+        low, high = [slice(None)] * 3, [slice(None)] * 3
+        low[axis], high[axis] = slice(None, -1), slice(1, None)
+        changes = wanted[tuple(low)] != wanted[tuple(high)]
+        border[tuple(low)] |= changes
+        border[tuple(high)] |= changes
+    places = np.argwhere(border & wanted)
+    if not len(places):
+        return np.full(len(points), FARTHEST)
+    distances, _ = cKDTree(places).query(points, distance_upper_bound=FARTHEST + 0.5, workers=-1)
+    return np.minimum(distances - 0.5, FARTHEST)
 
 
 class Sheets:
