@@ -111,7 +111,7 @@ class Parameter:
 
     Attributes
     ----------
-    role : time, light_azimuth, light_polar, free, or a name that starts with view_.
+    role : time, light_azimuth, light_polar, free, or a name that starts with `view_`.
     bounds : smallest and largest value the model answers for, in `units`.
     values : the values of the training data, in the order of the training steps.
     """
