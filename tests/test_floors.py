@@ -23,7 +23,7 @@ FLOORS = {
     "hyperinr_core/backends/triton_kernels.py": {"triton"},
     "hyperinr_core/backends/tcnn.py": LIBRARIES | {"hyperinr_core", "torch", "tinycudann"},
     "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "triton"},
-    "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules", "netCDF4"},
+    "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules"},
     "filters/readers/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},

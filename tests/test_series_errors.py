@@ -216,11 +216,6 @@ def test_uneven_rectilinear_grids_name_the_filter(tmp_path):
     assert re.search(r"y coordinates 0\.25 to 0\.\d+ apart", message) and "Resample To Image" in message
 
 
-def test_netcdf_without_a_time_coordinate(tmp_path):
-    write_netcdf(tmp_path / "a.nc", [0.0, 1.0], units=None)
-    assert "coordinate variables" in failure(tmp_path / "a.nc")
-
-
 @pytest.mark.parametrize("share", [0.0, 0.15, 0.5, 0.9])
 @pytest.mark.parametrize("kind", [*WRITERS, "nc", "raw", "nrrd.gz"])
 def test_truncated_files(kind, share, tmp_path, capfd):

@@ -29,6 +29,7 @@ class Frames:
     read : (frame, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
     times : one value per frame, None when the file has none.
     units : by field name, and "time".
+    notes : what the user should hear about how the file was understood, a sentence each.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Frames:
     n: int = 1
     times: tuple[float, ...] | None = None
     units: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

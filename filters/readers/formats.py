@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,6 @@ FORMATS = {
     ".mha": Format("vtkIOImage", "vtkMetaImageReader"),
     ".nii": Format("vtkIOImage", "vtkNIFTIImageReader", slabs=True),
     ".nii.gz": Format("vtkIOImage", "vtkNIFTIImageReader", slabs=True),
-    ".nc": Format("vtkIONetCDF", "vtkNetCDFCFReader", slabs=True, full=True),
 }
 
 
@@ -71,8 +70,6 @@ class VTKFiles:
         kind = FORMATS[suffix]
         if kind.reader == "vtkMetaImageReader":
             _check_meta_size(path)
-        if kind.module == "vtkIONetCDF":
-            _check_netcdf_size(path)
         if self._first is None or kind.full or self._times_in_data:
             frames = self._open_full(path, kind)
         else:
@@ -93,7 +90,7 @@ class VTKFiles:
         if times is None:
             times = _time_in_data(data)
             self._times_in_data = times is not None
-        return self._frames(path, kind, _Source(data.GetExtent(), grid, arrays, times, _units(reader, arrays)))
+        return self._frames(path, kind, _Source(data.GetExtent(), grid, arrays, times))
 
     def _open_header(self, path: Path, kind: Format) -> Frames | None:
         """What the header tells; None when that is no extent, so that the file must be read to know."""
@@ -106,7 +103,7 @@ class VTKFiles:
             return None
         grid = grid_in(info, extent)
         arrays = self._arrays_in_header(reader)
-        return self._frames(path, kind, _Source(extent, grid, arrays, _times_of(reader), {}))
+        return self._frames(path, kind, _Source(extent, grid, arrays, _times_of(reader)))
 
     def _choose_arrays(self, data: Any) -> dict[str, int]:
         points, cells = numeric_arrays(data.GetPointData()), numeric_arrays(data.GetCellData())
@@ -141,7 +138,7 @@ class VTKFiles:
                 )
             return values[start : start + z1 - z0]
 
-        return Frames(path, grid, source.arrays, read, n, source.times, source.units)
+        return Frames(path, grid, source.arrays, read, n, source.times)
 
 
 @dataclass(frozen=True)
@@ -152,7 +149,6 @@ class _Source:
     grid: Grid
     arrays: dict[str, int]
     times: tuple[float, ...] | None
-    units: dict[str, str]
 
 
 def _reader(path: Path, kind: Format) -> Any:
@@ -165,14 +161,6 @@ def _reader(path: Path, kind: Format) -> Any:
     if kind.module == "vtkIOLegacy":
         for attribute in ("Scalars", "Vectors", "Normals", "Tensors", "Fields"):
             getattr(reader, f"ReadAll{attribute}On")()
-    if kind.module == "vtkIONetCDF":
-        reader.SphericalCoordinatesOff()
-        reader.ReplaceFillValueWithNanOn()
-        reader.UpdateMetaData()
-        names = reader.GetAllDimensions()
-        sets = [names.GetValue(i) for i in range(names.GetNumberOfValues())]
-        if sets:
-            reader.SetDimensions(max(sets, key=lambda text: text.count(",")))
     return reader
 
 
@@ -206,8 +194,6 @@ def _read(
     if attributes.GetArray(name).GetNumberOfTuples() != math.prod(shape):
         raise DataError(f"{path} has an incomplete array {name!r}; expected {math.prod(shape)} tuples, write it again")
     values = array_of(attributes, name, shape)
-    if kind.module == "vtkIONetCDF":
-        values = _without_fill(path, name, values)
     return _rescaled(reader, values), data.GetExtent()[4]
 
 
@@ -218,21 +204,6 @@ def _select_only(reader: Any, name: str, on_cells: bool) -> None:
             selection.DisableAllArrays()
             if on_cells == (kind == "Cell"):
                 selection.EnableArray(name)
-    if hasattr(reader, "SetVariableArrayStatus"):
-        for index in range(reader.GetNumberOfVariableArrays()):
-            variable = reader.GetVariableArrayName(index)
-            reader.SetVariableArrayStatus(variable, int(variable == name))
-
-
-def _without_fill(path: Path, name: str, values: np.ndarray) -> np.ndarray:
-    """NaN where a NetCDF variable holds no data, which the VTK of Debian 13 does not say; needs the package netCDF4."""
-    if importlib.util.find_spec("netCDF4") is None or not np.issubdtype(values.dtype, np.floating):
-        return values
-    import netCDF4
-
-    with netCDF4.Dataset(path) as file:
-        fill = getattr(file.variables.get(name), "_FillValue", None)
-    return values if fill is None else np.where(values == fill, np.nan, values).astype(values.dtype)
 
 
 def _rescaled(reader: Any, values: np.ndarray) -> np.ndarray:
@@ -261,13 +232,6 @@ def _time_in_data(data: Any) -> tuple[float] | None:
     return None
 
 
-def _units(reader: Any, arrays: dict[str, int]) -> dict[str, str]:
-    if not reader.IsA("vtkNetCDFReader"):
-        return {}
-    units = {name: reader.QueryArrayUnits(name) for name in arrays} | {"time": reader.GetTimeUnits()}
-    return {name: unit for name, unit in units.items() if unit}
-
-
 def _raise_failure(path: Path, data: Any, messages: list[str]) -> None:
     """DataError when VTK complained, gave nothing without a complaint, or read past the end."""
     is_empty = data is None or not hasattr(data, "GetNumberOfPoints") or not data.GetNumberOfPoints()
@@ -275,10 +239,9 @@ def _raise_failure(path: Path, data: Any, messages: list[str]) -> None:
         return
     reason = f"VTK finds {'no data set' if data is None else 'no points' if is_empty else 'too few numbers'} in it"
     reason = " ".join(messages[0].split()).rstrip(".") if messages else reason
-    advice = "write or download it again"
-    if path.suffix.lower() == ".nc":
-        advice = "and time and axes as coordinate variables (in xarray: assign_coords)"
-    raise DataError(f"{path} cannot be read ({reason}); expected a whole {path.suffix} file, {advice}")
+    raise DataError(
+        f"{path} cannot be read ({reason}); expected a whole {path.suffix} file, write or download it again"
+    )
 
 
 def _check_not_4d(path: Path, reader: Any) -> None:
@@ -300,23 +263,6 @@ def _is_short_text(path: Path, data: Any) -> bool:
         words = sum(len(line.split()) for line in file)
     n_tuples = ((data.GetPointData(), data.GetNumberOfPoints()), (data.GetCellData(), data.GetNumberOfCells()))
     return words < sum(n * sum(numeric_arrays(attributes).values()) for attributes, n in n_tuples)
-
-
-def _check_netcdf_size(path: Path) -> None:
-    """DataError when a classic NetCDF file is short, which VTK reads as zeros; the HDF5 kind is checked by HDF5."""
-    from scipy.io import netcdf_file
-
-    with open(path, "rb") as file:
-        if file.read(4) not in (b"CDF\x01", b"CDF\x02"):
-            return
-        file.seek(0)
-        is_whole = True
-        try:
-            netcdf_file(file, mmap=True).close()  # maps every variable, reads none
-        except (ValueError, TypeError, IndexError, KeyError):
-            is_whole = False  # not raised from here: the traceback would keep the file mapped
-    if not is_whole:
-        raise DataError(f"{path} is shorter than its header says; expected a whole file, write or download it again")
 
 
 #: Bytes of MetaIO's number types whose size is the same everywhere.

@@ -15,13 +15,16 @@ import numpy as np
 
 from hyperinr.filters.readers.arrays import Frames, ZRange, open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
-from hyperinr.filters.readers.grids import RESAMPLE
+from hyperinr.filters.readers.grids import RESAMPLE, upright
+from hyperinr.filters.readers.netcdf import ENGINES, CFFiles
 from hyperinr.filters.readers.nrrd import open_nrrd
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
 
 INDEXES = (".pvd", ".series")
-STEPS = (*FORMATS, ".nrrd", ".nhdr", ".npy", ".npz", ".raw")
+STEPS = (*FORMATS, *ENGINES, ".nrrd", ".nhdr", ".npy", ".npz", ".raw")
+#: Suffixes of folders that are one file to the user.
+FOLDERS = (".zarr",)
 NOT_REGULAR = (
     ".vtu",
     ".pvtu",
@@ -101,21 +104,23 @@ class _Opener:
     ) -> None:
         self._dims, self._dtype, self._components, self._many = dims, dtype, components, many
         self._name = fields[0] if fields and len(fields) == 1 else "value"
-        self._vtk = VTKFiles(fields)
+        self._vtk, self._cf = VTKFiles(fields), CFFiles(fields)
 
     def open(self, path: Path) -> Frames:
         """The steps of one file."""
         suffix = _suffix(path)
-        if not path.is_file():
+        if not path.is_file() and not (suffix in FOLDERS and path.is_dir()):
             raise DataError(f"{path} does not exist; expected a file of one or more time steps, check the path")
         with _reading(path):
-            return self._open(path, suffix)
+            return upright(self._open(path, suffix))
 
     def _open(self, path: Path, suffix: str) -> Frames:
         if suffix == ".raw" or (self._dims is not None and suffix not in STEPS):
             return self._open_raw(path)
         if self._dims is not None or self._dtype is not None:
             raise DataError(f"{path} says its own dims and dtype; expected them for .raw files only, leave them out")
+        if suffix in ENGINES:
+            return self._cf.open(path, suffix)
         if suffix in FORMATS:
             return self._vtk.open(path, suffix)
         if suffix in (".nrrd", ".nhdr"):
@@ -143,11 +148,15 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn what Python raises over a broken, vanished or forbidden file into one sentence."""
     try:
         yield
-    except (OSError, ValueError, KeyError, OverflowError, ParameterError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except (OSError, ValueError, KeyError, OverflowError, RuntimeError, EOFError, ParameterError) as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
         raise DataError(
             f"{path} cannot be read ({reason}); expected a whole, readable file, check or write it again"
         ) from error
+
+
+def _is_data(path: Path) -> bool:
+    return path.is_file() or (_suffix(path) in FOLDERS and path.is_dir())
 
 
 def _suffix(path: Path) -> str:
@@ -167,19 +176,19 @@ def _find_steps(paths: str | os.PathLike | Sequence, raw: bool) -> list[Step]:
     if not files:
         raise DataError("no files are given; expected the files of the time steps, a folder or a pattern")
     for path in files:
-        if path.is_dir() or _suffix(path) in INDEXES:
+        if (path.is_dir() and _suffix(path) not in FOLDERS) or _suffix(path) in INDEXES:
             raise DataError(f"{path} is one of {len(files)} paths; expected it alone, or only files of single steps")
     return _ordered(files)
 
 
 def _expand(path: Path, raw: bool) -> list[Step]:
-    if path.is_dir():
+    if path.is_dir() and _suffix(path) not in FOLDERS:
         return _in_folder(path, raw)
     if path.exists():
         return _read_index(path) if _suffix(path) in INDEXES else [(path, None)]
     if not glob.has_magic(str(path)):
         raise DataError(f"{path} does not exist; expected a file, a folder or a pattern of time steps, check the path")
-    matches = [Path(name) for name in glob.glob(str(path)) if os.path.isfile(name)]
+    matches = [Path(name) for name in glob.glob(str(path)) if _is_data(Path(name))]
     if not matches:
         raise DataError(f"{path} matches no file; expected the files of the time steps, check the pattern")
     return _ordered(matches)
@@ -187,7 +196,7 @@ def _expand(path: Path, raw: bool) -> list[Step]:
 
 def _in_folder(folder: Path, raw: bool) -> list[Step]:
     """The index of a folder, or else its one set of files that differ only in their numbers."""
-    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in folder.iterdir() if _is_data(path) and not path.name.startswith(".")]
     indexes = [path for path in files if _suffix(path) in INDEXES]
     if indexes:
         files = indexes
