@@ -125,7 +125,7 @@ class Clock:
         return (self._units or "") + ("" if self._calendar in _WESTERN else f" ({self._calendar})")
 
     def times(self, path: Path, values: np.ndarray, attributes: Mapping[str, Any]) -> tuple[float, ...]:
-        """Values of a file's time variable in the unit of the first file; DataError where there is no way from one to the other."""
+        """Values of a file's time variable in the first file's unit; DataError where they cannot be converted."""
         units = str(attributes.get("units", "")).strip()
         calendar = str(attributes.get("calendar", "standard")).strip().lower()
         if self._units is None:
@@ -144,7 +144,7 @@ class Clock:
         except (ValueError, TypeError) as error:
             raise DataError(
                 f"{path} has times in {units!r} after files in {self._units!r} ({error}); expected units that can be "
-                "converted into each other, give --times"
+                "converted into each other, name the times yourself"
             ) from error
 
 

@@ -20,7 +20,7 @@ from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.table_coding import TableCoding, rounded
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.distributed import World
-from hyperinr_core.training.samples import SampleStream, scan_fields
+from hyperinr_core.training.samples import SampleStream, check_precision, scan_fields
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.trainer import Report, Trainer
 from hyperinr_core.training.volumes.placement import place
@@ -71,7 +71,11 @@ def train(
             f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
         )
     _check_folder(path)
+    sizes = {name: series.field_info[name] for name in names if name in series.field_info}
+    expected = [Field(name, size, ((0.0, 1.0),) * size) for name, size in sizes.items()]
+    hinr.check_limits(parameters_of(series), series.grid, expected)
     fields = scan_fields(series, names, config.training.memory_mb << 20)
+    check_precision(series, fields)
     if initial is not None:
         _check_initial(initial, config, fields)
     taught = world.teach(series, names, config, Path(f"{os.fspath(output)}.teacher"), device, lesson or Lesson())
