@@ -56,7 +56,9 @@ def test_restarted_runs_repeat_times(tmp_path, duplicates, kept):
     assert series.thetas[:, 0].tolist() == [0, 0.5, 1]
     assert [series.read(step, ["v"])[0, 0, 0, 0] for step in range(3)] == kept
     assert series.notes == (f"2 steps are left out for the {duplicates} ones at their times",)
-    with pytest.raises(DataError, match=r"0\.npz \(step 0\) and .*2\.npz \(step 0\) are both at time 0.0.*--duplicates"):
+    with pytest.raises(
+        DataError, match=r"0\.npz \(step 0\) and .*2\.npz \(step 0\) are both at time 0.0.*--duplicates"
+    ):
         open_series(tmp_path)
 
 

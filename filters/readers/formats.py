@@ -27,7 +27,7 @@ class Format:
 
     Attributes
     ----------
-    slabs : it reads a few planes without the rest (vtkMetaImageReader does not: it overruns its memory).
+    slabs : it reads a few planes without the rest.
     full : its header does not tell enough, so that opening a step reads it.
     """
 
@@ -44,10 +44,6 @@ FORMATS = {
     ".pvtr": Format("vtkIOXML", "vtkXMLPRectilinearGridReader", full=True),
     ".vtk": Format("vtkIOLegacy", "vtkGenericDataObjectReader"),
     ".vtkhdf": Format("vtkIOHDF", "vtkHDFReader", slabs=True),
-    ".mhd": Format("vtkIOImage", "vtkMetaImageReader"),
-    ".mha": Format("vtkIOImage", "vtkMetaImageReader"),
-    ".nii": Format("vtkIOImage", "vtkNIFTIImageReader", slabs=True),
-    ".nii.gz": Format("vtkIOImage", "vtkNIFTIImageReader", slabs=True),
 }
 
 
@@ -68,8 +64,6 @@ class VTKFiles:
     def open(self, path: Path, suffix: str) -> Frames:
         """The steps of one file; DataError when it is broken or holds no regular grid."""
         kind = FORMATS[suffix]
-        if kind.reader == "vtkMetaImageReader":
-            _check_meta_size(path)
         if self._first is None or kind.full or self._times_in_data:
             frames = self._open_full(path, kind)
         else:
@@ -84,7 +78,6 @@ class VTKFiles:
             data = reader.GetOutput()
             times = _times_of(reader)
         _raise_failure(path, data, messages)
-        _check_not_4d(path, reader)
         grid = point_grid(path, data)
         arrays = self._choose_arrays(data)
         if times is None:
@@ -194,7 +187,7 @@ def _read(
     if attributes.GetArray(name).GetNumberOfTuples() != math.prod(shape):
         raise DataError(f"{path} has an incomplete array {name!r}; expected {math.prod(shape)} tuples, write it again")
     values = array_of(attributes, name, shape)
-    return _rescaled(reader, values), data.GetExtent()[4]
+    return values, data.GetExtent()[4]
 
 
 def _select_only(reader: Any, name: str, on_cells: bool) -> None:
@@ -204,14 +197,6 @@ def _select_only(reader: Any, name: str, on_cells: bool) -> None:
             selection.DisableAllArrays()
             if on_cells == (kind == "Cell"):
                 selection.EnableArray(name)
-
-
-def _rescaled(reader: Any, values: np.ndarray) -> np.ndarray:
-    """Apply the slope of a NIfTI header, which VTK's reader reports but leaves to the caller."""
-    if not reader.IsA("vtkNIFTIImageReader"):
-        return values
-    slope, intercept = reader.GetRescaleSlope(), reader.GetRescaleIntercept()
-    return values if (slope, intercept) == (1.0, 0.0) else values * slope + intercept
 
 
 def _times_of(reader: Any) -> tuple[float, ...] | None:
@@ -244,14 +229,6 @@ def _raise_failure(path: Path, data: Any, messages: list[str]) -> None:
     )
 
 
-def _check_not_4d(path: Path, reader: Any) -> None:
-    """DataError for a NIfTI file with several steps, of which VTK's reader gives the first or all as components."""
-    if reader.IsA("vtkNIFTIImageReader") and reader.GetTimeDimension() > 1:
-        raise DataError(
-            f"{path} holds {reader.GetTimeDimension()} time steps; expected one, save each as a file of its own"
-        )
-
-
 def _is_short_text(path: Path, data: Any) -> bool:
     """Whether a legacy file in ASCII has fewer words than values, which VTK 9.7 reads without a word."""
     if path.suffix.lower() != ".vtk":
@@ -263,41 +240,3 @@ def _is_short_text(path: Path, data: Any) -> bool:
         words = sum(len(line.split()) for line in file)
     n_tuples = ((data.GetPointData(), data.GetNumberOfPoints()), (data.GetCellData(), data.GetNumberOfCells()))
     return words < sum(n * sum(numeric_arrays(attributes).values()) for attributes, n in n_tuples)
-
-
-#: Bytes of MetaIO's number types whose size is the same everywhere.
-_META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
-
-
-def _check_meta_size(path: Path) -> None:
-    """DataError when the data of a MetaImage is missing or short, which VTK's reader only prints."""
-    header, start = {}, 0
-    with open(path, "rb") as file:
-        for line in iter(lambda: file.readline(4096), b""):
-            key, _, value = line.decode("latin-1").partition("=")
-            header[key.strip()] = value.strip()
-            if key.strip() == "ElementDataFile":
-                start = file.tell()
-                break
-    name = header.get("ElementDataFile", "")
-    if not name or "DimSize" not in header:
-        raise DataError(
-            f"{path} lacks DimSize or ElementDataFile; expected a complete MetaImage header, write it again"
-        )
-    if name == "LIST" or "%" in name:
-        return
-    data = path if name == "LOCAL" else path.parent / name
-    if not data.is_file():
-        raise DataError(f"{path} has its data in {name!r}, which is no file beside it; expected it there, restore it")
-    found, expected = data.stat().st_size - (start if name == "LOCAL" else 0), _meta_bytes(header)
-    if found < expected:
-        raise DataError(f"{data} has {found} bytes of data; expected {expected}, write or download it again")
-
-
-def _meta_bytes(header: dict[str, str]) -> int:
-    """The least bytes that the data takes; 0 when the header does not tell."""
-    if header.get("CompressedData", "False").lower() == "true":
-        return int(header.get("CompressedDataSize", 0))
-    points = math.prod(int(n) for n in header["DimSize"].split())
-    size = _META_BYTES.get(header.get("ElementType", "").replace("MET_", "").replace("_ARRAY", ""), 0)
-    return points * size * int(header.get("ElementNumberOfChannels", 1))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hyperinr.filters.readers import meta_image, nifti
 from hyperinr.filters.readers.arrays import Frames, ZRange, open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
 from hyperinr.filters.readers.grids import RESAMPLE, upright
@@ -30,6 +31,7 @@ def open_series(
     components: int = 1,
     duplicates: str = "error",
     times: Sequence[float] | None = None,
+    axes: str | None = None,
 ) -> VolumeSeries:
     """Open time steps without reading more than one of them; the series reads the rest when asked for.
 
@@ -48,6 +50,7 @@ def open_series(
     components : components of .raw and .npy values, interleaved.
     duplicates : which of several steps at one time counts, "first" or "last" in the files' order; or "error".
     times : of the steps in the files' order, over what the files say.
+    axes : letters of t, z, y, x and c for the axes of arrays, slowest first, where a .nrrd says too little of them.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def open_series(
     """
     steps = find_steps(paths, dims is not None)
     source = str(paths) if isinstance(paths, (str, os.PathLike)) else f"{steps[0][0]} to {steps[-1][0]}"
-    opener = _Opener(dims, dtype, tuple(fields) if fields is not None else None, components, len(steps) > 1)
+    opener = _Opener(dims, dtype, tuple(fields) if fields is not None else None, components, len(steps) > 1, axes)
     files = []
     for path, _ in steps:
         files.append(opener.open(path))
@@ -88,8 +91,9 @@ class _Opener:
         fields: tuple[str, ...] | None,
         components: int,
         many: bool,
+        axes: str | None,
     ) -> None:
-        self._dims, self._dtype, self._components, self._many = dims, dtype, components, many
+        self._dims, self._dtype, self._components, self._many, self._axes = dims, dtype, components, many, axes
         self._name = fields[0] if fields and len(fields) == 1 else "value"
         self._vtk, self._cf = VTKFiles(fields), CFFiles(fields)
 
@@ -111,7 +115,11 @@ class _Opener:
         if suffix in FORMATS:
             return self._vtk.open(path, suffix)
         if suffix in (".nrrd", ".nhdr"):
-            return open_nrrd(path, self._name)
+            return open_nrrd(path, self._name, self._axes)
+        if suffix in nifti.SUFFIXES:
+            return nifti.open_nifti(path)
+        if suffix in meta_image.SUFFIXES:
+            return meta_image.open_meta_image(path)
         if suffix in (".npy", ".npz"):
             open_array = open_npy if suffix == ".npy" else open_npz
             return open_array(path, self._name, self._components, self._many)
