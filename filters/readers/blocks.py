@@ -65,12 +65,7 @@ class Block:
         else:
             content = self._unpacked(0, self._n_bytes(self.shape))
             whole = np.frombuffer(content, self.kind).reshape(self.shape)
-        picked = whole[
-            tuple(frame if axis == "t" else slice(z0, z1) if axis == "z" else slice(None) for axis in self.axes)
-        ]
-        axes = self.axes.replace("t", "")
-        picked = picked.transpose([axes.index(axis) for axis in "zyxc" if axis in axes])
-        return picked.reshape(z1 - z0 if "z" in axes else 1, self.size("y"), self.size("x"), self.size("c"))
+        return in_order(of_step(whole, self.axes, frame, slice(z0, z1)), self.axes.replace("t", ""))
 
     def _n_bytes(self, shape: tuple[int, ...]) -> int:
         return math.prod(shape) * self.kind.itemsize
@@ -105,3 +100,17 @@ class Block:
         return DataError(
             f"{self.path} has {max(found, 0)} bytes of data; expected {expected}, write or download it again"
         )
+
+
+def of_step(values: np.ndarray, axes: str, frame: int, planes: slice) -> np.ndarray:
+    """These planes of one step of an array whose axes have these letters; the array without its axis t."""
+    return values[tuple(frame if axis == "t" else planes if axis == "z" else slice(None) for axis in axes)]
+
+
+def in_order(values: np.ndarray, axes: str) -> np.ndarray:
+    """An array with axes of these letters as (nz, ny, nx, c)."""
+    values = values.transpose([axes.index(axis) for axis in "zyxc" if axis in axes])
+    for place, axis in enumerate("zyxc"):
+        if axis not in axes:
+            values = np.expand_dims(values, place)
+    return values

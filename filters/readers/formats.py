@@ -43,7 +43,6 @@ FORMATS = {
     ".vtr": Format("vtkIOXML", "vtkXMLRectilinearGridReader", full=True),
     ".pvtr": Format("vtkIOXML", "vtkXMLPRectilinearGridReader", full=True),
     ".vtk": Format("vtkIOLegacy", "vtkGenericDataObjectReader"),
-    ".vtkhdf": Format("vtkIOHDF", "vtkHDFReader", slabs=True),
 }
 
 

@@ -12,14 +12,17 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from hyperinr.filters.readers import meta_image, nifti
+from hyperinr.filters.readers import meta_image, nifti, openpmd, tiff, vtkhdf
 from hyperinr.filters.readers.formats import FORMATS
 from hyperinr.filters.readers.grids import RESAMPLE
 from hyperinr.filters.readers.netcdf import ENGINES
 from hyperinr_core.errors import DataError
 
 INDEXES = (".pvd", ".series")
-STEPS = (*FORMATS, *ENGINES, *nifti.SUFFIXES, *meta_image.SUFFIXES, ".nrrd", ".nhdr", ".npy", ".npz", ".raw")
+STEPS = (
+    *(*FORMATS, *ENGINES, *vtkhdf.SUFFIXES, *openpmd.SUFFIXES, *nifti.SUFFIXES, *meta_image.SUFFIXES, *tiff.SUFFIXES),
+    *(".nrrd", ".nhdr", ".npy", ".npz", ".raw"),
+)
 #: Suffixes of folders that are one file to the user.
 FOLDERS = (".zarr",)
 NOT_REGULAR = (

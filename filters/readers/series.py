@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperinr.filters.readers import meta_image, nifti
+from hyperinr.filters.readers import meta_image, nifti, openpmd, tiff, vtkhdf
 from hyperinr.filters.readers.arrays import Frames, ZRange, open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
 from hyperinr.filters.readers.grids import RESAMPLE, upright
@@ -94,6 +94,7 @@ class _Opener:
         axes: str | None,
     ) -> None:
         self._dims, self._dtype, self._components, self._many, self._axes = dims, dtype, components, many, axes
+        self._fields = fields
         self._name = fields[0] if fields and len(fields) == 1 else "value"
         self._vtk, self._cf = VTKFiles(fields), CFFiles(fields)
 
@@ -118,6 +119,12 @@ class _Opener:
             return open_nrrd(path, self._name, self._axes)
         if suffix in nifti.SUFFIXES:
             return nifti.open_nifti(path)
+        if suffix in vtkhdf.SUFFIXES:
+            return vtkhdf.open_vtkhdf(path, self._fields)
+        if suffix in openpmd.SUFFIXES:
+            return openpmd.open_openpmd(path, self._fields)
+        if suffix in tiff.SUFFIXES:
+            return tiff.open_tiff(path, self._axes)
         if suffix in meta_image.SUFFIXES:
             return meta_image.open_meta_image(path)
         if suffix in (".npy", ".npz"):
