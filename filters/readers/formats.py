@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.image import GHOSTS, array_of, captured_messages, numeric_arrays
+from hyperinr.filters.image import GHOSTS, VALID, array_of, captured_messages, numeric_arrays
 from hyperinr.filters.readers.appended import read_from
 from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import cell_grid, grid_in, point_grid, shape_of, whole_extent
@@ -78,7 +78,7 @@ class VTKFiles:
             times = _times_of(reader)
         _raise_failure(path, data, messages)
         grid = point_grid(path, data)
-        arrays = self._choose_arrays(data)
+        arrays = self._choose_arrays(path, data)
         if times is None:
             times = _time_in_data(data)
             self._times_in_data = times is not None
@@ -97,10 +97,16 @@ class VTKFiles:
         arrays = self._arrays_in_header(reader)
         return self._frames(path, kind, _Source(extent, grid, arrays, _times_of(reader)))
 
-    def _choose_arrays(self, data: Any) -> dict[str, int]:
+    def _choose_arrays(self, path: Path, data: Any) -> dict[str, int]:
         points, cells = numeric_arrays(data.GetPointData()), numeric_arrays(data.GetCellData())
         if self._first is None:
             wanted = set(self._fields or ())
+            apart = sorted(wanted & set(cells) - set(points)), sorted(wanted & set(points) - set(cells))
+            if all(apart):
+                raise DataError(
+                    f"{path} has {apart[1][0]!r} on points and {apart[0][0]!r} on cells; expected all fields on one of them, "
+                    "train a model for each"
+                )
             self._on_cells = bool(cells) and (not points or (not wanted & set(points) and bool(wanted & set(cells))))
         attributes, arrays = (data.GetCellData(), cells) if self._on_cells else (data.GetPointData(), points)
         self._left_out |= {attributes.GetArrayName(i) for i in range(attributes.GetNumberOfArrays())} - set(arrays)
@@ -111,7 +117,7 @@ class VTKFiles:
         if hasattr(reader, f"Get{kind}DataArraySelection"):
             selection = getattr(reader, f"Get{kind}DataArraySelection")()
             names = {selection.GetArrayName(i) for i in range(selection.GetNumberOfArrays())}
-            return dict.fromkeys(names - self._left_out - {GHOSTS}, 0)
+            return dict.fromkeys(names - self._left_out - {GHOSTS, VALID}, 0)
         return self._first.arrays  # image files hold one array; of a legacy file only reading it tells
 
     def _frames(self, path: Path, kind: Format, source: _Source) -> Frames:
@@ -186,7 +192,7 @@ def _read(
     if attributes.GetArray(name).GetNumberOfTuples() != math.prod(shape):
         raise DataError(f"{path} has an incomplete array {name!r}; expected {math.prod(shape)} tuples, write it again")
     values = array_of(attributes, name, shape)
-    return values, data.GetExtent()[4]
+    return _without_hidden(values, attributes, shape, on_cells), data.GetExtent()[4]
 
 
 def _select_only(reader: Any, name: str, on_cells: bool) -> None:
@@ -195,7 +201,25 @@ def _select_only(reader: Any, name: str, on_cells: bool) -> None:
             selection = getattr(reader, f"Get{kind}DataArraySelection")()
             selection.DisableAllArrays()
             if on_cells == (kind == "Cell"):
-                selection.EnableArray(name)
+                for each in (name, GHOSTS, VALID):
+                    selection.EnableArray(each)
+
+
+def _without_hidden(values: np.ndarray, attributes: Any, shape: tuple[int, int, int], on_cells: bool) -> np.ndarray:
+    """NaN where the points or cells are blanked, or lie where a resampling filter found nothing."""
+    from vtkmodules.vtkCommonDataModel import vtkDataSetAttributes
+
+    hidden = np.zeros(shape, bool)
+    if attributes.GetArray(GHOSTS) is not None:
+        mark = vtkDataSetAttributes.HIDDENCELL if on_cells else vtkDataSetAttributes.HIDDENPOINT
+        hidden |= (array_of(attributes, GHOSTS, shape) & mark) != 0
+    if attributes.GetArray(VALID) is not None:
+        hidden |= array_of(attributes, VALID, shape) == 0
+    if not hidden.any():
+        return values
+    values = values.astype(np.promote_types(values.dtype, np.float32))
+    values[hidden] = np.nan
+    return values
 
 
 def _times_of(reader: Any) -> tuple[float, ...] | None:

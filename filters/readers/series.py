@@ -39,7 +39,7 @@ def open_series(
     where there are none, the step's index is its time. Numbers in file names only order the files.
     Data on cells becomes points at the cell centres; a file with point data gives its points (unless `fields`
     are all on cells). A single .npy is (z, y, x), (t, z, y, x) or (t, z, y, x, c); of several, each is one step
-    (z, y, x) or (z, y, x, c).
+    (z, y, x) or (z, y, x, c), or a part of the series (t, z, y, x).
 
     Parameters
     ----------
@@ -127,9 +127,10 @@ class _Opener:
             return tiff.open_tiff(path, self._axes)
         if suffix in meta_image.SUFFIXES:
             return meta_image.open_meta_image(path)
-        if suffix in (".npy", ".npz"):
-            open_array = open_npy if suffix == ".npy" else open_npz
-            return open_array(path, self._name, self._components, self._many)
+        if suffix == ".npy":
+            return open_npy(path, self._name, self._components, self._many)
+        if suffix == ".npz":
+            return open_npz(path, self._name, self._components, self._many, self._fields)
         if suffix in NOT_REGULAR:
             raise DataError(f"{path} is no regular grid; expected image data such as .vti, {RESAMPLE}")
         raise DataError(
