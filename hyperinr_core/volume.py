@@ -152,8 +152,8 @@ class VolumeSeries:
         if len(self.parameters) == 1 and (np.diff(self.thetas[:, 0]) <= 0).any():
             step = int(np.argmax(np.diff(self.thetas[:, 0]) <= 0))
             raise DataError(
-                f"{self.source} goes from {self.parameters[0]} {self.thetas[step, 0]:g} (step {step}) to "
-                f"{self.thetas[step + 1, 0]:g}; expected strictly increasing values, give each step its own"
+                f"{self.source} goes from {self.parameters[0]} {self.thetas[step, 0]:.15g} (step {step}) to "
+                f"{self.thetas[step + 1, 0]:.15g}; expected strictly increasing values, give each step its own"
             )
 
     def __len__(self) -> int:

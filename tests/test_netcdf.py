@@ -149,6 +149,60 @@ def test_time_without_a_variable_and_along_another_dimension(tmp_path):
     assert open_series(tmp_path / "b.nc").thetas[:, 0].tolist() == [3, 4, 6]
 
 
+@pytest.mark.parametrize(
+    "times, attributes, expected, units",
+    [
+        (["2000-02-28", "2000-03-01"], {}, [0, 172800], "seconds since 2000-02-28 00:00:00.000000"),
+        ([20000228.0, 20000301.5], {"units": "day as %Y%m%d.%f"}, [0, 2.5], "days since 2000-02-28"),
+        (
+            [20000228.0, 20000301.5],
+            {"units": "day as %Y%m%d.%f", "calendar": "noleap"},
+            [0, 1.5],
+            "days since 2000-02-28 (noleap)",
+        ),
+    ],
+)
+def test_dates_in_words_and_digits(tmp_path, times, attributes, expected, units):
+    write(tmp_path / "a.nc", values(2), time=("time", times, attributes))
+    series = open_series(tmp_path / "a.nc")
+    assert (series.thetas[:, 0].tolist(), series.units["time"]) == (expected, units)
+
+
+def test_dates_in_letters_as_wrf_writes_them(tmp_path):
+    letters = np.array([list(f"2005-08-28_{hour:02}:30:00") for hour in (0, 3)], "S1")
+    data = {"T": (("Time", "south_north", "west_east"), values(2)[:, 0]), "Times": (("Time", "DateStrLen"), letters)}
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        for name, (dims, array) in data.items():
+            for dim, size in zip(dims, array.shape):
+                if dim not in file.dimensions:
+                    file.createDimension(dim, size)
+            file.createVariable(name, array.dtype, dims)[:] = array
+    series = open_series(tmp_path / "a.nc")
+    assert (series.thetas[:, 0].tolist(), series.units["time"][:29]) == ([0, 10800], "seconds since 2005-08-28 00:3")
+
+
+def test_a_file_of_one_step_has_its_time_in_a_number(tmp_path):
+    for number, time in enumerate((7.0, 3.0)):
+        data = xarray.Dataset({"T": (("y", "x"), values()[0, 0]), "timestep": 0.5}, {"time": time})
+        data["time"].attrs["units"] = "days since 2000-01-01"
+        data.to_netcdf(tmp_path / f"{number}.nc")
+    assert open_series(tmp_path).thetas[:, 0].tolist() == [3, 7]
+
+
+def test_longitudes_may_pass_the_date_line(tmp_path):
+    write(tmp_path / "a.nc", lon=("lon", [150.0, 160, 170, 180, -170, -160], {"units": "degrees_east"}))
+    grid = open_series(tmp_path / "a.nc").grid
+    assert (grid.origin[0], grid.spacing[0]) == (150, 10)
+
+
+def test_vectors_along_a_dimension_of_their_own(tmp_path):
+    data = np.arange(2 * np.prod(SHAPE) * 3, dtype="f4").reshape(2, *SHAPE, 3)
+    xarray.Dataset({"u": (("t", "comp", "z", "y", "x"), np.moveaxis(data, -1, 1))}).to_netcdf(tmp_path / "a.nc")
+    series = open_series(tmp_path / "a.nc")
+    assert (len(series), series.field_info) == (2, {"u": 3})
+    np.testing.assert_array_equal(series.read(1, ["u"], (1, 3)), data[1, 1:3])
+
+
 def test_files_of_one_series_share_the_first_ones_clock(tmp_path):
     for number, (time, units) in enumerate(
         [

@@ -33,6 +33,9 @@ _NAMES = {
 #: Axes along which fields are variants of each other: neither a place nor a time.
 VARIANTS = re.compile(r".*(member|ensemble|realization|realisation).*|ens|number", re.IGNORECASE)
 
+#: Dimensions along which the components of vectors lie.
+COMPONENTS = re.compile(r"comp.*|vec.*|dims?|ndims?|d|uvw|xyz|tensor.*", re.IGNORECASE)
+
 _WESTERN = ("standard", "gregorian", "proleptic_gregorian")
 
 
@@ -48,6 +51,20 @@ def kind_of_axis(name: str, attributes: Mapping[str, Any]) -> str:
     if str(attributes.get("positive", "")).lower() in ("up", "down"):
         return "z"
     return next((kind for kind, pattern in _NAMES.items() if re.fullmatch(pattern, name.lower())), "")
+
+
+def is_angle(name: str, attributes: Mapping[str, Any], kind: str) -> bool:
+    """Whether a variable is a longitude (x) or latitude (y)."""
+    words = {"x": "longitude", "y": "latitude"}[kind]
+    says = str(attributes.get("standard_name", "")).lower() == words
+    says |= re.fullmatch(_UNITS[kind], str(attributes.get("units", "")).strip(), re.IGNORECASE) is not None
+    return says or re.fullmatch(rf"(x|nav_)?{words[:3]}.*", name.lower()) is not None
+
+
+def is_moment(name: str, attributes: Mapping[str, Any]) -> bool:
+    """Whether a single number is the time of a file."""
+    sure = "since" in str(attributes.get("units", "")) or attributes.get("standard_name") == "time"
+    return sure or attributes.get("axis") == "T" or name.lower() in ("time", "t")
 
 
 def decoded(values: np.ndarray, attributes: Mapping[str, Any], default_fill: float | None = None) -> np.ndarray:
@@ -128,6 +145,10 @@ class Clock:
         """Values of a file's time variable in the first file's unit; DataError where they cannot be converted."""
         units = str(attributes.get("units", "")).strip()
         calendar = str(attributes.get("calendar", "standard")).strip().lower()
+        if values.dtype.kind in "OSU":
+            values, units = _of_texts(path, values)
+        elif units.startswith("day as %Y%m%d"):
+            values, units = _of_digits(values, calendar)
         if self._units is None:
             self._units, self._calendar = units, calendar
         if units != self._units or not _same_calendar(calendar, self._calendar):
@@ -146,6 +167,27 @@ class Clock:
                 f"{path} has times in {units!r} after files in {self._units!r} ({error}); expected units that can be "
                 "converted into each other, name the times yourself"
             ) from error
+
+
+def _of_texts(path: Path, values: np.ndarray) -> tuple[np.ndarray, str]:
+    """Seconds since the first of some dates in words, and their unit."""
+    if values.ndim == 2:  # letters
+        values = np.array([b"".join(row) for row in values.tolist()])
+    texts = [text.decode() if isinstance(text, bytes) else str(text) for text in values.ravel().tolist()]
+    try:
+        dates = np.array([text.strip().replace("_", "T").rstrip("Z") for text in texts], "datetime64[us]")
+    except ValueError as error:
+        raise DataError(f"{path} has the times {texts[:3]}; expected numbers, or dates such as 2000-01-31") from error
+    return (dates - dates[0]) / np.timedelta64(1, "s"), f"seconds since {str(dates[0]).replace('T', ' ')}"
+
+
+def _of_digits(values: np.ndarray, calendar: str) -> tuple[np.ndarray, str]:
+    """Days since the first of some dates written as the numbers 20000131.5, and their unit."""
+    cftime = library("cftime", "NetCDF")
+    days = np.floor(values).astype(int).ravel()
+    dates = [cftime.datetime(day // 10000, day // 100 % 100, day % 100, calendar=calendar) for day in days.tolist()]
+    units = f"days since {dates[0].strftime('%Y-%m-%d')}"
+    return cftime.date2num(dates, units, calendar=calendar) + (values.ravel() - days), units
 
 
 def _same_calendar(one: str, other: str) -> bool:

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
-from hyperinr.filters.readers.cf import VARIANTS, Clock, decoded, kind_of_axis
+from hyperinr.filters.readers.arrays import MOST_COMPONENTS, Frames, ZRange
+from hyperinr.filters.readers.cf import COMPONENTS, VARIANTS, Clock, decoded, is_angle, is_moment, kind_of_axis
 from hyperinr.filters.readers.grids import RESAMPLE, even_spacing
 from hyperinr.filters.readers.libraries import library
 from hyperinr_core.errors import DataError
@@ -42,6 +42,7 @@ class _Axes:
     z: str | None = None
     y: str | None = None
     x: str | None = None
+    c: str | None = None
     others: tuple[str, ...] = ()
 
     @property
@@ -63,7 +64,8 @@ class CFFiles:
             axes, notes = self._chosen(path, data)
             first = next(iter(axes.values()))
             grid = _grid(path, data, first)
-            n = data.sizes[first.t] if first.t else 1
+            sizes = dict(data.sizes)
+            n = sizes[first.t] if first.t else 1
             times = self._times(path, data, first)
             units = {name: str(data.variables[name].attrs.get("units", "")) for name in axes}
             if times is not None:
@@ -73,7 +75,8 @@ class CFFiles:
             return _read(path, name, axes[name], frame, z_range, grid.shape)
 
         units = {name: unit for name, unit in units.items() if unit}
-        return Frames(path, grid, dict.fromkeys(axes, 1), read, n, times, units, notes)
+        arrays = {name: sizes.get(each.c, 1) for name, each in axes.items()}
+        return Frames(path, grid, arrays, read, n, times, units, notes)
 
     def _chosen(self, path: Path, data: Any) -> tuple[dict[str, _Axes], tuple[str, ...]]:
         """The fields to offer, all on the same dimensions, and what is to be said about the choice."""
@@ -113,9 +116,9 @@ class CFFiles:
         if name is None:
             return None
         variable = data.variables[name]
-        values = decoded(np.asarray(variable.values), variable.attrs)
-        if values.dtype.kind not in "iuf":
-            return None
+        values = np.asarray(variable.values)
+        if values.dtype.kind in "iuf":
+            values = decoded(values, variable.attrs)
         return self._clock.times(path, values, variable.attrs)
 
 
@@ -169,6 +172,8 @@ def _axes(path: Path | None, data: Any, name: str) -> _Axes:
         free = [kind for kind in ("x", "y", "z", "t") if kind not in found]
         if data.sizes[dim] == 1:
             others.append(dim)
+        elif "c" not in found and data.sizes[dim] <= MOST_COMPONENTS and COMPONENTS.fullmatch(str(dim)):
+            found["c"] = dim
         elif free and not VARIANTS.fullmatch(str(dim)):
             found[free[0]] = dim
         else:
@@ -194,7 +199,8 @@ def _coordinate(data: Any, dim: str, kind: str) -> str | None:
     if dim in data.variables and data.variables[dim].dims == (dim,):
         return dim
     for name, variable in data.variables.items():
-        if variable.dims == (dim,) and kind_of_axis(str(name), variable.attrs) == kind:
+        words = variable.dims[:1] == (dim,) and variable.ndim == 2 and variable.dtype == "S1"
+        if (variable.dims == (dim,) or words) and kind_of_axis(str(name), variable.attrs) == kind:
             return name
     return None
 
@@ -202,7 +208,7 @@ def _coordinate(data: Any, dim: str, kind: str) -> str | None:
 def _moment(data: Any) -> str | None:
     """The scalar variable that is the time of a file of one step."""
     for name, variable in data.variables.items():
-        if variable.dims == () and kind_of_axis(str(name), variable.attrs) == "t":
+        if variable.dims == () and is_moment(str(name), variable.attrs):
             return name
     return None
 
@@ -224,14 +230,11 @@ def _points(path: Path, data: Any, dim: str, kind: str) -> np.ndarray:
     if name is not None:
         values = np.asarray(data.variables[name].values)
         if values.dtype.kind in "iuf":
-            return decoded(values, data.variables[name].attrs).astype(np.float64)
+            attributes = data.variables[name].attrs
+            points = decoded(values, attributes).astype(np.float64)
+            return np.unwrap(points, period=360) if kind == "x" and is_angle(name, attributes, "x") else points
     for other, variable in data.variables.items():
-        if (
-            dim in variable.dims
-            and variable.ndim == 2
-            and kind in "xy"
-            and kind_of_axis(str(other), variable.attrs) == kind
-        ):
+        if dim in variable.dims and variable.ndim > 1 and kind in "xy" and is_angle(str(other), variable.attrs, kind):
             raise DataError(
                 f"{path} has curved axes, {other} on {', '.join(variable.dims)}; expected a regular grid, {RESAMPLE}"
             )
@@ -250,10 +253,10 @@ def _read(
     with _opened(path) as data:
         if name not in data.variables:
             raise DataError(f"{path} has no variable {name!r}; expected it in every step")
-        part = data.variables[name].isel(index).transpose(*axes.space)
+        part = data.variables[name].isel(index).transpose(*axes.space, *filter(None, [axes.c]))
         values = np.asarray(part.values)
         fill = _default_fill(path, values.dtype)
-        return decoded(values, part.attrs, fill).reshape(z1 - z0, *shape[1:])
+        return decoded(values, part.attrs, fill).reshape(z1 - z0, *shape[1:], -1)
 
 
 def _default_fill(path: Path, kind: np.dtype) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from hyperinr.filters.readers.nrrd import open_nrrd
 from hyperinr.filters.readers.paths import FOLDERS, INDEXES, NOT_REGULAR, STEPS, find_steps, gaps, suffix_of
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
+
+logger = logging.getLogger("hyperinr")
 
 #: The time of a step, None where there is none, its file, and its number in it.
 TimedStep = tuple["float | None", Frames, int]
@@ -75,10 +78,11 @@ def open_series(
             return file.read(frame, name, z_range)
 
     arrays = _chosen(first, fields)
-    notes = [*first.notes, gaps([path for path, time in steps if time is None]), *told]
-    return VolumeSeries(
-        first.grid, thetas, arrays, load, source, units=first.units, notes=tuple(note for note in notes if note)
-    )
+    missing = gaps([path for path, time in steps if time is None])
+    notes = tuple(note for note in (*first.notes, missing, *told) if note)
+    for note in notes:
+        logger.warning("%s", note)
+    return VolumeSeries(first.grid, thetas, arrays, load, source, units=first.units, notes=notes)
 
 
 class _Opener:
@@ -232,7 +236,7 @@ def _check_same(first: Frames, other: Frames, fields: Sequence[str] | None) -> N
 
 
 def _text(numbers: Iterable[float]) -> str:
-    return "(" + ", ".join(f"{number:g}" for number in numbers) + ")"
+    return "(" + ", ".join(f"{number:.9g}" for number in numbers) + ")"
 
 
 def _names(file: Frames) -> str:
