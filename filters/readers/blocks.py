@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hyperinr.filters.readers.arrays import ZRange
+from hyperinr.filters.readers.libraries import in_one_line
 from hyperinr_core.errors import DataError
 
 #: Bytes that are read at once of packed data.
@@ -87,7 +88,7 @@ class Block:
                     content = (unpacker.unused_data if unpacker.eof else b"") or file.read(_CHUNK)
         except (zlib.error, OSError, ValueError, EOFError) as error:
             raise DataError(
-                f"{self.path} cannot be unpacked ({error}); expected whole {self.packing} data, write it again"
+                f"{self.path} cannot be unpacked ({in_one_line(error)}); expected whole {self.packing} data, write it again"
             ) from error
         if position < stop:
             raise self._short(position, stop)

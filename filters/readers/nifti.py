@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr.filters.readers.arrays import Frames, ZRange
-from hyperinr.filters.readers.libraries import library
+from hyperinr.filters.readers.libraries import in_one_line, library
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -52,7 +52,9 @@ def _image(path: Path) -> Any:
     try:
         return nibabel.load(path, mmap=False)
     except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:
-        raise DataError(f"{path} cannot be read ({error}); expected a whole NIfTI file, write it again") from error
+        raise DataError(
+            f"{path} cannot be read ({in_one_line(error)}); expected a whole NIfTI file, write it again"
+        ) from error
 
 
 def _times(header: Any, n: int) -> tuple[tuple[float, ...] | None, dict[str, str]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.blocks import Block
-from hyperinr.filters.readers.libraries import library
+from hyperinr.filters.readers.libraries import in_one_line, library
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -86,7 +86,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
             fields = nrrd.read_header(io.BytesIO(text.replace(b"\r\n", b"\n")))
     except (nrrd.NRRDError, ValueError, StopIteration, IndexError) as error:
         raise DataError(
-            f"{path} cannot be read ({error or 'its header is broken'}); expected a whole NRRD header, write it again"
+            f"{path} cannot be read ({in_one_line(error)}); expected a whole NRRD header, write it again"
         ) from error
     spelled = {"datafile": "data file", "byteskip": "byte skip", "lineskip": "line skip"}
     header = {spelled.get(key.lower(), key.lower()): value for key, value in fields.items()}

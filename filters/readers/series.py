@@ -14,10 +14,11 @@ from hyperinr.filters.readers import meta_image, nifti, openpmd, tiff, vtkhdf
 from hyperinr.filters.readers.arrays import Frames, ZRange, open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
 from hyperinr.filters.readers.grids import RESAMPLE, upright
+from hyperinr.filters.readers.libraries import in_one_line
 from hyperinr.filters.readers.netcdf import ENGINES, CFFiles
 from hyperinr.filters.readers.nrrd import open_nrrd
 from hyperinr.filters.readers.paths import FOLDERS, INDEXES, NOT_REGULAR, STEPS, find_steps, gaps, suffix_of
-from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
 
 logger = logging.getLogger("hyperinr")
@@ -152,13 +153,14 @@ class _Opener:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what Python raises over a broken, vanished or forbidden file into one sentence."""
+    """Turn what is raised over a broken, vanished or forbidden file into one sentence."""
     try:
         yield
-    except (OSError, ValueError, KeyError, OverflowError, RuntimeError, EOFError, ParameterError) as error:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
+    except (DataError, BackendError):
+        raise
+    except Exception as error:  # libraries raise whatever they stumble over in a damaged file
         raise DataError(
-            f"{path} cannot be read ({reason}); expected a whole, readable file, check or write it again"
+            f"{path} cannot be read ({in_one_line(error)}); expected a whole, readable file, check or write it again"
         ) from error
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.blocks import Block, in_order, of_step
-from hyperinr.filters.readers.libraries import library
+from hyperinr.filters.readers.libraries import in_one_line, library
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -59,9 +59,14 @@ def _series(path: Path) -> Iterator[Any]:
     tifffile = library("tifffile", "TIFF")
     try:
         with tifffile.TiffFile(path) as file:
+            # tifffile never ends with the series of a page without a size
+            if min(file.pages.first.shape, default=0) < 1:
+                raise tifffile.TiffFileError("its first page is empty")
             yield file, file.series[0]
     except (tifffile.TiffFileError, IndexError, struct.error) as error:
-        raise DataError(f"{path} cannot be read ({error}); expected a whole TIFF file, write it again") from error
+        raise DataError(
+            f"{path} cannot be read ({in_one_line(error)}); expected a whole TIFF file, write it again"
+        ) from error
 
 
 def _letters(path: Path, axes: str) -> str:
