@@ -108,7 +108,7 @@ def test_steps_are_read_from_maps_not_into_memory(tmp_path):
     assert plane[0, -1, -1, 0] == 7 and plane.sum() == 7
 
 
-def test_numpy_files_need_no_vtk(tmp_path):
+def test_numpy_files_need_no_vtk_and_no_other_library(tmp_path):
     np.save(tmp_path / "a.npy", steps(2)[..., 0])
     write_nrrd(tmp_path / "a.nrrd", 0)
     program = f"""
@@ -116,7 +116,8 @@ import sys
 from hyperinr.filters.readers.series import open_series
 open_series(r"{tmp_path}/a.npy").read(1, ["value"])
 open_series(r"{tmp_path}/a.nrrd").read(0, ["value"])
-print([name for name in sys.modules if name.startswith(("vtk", "scipy", "torch"))])
+others = ("vtk", "scipy", "torch", "xarray", "netCDF4", "nibabel", "tifffile", "h5py")
+print([name for name in sys.modules if name.startswith(others)])
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -71,6 +71,8 @@ STORED = np.arange(24).reshape(2, 3, 4)
         ("f4", {"valid_min": np.float32(3)}, {0, 1, 2}),
         ("u1", {"_FillValue": 3}, {3}),
         ("f4", {"missing_value": "none"}, set()),
+        ("f4", {"_FillValue": np.float32(-3e38)}, set()),
+        ("f4", {"missing_value": np.float32(np.nan)}, set()),
     ],
 )
 def test_values_that_are_no_data_are_nan(tmp_path, kind, attributes, expected):

@@ -100,7 +100,8 @@ def _missing(values: np.ndarray, attributes: Mapping[str, Any], default_fill: fl
     missing = np.zeros(values.shape, bool)
     for fill in fills:
         if values.dtype.kind == "f":  # a fill of 1e20 is often written in one precision and stored in the other
-            missing |= np.isnan(values) if np.isnan(fill) else np.isclose(values, fill, rtol=1e-6, atol=0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                missing |= np.isnan(values) if np.isnan(fill) else abs(values - fill) <= 1e-6 * abs(fill)
         elif values.dtype.kind == "u" and fill < 0:  # said in the signed type that the bytes are stored in
             missing |= values == fill + 2.0 ** (8 * values.dtype.itemsize)
         else:

@@ -23,6 +23,9 @@ SUFFIXES = (".tif", ".tiff")
 #: As VTK calls the array.
 NAME = "Tiff Scalars"
 
+#: Bytes of a picture to a byte of its file, more than any compression makes of real data.
+MOST_PACKED = 1 << 12
+
 _LETTERS = {"T": "t", "Z": "z", "Y": "y", "X": "x", "C": "c", "S": "c"}
 
 
@@ -41,6 +44,9 @@ def open_tiff(path: Path, axes: str | None = None) -> Frames:
         contiguous = series.dataoffset
         kind = np.dtype(series.dtype).newbyteorder(file.byteorder)
         spacing, interval = _spacing(file)
+    expected = math.prod(shape) * kind.itemsize
+    if expected > MOST_PACKED * path.stat().st_size:
+        raise DataError(f"{path} says that it holds {expected} bytes, too many for its size; expected a whole file")
     block = Block(path, contiguous or 0, kind, shape, letters)
     n, (nx, ny, nz) = block.size("t"), block.dims
 
