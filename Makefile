@@ -35,9 +35,16 @@ bench: demo ## Measure this machine's speed against its limits, and viewing the 
 	.venv/bin/hyperinr bench
 	$(PYTHON) benchmarks/viewing.py demo/turbulence.hinr
 
-lint: .venv/.lint ## Check style and formatting
+lint: .venv/.lint build/types/hyperinr ## Check style, formatting and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+# the folders under the names that they are installed under, for the type checker
+build/types/hyperinr:
+	mkdir -p $@
+	touch $@/__init__.py
+	ln -s $(CURDIR)/filters $(CURDIR)/plugin $@
 
 clean: ## Remove the environment, builds and the demo's results
 	rm -rf .venv .venv-vtk build dist demo .pytest_cache .ruff_cache

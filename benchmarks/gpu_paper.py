@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from hyperinr.filters.readers.series import open_series
-from hyperinr.plugin.commands.evaluate import compare
 from hyperinr_core import hinr
+from hyperinr_core.measure.series import measure_series
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import preset
-from hyperinr_core.training.volumes.task import Lesson
+from hyperinr_core.training.task import Tell
+from hyperinr_core.training.volumes.task import Volumes
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
 
@@ -48,11 +49,11 @@ def row(teacher: str, series: Any, every: int, dry: bool, folder: Path) -> dict[
     start = time.perf_counter()
     path = folder / f"{teacher}.hinr"
     device = "cpu" if dry else "cuda"
-    train(training_series, path, [FIELD], config, device, lesson=Lesson(progress=clock.hear))
+    train(Volumes(training_series, [FIELD]), path, config, device=device, tell=Tell(progress=clock.hear))
     if device == "cuda":
         torch.cuda.synchronize()
     seconds = time.perf_counter() - start
-    means = compare(hinr.load(path), series, [FIELD])[FIELD]["held_out"]
+    means = measure_series(hinr.load(path), series, [FIELD])[FIELD]["held_out"]
     return {
         "teacher": teacher,
         "seconds": seconds,

@@ -24,13 +24,14 @@ from hyperinr.filters.image import to_image, write_image
 from hyperinr.filters.shading import Shading
 from hyperinr.plugin import launch
 from hyperinr.plugin.commands.bench import machine
-from hyperinr.plugin.commands.evaluate_shadow import truth_for
 from hyperinr.plugin.commands.train_shadow import read_volume
 from hyperinr_core import hinr
 from hyperinr_core.light import shadow
 from hyperinr_core.light.lights import poisson_lights
 from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.measure.shadows import truth_for
 from hyperinr_core.pictures.transfer import TransferFunction, extinction, load, parse_opacity
+from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.volume import Grid
 
 REPEATS = 5
@@ -92,7 +93,7 @@ def best_ms(work: Callable[[], object]) -> float:
 
 def methods(tau: np.ndarray, grid: Grid) -> list[list[str]]:
     """Rows: time of a light and PSNR against rays of small steps, means over lights around the volume."""
-    directions = [shadow.direction_of(a, 90 - p) for a, p in poisson_lights(N_LIGHTS, 3)]
+    directions = [direction_of(a, 90 - p) for a, p in poisson_lights(N_LIGHTS, 3)]
     truths = [shadow.transmittance(tau, grid, d, "rays", 0.1) for d in directions]
     ways = {
         "ray per voxel, SIMD, step 0.5": lambda d: shadow.transmittance(tau, grid, d, "rays"),
@@ -142,7 +143,7 @@ def answers(
     """Rows: from a new light to shaded image data."""
     model = hinr.load(model_path)
     shading = Shading(values, grid, grid.extent, function, unit)
-    theta, direction = [30.0, 50.0], shadow.direction_of(30.0, 40.0)
+    theta, direction = [30.0, 50.0], direction_of(30.0, 40.0)
     tau, seen = extinction(values, function, unit), shading.seen
     rays = scalar_rays(tau, grid, direction, seen)
     exact = shadow.transmittance(tau, grid, direction, "rays").ravel()[seen]

@@ -20,11 +20,12 @@ import turbulence
 from hyperinr.filters.image import write_pvd
 from hyperinr.filters.readers.series import open_series
 from hyperinr.plugin import launch
-from hyperinr.plugin.commands.evaluate import METHODS, print_tables
+from hyperinr.plugin.figures import print_series
 from hyperinr_core import hinr
 from hyperinr_core.errors import HyperINRError
+from hyperinr_core.measure.series import METHODS
 from hyperinr_core.pictures.look import look_between, looks_of
-from hyperinr_core.spaces.interpolation import linear_weights
+from hyperinr_core.spaces.line import linear_weights
 
 FIELD = "vorticity"
 EVERY = 5
@@ -68,7 +69,7 @@ def run(
     printed = hyperinr("evaluate", model, series, "--field", FIELD, "--json", "--plot", plot, capture=True)
     (folder / "evaluation.json").write_text(printed)
     report = json.loads(printed)
-    print_tables({FIELD: report}, n_outside=0)
+    print_series({FIELD: report}, n_outside=0)
 
     headline("4/4  Rendering in ParaView, a minute or so")
     job = render_job(folder, model, series, training_series, report, frame_dims)

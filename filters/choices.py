@@ -77,7 +77,8 @@ def output_extent(grid: Grid, corner: Sequence[float], size: Sequence[float]) ->
                 f"the region of interest spans {box} along x, y, z; expected one that meets the data's {data}"
             )
         extent += _cover(lows[axis], highs[axis], n)
-    return tuple(extent)
+    x0, x1, y0, y1, z0, z1 = extent
+    return x0, x1, y0, y1, z0, z1
 
 
 def _index_to_space(grid: Grid) -> np.ndarray:

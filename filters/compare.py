@@ -6,12 +6,19 @@ everything else is imported inside the requests, where a failure becomes an erro
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
 from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkStringArray
 from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData, vtkTable
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
 
 from hyperinr.filters.reporting import Reporting
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hyperinr_core.volume import Grid
 
 
 class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
@@ -38,11 +45,11 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
 
     # Requests.
 
-    def FillOutputPortInformation(self, port: int, info) -> int:
+    def FillOutputPortInformation(self, port: int, info: Any) -> int:
         info.Set(vtkDataObject.DATA_TYPE_NAME(), "vtkTable" if port else "vtkImageData")
         return 1
 
-    def RequestInformation(self, request, in_info, out_info) -> int:
+    def RequestInformation(self, request: Any, in_info: Any, out_info: Any) -> int:
         """The output lies where the truth lies; its times are the truth's, where it has any."""
         pipeline = vtkStreamingDemandDrivenPipeline
         info, truth, model = (vector.GetInformationObject(0) for vector in (out_info, *in_info))
@@ -52,7 +59,7 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
             info.CopyEntry(model, pipeline.TIME_RANGE())
         return 1
 
-    def RequestUpdateExtent(self, request, in_info, out_info) -> int:
+    def RequestUpdateExtent(self, request: Any, in_info: Any, out_info: Any) -> int:
         pipeline = vtkStreamingDemandDrivenPipeline
         wanted, truth, model = (vector.GetInformationObject(0) for vector in (out_info, *in_info))
         time = _nearest_step(truth, wanted)
@@ -65,7 +72,7 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
                 info.Set(pipeline.UPDATE_TIME_STEP(), time)
         return 1
 
-    def RequestData(self, request, in_info, out_info) -> int:
+    def RequestData(self, request: Any, in_info: Any, out_info: Any) -> int:
         output, text = vtkImageData.GetData(out_info, 0), vtkTable.GetData(out_info, 1)
         output.Initialize()
         text.Initialize()
@@ -97,7 +104,9 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
         lines = [f"{name}{when}: " + self._measure(output, name, measured[name], exact[name], model) for name in names]
         _write(text, "\n".join(lines))
 
-    def _measure(self, output: vtkImageData, name: str, values, exact, model: vtkImageData) -> str:
+    def _measure(
+        self, output: vtkImageData, name: str, values: np.ndarray, exact: np.ndarray, model: vtkImageData
+    ) -> str:
         """Add PSNR and SSIM to the field data; returns them as text."""
         from hyperinr_core.measure.metrics import PSNR_CAP, psnr, ssim
 
@@ -107,7 +116,7 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
         _add(output, f"{name} SSIM", similarity)
         return f"PSNR {decibels:.2f} dB, SSIM {similarity:.4f}"
 
-    def _limits(self, name: str, exact, model: vtkImageData) -> tuple[float, float]:
+    def _limits(self, name: str, exact: np.ndarray, model: vtkImageData) -> tuple[float, float]:
         """Lowest and highest value that the measures refer to."""
         from hyperinr.filters.about import range_name
 
@@ -119,7 +128,7 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
         return float(exact.min()), float(exact.max())
 
 
-def _nearest_step(truth, wanted) -> float | None:
+def _nearest_step(truth: Any, wanted: Any) -> float | None:
     """The time to compare at; None where nobody knows of time."""
     pipeline = vtkStreamingDemandDrivenPipeline
     time = wanted.Get(pipeline.UPDATE_TIME_STEP()) if wanted.Has(pipeline.UPDATE_TIME_STEP()) else None
@@ -129,7 +138,7 @@ def _nearest_step(truth, wanted) -> float | None:
     return min(steps, key=lambda step: abs(step - time))
 
 
-def _common(exact_grid, exact: dict, grid, measured: dict) -> list[str]:
+def _common(exact_grid: Grid, exact: dict, grid: Grid, measured: dict) -> list[str]:
     """The fields that both inputs have on one grid.
 
     Raises
@@ -158,7 +167,7 @@ def _errors(names: list[str], measured: dict, exact: dict) -> dict:
     """The arrays that are put out."""
     import numpy as np
 
-    errors = {}
+    errors: dict = {}
     for name in names:
         error = np.subtract(measured[name], exact[name], dtype=np.float32, casting="same_kind")
         errors |= {f"{name} absolute error": np.abs(error), f"{name} error": error}

@@ -25,7 +25,7 @@ class Frame(NamedTuple):
     backend: str
 
 
-class Frames:
+class ImageFrames:
     """Makes and keeps the images of one model.
 
     Parameters

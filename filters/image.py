@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -18,7 +18,7 @@ import numpy as np
 from hyperinr.filters.readers.grids import grid_of
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.files import replacing
-from hyperinr_core.volume import Extent, Grid
+from hyperinr_core.volume import Grid
 
 #: Readers say some failures only as a warning, among warnings that harm nothing.
 _FAILURE = re.compile(r"error|fail|truncat|mismatch|premature|cannot|could not", re.IGNORECASE)
@@ -29,7 +29,7 @@ _MESSAGE = re.compile(r"^(ERROR|Generic Warning|Warning): In .*, line \d+\n(.+)"
 GHOSTS, VALID = "vtkGhostType", "vtkValidPointMask"
 
 
-def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Extent | None = None) -> Any:
+def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Sequence[int] | None = None) -> Any:
     """A vtkImageData with one point array per field.
 
     Contiguous arrays are shared, not copied: the image keeps them alive and sees later changes. Whoever makes one calls the
@@ -47,13 +47,13 @@ def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Extent | None
     """
     from vtkmodules.vtkCommonDataModel import vtkImageData
 
-    region = grid.extent if region is None else tuple(int(i) for i in region)
+    x0, x1, y0, y1, z0, z1 = grid.extent if region is None else (int(i) for i in region)
     image = vtkImageData()
-    image.SetExtent(*region)
+    image.SetExtent(x0, x1, y0, y1, z0, z1)
     image.SetOrigin(*grid.origin)
     image.SetSpacing(*grid.spacing)
     image.SetDirectionMatrix(*grid.direction)
-    shape = tuple(region[2 * axis + 1] - region[2 * axis] + 1 for axis in (2, 1, 0))
+    shape = z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1
     for name, array in arrays.items():
         image.GetPointData().AddArray(_vtk_array(name, np.asarray(array), shape))
     if arrays:

@@ -37,9 +37,9 @@ def check_fits(extent: Extent, n_components: int) -> None:
 
 def available_bytes() -> int | None:
     """Bytes that this process can still take, about; None where the system does not say."""
-    found = [value for value in (_from_meminfo(), _from_cgroup()) if value is not None]
-    if found:
-        return min(found)
+    limits = [value for value in (_from_meminfo(), _from_cgroup()) if value is not None]
+    if limits:
+        return min(limits)
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

@@ -34,7 +34,7 @@ class Motion:
         self._clock = clock
         self._polls = 0
         self._polled_at = float("-inf")
-        self._shown = None
+        self._shown: object = None
         self._slow = False
         self._coarse = False
 

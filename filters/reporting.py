@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from vtkmodules.vtkCommonCore import vtkOutputWindow
 
@@ -30,11 +32,16 @@ class Reporting:
 
     LABEL = "HyperINR"
 
-    def __init__(self, *arguments, **settings) -> None:
-        super().__init__(*arguments, **settings)
-        self._last_error = None
+    if TYPE_CHECKING:  # what it is mixed into has these
+        GetMTime: Any
+        HasObserver: Any
+        InvokeEvent: Any
 
-    def _guarded(self, subject: str | None, work, *arguments) -> bool:
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._last_error: tuple[str, int] | None = None
+
+    def _guarded(self, subject: str | None, work: Callable[..., Any], *arguments: Any) -> bool:
         """Do the work; a failure becomes one VTK error about the subject, an abort says nothing."""
         try:
             work(*arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class Shading:
 
     Attributes
     ----------
+    function : the transfer function.
     seen : (n,) places of the points that can be seen.
 
     Raises
@@ -40,7 +42,7 @@ class Shading:
     def __init__(
         self, values: np.ndarray, grid: Grid, region: Extent, function: TransferFunction, unit_distance: float
     ) -> None:
-        self.grid, self.region, self.unit_distance = grid, region, unit_distance
+        self.grid, self.region, self.function, self.unit_distance = grid, region, function, unit_distance
         self._tau = extinction(values, function, unit_distance, check=False)
         self.rgba = _classified(values, function)
         self.seen = np.flatnonzero(_widened(self._tau > 0))
@@ -51,9 +53,9 @@ class Shading:
         self._seen_alpha = colors & 0xFF000000
         self._points: np.ndarray | None = None
 
-    def swept(self, direction: np.ndarray, dims: tuple[int, int, int] | None = None) -> np.ndarray:
+    def swept(self, direction: np.ndarray, dims: Sequence[int] | None = None) -> np.ndarray:
         """(nz, ny, nx) exact transmittance, computed on dims of its own if given; the region must be the whole grid."""
-        if dims in (None, self.grid.dims):
+        if dims is None or tuple(dims) == self.grid.dims:
             return shadow.transmittance(self._tau, self.grid, direction)
         coarse = shadow.resample(self._tau, dims)
         return shadow.resample(shadow.transmittance(coarse, self.grid.with_dims(dims), direction), self.grid.dims)
@@ -123,7 +125,8 @@ def from_vtk(colors: Any) -> TransferFunction:
     """
     low, high = colors.GetRange()
     nodes = np.linspace(low, high, 256)
-    rgb, table = [0.0] * 3, []
+    rgb = [0.0] * 3
+    table: list[tuple[float, ...]] = []
     for x in nodes:
         colors.GetColor(x, rgb)
         table.append((float(x), *rgb))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
 from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
@@ -16,6 +18,14 @@ from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandD
 from vtkmodules.vtkRenderingCore import vtkColorTransferFunction, vtkDiscretizableColorTransferFunction
 
 from hyperinr.filters.reporting import Reporting
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hyperinr.filters.shading import Shading
+    from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.pictures.transfer import TransferFunction
+    from hyperinr_core.volume import Grid
 
 #: What a colour map may be. Where nothing has imported these, as on the satellites of pvserver, Python knows a colour map
 #: that ParaView hands over only as its base class, which has no colours.
@@ -40,18 +50,21 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=1, nOutputPorts=1, inputType="vtkImageData", outputType="vtkImageData")
-        self._model_name = None
+        self._model_name: str | None = None
         self._azimuth, self._elevation = 45.0, 45.0
         self._ambient, self._strength = 0.2, 1.0
         self._unit_distance = 0.0
         self._dims = (0, 0, 0)
         self._backend = "auto"
-        self._colors = self._color_nodes = None
-        self._observed = []
-        self._model = self._model_stamp = None
-        self._shading = self._shading_key = None
+        self._colors: Any = None
+        self._color_nodes: tuple[float, ...] | None = None
+        self._observed: list[tuple[Any, int]] = []
+        self._model: HyperINR | None = None
+        self._model_stamp: tuple[str, int, int] | None = None
+        self._shading: Shading | None = None
+        self._shading_key: tuple | None = None
         self._look: dict[str, dict] = {}
-        self._said = set()
+        self._said: set[str] = set()
 
     # Properties, in the order of the panel.
 
@@ -119,11 +132,11 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
     # Requests.
 
-    def RequestInformation(self, request, in_info, out_info) -> int:
+    def RequestInformation(self, request: Any, in_info: Any, out_info: Any) -> int:
         out_info.GetInformationObject(0).Set(vtkAlgorithm.CAN_PRODUCE_SUB_EXTENT(), 1)
         return 1
 
-    def RequestUpdateExtent(self, request, in_info, out_info) -> int:
+    def RequestUpdateExtent(self, request: Any, in_info: Any, out_info: Any) -> int:
         """Light crosses the whole volume, so a sweep needs all of it; a model needs to know who is a point's neighbour."""
         pipeline = vtkStreamingDemandDrivenPipeline
         wanted, source = out_info.GetInformationObject(0), in_info[0].GetInformationObject(0)
@@ -140,7 +153,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         source.Set(pipeline.UPDATE_EXTENT(), extent, 6)
         return 1
 
-    def RequestData(self, request, in_info, out_info) -> int:
+    def RequestData(self, request: Any, in_info: Any, out_info: Any) -> int:
         output = vtkImageData.GetData(out_info, 0)
         output.Initialize()
         image = vtkImageData.GetData(in_info[0], 0)
@@ -154,7 +167,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
     def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:
         from hyperinr.filters.image import to_image
-        from hyperinr_core.light.shadow import direction_of
+        from hyperinr_core.spaces.sphere import direction_of
 
         name, values = self._scalars(image)
         model = self._load()
@@ -164,7 +177,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
             dims = tuple(own or other for own, other in zip(self._dims, shading.grid.dims))
             shadows = shading.swept(direction, dims)
         else:
-            shadows = shading.predicted(model, self._theta(model), self._backend)
+            shadows = shading.predicted(model, self._theta(model, shading), self._backend)
         rgba = shading.shaded(shadows, self._ambient, self._strength)
         part = _part(shading.region, _from_zero(extent, whole))
         arrays = {name: values[part], f"{name} {SHADED}": rgba[part], f"{name} {SHADOW}": shadows[part]}
@@ -193,7 +206,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         x0, x1, y0, y1, z0, z1 = image.GetExtent()
         return name, array_of(image.GetPointData(), name, (z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1))
 
-    def _shade(self, image: vtkImageData, name: str, values, whole: tuple):
+    def _shade(self, image: vtkImageData, name: str, values: np.ndarray, whole: tuple) -> Shading:
         """Everything that does not depend on the light, kept until the input or the transfer function changes."""
         from hyperinr.filters.shading import Shading
         from hyperinr_core.light import shadow
@@ -203,14 +216,14 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         unit = self._unit_distance or shadow.default_unit_distance(grid)
         # not the image's own time: ParaView hands on another one, of the same arrays, whenever the light moves
         key = (image.GetPointData().GetArray(name).GetMTime(), name, grid, region, function, unit)
-        if key != self._shading_key:
+        if self._shading is None or key != self._shading_key:
             self._shading_key = None
             self._look = {name: _look(values)}
             self._shading = Shading(values, grid, region, function, unit)
             self._shading_key = key
         return self._shading
 
-    def _function(self, values):
+    def _function(self, values: np.ndarray) -> TransferFunction:
         from hyperinr.filters.shading import from_vtk
         from hyperinr_core.pictures.transfer import check_finite, load
 
@@ -219,7 +232,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
             return from_vtk(self._colors)
         return load("Bone", (float(values.min()), float(values.max())))
 
-    def _load(self):
+    def _load(self) -> HyperINR | None:
         """The shadow model, read again when its file changes; None without one."""
         from hyperinr_core import hinr
 
@@ -234,7 +247,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
             self._said.clear()
         return self._model
 
-    def _theta(self, model) -> list[float]:
+    def _theta(self, model: HyperINR, shading: Shading) -> list[float]:
         """The light in the model's parameters."""
         from hyperinr_core.errors import ParameterError
 
@@ -245,18 +258,17 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
                 f"{self._model_name} has parameters of the roles {roles}; expected light_azimuth, light_polar: "
                 "a model made by `hyperinr train-shadow`"
             )
-        self._compare(model)
+        self._compare(model, shading)
         return list(light.values())
 
-    def _compare(self, model) -> None:
+    def _compare(self, model: HyperINR, shading: Shading) -> None:
         """Say once that the model was made for something else; it works, but its shadows are another volume's."""
         made_for = model.provenance.get("transfer_function", {})
-        function = self._shading_key[4]
         differences = []
-        if made_for.get("digest") not in (None, function.digest):
+        if made_for.get("digest") not in (None, shading.function.digest):
             differences.append("another transfer function")
-        if model.grid.dims != self._shading.grid.dims:
-            differences.append(f"dims {model.grid.dims} and not {self._shading.grid.dims}")
+        if model.grid.dims != shading.grid.dims:
+            differences.append(f"dims {model.grid.dims} and not {shading.grid.dims}")
         for difference in differences:
             if difference not in self._said:
                 self._said.add(difference)
@@ -265,7 +277,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
                 )
 
 
-def _look(values) -> dict:
+def _look(values: np.ndarray) -> dict:
     """The look of values, of which some are looked at."""
     from hyperinr_core.pictures.look import look_of
 
@@ -283,7 +295,7 @@ def _part(region: tuple, extent: tuple) -> tuple:
     return tuple(slice(extent[2 * a] - region[2 * a], extent[2 * a + 1] - region[2 * a] + 1) for a in (2, 1, 0))
 
 
-def _whole_grid(image: vtkImageData, whole: tuple):
+def _whole_grid(image: vtkImageData, whole: tuple) -> Grid:
     """The grid of which the image is a part."""
     from hyperinr.filters.readers.grids import grid_of
     from hyperinr_core.volume import Grid
@@ -291,14 +303,14 @@ def _whole_grid(image: vtkImageData, whole: tuple):
     part, origin = grid_of(image), [0.0] * 3
     image.TransformIndexToPhysicalPoint(whole[0], whole[2], whole[4], origin)
     dims = tuple(whole[2 * a + 1] - whole[2 * a] + 1 for a in range(3))
-    return Grid(dims, tuple(origin), part.spacing, part.direction)
+    return Grid(dims, origin, part.spacing, part.direction)
 
 
-def _opacity_of(colors: object):
+def _opacity_of(colors: Any) -> Any:
     return colors.GetScalarOpacityFunction() if hasattr(colors, "GetScalarOpacityFunction") else None
 
 
-def _nodes(function: object, width: int) -> list[float]:
+def _nodes(function: Any, width: int) -> list[float]:
     """All numbers of the nodes of a VTK transfer function."""
     node, numbers = [0.0] * width, []
     for index in range(function.GetSize() if function is not None else 0):
@@ -307,12 +319,13 @@ def _nodes(function: object, width: int) -> list[float]:
     return numbers
 
 
-def _noticer(owner: HyperINRShadow):
+def _noticer(owner: HyperINRShadow) -> Callable[..., None]:
     """A callback that lets the filter look at its colour map, and does not keep it alive."""
     reference = weakref.ref(owner)
 
-    def notice(*_) -> None:
-        if reference() is not None:
-            reference()._notice()
+    def notice(*_: Any) -> None:
+        shadow = reference()
+        if shadow is not None:
+            shadow._notice()
 
     return notice

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
 from vtkmodules.vtkCommonCore import vtkDataArraySelection
@@ -15,6 +17,11 @@ from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
 
 from hyperinr.filters.reporting import Reporting
+
+if TYPE_CHECKING:
+    from hyperinr.filters.frames import ImageFrames
+    from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.volume import Grid, Parameter
 
 #: Sliders in the panel for parameters other than time; `xml/HyperINR.xml` declares as many.
 N_SLIDERS = 6
@@ -39,7 +46,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=0, nOutputPorts=1, outputType="vtkImageData")
-        self._file_names = ()
+        self._file_names: tuple[str, ...] = ()
         self._time_steps, self._n_between = BETWEEN, 0
         self._dims = (0, 0, 0)
         self._use_region = False
@@ -49,13 +56,13 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._coarser = 2
         self._cache_megabytes = 256
         self._sliders = [0.0] * N_SLIDERS
-        self._model = None
-        self._stamp = None
-        self._output_grid = None
-        self._published_grid = None
+        self._model: HyperINR | None = None
+        self._stamp: tuple[str, int, int] | None = None
+        self._published_grid: Grid | None = None
         self._failed = False
-        self._said = set()
-        self._frames = self._look = None
+        self._said: set[str] = set()
+        self._frames: ImageFrames | None = None
+        self._look: str | None = None
         self._selection = vtkDataArraySelection()
         self._selection.AddObserver("ModifiedEvent", _modifier(self))
 
@@ -161,9 +168,8 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
         return steps_in_words(time, time_steps(time, self._time_steps, self._n_between))
 
-    def _time(self):
-        parameters = self._model.parameters if self._model else ()
-        return next((p for p in parameters if p.role == "time"), None)
+    def _time(self) -> Parameter | None:
+        return next((p for p in self._model.parameters if p.role == "time"), None) if self._model else None
 
     def GetDataBounds(self) -> tuple[float, ...]:
         """(6,) x0, x1, y0, y1, z0, z1 of the training grid in space."""
@@ -209,12 +215,12 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
         return getattr(about, what)(self._model) if self._model else ""
 
-    def _slider_parameters(self) -> list:
+    def _slider_parameters(self) -> list[Parameter]:
         return [p for p in self._model.parameters if p.role != "time"][:N_SLIDERS] if self._model else []
 
     # Requests.
 
-    def RequestInformation(self, request, in_info, out_info) -> int:
+    def RequestInformation(self, request: Any, in_info: Any, out_info: Any) -> int:
         info = out_info.GetInformationObject(0)
         info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), EMPTY_EXTENT, 6)
         info.Remove(vtkStreamingDemandDrivenPipeline.TIME_STEPS())
@@ -223,7 +229,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._failed = bool(self._file_name) and not self._guarded(self._file_name, self._publish, info)
         return 1
 
-    def RequestData(self, request, in_info, out_info) -> int:
+    def RequestData(self, request: Any, in_info: Any, out_info: Any) -> int:
         output = vtkImageData.GetData(out_info, 0)
         output.Initialize()
         if not self._failed and not self._guarded(
@@ -232,12 +238,12 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
             output.Initialize()
         return 1
 
-    def _publish(self, info) -> None:
+    def _publish(self, info: Any) -> None:
         """Tell the pipeline the extent, place and times that the output can have."""
         from hyperinr.filters.choices import output_extent, time_steps
 
-        self._load()
-        grid = self._published_grid = self._output_grid
+        _, _, grid = self._load()
+        self._published_grid = grid
         extent = output_extent(grid, self._corner, self._size) if self._use_region else grid.extent
         info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), extent, 6)
         info.Set(vtkAlgorithm.CAN_PRODUCE_SUB_EXTENT(), 1)
@@ -251,23 +257,23 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
                 info.Set(vtkStreamingDemandDrivenPipeline.TIME_STEPS(), steps, len(steps))
             info.Set(vtkStreamingDemandDrivenPipeline.TIME_RANGE(), time.bounds, 2)
 
-    def _fill(self, output: vtkImageData, info) -> None:
+    def _fill(self, output: vtkImageData, info: Any) -> None:
         """Sample exactly the extent that is asked for, at exactly the time that is asked for."""
         from hyperinr.filters.frames import Frame
         from hyperinr_core.errors import DataError
 
-        self._load()
-        if self._output_grid != self._published_grid:
+        model, frames, grid = self._load()
+        if grid != self._published_grid:
             raise DataError(f"{self._file_name} was replaced by a model on another grid; use File > Reload Files")
         extent = info.Get(vtkStreamingDemandDrivenPipeline.UPDATE_EXTENT())
         if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
             return  # a rank that has no part of the image
-        theta = self._theta(info)
-        names = tuple(f.name for f in self._model.fields if self._selection.ArrayIsEnabled(f.name))
+        theta = self._theta(model, info)
+        names = tuple(f.name for f in model.fields if self._selection.ArrayIsEnabled(f.name))
         interpolation = None if self._interpolation == AS_STORED else self._interpolation
-        frame = Frame(tuple(theta), self._output_grid, tuple(extent), names, interpolation, self._backend)
-        output.ShallowCopy(self._frames.image(self._model, frame, self._coarser, self._progress))
-        time = [value for p, value in zip(self._model.parameters, theta) if p.role == "time"]
+        frame = Frame(tuple(theta), grid, tuple(extent), names, interpolation, self._backend)
+        output.ShallowCopy(frames.image(model, frame, self._coarser, self._progress))
+        time = [value for p, value in zip(model.parameters, theta) if p.role == "time"]
         if time:
             output.GetInformation().Set(vtkDataObject.DATA_TIME_STEP(), time[0])
 
@@ -277,26 +283,26 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     # The model and what is made of it.
 
-    def _load(self) -> None:
-        """Read the file if it is not the one that was read last."""
+    def _load(self) -> tuple[HyperINR, ImageFrames, Grid]:
+        """The file's model, its images and the grid to put out, read if it is not the one that was read last."""
         from hyperinr.filters.choices import output_grid
-        from hyperinr.filters.frames import Frames
+        from hyperinr.filters.frames import ImageFrames
         from hyperinr_core import hinr
         from hyperinr_core.errors import FormatError
 
         if not self._file_name:
             raise FormatError("no file is chosen; expected the path of a .hinr file")
-        stamp = _stamp(self._file_name)
-        if stamp is None or stamp != self._stamp:
+        stamp, model, frames = _stamp(self._file_name), self._model, self._frames
+        if model is None or frames is None or stamp is None or stamp != self._stamp:
             self._model = self._stamp = None
             self._frames = self._look = None
-            self._model = hinr.load(self._file_name)
+            model = self._model = hinr.load(self._file_name)
             self._stamp = stamp
-            self._frames = Frames(self._cache_megabytes << 20)
+            frames = self._frames = ImageFrames(self._cache_megabytes << 20)
             self._said.clear()
-            self._list_fields()
+            self._list_fields(model)
             self._warn_of_series()
-        self._output_grid = output_grid(self._model.grid, self._dims)
+        return model, frames, output_grid(model.grid, self._dims)
 
     def _warn_of_series(self) -> None:
         """Say that ParaView's file dialog took several models for one series."""
@@ -308,21 +314,21 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
                 "arrow before the group in the Open File dialog and choose the models one by one",
             )
 
-    def _list_fields(self) -> None:
+    def _list_fields(self, model: HyperINR) -> None:
         """Offer the model's fields, keeping the choice for those that were offered before."""
-        names = [field.name for field in self._model.fields]
+        names = [field.name for field in model.fields]
         for index in reversed(range(self._selection.GetNumberOfArrays())):
             if self._selection.GetArrayName(index) not in names:
                 self._selection.RemoveArrayByIndex(index)
         for name in names:
             self._selection.AddArray(name)
 
-    def _theta(self, info) -> list[float]:
+    def _theta(self, model: HyperINR, info: Any) -> list[float]:
         """(P,) the requested time and the sliders' values; that one had to be moved is said once for each model."""
         from hyperinr.filters.choices import clamped_theta
 
         key = vtkStreamingDemandDrivenPipeline.UPDATE_TIME_STEP()
-        theta, moved = clamped_theta(self._model.parameters, info.Get(key) if info.Has(key) else None, self._sliders)
+        theta, moved = clamped_theta(model.parameters, info.Get(key) if info.Has(key) else None, self._sliders)
         for name in moved.keys() - self._said:
             self._said.add(name)
             self._report("WarningEvent", moved[name])
@@ -349,16 +355,16 @@ def _is_plane(name: str) -> bool:
 def _add_slider(index: int) -> None:
     """Give the class SetParameter1, GetParameter1Name, GetParameter1Range and so on, which XML names one by one."""
 
-    def set_parameter(self, value: float) -> None:
+    def set_parameter(self: HyperINRSource, value: float) -> None:
         if self._sliders[index] != value:
             self._sliders[index] = float(value)
             self.Modified()
 
-    def get_range(self) -> tuple[float, float]:
+    def get_range(self: HyperINRSource) -> tuple[float, float]:
         parameters = self._slider_parameters()
-        return tuple(parameters[index].bounds) if index < len(parameters) else (0.0, 1.0)
+        return parameters[index].bounds if index < len(parameters) else (0.0, 1.0)
 
-    def get_name(self) -> str:
+    def get_name(self: HyperINRSource) -> str:
         parameters = self._slider_parameters()
         if index >= len(parameters):
             return ""
@@ -375,13 +381,14 @@ for _index in range(N_SLIDERS):
     _add_slider(_index)
 
 
-def _modifier(source: HyperINRSource):
+def _modifier(source: HyperINRSource) -> Callable[..., None]:
     """A callback that marks the source modified and does not keep it alive."""
     reference = weakref.ref(source)
 
-    def modified(*_) -> None:
-        if reference() is not None:
-            reference().Modified()
+    def modified(*_: Any) -> None:
+        owner = reference()
+        if owner is not None:
+            owner.Modified()
 
     return modified
 

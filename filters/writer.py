@@ -37,7 +37,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=1, nOutputPorts=0, inputType="vtkImageData")
-        self._file_name = None
+        self._file_name = ""
         self._settings = {"preset": "default", "teacher": "auto", "device": "auto"}
         self._samples, self._every, self._seed = 0, 1, 0
         self._choose_fields = False
@@ -49,7 +49,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def SetFileName(self, name: str | None) -> None:
         """Path of the `.hinr` file to write."""
-        self._file_name = name
+        self._file_name = name or ""
 
     def SetPreset(self, name: str | None) -> None:
         """How long to train: fast, default or best."""
@@ -101,7 +101,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def _write(self) -> None:
         from hyperinr.filters.interpreter import find_python
-        from hyperinr.filters.pieces import all_well, rank
+        from hyperinr.filters.ranks import all_well, rank
         from hyperinr.filters.training_process import working_folder
         from hyperinr_core.errors import ParameterError
 
@@ -122,7 +122,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def _follow(self, times: list[float]) -> None:
         """What all ranks but the first do: send their piece of each step, until the first gives up and says why."""
-        from hyperinr.filters.pieces import all_well
+        from hyperinr.filters.ranks import all_well
 
         for time in times:
             if not all_well(True):
@@ -147,7 +147,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def _saved(self, times: list[float], folder: Path) -> Path:
         """The series on disk, one step in memory at a time."""
-        from hyperinr.filters.pieces import all_well
+        from hyperinr.filters.ranks import all_well
         from hyperinr.filters.recording import Recording
 
         recording = Recording(folder / SERIES)
@@ -161,7 +161,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def _image(self, time: float) -> vtkImageData | None:
         """The whole image at a time; None on all ranks but the first."""
-        from hyperinr.filters.pieces import gathered, n_ranks, rank
+        from hyperinr.filters.ranks import gathered, n_ranks, rank
         from hyperinr_core.errors import DataError
 
         connection = self.GetInputConnection(0, 0)

@@ -19,6 +19,14 @@ class Architecture:
     ----------
     encoding, network : the settings of both.
     n_outputs : values per point, C.
+
+    Examples
+    --------
+    >>> architecture = Architecture(EncodingConfig(), NetworkConfig(), n_outputs=1)
+    >>> architecture.n_table, architecture.n_mlp
+    (674048, 14400)
+    >>> architecture.hash_grid.resolutions.tolist()
+    [4, 8, 16, 32, 64, 128, 256, 512]
     """
 
     encoding: EncodingConfig

@@ -61,15 +61,15 @@ class Compression:
         tables = rounded(self._model.encoder_params, self._model.architecture.hash_grid, steps)
         other = dataclasses.replace(self._model, encoder_params=tables)
         errors = [self._values(other, theta) - truth for theta, truth in zip(self._thetas, self._truths)]
-        found, first = {}, 0
+        by_field, first = {}, 0
         for field in self._model.fields:
             part = slice(first, first + field.n_components)
             first = part.stop
             low, high = np.array(field.value_range).T
             limits = low.min(), high.max()
             decibel = [psnr(error[..., part], np.zeros_like(error[..., part]), limits) for error in errors]
-            found[field.name] = np.minimum(decibel, PSNR_CAP).round(3).tolist()
-        return found
+            by_field[field.name] = np.minimum(decibel, PSNR_CAP).round(3).tolist()
+        return by_field
 
     def coded(self, steps: Sequence[float], *effort: int) -> tuple[TableCoding, np.ndarray]:
         """The rounded tables as `hinr.save` takes them."""
@@ -103,10 +103,10 @@ class Compression:
     def _n_bytes(self, steps: Sequence[float]) -> int:
         """Of the codes; 0 where so little is left that more effort might code it in fewer bytes than are allowed."""
         try:
-            found = len(self.coded(steps, QUICK)[1])
+            n_bytes = len(self.coded(steps, QUICK)[1])
         except ParameterError:
             return 0
-        return found if 2 * self._model.encoder_params.size <= MOST_EXPANSION // 2 * found else 0
+        return n_bytes if 2 * self._model.encoder_params.size <= MOST_EXPANSION // 2 * n_bytes else 0
 
     @property
     def _levels(self) -> list[slice]:
@@ -133,9 +133,11 @@ class Compression:
     def _values(self, model: HyperINR, theta: np.ndarray) -> np.ndarray:
         return model.generate(theta).sample_grid(self._grid)
 
-    def _compare(self, found: np.ndarray, truth: np.ndarray) -> float:
+    def _compare(self, values: np.ndarray, truth: np.ndarray) -> float:
         ranges = [limits for field in self._model.fields for limits in field.value_range]
-        parts = [psnr(found[..., c], truth[..., c], limits) for c, limits in enumerate(ranges) if limits[1] > limits[0]]
+        parts = [
+            psnr(values[..., c], truth[..., c], limits) for c, limits in enumerate(ranges) if limits[1] > limits[0]
+        ]
         return float(np.mean(np.minimum(parts, PSNR_CAP))) if parts else PSNR_CAP
 
     def _bisect(

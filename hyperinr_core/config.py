@@ -17,7 +17,16 @@ T = TypeVar("T", bound="Config")
 
 @dataclass(frozen=True)
 class Config:
-    """A frozen dataclass of numbers and strings, checked when it is made."""
+    """A frozen dataclass of numbers and strings, checked when it is made.
+
+    Examples
+    --------
+    >>> NetworkConfig().replace(n_neurons=32).to_dict()
+    {'n_neurons': 32, 'n_hidden_layers': 4}
+    >>> NetworkConfig(n_neurons=20)
+    Traceback (most recent call last):
+    hyperinr_core.errors.ParameterError: n_neurons is 20; expected a multiple of 16 from 16 to 128
+    """
 
     #: name -> (smallest, largest) for numbers, or the tuple of allowed strings
     LIMITS: ClassVar[dict[str, tuple]] = {}

@@ -13,11 +13,12 @@ import numpy as np
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.errors import DataError, FormatError, HyperINRError
+from hyperinr_core.errors import DataError, FormatError, HyperINRError, ParameterError
 from hyperinr_core.files import replacing
-from hyperinr_core.hypernet import LIGHT_ROLES, HyperINR, check_interpolation
+from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
-from hyperinr_core.spaces.views import angle_columns, lattice, other_columns
+from hyperinr_core.spaces import check_interpolation
+from hyperinr_core.spaces.sphere import LIGHT_ROLES
 from hyperinr_core.spline_base import SUPPORT, Base
 from hyperinr_core.table_coding import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.volume import Field, Grid, Parameter
@@ -49,31 +50,39 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
 
     Parameters
     ----------
-    coded : what to store in place of the encoder tables as float16, from `encodings`.
+    coded : what to store in place of the encoder tables as float16, from `table_coding`.
 
     Raises
     ------
     DataError when the file cannot be written; FormatError for a model that could not be read again.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> model = load("flow.hinr")
+    >>> save(dataclasses.replace(model, interpolation="catmull_rom"), "smooth.hinr")
+    >>> load("smooth.hinr").interpolation
+    'catmull_rom'
     """
     from safetensors.numpy import save_file
 
-    coding, codes = coded or (None, None)
     parts = _document(model)
-    if coding is not None:
+    if coded:
+        coding, codes = coded
         parts["tables"] = {"steps": list(coding.steps), "differences": coding.differences}
     document = json.dumps(parts, allow_nan=False)
     _require(
         len(document) <= MAX_DOCUMENT, path, f"its document has {len(document)} characters", f"at most {MAX_DOCUMENT}"
     )
     _read_document(path, json.loads(document))
-    tensors = {
+    tensors: dict[str, np.ndarray] = {
         "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
         "mlp_params": np.ascontiguousarray(model.mlp_params, np.float32),
     }
-    if coding is None:
-        tensors["encoder_params"] = np.ascontiguousarray(model.encoder_params, np.float16)
-    else:
+    if coded:
         tensors[CODES_TENSOR] = codes
+    else:
+        tensors["encoder_params"] = np.ascontiguousarray(model.encoder_params, np.float16)
     if model.base is not None:
         tensors["base_positions"] = np.ascontiguousarray(model.base.positions, np.float64)
         tensors["base_coefficients"] = np.ascontiguousarray(model.base.coefficients, np.uint16)
@@ -104,9 +113,21 @@ def check_limits(parameters: Sequence[Parameter], grid: Grid, fields: Sequence[F
 def load(path: str | os.PathLike) -> HyperINR:
     """Read a model, checking everything before memory is taken for it.
 
+    Parameters
+    ----------
+    path : of a `.hinr` file.
+
     Raises
     ------
     FormatError with one sentence: the path, what was found, what was expected.
+
+    Examples
+    --------
+    >>> model = load("flow.hinr")
+    >>> [(parameter.name, parameter.bounds) for parameter in model.parameters]
+    [('time', (0.0, 2.0))]
+    >>> model.grid.dims, [field.name for field in model.fields]
+    ((12, 10, 8), ['density'])
     """
     with _open(path) as file:
         document = _parse(path, file.metadata())
@@ -127,14 +148,12 @@ def load(path: str | os.PathLike) -> HyperINR:
         extinction = tensors.pop(GUIDE_TENSOR)
         _require((extinction >= 0).all(), path, f"{GUIDE_TENSOR} holds numbers below 0", "none; get the file again")
         parts["guide"] = Guide(extinction, parts["grid"], **parts["guide"])
-    columns = angle_columns([parameter.role for parameter in parts["parameters"]])
-    if columns:
-        try:
-            positions = tensors["encoder_positions"]
-            lattice(positions, other_columns(positions, columns))
-        except HyperINRError as error:
-            raise FormatError(f"{path} cannot be used: {error}; train it again") from None
-    return HyperINR(**parts, **tensors)
+    model = HyperINR(**parts, **tensors)
+    try:
+        _ = model.space
+    except ParameterError as error:
+        raise FormatError(f"{path} cannot be used: {error}; train it again") from None
+    return model
 
 
 def _decoded(
@@ -151,7 +170,13 @@ def _decoded(
 
 
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
-    """The JSON document of a file, checked, without reading its tensors."""
+    """The JSON document of a file, checked, without reading its tensors.
+
+    Examples
+    --------
+    >>> read_header("flow.hinr")["fields"][0]["units"]
+    'kg/m^3'
+    """
     with _open(path) as file:
         document = _parse(path, file.metadata())
         _check_tensors(path, file, _read_document(path, document))
@@ -198,8 +223,8 @@ def _open(path: str | os.PathLike) -> Any:
 
 
 def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
-    text = (metadata or {}).get("hinr")
-    _require(text is not None, path, "it has no 'hinr' document", "a .hinr file, not any safetensors file")
+    text = (metadata or {}).get("hinr", "")
+    _require(text, path, "it has no 'hinr' document", "a .hinr file, not any safetensors file")
     _require(len(text) <= MAX_DOCUMENT, path, f"its document has {len(text)} characters", f"at most {MAX_DOCUMENT}")
     try:
         document = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
@@ -351,10 +376,10 @@ def _grid(item: Any) -> Grid:
     if not all(type(n) is int and 1 <= n <= MAX_DIM for n in dims):
         raise ValueError(f"grid dims are {dims}; expected three whole numbers from 1 to {MAX_DIM}")
     numbers = {
-        name: tuple(_number(value) for value in _list(item[name], length, length))
+        name: [_number(value) for value in _list(item[name], length, length)]
         for name, length in (("origin", 3), ("spacing", 3), ("direction", 9))
     }
-    return Grid(tuple(dims), **numbers)
+    return Grid(dims, **numbers)
 
 
 def _base(item: Any, roles: list[str], n_outputs: int) -> dict[str, Any] | None:

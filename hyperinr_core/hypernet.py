@@ -16,16 +16,13 @@ from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.inr import INR
 from hyperinr_core.light.guide import Guide
-from hyperinr_core.spaces.interpolation import ONE_PARAMETER, Coefficients, InverseDistance, LightSphere
-from hyperinr_core.spaces.views import ViewSpace, angle_columns
+from hyperinr_core.spaces import check_interpolation, space_of
+from hyperinr_core.spaces.space import Coefficients, Space
 from hyperinr_core.spline_base import Base
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: A scene parameter as callers write it: a number, a sequence, or values by parameter name.
 Theta = Union[float, Sequence[float], np.ndarray, Mapping[str, float]]
-
-#: Roles of the two parameters of a light around a scene.
-LIGHT_ROLES = ("light_azimuth", "light_polar")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +62,11 @@ class HyperINR:
     @property
     def _roles(self) -> tuple[str, ...]:
         return tuple(parameter.role for parameter in self.parameters)
+
+    @cached_property
+    def space(self) -> Space:
+        """Where the encoders lie, and how they blend there; ParameterError where its parameters cannot lie so."""
+        return space_of(self._roles, self.encoder_positions, self.theta_bounds)
 
     @property
     def theta_bounds(self) -> np.ndarray:
@@ -108,6 +110,13 @@ class HyperINR:
         Raises
         ------
         ParameterError for a wrong count, an unknown or missing name, or a value outside the bounds.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> model = load("flow.hinr")
+        >>> model.theta({"time": 0.5}), model.theta(7.0, clamp=True)
+        (array([0.5]), array([2.]))
         """
         if isinstance(value, Mapping):
             value = self._by_name(value)
@@ -127,33 +136,50 @@ class HyperINR:
         return theta
 
     def interpolation_weights(self, theta: Theta, interpolation: str | None = None) -> Coefficients:
-        """Encoders that answer for theta: indices (K,) and weights (K,) that sum to 1 (equation 4)."""
+        """Encoders that answer for theta: indices (K,) and weights (K,) that sum to 1 (equation 4).
+
+        Parameters
+        ----------
+        theta, interpolation : as for `generate`.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> indices, weights = load("flow.hinr").interpolation_weights(0.625)
+        >>> indices.tolist(), weights.tolist()
+        ([1, 2], [0.75, 0.25])
+        """
         return self._weights(self.theta(theta), interpolation)
 
     def _weights(self, theta: np.ndarray, interpolation: str | None) -> Coefficients:
-        kind = self.interpolation if interpolation is None else interpolation
-        check_interpolation(kind, self._roles)
-        if kind in ONE_PARAMETER:
-            return ONE_PARAMETER[kind](self.encoder_positions[:, 0], float(theta[0]))
-        if self._roles == LIGHT_ROLES:
-            return self._lights.barycentric(theta) if kind == "barycentric" else self._lights.inverse_distance(theta)
-        if angle_columns(self._roles):
-            return self._views(theta, kind)
-        return self._inverse_distance(theta)
+        return self.space.weights(theta, self.interpolation if interpolation is None else interpolation)
 
     def generate(self, theta: Theta, backend: str = "auto", interpolation: str | None = None) -> INR:
         """The neural field at theta: blended encoders and the shared network (figure 1).
 
+        Parameters
+        ----------
+        theta : a number (P = 1), P numbers, or a mapping from every parameter's name to a number.
+        backend : one of `backends.NAMES`; "auto" takes the fastest that runs here.
+        interpolation : one of the kinds that `space` knows; the model's own when None.
+
         Raises
         ------
         ParameterError for theta outside the bounds; BackendError for a named backend that cannot run here.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> inr = load("flow.hinr").generate(0.6)
+        >>> inr.sample_grid().shape
+        (8, 10, 12, 1)
         """
         theta = self.theta(theta)
         indices, weights = self._weights(theta, interpolation)
-        evaluator = self._backend(backend)
-        table = evaluator.blend(indices, weights, self.guide_level(theta))
+        chosen = self._backend(backend)
+        table = chosen.blend(indices, weights, self.guide_level(theta))
         spline = None if self.base is None else self.base.at(float(theta[0]))
-        return INR(evaluator, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range)
+        return INR(chosen, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range)
 
     def guide_level(self, theta: np.ndarray) -> np.ndarray | None:
         """The numbers of the guide's level at theta (P,), None without a guide."""
@@ -170,31 +196,8 @@ class HyperINR:
     def _backends(self) -> dict[str, Backend]:
         return {}
 
-    @cached_property
-    def _inverse_distance(self) -> InverseDistance:
-        return InverseDistance(self.encoder_positions, self.theta_bounds)
-
-    @cached_property
-    def _lights(self) -> LightSphere:
-        return LightSphere(self.encoder_positions)
-
-    @cached_property
-    def _views(self) -> ViewSpace:
-        return ViewSpace(self.encoder_positions, angle_columns(self._roles))
-
     def _by_name(self, values: Mapping[str, float]) -> list[float]:
         names = [parameter.name for parameter in self.parameters]
         if set(values) != set(names):
             raise ParameterError(f"values are given for {sorted(values)}; expected one for each of {sorted(names)}")
         return [values[name] for name in names]
-
-
-def check_interpolation(kind: str, roles: Sequence[str]) -> None:
-    """Raise ParameterError unless encoders in a space of parameters of these roles can be blended this way."""
-    angles = tuple(roles) == LIGHT_ROLES or angle_columns(roles)
-    several = ("barycentric", "idw") if angles else ("idw",)
-    allowed = tuple(ONE_PARAMETER) if len(roles) == 1 else several
-    if kind not in allowed:
-        raise ParameterError(
-            f"interpolation is {kind!r}; expected one of {', '.join(allowed)} for {len(roles)} parameter(s), {', '.join(roles)}"
-        )

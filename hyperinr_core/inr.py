@@ -59,6 +59,17 @@ class INR:
         Returns
         -------
         (B, C) float32 in the fields' units.
+
+        Raises
+        ------
+        ParameterError for points outside [0, 1].
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hyperinr_core import load
+        >>> load("flow.hinr").generate(0.6).sample(np.array([[0.5, 0.5, 0.5], [0.0, 1.0, 0.25]])).shape
+        (2, 1)
         """
         points = np.ascontiguousarray(points, np.float32)
         if points.ndim != 2 or points.shape[1] != self._n_pos_dims:
@@ -88,6 +99,14 @@ class INR:
         Raises
         ------
         ParameterError for a region outside the grid; Aborted when `progress` returns True.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> inr = load("flow.hinr").generate(0.6)
+        >>> finer = inr.grid.with_dims((24, 20, 16))
+        >>> inr.sample_grid(finer).shape, inr.sample_grid(finer, region=(0, 23, 0, 19, 8, 8)).shape
+        ((16, 20, 24, 1), (1, 20, 24, 1))
         """
         grid = self.grid if grid is None else grid
         if self._n_pos_dims == 2 and grid.dims[2] != 1:
@@ -109,7 +128,23 @@ class INR:
         return out
 
     def split(self, values: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Views of values (..., C) by field name, (...) for scalars and (..., c) for vectors."""
+        """Views of values (..., C) by field name, (...) for scalars and (..., c) for vectors.
+
+        Parameters
+        ----------
+        names : fields wanted, in this order; all when None.
+
+        Raises
+        ------
+        ParameterError for a field that the model has not.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> inr = load("flow.hinr").generate(0.6)
+        >>> {name: array.shape for name, array in inr.split(inr.sample_grid()).items()}
+        {'density': (8, 10, 12)}
+        """
         arrays, start = {}, 0
         for field in self.fields:
             part = values[..., start : start + field.n_components]

@@ -11,7 +11,7 @@ from typing import Union
 
 import numpy as np
 
-from hyperinr_core.spaces.interpolation import ONE_PARAMETER
+from hyperinr_core.spaces.line import Line
 
 #: Coefficients that a point takes part in, along each axis.
 SUPPORT = 4
@@ -49,7 +49,7 @@ class Base:
 
     def at(self, theta: float) -> Spline:
         """The base at theta, within the positions' range."""
-        indices, weights = ONE_PARAMETER[self.interpolation](self.positions, theta)
+        indices, weights = Line.kinds[self.interpolation](self.positions, theta)
         low, high = self.limits.T
         blended = np.zeros(self.coefficients.shape[1:], np.float32)
         for index, weight in zip(indices, weights):

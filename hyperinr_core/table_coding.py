@@ -42,7 +42,7 @@ class TableCoding:
     differences: bool
 
 
-def encode(tables: np.ndarray, grid: HashGrid, coding: TableCoding, effort: int = MOST_EFFORT) -> np.ndarray:
+def encode(tables: np.ndarray, hash_grid: HashGrid, coding: TableCoding, effort: int = MOST_EFFORT) -> np.ndarray:
     """(B,) uint8 of tables (N, M).
 
     Parameters
@@ -55,7 +55,7 @@ def encode(tables: np.ndarray, grid: HashGrid, coding: TableCoding, effort: int 
     zstandard.
     """
     codes = np.empty(tables.shape, np.uint16)
-    for level, (part, step) in enumerate(zip(levels(grid), coding.steps)):
+    for level, (part, step) in enumerate(zip(levels(hash_grid), coding.steps)):
         multiples = np.rint(tables[:, part].astype(np.float32) / np.float32(step))
         if abs(multiples).max(initial=0) > MOST_STEPS:
             raise ParameterError(
@@ -66,21 +66,21 @@ def encode(tables: np.ndarray, grid: HashGrid, coding: TableCoding, effort: int 
         if coding.differences:
             numbers[1:] = np.diff(numbers, axis=0)
         codes[:, part] = (numbers << 1) ^ (numbers >> 15)  # 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
-    planes = np.concatenate([_by_level(codes & 0xFF, grid), _by_level(codes >> 8, grid)]).astype(np.uint8)
+    planes = np.concatenate([_by_level(codes & 0xFF, hash_grid), _by_level(codes >> 8, hash_grid)]).astype(np.uint8)
     coded = np.frombuffer(_zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
     if planes.size > MOST_EXPANSION * coded.size:
         raise ParameterError(f"steps of {max(coding.steps):g} leave next to nothing of the tables; take smaller ones")
     return coded
 
 
-def decode(codes: np.ndarray, n_encoders: int, grid: HashGrid, coding: TableCoding) -> np.ndarray:
+def decode(codes: np.ndarray, n_encoders: int, hash_grid: HashGrid, coding: TableCoding) -> np.ndarray:
     """(N, M) float16 tables.
 
     Raises
     ------
     FormatError, without a file's name, for bytes that are no such tables, before memory is taken for them.
     """
-    size = 2 * n_encoders * grid.n_params
+    size = 2 * n_encoders * hash_grid.n_params
     if size > MOST_EXPANSION * codes.size:
         raise FormatError(
             f"{codes.size} coded bytes claim to be {size}; expected at most {MOST_EXPANSION} times as many, get the file again"
@@ -93,8 +93,8 @@ def decode(codes: np.ndarray, n_encoders: int, grid: HashGrid, coding: TableCodi
     except library.ZstdError as error:
         raise FormatError(f"the coded tables are damaged ({error}); get the file again") from None
     low, high = planes.reshape(2, -1)
-    tables, place = np.empty((n_encoders, grid.n_params), np.float16), 0
-    for part, step in zip(levels(grid), coding.steps):
+    tables, place = np.empty((n_encoders, hash_grid.n_params), np.float16), 0
+    for part, step in zip(levels(hash_grid), coding.steps):
         count = n_encoders * (part.stop - part.start)
         both = low[place : place + count].astype(np.uint16) | high[place : place + count].astype(np.uint16) << 8
         numbers = ((both >> 1) ^ -(both & 1)).astype(np.int16).reshape(n_encoders, -1)
@@ -105,16 +105,16 @@ def decode(codes: np.ndarray, n_encoders: int, grid: HashGrid, coding: TableCodi
     return tables
 
 
-def rounded(tables: np.ndarray, grid: HashGrid, steps: Sequence[float]) -> np.ndarray:
+def rounded(tables: np.ndarray, hash_grid: HashGrid, steps: Sequence[float]) -> np.ndarray:
     """(N, M) float16 tables as they are once coded."""
-    found = np.empty(tables.shape, np.float16)
-    for part, step in zip(levels(grid), steps):
-        found[:, part] = np.rint(tables[:, part].astype(np.float32) / np.float32(step)) * np.float32(step)
-    return found
+    values = np.empty(tables.shape, np.float16)
+    for part, step in zip(levels(hash_grid), steps):
+        values[:, part] = np.rint(tables[:, part].astype(np.float32) / np.float32(step)) * np.float32(step)
+    return values
 
 
 def encode_best(
-    tables: np.ndarray, grid: HashGrid, steps: Sequence[float], in_order: bool, effort: int = MOST_EFFORT
+    tables: np.ndarray, hash_grid: HashGrid, steps: Sequence[float], in_order: bool, effort: int = MOST_EFFORT
 ) -> tuple[TableCoding, np.ndarray]:
     """The coding of given steps that takes the fewest bytes, and these.
 
@@ -125,20 +125,20 @@ def encode_best(
     kinds = [
         TableCoding(tuple(map(float, steps)), differences) for differences in ([False, True] if in_order else [False])
     ]
-    coded = [(kind, encode(tables, grid, kind, effort)) for kind in kinds]
+    coded = [(kind, encode(tables, hash_grid, kind, effort)) for kind in kinds]
     return min(coded, key=lambda item: len(item[1]))
 
 
-def levels(grid: HashGrid) -> list[slice]:
+def levels(hash_grid: HashGrid) -> list[slice]:
     """Which numbers of a table belong to each level."""
-    n_features = grid.config.n_features_per_level
-    ends = [int(offset) * n_features for offset in grid.offsets[: grid.config.n_levels + 1]]
+    n_features = hash_grid.config.n_features_per_level
+    ends = [int(offset) * n_features for offset in hash_grid.offsets[: hash_grid.config.n_levels + 1]]
     return [slice(begin, end) for begin, end in zip(ends, ends[1:])]
 
 
-def _by_level(codes: np.ndarray, grid: HashGrid) -> np.ndarray:
+def _by_level(codes: np.ndarray, hash_grid: HashGrid) -> np.ndarray:
     """(N * M,) level after level, and in it encoder after encoder: like stands by like."""
-    return np.concatenate([codes[:, part].ravel() for part in levels(grid)])
+    return np.concatenate([codes[:, part].ravel() for part in levels(hash_grid)])
 
 
 def _zstandard() -> Any:

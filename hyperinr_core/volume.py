@@ -18,7 +18,7 @@ LARGE = float(np.finfo(np.float32).max)
 Extent = tuple[int, int, int, int, int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Grid:
     """A regular grid of points, as vtkImageData describes it.
 
@@ -28,17 +28,31 @@ class Grid:
     origin : (3,) position of the first point, in the data's length unit.
     spacing : (3,) distance of neighbouring points.
     direction : (9,) row-major rotation from index axes to space.
+
+    Examples
+    --------
+    >>> grid = Grid((12, 10, 8), spacing=(0.5, 0.5, 1.0))
+    >>> grid.shape, grid.n_points
+    ((8, 10, 12), 960)
+    >>> grid.with_dims((23, 10, 8)).spacing
+    (0.25, 0.5, 1.0)
     """
 
     dims: tuple[int, int, int]
-    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    direction: tuple[float, ...] = IDENTITY
+    origin: tuple[float, float, float]
+    spacing: tuple[float, float, float]
+    direction: tuple[float, ...]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "dims", tuple(int(n) for n in self.dims))
-        for name, length in (("origin", 3), ("spacing", 3), ("direction", 9)):
-            numbers = tuple(float(v) for v in getattr(self, name))
+    def __init__(
+        self,
+        dims: Sequence[int],
+        origin: Sequence[float] = (0.0, 0.0, 0.0),
+        spacing: Sequence[float] = (1.0, 1.0, 1.0),
+        direction: Sequence[float] = IDENTITY,
+    ) -> None:
+        object.__setattr__(self, "dims", tuple(int(n) for n in dims))
+        for name, given, length in (("origin", origin, 3), ("spacing", spacing, 3), ("direction", direction, 9)):
+            numbers = tuple(float(v) for v in given)
             if len(numbers) != length or not np.isfinite(numbers).all():
                 raise ParameterError(f"grid {name} is {numbers}; expected {length} finite numbers")
             object.__setattr__(self, name, numbers)
@@ -64,15 +78,20 @@ class Grid:
         return (0, self.dims[0] - 1, 0, self.dims[1] - 1, 0, self.dims[2] - 1)
 
     def with_dims(self, dims: Sequence[int]) -> Grid:
-        """The same box in space, sampled at other dims."""
+        """The same box in space, sampled at other dims (nx, ny, nz)."""
         spacing = tuple(
             step * (old - 1) / (new - 1) if new > 1 and old > 1 else step
             for step, old, new in zip(self.spacing, self.dims, dims)
         )
-        return Grid(tuple(dims), self.origin, spacing, self.direction)
+        return Grid(dims, self.origin, spacing, self.direction)
 
-    def axes(self, region: Extent | None = None, n_pos_dims: int = 3) -> tuple[np.ndarray, ...]:
+    def axes(self, region: Sequence[int] | None = None, n_pos_dims: int = 3) -> tuple[np.ndarray, ...]:
         """Unit coordinates i / (n - 1) of the points of a region along x, y (, z), float32.
+
+        Parameters
+        ----------
+        region : inclusive extent of the points; all when None.
+        n_pos_dims : 2 for x and y alone.
 
         Raises ParameterError when the region leaves the grid.
         """
@@ -116,6 +135,12 @@ class Field:
     value_range: tuple[tuple[float, float], ...]
     units: str = ""
 
+    @property
+    def whole_range(self) -> tuple[float, float]:
+        """Smallest and largest value of all components, which PSNR is over."""
+        lows, highs = zip(*self.value_range)
+        return min(lows), max(highs)
+
 
 @dataclass
 class VolumeSeries:
@@ -129,6 +154,18 @@ class VolumeSeries:
     loader : (step, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
     source : where the data came from, for messages and provenance.
     notes : what the user should hear about how the files were understood, a sentence each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> steps = np.random.default_rng(0).random((3, 8, 10, 12), np.float32)
+    >>> series = VolumeSeries(
+    ...     Grid((12, 10, 8)), thetas=[0.0, 0.5, 2.0], field_info={"density": 1},
+    ...     loader=lambda step, name, planes: steps[step] if planes is None else steps[step, slice(*planes)],
+    ...     source="random numbers",
+    ... )
+    >>> len(series), series.read(1, ["density"]).shape, series.read(1, ["density"], (2, 4)).shape
+    (3, (8, 10, 12, 1), (2, 10, 12, 1))
     """
 
     grid: Grid

@@ -11,79 +11,59 @@ import click
 from hyperinr_core import __version__
 from hyperinr_core.errors import HyperINRError
 
-#: command -> (module, attribute, help line)
+#: Heading -> command -> (module in `hyperinr.plugin.commands`, help line). The function is called like the command.
 COMMANDS = {
-    "train": ("hyperinr.plugin.commands.train", "train", "Train a model from a time series of volumes."),
-    "stop": ("hyperinr.plugin.commands.stop", "stop", "Stop a training that ParaView's Save Data started."),
-    "info": ("hyperinr.plugin.commands.model", "info", "Say what a model holds."),
-    "compress": ("hyperinr.plugin.commands.compress", "compress", "Write a model in fewer bytes."),
-    "rate-distortion": (
-        "hyperinr.plugin.commands.rate_distortion",
-        "rate_distortion",
-        "Measure a model's size and error beside compressors'.",
-    ),
-    "sample": ("hyperinr.plugin.commands.model", "sample", "Sample a model into a volume file."),
-    "evaluate": (
-        "hyperinr.plugin.commands.evaluate",
-        "evaluate",
-        "Compare a model and interpolation to the true steps.",
-    ),
-    "compare": (
-        "hyperinr.plugin.commands.compare",
-        "compare",
-        "Measure every method on steps that none was trained on.",
-    ),
-    "train-shadow": ("hyperinr.plugin.commands.train_shadow", "train_shadow", "Train a model of a volume's shadows."),
-    "evaluate-shadow": (
-        "hyperinr.plugin.commands.evaluate_shadow",
-        "evaluate_shadow",
-        "Compare a shadow model to the truth.",
-    ),
-    "train-views": (
-        "hyperinr.plugin.commands.train_views",
-        "train_views",
-        "Train a model from pictures of many views.",
-    ),
-    "evaluate-views": (
-        "hyperinr.plugin.commands.evaluate_views",
-        "evaluate_views",
-        "Compare predicted views to held-out ones.",
-    ),
-    "render-views": (
-        "hyperinr.plugin.commands.render_views",
-        "render_views",
-        "Make such pictures of a volume with ParaView.",
-    ),
-    "view": ("hyperinr.plugin.commands.view", "view", "Show a model in the browser."),
-    "export": ("hyperinr.plugin.commands.export", "export", "Write volumes at many times for other programs."),
-    "export-cinema": (
-        "hyperinr.plugin.commands.export",
-        "export_cinema",
-        "Write predicted pictures as a Cinema database.",
-    ),
-    "render": ("hyperinr.plugin.commands.paraview", "render", "Render a picture through ParaView, without a window."),
-    "paraview": ("hyperinr.plugin.commands.paraview", "paraview", "Start ParaView with the plugin loaded."),
-    "env": ("hyperinr.plugin.commands.paraview", "env", "Print the shell lines that let ParaView find the plugin."),
-    "doctor": ("hyperinr.plugin.commands.doctor", "doctor", "Say what is missing on this machine and how to mend it."),
-    "bench": ("hyperinr.plugin.commands.bench", "bench", "Measure this machine's speed against its limits."),
+    "Train": {
+        "train": ("train", "Train a model from a time series of volumes."),
+        "train-shadow": ("train_shadow", "Train a model of a volume's shadows."),
+        "train-views": ("train_views", "Train a model from pictures of many views."),
+        "render-views": ("render_views", "Make such pictures of a volume with ParaView."),
+        "compress": ("compress", "Write a model in fewer bytes."),
+        "stop": ("stop", "Stop a training that ParaView's Save Data started."),
+    },
+    "Look": {
+        "paraview": ("paraview", "Start ParaView with the plugin loaded."),
+        "view": ("view", "Show a model in the browser."),
+        "render": ("paraview", "Render a picture through ParaView, without a window."),
+        "info": ("model", "Say what a model holds."),
+        "sample": ("model", "Sample a model into a volume file."),
+        "export": ("export", "Write volumes at many times for other programs."),
+        "export-cinema": ("export", "Write predicted pictures as a Cinema database."),
+    },
+    "Measure": {
+        "evaluate": ("evaluate", "Compare a model and interpolation to the true steps."),
+        "evaluate-shadow": ("evaluate_shadow", "Compare a shadow model to the truth."),
+        "evaluate-views": ("evaluate_views", "Compare predicted views to held-out ones."),
+        "compare": ("compare", "Measure every method on steps that none was trained on."),
+        "rate-distortion": ("rate_distortion", "Measure a model's size and error beside compressors'."),
+        "bench": ("bench", "Measure this machine's speed against its limits."),
+    },
+    "Set up": {
+        "doctor": ("doctor", "Say what is missing on this machine and how to mend it."),
+        "env": ("paraview", "Print the shell lines that let ParaView find the plugin."),
+    },
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used."""
+    """A group whose commands are imported when they are used, and listed under headings."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [name for commands in COMMANDS.values() for name in commands]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[name]
-        return getattr(importlib.import_module(module), attribute)
+        for commands in COMMANDS.values():
+            if name in commands:
+                module = importlib.import_module(f"hyperinr.plugin.commands.{commands[name][0]}")
+                return getattr(module, name.replace("-", "_"))
+        return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+        width = max(map(len, self.list_commands(ctx)))
+        for heading, commands in COMMANDS.items():
+            with formatter.section(heading):
+                # padded, so that the lines of all sections begin in one column
+                formatter.write_dl([(name.ljust(width), line) for name, (_, line) in commands.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,11 +11,11 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.light.shadow import angles_of
 from hyperinr_core.pictures.compositing import Ramp, picture, step_length
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude
 from hyperinr_core.pictures.picture_set import is_picture, to_bytes
-from hyperinr_core.pictures.transfer import PRESETS
+from hyperinr_core.pictures.transfer import COLOR_MAPS
+from hyperinr_core.spaces.sphere import angles_of
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: Pixels of a side of a volume's picture, at least and at most.
@@ -64,7 +64,7 @@ class Drawing:
             "sliders": [_slider(parameter) for parameter in self._model.parameters],
             "fields": self._fields,
             "view": self._view,
-            "colors": PRESETS,
+            "colors": COLOR_MAPS,
             "background": BACKGROUND,
             "turned": self._turned(),
         }
@@ -95,7 +95,7 @@ class Drawing:
         look = self._checked(look)
         scalars = self._scalars(theta)[look["field"]]
         opacities = _over_range(self._looks[look["field"]])
-        ramp = Ramp(PRESETS[look["colors"]], opacities, look["low"], look["high"])
+        ramp = Ramp(COLOR_MAPS[look["colors"]], opacities, look["low"], look["high"])
         if self.kind == "plane":
             return to_bytes(255 * ramp.colors[ramp.index(scalars[0])])
         view = np.array([look["azimuth"], look["elevation"]])
@@ -110,9 +110,9 @@ class Drawing:
             raise ParameterError(f"the field is {look.get('field')!r:.40}; expected one of {', '.join(names)}")
         items = self._fields[names.index(look["field"])]["items"]
         names = [item["name"] for item in (*items, *self._view)]
-        if set(look) != {"field", *names} or look["colors"] not in list(PRESETS):
+        if set(look) != {"field", *names} or look["colors"] not in list(COLOR_MAPS):
             raise ParameterError(
-                f"the look is {sorted(look)}; expected field, {', '.join(names)}, with colors of {', '.join(PRESETS)}"
+                f"the look is {sorted(look)}; expected field, {', '.join(names)}, with colors of {', '.join(COLOR_MAPS)}"
             )
         numbers = {name: _number(name, look[name]) for name in names if name != "colors"}
         bounded = {item["name"]: float(np.clip(numbers[item["name"]], item["min"], item["max"])) for item in self._view}
@@ -153,7 +153,7 @@ def _shown_field(field: Field, look: Look) -> dict[str, Any]:
         "label": field.name if field.n_components == 1 else f"{field.name} (magnitude)",
         "units": field.units,
         "items": [
-            {"name": "colors", "label": "colours", "choices": list(PRESETS), "value": look.colors},
+            {"name": "colors", "label": "colours", "choices": list(COLOR_MAPS), "value": look.colors},
             {**_item("low", "from", low, high, look.low), "open": True},
             {**_item("high", "to", low, high, look.high), "open": True},
         ],

@@ -79,3 +79,15 @@ def _text(report: Any) -> str:
         f"{report.samples / 1e6:.1f} of {report.total / 1e6:.0f} M samples  loss {report.loss:.5f}  "
         f"PSNR {report.psnr:.1f} dB  {minutes}:{seconds:02d} left"
     )
+
+
+@contextlib.contextmanager
+def evaluation_progress() -> Iterator[Callable[[int, int], Any]]:
+    """Called with what is measured and the total: a bar on a terminal and nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("evaluating", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -20,6 +20,7 @@ from hyperinr.filters.reporting import tell, tell_error
 from hyperinr.plugin.scene import apply_preset, shown_in
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.pictures.look import UNITS_ACROSS, Look
+from hyperinr_core.spaces.sphere import angles_of
 
 #: Points of the opacity function that a display of colours with opacity needs, one for each step of a byte.
 N_OPACITIES = 256
@@ -126,7 +127,7 @@ def _checked(source: Any, field: str | None) -> str:
         raise DataError(f"{name} is flat or empty; expected a volume, select one in the pipeline browser")
     scalars = _scalars(source)
     if not scalars or field not in (None, *scalars):
-        arrays = [f"{array} ({found.GetNumberOfComponents()} components)" for array, found in source.PointData.items()]
+        arrays = [f"{name} ({array.GetNumberOfComponents()} components)" for name, array in source.PointData.items()]
         has = f"the point arrays {', '.join(arrays)}" if arrays else "no point arrays"
         raise DataError(
             f"{name} has {has}; expected {field or 'one'} of one component, use Cell Data to Point Data, or a Calculator "
@@ -205,9 +206,8 @@ def light_at_camera(shadow: Any, view: Any, beside: float = 0.0) -> None:
     towards = np.subtract(view.CameraPosition, view.CameraFocalPoint)
     towards /= np.linalg.norm(towards)
     right = np.cross(view.CameraViewUp, towards)
-    x, y, z = towards + beside * (np.cross(towards, right) - right)
-    shadow.LightAzimuth = math.degrees(math.atan2(y, x)) % 360.0
-    shadow.LightElevation = math.degrees(math.atan2(z, math.hypot(x, y)))
+    direction = towards + beside * (np.cross(towards, right) - right)
+    shadow.LightAzimuth, shadow.LightElevation = angles_of(direction)
 
 
 def tie_light(shadow: Any, view: Any) -> Any:

@@ -12,6 +12,7 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.run import train
 from hyperinr_core.training.trainer import Interrupted, Trainer
+from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import VolumeSeries
 
 
@@ -27,10 +28,10 @@ def test_a_run_is_not_resumed_with_the_same_volumes_at_other_times(tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", stopped)
         with pytest.raises(Interrupted):
-            train(series, path, ["density"], config)
+            train(Volumes(series, ["density"]), path, config)
     with pytest.raises(DataError, match="belongs to a run with other data or settings"):
-        train(later, path, ["density"], config, resume=True)
-    train(series, path, ["density"], config, resume=True)
+        train(Volumes(later, ["density"]), path, config, resume=True)
+    train(Volumes(series, ["density"]), path, config, resume=True)
 
 
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_run(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperinr_core.training.volumes.choice import _per_gap, _per_gap_promise
+from hyperinr_core.training.teachers.choice import _per_gap, _per_gap_promise
 
 
 def test_noise_promises_nothing():

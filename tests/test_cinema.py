@@ -9,7 +9,8 @@ from view_models import balls_database
 
 from hyperinr.filters.readers.cinema import open_pictures, read_picture, write_picture, write_table
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.pictures.picture_set import parameters_of, read_optics, view_angles
+from hyperinr_core.pictures.picture_set import parameters_of, read_optics
+from hyperinr_core.spaces.views import view_angles
 
 VIEWS = [(0.0, -30.0), (90.0, 0.0), (180.0, 30.0), (270.0, 60.0)]
 

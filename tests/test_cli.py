@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import string
 import subprocess
 import sys
 import time
@@ -52,6 +53,10 @@ def test_help_names_every_command_and_imports_little():
     assert result.returncode == 0
     for command in ("train", "info", "sample", "evaluate", "render", "paraview", "env", "doctor"):
         assert f"\n  {command} " in result.stdout
+    headings = [line[:-1] for line in result.stdout.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Options", "Train", "Look", "Measure", "Set up"]
+    listed = [line for line in result.stdout.split("\nTrain:\n")[1].splitlines() if line.startswith("  ")]
+    assert {line[19] for line in listed} <= set(string.ascii_uppercase) and len(listed) == 21
     code = "import sys, hyperinr.plugin.cli; print([m for m in ('numpy', 'torch', 'rich', 'vtkmodules') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

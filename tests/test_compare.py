@@ -10,12 +10,8 @@ from click.testing import CliRunner
 from series import moving_blob
 
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.commands import compare as module
-from hyperinr.plugin.commands.compare import Comparison, chosen_methods
-from hyperinr_core.errors import ParameterError
+from hyperinr_core.measure.methods import Comparison
 from hyperinr_core.measure.metrics import psnr, ssim
-from hyperinr_core.training.teachers import create
-from hyperinr_core.training.teachers.base import FitSettings
 
 FIGURES = {"psnr", "ssim", "psnr_worst", "ssim_worst", "train_s", "decode_ms", "bytes", "psnr_by_step"}
 
@@ -78,50 +74,6 @@ def test_finished_methods_are_not_trained_again(steps, monkeypatch):
     assert {name: document(steps)["methods"][name] for name in before} == before
     run(steps, "--methods", "linear", "--seed", "1")
     assert measured == ["spline", "linear"] and set(document(steps)["methods"]) == {"linear"}
-
-
-def test_steps_are_spread_when_only_some_are_measured(tmp_path):
-    comparison = Comparison(moving_blob(n_steps=21), "density", 5, 4, 1.0, 0, "cpu", tmp_path / "c")
-    assert comparison.steps[0] == 1 and comparison.steps[-1] == 19 and len(comparison.steps) == 4
-    assert not set(comparison.steps) & {0, 5, 10, 15, 20}
-
-
-def test_mistakes_are_said(tmp_path):
-    with pytest.raises(ParameterError, match="has 'oracle', which is no method; expected all, or some of linear"):
-        chosen_methods("linear,oracle")
-    with pytest.raises(ParameterError, match="expected at least one"):
-        Comparison(moving_blob(n_steps=3), "density", 5, 4, 1.0, 0, "cpu", tmp_path)
-    with pytest.raises(ParameterError, match="--methods has no names; expected all, or some of linear"):
-        chosen_methods(" , ")
-    assert chosen_methods("flow, flow,linear") == ["flow", "linear"]
-    assert set(module.DEFAULT_METHODS) < set(chosen_methods("all"))
-
-
-@pytest.mark.parametrize(("method", "n_iterations"), [("hyperinr_direct", 100), ("hyperinr_separate", 3 * 34)])
-def test_an_interrupted_method_goes_on_where_it_was(steps, monkeypatch, method, n_iterations):
-    """Cut off in the second half, the run must not draw its first batches again, and ends as an unbroken one does."""
-    from hyperinr_core.training import trainer
-
-    series = moving_blob(n_steps=7).select([0, 3, 6])
-    unbroken = create(method, series, "density")
-    unbroken.fit(FitSettings(samples=240_000))
-    step, drawn = trainer.Trainer.step, []
-
-    def cut(self):
-        drawn.append(self.iteration)
-        if len(drawn) == 80:
-            self.save_state(steps.parent / ("state" if method == "hyperinr_direct" else "state.2"))
-            raise trainer.Interrupted
-        return step(self)
-
-    settings = FitSettings(samples=240_000, state=steps.parent / "state")
-    monkeypatch.setattr(trainer.Trainer, "step", cut)
-    with pytest.raises(trainer.Interrupted):
-        create(method, series, "density").fit(settings)
-    continued = create(method, series, "density")
-    continued.fit(settings)
-    assert len(drawn) == n_iterations + 1  # the one that was cut off was tried twice
-    np.testing.assert_array_equal(continued.evaluate([1.0]), unbroken.evaluate([1.0]))
 
 
 def test_states_of_other_options_are_dropped(steps):

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from hyperinr_core.pictures.compositing import Ramp, picture, step_length
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.pictures.compositing import Ramp, picture, seen_along_y, step_length
+from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.volume import Grid
 
 GRID = Grid((20, 16, 12), (3.0, -1.0, 2.0), (0.5, 0.75, 1.0))
@@ -99,3 +99,16 @@ def test_a_ramp_is_clear_at_its_low_end_and_clamps_beyond():
     np.testing.assert_allclose(rgba[:, 3], [0, 0, 0.25, 0.5, 0.5], atol=2e-3)
     np.testing.assert_allclose(rgba[3], [0.5, 0.25, 0, 0.5], atol=1e-6)
     np.testing.assert_allclose(ramp.rgba(np.array([20.0]), 2.0)[0, 3], 0.75, atol=1e-6)
+
+
+def test_along_y_the_last_points_are_in_front_and_x_goes_to_the_left():
+    rgba = np.zeros((2, 3, 4, 4), np.uint8)
+    rgba[1, 0, 0] = (255, 0, 0, 255)  # red, behind
+    rgba[1, 2, 0] = (0, 0, 255, 51)  # blue, a fifth of the light in a step of one unit
+    shown = seen_along_y(rgba, Grid((4, 3, 2), spacing=(1.0, 2.0, 1.0)), unit_distance=2.0)
+    assert shown.shape == (2, 4, 3)
+    np.testing.assert_allclose(shown[1, 3], [0.8, 0.0, 0.2], atol=1e-3)
+    shown[1, 3] = 1
+    assert (shown == 1).all(), "white where nothing is"
+    twice_as_long = seen_along_y(rgba, Grid((4, 3, 2), spacing=(1.0, 4.0, 1.0)), unit_distance=2.0)
+    np.testing.assert_allclose(twice_as_long[1, 3], [0.64, 0.0, 0.36], atol=1e-3)

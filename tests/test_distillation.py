@@ -11,11 +11,12 @@ from test_training import SMALL
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hinr import load
+from hyperinr_core.training.placement import place, poisson_disks
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import DistillationConfig, PlacementConfig
 from hyperinr_core.training.teachers import create
 from hyperinr_core.training.volumes.distillation import DistillationSet, distillation_thetas
-from hyperinr_core.training.volumes.placement import place, poisson_disks
+from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import Grid, VolumeSeries
 
 FIELD = "density"
@@ -52,7 +53,7 @@ def test_storages_hold_the_same_volumes(tmp_path, storage):
                 found.series.read(step, [FIELD], z_range), expected.series.read(step, [FIELD], z_range)
             )
     found.remove()
-    assert os.listdir(tmp_path) == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_what_does_not_fit_goes_to_a_file(tmp_path):
@@ -162,7 +163,7 @@ def test_a_taught_model_follows_the_motion(tmp_path):
     truth = whole.read(1, [FIELD])
 
     def error(teacher):
-        train(series, tmp_path / "m.hinr", [FIELD], config.replace(distillation={"teacher": teacher}))
+        train(Volumes(series, [FIELD]), tmp_path / "m.hinr", config.replace(distillation={"teacher": teacher}))
         return np.square(load(tmp_path / "m.hinr").generate(0.5).sample_grid() - truth).mean()
 
     assert error("flow") < 0.5 * error("linear")
@@ -171,11 +172,11 @@ def test_a_taught_model_follows_the_motion(tmp_path):
 
 def test_the_choice_and_its_evidence_are_stored(tmp_path):
     heard = []
-    from hyperinr_core.training.volumes.task import Lesson
+    from hyperinr_core.training.task import Tell
 
     config = SMALL.replace(training={"samples": 20_000}, distillation={"teacher": "auto"})
-    lesson = Lesson(chosen=lambda name, choice: heard.append((name, choice)))
-    model = train(moving_blob(), tmp_path / "m.hinr", [FIELD], config, lesson=lesson)
+    tell = Tell(chosen=lambda name, choice: heard.append((name, choice)))
+    model = train(Volumes(moving_blob(), [FIELD]), tmp_path / "m.hinr", config, tell=tell)
     stored = load(tmp_path / "m.hinr").provenance["teachers"][FIELD]
     assert [name for name, _ in heard] == [FIELD] and stored == heard[0][1].to_dict()
     assert set(stored["leave_one_out_psnr_db"]) == {"linear", "catmull_rom", "spline", "flow"}
@@ -184,8 +185,8 @@ def test_the_choice_and_its_evidence_are_stored(tmp_path):
 
 def test_teacher_steps_count_less_when_asked(tmp_path):
     config = SMALL.replace(training={"samples": 200_000}, distillation={"teacher": "linear"})
-    kept = train(moving_blob(), tmp_path / "a.hinr", [FIELD], config)
-    ignored = train(moving_blob(), tmp_path / "b.hinr", [FIELD], config.replace(distillation={"weight": 0.0}))
+    kept = train(Volumes(moving_blob(), [FIELD]), tmp_path / "a.hinr", config)
+    ignored = train(Volumes(moving_blob(), [FIELD]), tmp_path / "b.hinr", config.replace(distillation={"weight": 0.0}))
     between = [np.mean(model.quality["teacher_psnr_db"][FIELD]) for model in (kept, ignored)]
     assert between[0] > between[1]
 
@@ -196,6 +197,6 @@ def test_an_untaught_model_blends_as_left_out_steps_ask(tmp_path):
     loader = lambda step, name, z_range: pattern[slice(*(z_range or (0, 8)))] * np.sin(2 * times[step])  # noqa: E731
     swing = VolumeSeries(Grid((8, 8, 8)), times, {"c": 1}, loader, "a swing")
     config = SMALL.replace(training={"samples": 2000})
-    model = train(swing, tmp_path / "m.hinr", ["c"], config)
+    model = train(Volumes(swing, ["c"]), tmp_path / "m.hinr", config)
     assert model.interpolation == "catmull_rom"
     assert model.provenance["teachers"]["c"]["teacher"] == "none"

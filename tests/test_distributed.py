@@ -10,10 +10,9 @@ import sys
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from series import moving_blob
+from view_models import balls_database
 
-from hyperinr.plugin.cli import hyperinr
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.distributed import World
@@ -84,15 +83,15 @@ from pathlib import Path
 from series import moving_blob
 from test_training import with_training
 from hyperinr_core.training.distributed import join, leave
-from hyperinr_core.training.volumes.task import Lesson
-from hyperinr_core.training.run import trainer_for
-from hyperinr_core.training.samples import scan_fields
+from hyperinr_core.training.task import Context, Tell
+from hyperinr_core.training.trainer import Trainer
+from hyperinr_core.training.volumes.task import Volumes
 
 folder = Path(sys.argv[1])
 world, series = join("cpu"), moving_blob()
 config = with_training(batch_points=1001)
-taught = world.teach(series, ["density"], config, folder / "teacher", "cpu", Lesson())
-trainer = trainer_for(series, scan_fields(series, ["density"], 1 << 30), taught, config, "cpu", world)
+lesson = Volumes(series, ["density"]).learn(config, Context(folder / "teacher", "cpu", world, Tell()))
+trainer = Trainer(lesson, "cpu", world)
 if world.rank == 1:
     trainer._tables.zero_()  # what the first process has is what counts
 trainer.share_state()
@@ -143,12 +142,39 @@ def test_stopping_keeps_one_checkpoint_and_resume_goes_on(folder):
     assert sorted(path.name for path in folder.glob("cut*")) == ["cut.hinr"]
 
 
-@pytest.mark.parametrize("command", ["train-shadow", "train-views"])
-def test_what_trains_in_one_process_refuses_others(command, tmp_path, monkeypatch):
-    for name, value in (("WORLD_SIZE", "2"), ("TORCHELASTIC_RUN_ID", "some")):
-        monkeypatch.setenv(name, value)
-    result = CliRunner().invoke(hyperinr, [command, "none", "-o", str(tmp_path / "m.hinr")])
-    assert f"{command} runs in 2 processes; expected one" in str(result.exception)
+@pytest.mark.parametrize("teacher", ["exact", "coordnet"])
+def test_two_processes_learn_shadows_as_one_does(folder, teacher):
+    settings = {"training": {"samples": 60_000, "batch_points": 1001}, "encoding": {"log2_hashmap_size": 8}}
+    if teacher == "coordnet":
+        settings["distillation"] = {"teacher_samples": 8000}
+    check_both(folder, settings, "train-shadow", folder / "blob.npy", "--lights", 4, "--encoders", 6,
+               "--guide", 8, "--opacity", "0:0,10:0.3", "--teacher", teacher)  # fmt: skip
+
+
+@pytest.mark.parametrize("teacher", ["none", "radiance"])
+def test_two_processes_learn_views_as_one_does(folder, teacher):
+    if not (folder / "b.cdb").exists():
+        balls_database(folder / "b.cdb", [(60.0 * i, 30.0 * j) for i in range(6) for j in (-1, 1)], size=16)
+    settings = {"training": {"samples": 60_000, "batch_points": 401}}
+    check_both(folder, settings, "train-views", folder / "b.cdb", "--encoders", 12, "--teacher", teacher,
+               "--teacher-steps", 8, "--teacher-views", 20)  # fmt: skip
+
+
+def check_both(folder, settings, *command):
+    """Train in one process and in two, and compare what became of it."""
+    (folder / "both.json").write_text(json.dumps(settings))
+    models = []
+    for name, launcher in (("one", [sys.executable]), ("two", TORCHRUN)):
+        words = [*launcher, "-m", "hyperinr.plugin.cli", *command, "-o", folder / f"{name}_.hinr"]
+        words += ["--config", folder / "both.json", "--device", "cpu"]
+        result = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.count("dB PSNR on the training") == 1, "only the first process speaks"
+        models.append(hinr.load(folder / f"{name}_.hinr"))
+    one, two = models
+    assert one.provenance == two.provenance and not list(folder.glob("*_.hinr.*")), "what they shared is gone"
+    for first, second in zip(one.quality["training_psnr_db"].values(), two.quality["training_psnr_db"].values()):
+        assert np.mean(first) == pytest.approx(np.mean(second), abs=0.5)
 
 
 def test_shares_are_the_batch_and_a_process_without_points_is_an_error():

@@ -26,7 +26,7 @@ from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError
 from hyperinr_core.training import evaluators
 from hyperinr_core.training.feed import Feed
-from hyperinr_core.training.gpu import LossScale, memory_in_words
+from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.samples import Batch
 
 LIVE = pytest.mark.skipif(
@@ -258,7 +258,7 @@ def test_the_scale_halves_at_infinity_and_grows_after_a_while(monkeypatch):
 
 
 def test_full_memory_in_training_is_one_sentence():
-    with pytest.raises(BackendError, match="too small for this training; expected room"), memory_in_words():
+    with pytest.raises(BackendError, match="too small for this training; expected room"), memory_errors_explained():
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
 

@@ -14,7 +14,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.hash_grid import hash_grid
 from hyperinr_core.light import shadow
 from hyperinr_core.light.guide import MAX_THICKNESS, make_guide
-from hyperinr_core.spaces.interpolation import light_directions
+from hyperinr_core.spaces.sphere import light_directions
 from hyperinr_core.volume import Grid, Parameter
 
 GRID = Grid((40, 30, 20), spacing=(0.5, 1.0, 2.0))

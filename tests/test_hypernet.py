@@ -11,55 +11,7 @@ from models import random_base, random_model
 from hyperinr_core import backends
 from hyperinr_core.errors import Aborted, BackendError, ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.spaces.interpolation import InverseDistance, catmull_rom_weights, linear_weights
 from hyperinr_core.volume import Field, Grid, Parameter
-
-POSITIONS = np.array([0.0, 1.0, 2.5, 3.0, 5.0])
-
-
-@pytest.mark.parametrize("weights_at", [linear_weights, catmull_rom_weights])
-def test_lines_are_reproduced_at_uneven_positions(weights_at):
-    for t in np.linspace(0, 5, 51):
-        indices, weights = weights_at(POSITIONS, t)
-        assert weights.sum() == pytest.approx(1)
-        assert weights @ (2 * POSITIONS[indices] + 1) == pytest.approx(2 * t + 1)
-
-
-@pytest.mark.parametrize("weights_at", [linear_weights, catmull_rom_weights])
-def test_an_encoders_own_position_takes_it_alone(weights_at):
-    for index, t in enumerate(POSITIONS):
-        indices, weights = weights_at(POSITIONS, t)
-        assert indices.tolist() == [index] and weights.tolist() == [1]
-
-
-def test_catmull_rom_on_even_positions_is_the_textbook_one():
-    indices, weights = catmull_rom_weights(np.arange(6.0), 2.5)
-    assert indices.tolist() == [1, 2, 3, 4]
-    np.testing.assert_allclose(weights, [-1 / 16, 9 / 16, 9 / 16, -1 / 16])
-
-
-def test_catmull_rom_is_smooth_across_positions():
-    values = np.sin(POSITIONS)
-
-    def at(t):
-        indices, weights = catmull_rom_weights(POSITIONS, t)
-        return weights @ values[indices]
-
-    for t in POSITIONS[1:-1]:
-        assert (at(t) - at(t - 1e-5)) / 1e-5 == pytest.approx((at(t + 1e-5) - at(t)) / 1e-5, abs=1e-3)
-
-
-def test_inverse_distance_over_the_nearest_four():
-    positions = np.array([[0, 0], [1, 0], [0, 10], [1, 10], [0.5, 5.0]])
-    interpolate = InverseDistance(positions, np.array([[0, 1], [0, 10.0]]))
-    indices, weights = interpolate(np.array([0.5, 5.0]))
-    assert indices.tolist() == [4] and weights.tolist() == [1]
-    indices, weights = interpolate(np.array([0.25, 2.5]))
-    distances = np.hypot(positions[:, 0] - 0.25, (positions[:, 1] - 2.5) / 10)
-    nearest = np.argsort(distances)[:4]
-    assert sorted(indices) == sorted(nearest)
-    expected = 1 / distances[indices] / (1 / distances[nearest]).sum()
-    np.testing.assert_allclose(weights, expected)
 
 
 def test_field_between_encoders_is_the_blended_table():

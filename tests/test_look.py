@@ -19,7 +19,7 @@ from hyperinr_core.pictures.look import (
     time_format,
     title_of,
 )
-from hyperinr_core.pictures.transfer import PRESETS
+from hyperinr_core.pictures.transfer import COLOR_MAPS
 from hyperinr_core.volume import Field, Parameter
 
 RNG = np.random.default_rng(4)
@@ -67,7 +67,7 @@ def test_values_that_say_little_still_have_a_range(values):
 def test_every_field_of_a_model_has_one_look_for_all_times_that_json_keeps():
     fields = (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"), Field("velocity", 3, ((0.0, 1.0),) * 3))
     looks = looks_of(random_model(fields=fields))
-    assert list(looks) == ["density", "velocity"] and {look.colors for look in looks.values()} <= set(PRESETS)
+    assert list(looks) == ["density", "velocity"] and {look.colors for look in looks.values()} <= set(COLOR_MAPS)
     assert looks["velocity"].low >= 0, "a vector shows its length"
     for look in looks.values():
         assert Look.from_dict(json.loads(json.dumps(look.to_dict()))) == look

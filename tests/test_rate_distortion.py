@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import zlib
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 from click.testing import CliRunner
 from models import random_model
 
-from hyperinr.plugin.commands import rate_distortion as command
+from hyperinr.plugin.commands.rate_distortion import rate_distortion
 from hyperinr_core import hinr
-from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Field, Parameter
 
 DIMS = (12, 10, 8)
@@ -35,7 +36,7 @@ def trained(tmp_path):
 
 def test_every_point_is_measured(trained, tmp_path):
     path, series, steps = trained
-    result = CliRunner().invoke(command.rate_distortion, [str(path), str(series), "-o", str(tmp_path / "rd")])
+    result = CliRunner().invoke(rate_distortion, [str(path), str(series), "-o", str(tmp_path / "rd")])
     assert result.exception is None, result.output
     points = json.loads((tmp_path / "rd.json").read_text())["points"]
     by = {(point["method"], point["setting"]): point for point in points}
@@ -59,23 +60,15 @@ def test_another_series_is_refused(trained, tmp_path):
     path, _, steps = trained
     np.save(tmp_path / "other.npy", steps[:, 1:])
     with pytest.raises(DataError, match="as the model was trained on"):
-        raise CliRunner().invoke(command.rate_distortion, [str(path), str(tmp_path / "other.npy")]).exception
+        raise CliRunner().invoke(rate_distortion, [str(path), str(tmp_path / "other.npy")]).exception
 
 
-def test_a_model_of_two_values_is_refused(tmp_path):
-    model = random_model(DIMS, fields=(Field("a", 1, ((0.0, 1.0),)), Field("b", 1, ((0.0, 1.0),))))
-    with pytest.raises(ParameterError, match="one scalar over time"):
-        command.truth_of(model, None)
-
-
-def test_every_compressor_is_there_and_keeps_to_its_error():
-    z, y, x = np.meshgrid(*[np.linspace(0, 3, 32)] * 3, indexing="ij")
-    values = np.stack([np.sin(x + t) * np.cos(y * z) for t in range(3)]).astype(np.float32)
-    found = command.codecs()
-    assert set(found) == {"zlib", "ZFP", "SZ3", "SPERR"}
-    for name, (code, _) in found.items():
-        n_bytes, decoded = code(values, 0.01)
-        assert decoded.shape == values.shape and decoded.dtype == np.float32, name
-        assert abs(decoded - values).max() <= 0.0101, name
-        assert np.array_equal(decoded, values) == (name == "zlib"), f"{name}: what is found was not coded"
-        assert 100 < n_bytes < (0.95 if name == "zlib" else 0.3) * values.nbytes, name
+def test_compressors_that_are_not_installed_are_named_and_left_out(trained, tmp_path, monkeypatch):
+    for package in ("zfpy", "pysz", "hdf5plugin"):
+        monkeypatch.setitem(sys.modules, package, None)
+    path, series, _ = trained
+    result = CliRunner().invoke(rate_distortion, [str(path), str(series), "-o", str(tmp_path / "rd")])
+    assert "SZ3 is not measured: the package pysz is not installed" in result.output
+    points = json.loads((tmp_path / "rd.json").read_text())["points"]
+    methods = {"HyperINR, float16", "HyperINR, coded", "zlib", "key frames, linear, zlib"}
+    assert {point["method"] for point in points} == methods

@@ -10,7 +10,7 @@ from hyperinr.filters.readers.cinema import open_pictures
 from hyperinr.plugin.commands.render_views import render_views
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.pictures.picture_set import read_optics
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.spaces.sphere import camera_frames
 
 
 def call(*arguments):

@@ -10,6 +10,7 @@ import pytest
 from hyperinr_core.backends import native
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.light import shadow, shadow_native, shadow_reference
+from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.volume import Grid
 
 LIGHTS = {
@@ -139,20 +140,13 @@ def test_soft_light_is_between_sharp_ones():
 
 
 def test_disc_directions_fill_their_cap():
-    axis = shadow.direction_of(200.0, -35.0)
+    axis = direction_of(200.0, -35.0)
     found = shadow.disc_directions(axis, 20.0, 500)
     angles = np.degrees(np.arccos(found @ axis))
     assert 9.8 < angles.max() < 10.0
     mean = found.mean(axis=0)
     assert math.degrees(math.acos(mean @ axis / np.linalg.norm(mean))) < 0.1
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
-
-
-def test_angles_and_directions_are_each_other_s_inverse():
-    np.testing.assert_allclose(shadow.direction_of(90, 0), (0, 1, 0), atol=1e-12)
-    np.testing.assert_allclose(shadow.direction_of(12, 90), (0, 0, 1), atol=1e-12)
-    for azimuth, elevation in ((0, 0), (132, 20), (359, -80)):
-        np.testing.assert_allclose(shadow.angles_of(shadow.direction_of(azimuth, elevation)), (azimuth, elevation))
 
 
 def test_unit_distance_does_not_depend_on_the_sampling():

@@ -19,6 +19,7 @@ from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.light import shadow
 from hyperinr_core.pictures import transfer
+from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.volume import Field, Grid, Parameter
 
 GRID = Grid((20, 18, 16), origin=(5.0, -3.0, 1.0), spacing=(0.5, 1.0, 2.0))
@@ -75,7 +76,7 @@ def array(filter_, name):
 def truth(azimuth, elevation, opacities=((0.0, 0.0), (1.0, 1.0)), unit=None):
     function = transfer.TransferFunction(((0, 0, 0, 0), (1, 1, 1, 1)), opacities)
     tau = transfer.extinction(ball(), function, unit or shadow.default_unit_distance(GRID))
-    return shadow.transmittance(tau, GRID, shadow.direction_of(azimuth, elevation))
+    return shadow.transmittance(tau, GRID, direction_of(azimuth, elevation))
 
 
 def test_without_a_model_it_sweeps():

@@ -17,6 +17,8 @@ from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.spline_base import basis
 from hyperinr_core.training.run import train
 from hyperinr_core.training.volumes.smooth import fit_base, residual_series
+from hyperinr_core.training.volumes.survey import survey
+from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import Field, Grid, VolumeSeries
 
 MEMORY = 1 << 30
@@ -81,18 +83,18 @@ def test_a_file_keeps_the_base(tmp_path):
 
 def test_smooth_fields_get_a_base_and_others_do_not():
     series = breathing()
-    base = fit_base(series, ["density", "p", "both"], "auto", {}, MEMORY)
+    base = fit_base(survey(series, ["density", "p", "both"], MEMORY), "auto", {})
     assert base.components == (1, 2, 3)
-    assert fit_base(series, ["density"], "auto", {}, MEMORY) is None
-    assert fit_base(series, ["density"], "always", {}, MEMORY).components == (0,)
-    assert fit_base(series, ["p"], "never", {}, MEMORY) is None
-    assert fit_base(series.select([0, 1]), ["p"], "always", {}, MEMORY) is None
+    assert fit_base(survey(series, ["density"], MEMORY), "auto", {}) is None
+    assert fit_base(survey(series, ["density"], MEMORY), "always", {}).components == (0,)
+    assert fit_base(survey(series, ["p"], MEMORY), "never", {}) is None
+    assert fit_base(survey(series.select([0, 1]), ["p"], MEMORY), "always", {}) is None
 
 
 def test_base_and_residual_make_the_field():
     series = breathing()
     names = ["density", "both"]
-    base = fit_base(series, names, "auto", {}, MEMORY)
+    base = fit_base(survey(series, names, MEMORY), "auto", {})
     rest = residual_series(series, names, base)
     for step, planes in ((0, None), (4, (2, 7))):
         truth = series.read(step, names, planes)
@@ -114,8 +116,8 @@ def test_a_smooth_field_is_learned_better_than_linear_interpolation_does_it(tmp_
         return np.mean([psnr(found, truth, limits) for found, truth in pairs])
 
     config = SMALL.replace(distillation={"teacher": "auto"}, training={"samples": 200_000})
-    model = train(series, tmp_path / "m.hinr", ["p"], config)
-    bare = train(series, tmp_path / "bare.hinr", ["p"], config.replace(training={"base": "never"}))
+    model = train(Volumes(series, ["p"]), tmp_path / "m.hinr", config)
+    bare = train(Volumes(series, ["p"]), tmp_path / "bare.hinr", config.replace(training={"base": "never"}))
     blended = np.mean(
         [psnr(linear(whole.thetas[i, 0], "linear"), whole.read(i, ["p"]), limits) for i in range(1, 17, 2)]
     )

@@ -14,12 +14,12 @@ from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.teachers import CHEAP, create
 from hyperinr_core.training.teachers.base import FitSettings
+from hyperinr_core.training.teachers.choice import PerGap, choose, leave_one_out
 from hyperinr_core.training.teachers.flow import MotionCache
 from hyperinr_core.training.teachers.lattice import Lattice, periodic_axes
 from hyperinr_core.training.teachers.neural import Neural
 from hyperinr_core.training.teachers.neurcomp import width_for
 from hyperinr_core.training.teachers.optical_flow import optical_flow
-from hyperinr_core.training.volumes.choice import PerGap, _central_block, choose, leave_one_out
 from hyperinr_core.volume import Grid, VolumeSeries
 
 
@@ -204,16 +204,6 @@ def test_each_gap_may_have_its_own_teacher():
     for t, name in ((0.2, "linear"), (0.7, "spline"), (1.2, "linear"), (1.7, "catmull_rom"), (2.0, "linear")):
         expected = create(name, series, "density").evaluate(np.array([t]))
         np.testing.assert_array_equal(teacher.evaluate(np.array([t])), expected)
-
-
-def test_large_volumes_are_compared_on_their_middle():
-    grid = Grid((300, 200, 100))
-    loader = lambda step, name, z: np.broadcast_to(np.arange(300.0), (100, 200, 300))[slice(*(z or (0, 100)))]  # noqa: E731
-    block = _central_block(VolumeSeries(grid, [0.0, 1.0], {"c": 1}, loader, "big"))
-    nx, ny, nz = block.grid.dims
-    assert 0.7 * 2**20 < nx * ny * nz <= 2**20 and nz == 100
-    values = block.read(0, ["c"])[0, 0, :, 0]
-    assert values[0] == (300 - nx) // 2 and len(values) == nx
 
 
 def test_unknown_teacher_and_too_many_parameters_are_said():

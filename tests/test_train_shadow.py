@@ -11,23 +11,26 @@ from click.testing import CliRunner
 
 from hyperinr.filters.image import to_image, write_image
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.commands.evaluate_shadow import Interpolation, _score, compare, truth_for, twice
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.light import lights, shadow
 from hyperinr_core.light.lights import ShadowTruth, poisson_lights, random_lights
+from hyperinr_core.measure.shadows import InterpolatedLights, measure_lights, truth_for
 from hyperinr_core.pictures.transfer import TransferFunction
-from hyperinr_core.spaces.interpolation import light_directions
+from hyperinr_core.spaces.sphere import direction_of, light_directions
+from hyperinr_core.training.distributed import World
+from hyperinr_core.training.lights.samples import LightStream
 from hyperinr_core.training.lights.task import (
-    LightStream,
+    Lights,
     ShadowConfig,
     _quality,
-    coordnet_of,
+    fitted_teacher,
     light_series,
     shadow_preset,
-    train_shadow,
     truth_of,
 )
+from hyperinr_core.training.run import train
+from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.teachers.coordnet import CoordNet
 from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.volume import Grid
@@ -74,7 +77,7 @@ def test_random_lights_are_one_sequence_over_the_whole_sphere():
 def test_truth_is_computed_for_the_light(kind):
     truth = truth_of(pillars(), GRID, FUNCTION, ShadowConfig(kind=kind, diameter=20.0))
     light = np.array([30.0, 50.0])
-    direction = shadow.direction_of(30.0, 40.0)
+    direction = direction_of(30.0, 40.0)
     expected = shadow.transmittance(truth.tau, GRID, direction)
     if kind == "soft":
         expected = shadow.soft_transmittance(truth.tau, GRID, direction, 20.0)
@@ -120,7 +123,7 @@ def test_lights_only_never_shows_another_light():
 def trained(tmp_path_factory):
     path = tmp_path_factory.mktemp("shadow") / "s.hinr"
     shadows = ShadowConfig(lights=12, encoders=40)
-    model = train_shadow(pillars(), GRID, FUNCTION, path, shadows, config(), "pillars")
+    model = train(Lights(pillars(), GRID, FUNCTION, shadows, "pillars"), path, config())
     return path, model
 
 
@@ -128,7 +131,7 @@ def test_a_model_beats_interpolation_on_lights_it_never_saw(trained):
     path, _ = trained
     model = hinr.load(path)
     truth, _ = truth_for(model, pillars(), str(path))
-    report = compare(model, truth, Interpolation(model, truth), poisson_lights(25, 1000))
+    report = measure_lights(model, truth, InterpolatedLights(model, truth), poisson_lights(25, 1000))
     assert report["wins"] > 0.8 and len(report["lights"]) == 25
     assert report["held_out"]["model"]["psnr"] > report["held_out"]["interpolation"]["psnr"] + 2
 
@@ -140,34 +143,20 @@ def test_the_stored_quality_is_that_of_the_file(trained):
         found, expected = (one.generate(light).sample_grid() for one in (loaded, model))
         np.testing.assert_array_equal(found, expected)
     truth, _ = truth_for(loaded, pillars(), str(path))
-    assert loaded.quality == model.quality == {"training_psnr_db": {"shadow": _quality(loaded, truth, lights_seen)}}
+    assert loaded.quality == model.quality == _quality(loaded, truth, lights_seen)
 
 
 def test_a_model_of_scattering_learns_the_mean_of_the_noise(tmp_path):
     grid = Grid((10, 10, 10))
     values = pillars()[:10, :10, :10].copy()
     shadows = ShadowConfig(kind="scatter", lights=4, encoders=40, paths=1)
-    model = train_shadow(values, grid, FUNCTION, tmp_path / "s.hinr", shadows, config(), "pillars")
+    model = train(Lights(values, grid, FUNCTION, shadows, "pillars"), tmp_path / "s.hinr", config())
     truth = dataclasses.replace(truth_for(model, values, "s")[0], n_paths=256)
     noisy = truth_of(values, grid, FUNCTION, shadows)
     for light in poisson_lights(3, 50):
         found = model.generate(light).sample_grid()[..., 0]
         error = np.sqrt(np.mean((found - truth(light)) ** 2))
         assert error < 0.7 * np.sqrt(np.mean((noisy(light) - truth(light)) ** 2))
-
-
-def test_noise_of_the_truth_is_not_in_the_psnr():
-    grid = Grid((16, 16, 16))
-    values = pillars()[:16, :16, :16]
-    few, many = (
-        ShadowTruth(truth_of(values, grid, FUNCTION, ShadowConfig()).tau, grid, "scatter", n_paths=n) for n in (4, 100)
-    )
-    light, shadow_of = np.array([30.0, 60.0]), {}
-    for truth in (few, many):
-        zeros = [np.zeros(grid.shape, np.float32)] * 2
-        shadow_of[truth.n_paths] = _score(zeros, twice(truth, light, 0))["psnr"]
-        assert _score(twice(truth, light, 10), twice(truth, light, 20))["psnr"] > 18 + 5 * (truth.n_paths > 4)
-    assert shadow_of[4] == pytest.approx(shadow_of[100], abs=0.3)
 
 
 def test_a_model_says_what_it_was_made_for(trained):
@@ -184,7 +173,7 @@ def test_equal_seeds_give_equal_bytes(tmp_path, change):
     shadows = ShadowConfig(lights=4, encoders=6, guide=8, **change)
     for name, seed in (("one", 3), ("same", 3), ("other", 4)):
         settings = config(samples=12_000, seed=seed)
-        train_shadow(pillars(), GRID, FUNCTION, tmp_path / f"{name}.hinr", shadows, settings, "p")
+        train(Lights(pillars(), GRID, FUNCTION, shadows, "p"), tmp_path / f"{name}.hinr", settings)
     one, same, other = ((tmp_path / f"{name}.hinr").read_bytes() for name in ("one", "same", "other"))
     assert one == same != other
 
@@ -195,7 +184,7 @@ def test_clear_transfer_functions_and_nan_are_refused_before_training(tmp_path):
     broken[3, 3, 3] = np.nan
     for values, function, words in ((pillars(), clear, "clear for all values"), (broken, FUNCTION, "NaN or infinity")):
         with pytest.raises(DataError, match=words):
-            train_shadow(values, GRID, function, tmp_path / "s.hinr", ShadowConfig(), config(), "pillars")
+            train(Lights(values, GRID, function, ShadowConfig(), "pillars"), tmp_path / "s.hinr", config())
     assert not list(tmp_path.iterdir())
 
 
@@ -245,11 +234,10 @@ def test_commands_say_what_is_wrong(tmp_path, trained):
     [
         ("encoding.guide_resolution", 8, "--guide sets it"),
         ("training.base", "always", "only hyperinr train"),
-        ("training.sparsity", 0.9, "hyperinr compress"),
         ("encoders.count", 99, "--encoders sets it"),
         ("encoders.gaussian", 0.5, "--gaussian sets it"),
         ("distillation.teacher", "coordnet", "--teacher sets it"),
-        ("distillation.teacher_samples", 128, "only --teacher coordnet"),
+        ("distillation.teacher_samples", 128, "only a --teacher that is a network"),
         ("distillation.storage", "file", "only hyperinr train"),
     ],
 )
@@ -257,7 +245,7 @@ def test_a_setting_that_lights_do_not_use_is_an_error(tmp_path, name, value, ins
     part, setting = name.split(".")
     settings = config(samples=4000).replace(**{part: {setting: value}})
     with pytest.raises(ParameterError, match=f"{name} is {value!r}, which this training does not use.*{instead}"):
-        train_shadow(pillars(), GRID, FUNCTION, tmp_path / "s.hinr", ShadowConfig(**FEW), settings, "p")
+        train(Lights(pillars(), GRID, FUNCTION, ShadowConfig(**FEW), "p"), tmp_path / "s.hinr", settings)
 
 
 def test_gaussian_kernels_and_poisson_disks_share_the_encoders():
@@ -274,12 +262,14 @@ def test_the_guide_makes_a_better_model(tmp_path):
     score = {}
     for guide in (0, 8):
         shadows = ShadowConfig(lights=6, encoders=10, guide=guide)
-        model = train_shadow(
-            pillars(), GRID, FUNCTION, tmp_path / f"{guide}.hinr", shadows, config(samples=300_000), "p"
+        model = train(
+            Lights(pillars(), GRID, FUNCTION, shadows, "p"), tmp_path / f"{guide}.hinr", config(samples=300_000)
         )
         again = hinr.load(tmp_path / f"{guide}.hinr")
         truth, _ = truth_for(again, pillars(), "p")
-        score[guide] = compare(again, truth, Interpolation(again, truth), poisson_lights(8, 9))["held_out"]["model"]
+        score[guide] = measure_lights(again, truth, InterpolatedLights(again, truth), poisson_lights(8, 9))["held_out"][
+            "model"
+        ]
         assert (model.guide is None) == (guide == 0) == (again.guide is None)
     assert score[8]["psnr"] > score[0]["psnr"] + 2
 
@@ -290,8 +280,11 @@ def test_the_guide_makes_a_better_model(tmp_path):
 def test_an_unfinished_run_is_not_resumed_as_another(tmp_path, change, monkeypatch):
     path = interrupted(tmp_path, monkeypatch)
     with pytest.raises(DataError, match="belongs to a run with other data or settings"):
-        train_shadow(
-            pillars(), GRID, FUNCTION, path, ShadowConfig(**{**FEW, **change}), config(samples=20_000), "p", resume=True
+        train(
+            Lights(pillars(), GRID, FUNCTION, ShadowConfig(**{**FEW, **change}), "p"),
+            path,
+            config(samples=20_000),
+            resume=True,
         )
 
 
@@ -300,12 +293,14 @@ def test_an_unfinished_run_is_not_resumed_for_another_volume_or_function(tmp_pat
     thinner = FUNCTION.with_opacity(((0.0, 0.0), (1.0, 0.2)))
     for values, function in ((pillars() * 0.9, FUNCTION), (pillars(), thinner)):
         with pytest.raises(DataError, match="belongs to a run with other data or settings"):
-            train_shadow(values, GRID, function, path, ShadowConfig(**FEW), config(samples=20_000), "p", resume=True)
+            train(Lights(values, GRID, function, ShadowConfig(**FEW), "p"), path, config(samples=20_000), resume=True)
     with pytest.raises(ParameterError, match="add --resume to continue it"):
-        train_shadow(pillars(), GRID, FUNCTION, path, ShadowConfig(**FEW), config(samples=20_000), "p")
-    model = train_shadow(pillars(), GRID, FUNCTION, path, ShadowConfig(**FEW), config(samples=20_000), "p", resume=True)
-    whole = train_shadow(
-        pillars(), GRID, FUNCTION, tmp_path / "w.hinr", ShadowConfig(**FEW), config(samples=20_000), "p"
+        train(Lights(pillars(), GRID, FUNCTION, ShadowConfig(**FEW), "p"), path, config(samples=20_000))
+    model = train(
+        Lights(pillars(), GRID, FUNCTION, ShadowConfig(**FEW), "p"), path, config(samples=20_000), resume=True
+    )
+    whole = train(
+        Lights(pillars(), GRID, FUNCTION, ShadowConfig(**FEW), "p"), tmp_path / "w.hinr", config(samples=20_000)
     )
     np.testing.assert_array_equal(model.encoder_params, whole.encoder_params)
 
@@ -326,7 +321,9 @@ def interrupted(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", stop_after)
         with pytest.raises(KeyboardInterrupt):
-            train_shadow(pillars(), GRID, FUNCTION, folder / "s.hinr", ShadowConfig(**FEW), config(samples=20_000), "p")
+            train(
+                Lights(pillars(), GRID, FUNCTION, ShadowConfig(**FEW), "p"), folder / "s.hinr", config(samples=20_000)
+            )
     return folder / "s.hinr"
 
 
@@ -336,14 +333,16 @@ def test_coordnet_learns_from_the_training_lights_alone(tmp_path, monkeypatch):
     settings = config(samples=8_000).replace(distillation={"teacher_samples": 128})
     grid = Grid((8, 8, 8))
     asked = []
-    model = train_shadow(pillars()[:8, :8, :8], grid, FUNCTION, tmp_path / "s.hinr", shadows, settings, "p")
+    model = train(Lights(pillars()[:8, :8, :8], grid, FUNCTION, shadows, "p"), tmp_path / "s.hinr", settings)
     truth = truth_of(pillars()[:8, :8, :8], grid, FUNCTION, shadows)
     series = light_series(truth, poisson_lights(4, 0), "p")
-    teacher = coordnet_of(series, settings, "cpu")
+    teacher = fitted_teacher("coordnet", series, settings, Context(tmp_path, "cpu", World(), Tell()))
     pool = np.array([[10.0, 40.0], *series.thetas])[[1, 2, 3, 4, 0]]
-    stream = LightStream(series, truth, settings, pool, lambda light: asked.append(light) or teacher(light))
+    evaluate = teacher.evaluate
+    monkeypatch.setattr(teacher, "evaluate", lambda light: asked.append(light) or evaluate(light))
+    stream = LightStream(series, truth, settings, pool, teacher)
     batches = [stream.draw(i) for i in range(30)]
     assert {tuple(batch.thetas[0]) for batch in batches} == {tuple(light) for light in pool}
     assert len(asked) == 1 and tuple(asked[0]) == (10.0, 40.0), "the teacher is asked for the other light, once"
     assert len(model.encoder_positions) == 6 and model.provenance["shadow"]["teacher"] == "coordnet"
-    np.testing.assert_allclose(teacher(np.array([0.0, 70.0])), teacher(np.array([360.0, 70.0])), atol=1e-5)
+    np.testing.assert_allclose(evaluate(np.array([0.0, 70.0])), evaluate(np.array([360.0, 70.0])), atol=1e-5)

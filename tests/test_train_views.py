@@ -16,19 +16,20 @@ from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, HyperINRError, ParameterError
 from hyperinr_core.light.lights import poisson_lights
 from hyperinr_core.measure.metrics import psnr
-from hyperinr_core.pictures.picture_set import Optics, is_picture, parameters_of, picture_field, view_angles
-from hyperinr_core.training.trainer import Interrupted, Trainer
-from hyperinr_core.training.views import placement, samples
-from hyperinr_core.training.views import task as training
-from hyperinr_core.training.views.teachers import (
+from hyperinr_core.pictures.picture_set import Optics, is_picture, parameters_of, picture_field
+from hyperinr_core.spaces.views import view_angles
+from hyperinr_core.training.teachers.base import FitSettings
+from hyperinr_core.training.teachers.radiance import (
     BlendedPictures,
-    CoordNetTeacher,
     Mean,
-    RadianceTeacher,
+    Radiance,
     find_optics,
     left_out_scores,
     radiance_score,
 )
+from hyperinr_core.training.trainer import Interrupted, Trainer
+from hyperinr_core.training.views import placement, samples
+from hyperinr_core.training.views import task as training
 from hyperinr_core.volume import Grid
 
 QUICK = '{"training": {"samples": 400000, "batch_points": 400}}'
@@ -37,6 +38,13 @@ QUICK = '{"training": {"samples": 400000, "batch_points": 400}}'
 def call(command, *arguments):
     """Run a command here, letting its errors out."""
     return CliRunner().invoke(command, [str(a) for a in arguments], standalone_mode=False, catch_exceptions=False)
+
+
+def fitted(pictures, looks):
+    """A radiance field that has looked at so many pictures."""
+    teacher = Radiance(pictures, pictures.name, Optics(0.0))
+    teacher.fit(FitSettings(looks))
+    return teacher
 
 
 def views(n, seed=0):
@@ -65,10 +73,10 @@ def trained(database, quick, tmp_path_factory):
 
 def test_a_radiance_field_shows_views_that_nobody_rendered(database):
     pictures = open_pictures(database)
-    teacher = RadianceTeacher(pictures, Optics(0.0), 150, 0)
+    teacher = fitted(pictures, 150)
     scores = []
     for view in views(6, 9):
-        found = teacher.colors(view, np.arange(32 * 32)).reshape(32, 32, 3)
+        found = teacher.at(view, np.arange(32 * 32)).reshape(32, 32, 3)
         scores.append(psnr(found, balls_picture(view), (0, 255)))
     assert np.mean(scores) > 21
     scores = left_out_scores(pictures, Optics(0.0), 500, 0)
@@ -79,13 +87,13 @@ def test_a_mean_of_a_radiance_field_and_blended_pictures_is_chosen_where_it_is_b
     database, quick, tmp_path, monkeypatch
 ):
     pictures = open_pictures(database)
-    blended = BlendedPictures(pictures)
+    blended = BlendedPictures(pictures, pictures.name)
     pixels = np.arange(32 * 32)
-    np.testing.assert_array_equal(blended.colors(pictures.thetas[3], pixels), pictures.picture(3).reshape(-1, 3))
-    radiance = RadianceTeacher(pictures, Optics(0.0), 20, 0)
+    np.testing.assert_array_equal(blended.at(pictures.thetas[3], pixels), pictures.picture(3).reshape(-1, 3))
+    radiance = fitted(pictures, 20)
     view = views(1, 9)[0]
-    expected = 0.25 * radiance.colors(view, pixels) + 0.75 * blended.colors(view, pixels)
-    np.testing.assert_allclose(Mean(radiance, blended, 0.25).colors(view, pixels), expected, atol=1e-3)
+    expected = 0.25 * radiance.at(view, pixels) + 0.75 * blended.at(view, pixels)
+    np.testing.assert_allclose(Mean(radiance, blended, 0.25).at(view, pixels), expected, atol=1e-3)
     # a field that was hardly fitted
     options = ["--teacher-steps", 12, "--teacher-views", 20, "--encoders", 10, "--config", quick]
     said = call(train_views, database, "-o", tmp_path / "m.hinr", *options).output
@@ -104,15 +112,16 @@ def test_the_way_of_counting_angles_is_found(tmp_path):
 
 def test_coordnet_sees_no_seam(database):
     pictures = open_pictures(database).select(range(6))
-    teacher = CoordNetTeacher(pictures, 0, "cpu", lambda done, total: None, samples=16000)
-    ends = [teacher.colors(np.array([azimuth, 20.0]), np.arange(50)) for azimuth in (0.0, 360.0)]
+    teacher = training.turned_to_frames(pictures, "coordnet")
+    teacher.fit(FitSettings(16000))
+    ends = [teacher.at(np.array([azimuth, 20.0]), np.arange(50)) for azimuth in (0.0, 360.0)]
     np.testing.assert_allclose(*ends, atol=0.1)
     assert ends[0].shape == (50, 3)
 
 
 def test_the_model_beats_interpolation_on_held_out_views(trained, database, tmp_path):
     path, said = trained
-    assert "teacher: radiance, best on pictures left out" in said and "24 held out" in said
+    assert "teacher radiance, best on pictures left out" in said and "24 held out" in said
     result = call(evaluate_views, path, database, "--json", "--plot", tmp_path / "p.png", "--strip", tmp_path / "s.png")
     report = json.loads(result.output)
     model, interpolation = (report["held_out"][method]["psnr"] for method in ("model", "interpolation"))
@@ -198,11 +207,10 @@ def test_levels_go_for_which_a_teacher_said_too_few_pixels(database, quick, tmp_
     whole = training.views_preset("default", Grid((256, 256, 1)))
 
     def levels(n_views, n_encoders):
-        pixels = np.empty((n_views, 1000), np.int32)
-        taught = samples.TaughtPictures(np.empty((n_views, 2)), pixels, np.empty((*pixels.shape, 3), np.uint8))
-        config = training.within_taught(training.ViewsConfig(encoders=n_encoders), whole, taught)
+        n_pixels = 1000 * n_views
+        config = training.within_taught(training.ViewsConfig(encoders=n_encoders), whole, n_pixels)
         finest = int(training.hash_grid(config.encoding).resolutions[-1])
-        enough = training.PIXELS_PER_VERTEX * n_encoders * finest**2 <= pixels.size
+        enough = training.PIXELS_PER_VERTEX * n_encoders * finest**2 <= n_pixels
         assert enough or config.encoding.n_levels == (training.FEWEST_LEVELS if n_views else whole.encoding.n_levels)
         return config.encoding.n_levels
 
@@ -283,7 +291,6 @@ def test_a_killed_run_goes_on(database, quick, tmp_path, monkeypatch, teacher):
     [
         ({"encoding": {"guide_resolution": 8, "n_pos_dims": 3}}, "encoding.guide_resolution is 8.*lights"),
         ({"training": {"base": "always", "samples": 4000}}, "training.base is 'always'.*only hyperinr train"),
-        ({"training": {"sparsity": 0.9, "samples": 4000}}, "training.sparsity is 0.9.*hyperinr compress"),
         ({"encoders": {"count": 7}, "training": {"samples": 4000}}, "encoders.count is 7.*--encoders sets it"),
         ({"distillation": {"weight": 2}, "training": {"samples": 4000}}, "distillation.weight is 2.0.*--teacher-views"),
     ],

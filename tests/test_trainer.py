@@ -8,9 +8,10 @@ import torch
 from series import moving_blob
 from test_training import with_training
 
-from hyperinr_core.training.run import trainer_for
-from hyperinr_core.training.samples import scan_fields
-from hyperinr_core.training.volumes.task import Taught
+from hyperinr_core.training.distributed import World
+from hyperinr_core.training.task import Context, Tell
+from hyperinr_core.training.trainer import Trainer
+from hyperinr_core.training.volumes.task import Volumes
 
 
 class Recorded:
@@ -26,13 +27,11 @@ class Recorded:
 
 
 @pytest.fixture
-def trained():
+def trained(tmp_path):
     """A trainer of 60 iterations on one of five steps each, and what it asked Adam for."""
     series, config = moving_blob(), with_training(samples=6000, batch_steps=1, batch_points=100)
-    fields = scan_fields(series, ["density"], 1 << 30)
-    ones = np.ones(len(series))
-    taught = Taught(series, ones.astype(bool), ones.astype(np.float32), None, None)
-    trainer = trainer_for(series, fields, taught, config, "cpu")
+    task = Volumes(series, ["density"])
+    trainer = Trainer(task.learn(config, Context(tmp_path / "teacher", "cpu", World(), Tell())))
     recorded = Recorded(trainer)
     for _ in range(trainer.n_iterations):
         trainer.step()

@@ -18,11 +18,12 @@ from hyperinr_core.table_coding import levels
 from hyperinr_core.training import trainer as trainer_module
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.pruning import Pruning
-from hyperinr_core.training.run import encoder_positions, measure_quality, train
+from hyperinr_core.training.run import train
 from hyperinr_core.training.samples import SampleStream, check_precision, scan_fields
 from hyperinr_core.training.settings import DistillationConfig, RunConfig, TrainingConfig, preset, with_file
+from hyperinr_core.training.task import Tell
 from hyperinr_core.training.trainer import Interrupted, choose_device
-from hyperinr_core.training.volumes.task import Lesson
+from hyperinr_core.training.volumes.task import Volumes, encoder_positions, measure_quality
 from hyperinr_core.volume import Grid, VolumeSeries
 
 SMALL = RunConfig(
@@ -40,7 +41,7 @@ def with_training(**changes) -> RunConfig:
 def test_training_reaches_the_data(tmp_path):
     series = moving_blob()
     reports = []
-    model = train(series, tmp_path / "m.hinr", ["density"], SMALL, progress=reports.append)
+    model = train(Volumes(series, ["density"]), tmp_path / "m.hinr", SMALL, tell=Tell(report=reports.append))
     assert min(model.quality["training_psnr_db"]["density"]) > 32
     assert reports[-1].samples == reports[-1].total == 400_000
     assert not checkpoint_path(tmp_path / "m.hinr").exists()
@@ -52,7 +53,7 @@ def test_training_reaches_the_data(tmp_path):
 
 def test_several_fields_and_vectors_share_a_model(tmp_path):
     series = moving_blob()
-    model = train(series, tmp_path / "m.hinr", ["density", "motion"], SMALL)
+    model = train(Volumes(series, ["density", "motion"]), tmp_path / "m.hinr", SMALL)
     inr = model.generate(0.5)
     arrays = inr.split(inr.sample_grid())
     assert arrays["density"].shape == (12, 14, 16) and arrays["motion"].shape == (12, 14, 16, 2)
@@ -63,7 +64,7 @@ def test_several_fields_and_vectors_share_a_model(tmp_path):
 @pytest.mark.parametrize("cut", [1, 60, 199])
 def test_interrupted_run_continues_to_the_same_bytes(tmp_path, monkeypatch, cut):
     series = moving_blob()
-    train(series, tmp_path / "whole.hinr", ["density"], SMALL)
+    train(Volumes(series, ["density"]), tmp_path / "whole.hinr", SMALL)
     draw = SampleStream.draw
 
     def draw_and_interrupt(self, iteration):
@@ -73,14 +74,14 @@ def test_interrupted_run_continues_to_the_same_bytes(tmp_path, monkeypatch, cut)
 
     monkeypatch.setattr(SampleStream, "draw", draw_and_interrupt)
     with pytest.raises(Interrupted):
-        train(series, tmp_path / "cut.hinr", ["density"], SMALL)
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL)
     monkeypatch.setattr(SampleStream, "draw", draw)
     assert not (tmp_path / "cut.hinr").exists()
     with pytest.raises(ParameterError, match="--resume"):
-        train(series, tmp_path / "cut.hinr", ["density"], SMALL)
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL)
     with pytest.raises(DataError, match="other data or settings"):
-        train(series, tmp_path / "cut.hinr", ["density"], with_training(seed=1), resume=True)
-    train(series, tmp_path / "cut.hinr", ["density"], SMALL, resume=True)
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", with_training(seed=1), resume=True)
+    train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL, resume=True)
     assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
     assert sorted(os.listdir(tmp_path)) == ["cut.hinr", "whole.hinr"]
 
@@ -89,7 +90,7 @@ def test_killed_run_continues_from_its_last_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0.0)
     series = moving_blob()
     config = with_training(samples=40_000)
-    train(series, tmp_path / "whole.hinr", ["density"], config)
+    train(Volumes(series, ["density"]), tmp_path / "whole.hinr", config)
     draw = SampleStream.draw
 
     def draw_and_die(self, iteration):
@@ -99,29 +100,29 @@ def test_killed_run_continues_from_its_last_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(SampleStream, "draw", draw_and_die)
     with pytest.raises(RuntimeError, match="killed"):
-        train(series, tmp_path / "cut.hinr", ["density"], config)
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config)
     monkeypatch.setattr(SampleStream, "draw", draw)
-    train(series, tmp_path / "cut.hinr", ["density"], config, resume=True)
+    train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config, resume=True)
     assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
 
 
 def test_damaged_checkpoint_is_named(tmp_path):
     checkpoint_path(tmp_path / "m.hinr").write_bytes(b"half")
     with pytest.raises(DataError, match="no whole checkpoint"):
-        train(moving_blob(), tmp_path / "m.hinr", ["density"], SMALL, resume=True)
+        train(Volumes(moving_blob(), ["density"]), tmp_path / "m.hinr", SMALL, resume=True)
 
 
 def test_constant_field_is_reproduced(tmp_path):
     series = VolumeSeries(Grid((6, 6, 6)), [0.0, 1.0], {"c": 1}, lambda s, n, z: np.full((6, 6, 6), 7.5), "constant")
-    model = train(series, tmp_path / "m.hinr", ["c"], with_training(samples=2000))
+    model = train(Volumes(series, ["c"]), tmp_path / "m.hinr", with_training(samples=2000))
     assert (model.generate(0.5).sample_grid() == 7.5).all()
-    sparse = train(series, tmp_path / "s.hinr", ["c"], with_training(samples=2000, sparsity=0.9))
+    sparse = train(Volumes(series, ["c"]), tmp_path / "s.hinr", with_training(samples=2000, sparsity=0.9))
     assert (sparse.generate(0.5).sample_grid() == 7.5).all()
     assert (hinr.load(tmp_path / "s.hinr").generate(0.5).sample_grid() == 7.5).all()
 
 
 def test_single_step_is_a_static_volume(tmp_path):
-    model = train(moving_blob(n_steps=1), tmp_path / "m.hinr", ["density"], SMALL)
+    model = train(Volumes(moving_blob(n_steps=1), ["density"]), tmp_path / "m.hinr", SMALL)
     assert model.theta_bounds.tolist() == [[0.0, 0.0]]
     assert min(model.quality["training_psnr_db"]["density"]) > 32
 
@@ -133,7 +134,7 @@ def test_plane_uses_two_dimensional_encoders(tmp_path):
     encoding = config.encoding.replace(n_levels=3)
     config = RunConfig(encoding, SMALL.network, SMALL.training.replace(samples=80_000, batch_points=100))
     config = config.replace(distillation={"teacher": "none"})
-    model = train(series, tmp_path / "m.hinr", ["density"], config)
+    model = train(Volumes(series, ["density"]), tmp_path / "m.hinr", config)
     assert min(model.quality["training_psnr_db"]["density"]) > 25
 
 
@@ -149,7 +150,7 @@ def test_nan_is_found_before_training(tmp_path):
 
     series.loader = load
     with pytest.raises(DataError, match=r"step 3 .* at point \(6, 5, 4\)"):
-        train(series, tmp_path / "m.hinr", ["density"], SMALL)
+        train(Volumes(series, ["density"]), tmp_path / "m.hinr", SMALL)
     assert os.listdir(tmp_path) == []
 
 
@@ -172,21 +173,21 @@ def test_variation_that_float32_does_not_tell_is_warned_of(caplog):
 
 def test_numbers_below_float32_and_fields_too_large_for_the_format_are_refused(tmp_path):
     with pytest.raises(DataError, match="'p' of 0 to 3e-45; expected numbers of"):
-        train(one_step(np.linspace(0, 3e-45, 8)), tmp_path / "m.hinr", ["p"], SMALL)
+        train(Volumes(one_step(np.linspace(0, 3e-45, 8))), tmp_path / "m.hinr", SMALL)
     wide = np.zeros((2, 2, 2, 18), np.float32)
     series = VolumeSeries(Grid((2, 2, 2)), [0.0], {"p": 18}, lambda *_: wide, "this")
     with pytest.raises(DataError, match="18 components"):
-        train(series, tmp_path / "m.hinr", ["p"], SMALL)
+        train(Volumes(series), tmp_path / "m.hinr", SMALL)
 
 
 def test_unknown_field_lists_the_known(tmp_path):
     with pytest.raises(DataError, match="no field 'speed'; expected one of density, motion"):
-        train(moving_blob(), tmp_path / "m.hinr", ["speed"], SMALL)
+        train(Volumes(moving_blob(), ["speed"]), tmp_path / "m.hinr", SMALL)
 
 
 def test_missing_folder_is_found_before_training(tmp_path):
     with pytest.raises(DataError, match="no folder that can be written to"):
-        train(moving_blob(), tmp_path / "no" / "m.hinr", ["density"], SMALL)
+        train(Volumes(moving_blob(), ["density"]), tmp_path / "no" / "m.hinr", SMALL)
 
 
 def test_points_carry_the_values_of_their_voxels():
@@ -240,7 +241,9 @@ def test_encoder_positions():
 
 
 def test_fewer_encoders_than_steps_train_through_the_interpolation(tmp_path):
-    model = train(moving_blob(n_steps=9), tmp_path / "m.hinr", ["density"], SMALL.replace(encoders={"count": 4}))
+    model = train(
+        Volumes(moving_blob(n_steps=9), ["density"]), tmp_path / "m.hinr", SMALL.replace(encoders={"count": 4})
+    )
     assert model.encoder_positions.shape == (4, 1)
     assert np.mean(model.quality["training_psnr_db"]["density"]) > 30
 
@@ -263,11 +266,11 @@ def test_named_device_must_be_there():
 @pytest.mark.parametrize("cut", [45, 90])
 def test_a_sparse_model_is_as_sparse_as_asked_and_resumes_to_the_same_bytes(tmp_path, monkeypatch, cut):
     series, config = moving_blob(), with_training(sparsity=0.7)
-    whole = train(series, tmp_path / "whole.hinr", ["density"], config)
+    whole = train(Volumes(series, ["density"]), tmp_path / "whole.hinr", config)
     assert np.mean(whole.encoder_params == 0) >= 0.7
     assert min(whole.quality["training_psnr_db"]["density"]) > 30
     assert "tables" in hinr.read_header(tmp_path / "whole.hinr")
-    dense = train(series, tmp_path / "dense.hinr", ["density"], SMALL)
+    dense = train(Volumes(series, ["density"]), tmp_path / "dense.hinr", SMALL)
     assert np.mean(dense.encoder_params == 0) < 0.1
     assert os.path.getsize(tmp_path / "whole.hinr") < 0.4 * os.path.getsize(tmp_path / "dense.hinr")
     again = hinr.load(tmp_path / "whole.hinr")
@@ -286,9 +289,9 @@ def test_a_sparse_model_is_as_sparse_as_asked_and_resumes_to_the_same_bytes(tmp_
 
     monkeypatch.setattr(trainer_module.Trainer, "step", stopping)
     with pytest.raises(Interrupted):
-        train(series, tmp_path / "cut.hinr", ["density"], config)
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config)
     monkeypatch.setattr(trainer_module.Trainer, "step", step)
-    train(series, tmp_path / "cut.hinr", ["density"], config, resume=True)
+    train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config, resume=True)
     assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
 
 
@@ -306,10 +309,10 @@ def test_pruning_spares_coarse_levels():
 
 def test_a_run_starts_from_another_model(tmp_path):
     series, short = moving_blob(), with_training(samples=20_000)
-    train(series, tmp_path / "first.hinr", ["density"], SMALL)
+    train(Volumes(series, ["density"]), tmp_path / "first.hinr", SMALL)
     initial = hinr.load(tmp_path / "first.hinr")
     cold, warm = (
-        np.mean(train(series, tmp_path / f"{i}.hinr", ["density"], short, initial=initial if i else None).quality[
+        np.mean(train(Volumes(series, ["density"]), tmp_path / f"{i}.hinr", short, initial=initial if i else None).quality[
             "training_psnr_db"]["density"]) for i in (0, 1)
     )  # fmt: skip
     assert warm > cold + 2
@@ -317,5 +320,5 @@ def test_a_run_starts_from_another_model(tmp_path):
     assert "initial" not in hinr.load(tmp_path / "0.hinr").provenance
     other = short.replace(encoding={"n_levels": 5}, distillation={"teacher": "auto"})
     with pytest.raises(ParameterError, match=r"n_levels 4.*expected.*n_levels 5.*leave --init-from out"):
-        train(series, tmp_path / "x.hinr", ["density"], other, initial=initial, lesson=Lesson(chosen=pytest.fail))
+        train(Volumes(series, ["density"]), tmp_path / "x.hinr", other, initial=initial, tell=Tell(chosen=pytest.fail))
     assert not (tmp_path / "x.hinr").exists()

@@ -22,7 +22,7 @@ from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import triton_kernels
 from hyperinr_core.backends.reference import ReferenceBackend, locate
 from hyperinr_core.backends.triton import INTERPRETED, TritonBackend, kernel_device
-from hyperinr_core.backends.triton_layout import Layout
+from hyperinr_core.backends.triton_layout import TritonLayout
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.training.evaluators.base import Adam
@@ -79,7 +79,7 @@ def corner_kernel(points, scales, geometry, places, weights, n, CORNER: tl.const
 def test_entries_and_weights_are_the_reference_s_to_the_bit(case, exact_fma):
     architecture = CASES[case]
     grid, encoding = architecture.hash_grid, architecture.encoding
-    layout = Layout.of(architecture)
+    layout = TritonLayout.of(architecture)
     points = np.random.default_rng(0).random((64, encoding.n_pos_dims), np.float32)
     points[:3] = [[0], [1], [0.5]]
     tensors = [torch.from_numpy(part).to(KERNEL_DEVICE) for part in (points, *layout.geometry(grid))]
@@ -259,11 +259,11 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import triton_kernels
-from hyperinr_core.backends.triton_layout import Layout
+from hyperinr_core.backends.triton_layout import TritonLayout
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.training.evaluators import triton_kernels as training
 
-layout = Layout.of(Architecture(EncodingConfig(n_levels=4), NetworkConfig(16, 2), 1))
+layout = TritonLayout.of(Architecture(EncodingConfig(n_levels=4), NetworkConfig(16, 2), 1))
 kernels = {
     triton_kernels.blend_kernel: ({"BLOCK": 1024}, "fp16 i32 fp32 fp16"),
     triton_kernels.grid_kernel: ({**layout.sizes(), "BLOCK": 64}, "fp16 fp16 fp32 i32 fp32 fp32 fp32 fp32"),

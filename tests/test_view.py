@@ -27,7 +27,7 @@ from hyperinr.plugin.drawing import Drawing
 from hyperinr_core import hinr
 from hyperinr_core.pictures.look import BACKGROUND, looks_of
 from hyperinr_core.pictures.picture_set import to_bytes
-from hyperinr_core.pictures.transfer import PRESETS
+from hyperinr_core.pictures.transfer import COLOR_MAPS
 from hyperinr_core.volume import Field, Parameter
 
 FLAGS = (
@@ -204,7 +204,7 @@ def test_the_field_is_chosen_named_and_has_a_colour_bar(page, browsers):
     wait(lambda: bar.text.split()[-1] == "8")
     assert bar.text.split()[3:] == ["0.25", "2", "4", "6", "8"]
     gradient = browser.execute_script("return document.querySelector('#colorbar .bar').style.background")
-    colors = PRESETS[browser.find_element("id", "look-colors").get_attribute("value")]
+    colors = COLOR_MAPS[browser.find_element("id", "look-colors").get_attribute("value")]
     assert [f"rgb({', '.join(str(round(255 * c)) for c in rgb)})" for _, *rgb in colors] == re.findall(
         r"rgb\([^)]*\)", gradient
     )

@@ -21,13 +21,13 @@ from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 
 from hyperinr.filters import interpreter
 from hyperinr.filters.image import array_of, to_image
-from hyperinr.filters.pieces import _merged
+from hyperinr.filters.ranks import _merged
 from hyperinr.filters.writer import HyperINRWriter
 from hyperinr.plugin import launch
 from hyperinr.plugin.commands.stop import stop
 from hyperinr_core import hinr
 from hyperinr_core.training.settings import PRESETS
-from hyperinr_core.training.teachers import TEACHERS
+from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.volume import Grid
 
 BLOB = moving_blob(dims=(10, 9, 8), n_steps=5)
@@ -257,5 +257,5 @@ def test_the_dialog_is_the_class_s():
             getattr(writer, item.get("command"))(kind(item.get("default_values")))
     after = {name: value for name, value in vars(writer).items() if name != "_settings"}, writer._settings
     assert after == before, "a default of the dialog is another than the class's"
-    for name, expected in (("Preset", list(PRESETS)), ("Teacher", ["auto", "none", *TEACHERS])):
+    for name, expected in (("Preset", list(PRESETS)), ("Teacher", ["auto", "none", *teachers_of("volumes")])):
         assert [value.get("value") for value in items[name].findall("StringListDomain/String")] == expected

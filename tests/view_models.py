@@ -10,7 +10,7 @@ from models import random_model
 from hyperinr.filters.readers.cinema import write_picture, write_table
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.pictures.picture_set import picture_field
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.volume import Parameter
 
 #: Centres, radii and colours of balls that hide each other; two differ in hand, so that no mirrored scene looks the same.

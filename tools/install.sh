@@ -56,7 +56,7 @@ fi
 pip=(.venv/bin/python -m pip --quiet)
 
 if [[ $purpose == lint ]]; then
-    .venv/bin/python tools/requirements.py lint | "${pip[@]}" install -r /dev/stdin
+    .venv/bin/python tools/requirements.py lint | "${pip[@]}" install -c tools/constraints.txt -r /dev/stdin
     exit
 fi
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hyperinr.filters.readers.grids import even_spacing
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -193,8 +194,6 @@ def _field_keys(shapes: dict[str, tuple[int, ...]], fields: Sequence[str] | None
 
 def _placed(path: Path, grid: Grid, lines: dict[str, np.ndarray]) -> Grid:
     """The grid with the origin and spacing that 1-D arrays beside the volume give."""
-    from hyperinr.filters.readers.grids import even_spacing
-
     origin, spacing = list(grid.origin), list(grid.spacing)
     for axis, (letter, names) in enumerate(_COORDINATES.items()):
         points = next((lines[key] for key in lines if key.lower() in names), None)

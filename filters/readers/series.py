@@ -13,11 +13,12 @@ import numpy as np
 from hyperinr.filters.readers import meta_image, nifti, openpmd, tiff, vtkhdf
 from hyperinr.filters.readers.arrays import Frames, ZRange, open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
-from hyperinr.filters.readers.grids import RESAMPLE, upright
+from hyperinr.filters.readers.grids import RESAMPLE
 from hyperinr.filters.readers.libraries import in_one_line
 from hyperinr.filters.readers.netcdf import ENGINES, CFFiles
 from hyperinr.filters.readers.nrrd import open_nrrd
 from hyperinr.filters.readers.paths import FOLDERS, INDEXES, NOT_REGULAR, STEPS, find_steps, gaps, suffix_of
+from hyperinr.filters.readers.upright import upright
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
 

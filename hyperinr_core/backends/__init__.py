@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -43,6 +43,12 @@ _said: set[str] = set()
 
 def create(name: str, architecture: Architecture, encoder_params: np.ndarray, mlp_params: np.ndarray) -> Backend:
     """The backend of that name for one model.
+
+    Parameters
+    ----------
+    name : one of `NAMES`.
+    encoder_params : (N, M) float16 or float32, one table per encoder.
+    mlp_params : (W,) float32, the network.
 
     Raises
     ------
@@ -93,7 +99,7 @@ def _say(sentence: str) -> None:
         logger.warning("%s", sentence)
 
 
-def _backend_class(name: str) -> type[Backend]:
+def _backend_class(name: str) -> Callable[..., Backend]:
     if name not in BACKENDS:
         raise BackendError(f"backend is {name!r}; expected one of {', '.join(NAMES)}")
     spec = BACKENDS[name]

@@ -75,10 +75,9 @@ class DeviceBackend(Backend):
         """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
         n = len(axes[0])
         rows = torch.from_numpy(out).view(-1, n * self.architecture.n_outputs)
-        numbers = [self._to_device(np.asarray(array, np.float32)) for array in (*axes, scale, offset)]
-        *axes, scale, offset = numbers
+        *places, factor, zero = (self._to_device(np.asarray(array, np.float32)) for array in (*axes, scale, offset))
         self._in_slabs(
-            len(rows), n, lambda start, stop: self._evaluate_rows(table, axes, start, stop, scale, offset), rows
+            len(rows), n, lambda start, stop: self._evaluate_rows(table, places, start, stop, factor, zero), rows
         )
 
     @abstractmethod

@@ -71,8 +71,8 @@ class FallbackBackend(Backend):
 class _Table:
     """Which encoders are blended and how, and the blend of the backend that read it last."""
 
-    def __init__(self, *arguments: np.ndarray | None) -> None:
-        self._arguments = arguments
+    def __init__(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None) -> None:
+        self._arguments = indices, weights, guide
         self._backend: Backend | None = None
         self._blended: Any = None
 

@@ -167,17 +167,17 @@ class Model:
     """
 
     def __init__(self, architecture: Architecture, mlp_params: np.ndarray, isa: int, precision: str) -> None:
-        grid, config, network = architecture.hash_grid, architecture.encoding, architecture.network
+        hash_grid, config, network = architecture.hash_grid, architecture.encoding, architecture.network
         arrays = (
-            np.ascontiguousarray(grid.scales, np.float32),
-            np.ascontiguousarray(grid.resolutions, np.int64),
-            np.ascontiguousarray(grid.offsets, np.int64),
-            np.ascontiguousarray(grid.hashed, np.uint8),
+            np.ascontiguousarray(hash_grid.scales, np.float32),
+            np.ascontiguousarray(hash_grid.resolutions, np.int64),
+            np.ascontiguousarray(hash_grid.offsets, np.int64),
+            np.ascontiguousarray(hash_grid.hashed, np.uint8),
         )
         shape = Shape(
             _ABI_VERSION,
             config.n_pos_dims,
-            grid.n_levels,
+            hash_grid.n_levels,
             config.n_features_per_level,
             network.n_neurons,
             network.n_hidden_layers,
@@ -273,7 +273,7 @@ class NativeBackend(Backend):
         offset: np.ndarray,
     ) -> None:
         """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
-        axes = [np.ascontiguousarray(axis, np.float32).ravel() for axis in axes]
+        axes = tuple(np.ascontiguousarray(axis, np.float32).ravel() for axis in axes)
         dims = np.array([len(axis) for axis in axes], np.int64)
         scale, offset = (np.ascontiguousarray(array, np.float32) for array in (scale, offset))
         n_dims, n_outputs = self.architecture.encoding.n_pos_dims, self.architecture.n_outputs

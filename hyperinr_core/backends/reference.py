@@ -68,17 +68,17 @@ def split_layers(architecture: Architecture, mlp_params: np.ndarray) -> list[np.
     return layers
 
 
-def encode(grid: HashGrid, table: np.ndarray, points: np.ndarray) -> np.ndarray:
+def encode(hash_grid: HashGrid, table: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Features of points: (B, D) float32 in [0, 1] to (B, L * F) float32."""
-    n_features = grid.config.n_features_per_level
+    n_features = hash_grid.config.n_features_per_level
     entries = table.reshape(-1, n_features)
-    features = np.zeros((len(points), grid.config.n_output_dims), np.float32)
-    for level in range(grid.n_levels):
-        corner, fraction = locate(points, grid.scales[level])
+    features = np.zeros((len(points), hash_grid.config.n_output_dims), np.float32)
+    for level in range(hash_grid.n_levels):
+        corner, fraction = locate(points, hash_grid.scales[level])
         columns = features[:, level * n_features : (level + 1) * n_features]
-        for steps in itertools.product((0, 1), repeat=grid.config.n_pos_dims):
+        for steps in itertools.product((0, 1), repeat=hash_grid.config.n_pos_dims):
             weight = np.prod(np.where(steps, fraction, 1 - fraction), axis=1, dtype=np.float32)
-            index = grid.entry_indices(level, corner + np.array(steps))
+            index = hash_grid.entry_indices(level, corner + np.array(steps))
             columns += weight[:, None] * entries[index]
     return features
 

@@ -35,7 +35,7 @@ class TcnnBackend(DeviceBackend):
         self._network_params = self._to_device(tcnn_layout.padded(architecture, mlp_params)).half()
 
     @torch.no_grad()
-    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: None = None) -> torch.Tensor:
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> torch.Tensor:
         """tiny-cuda-nn's float16 params of one theta: the network's, then the blended table."""
         rows = self._rows[self._to_device(np.asarray(indices, np.int64))].float()
         table = self._to_device(np.asarray(weights, np.float32)) @ rows

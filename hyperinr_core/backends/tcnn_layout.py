@@ -1,7 +1,7 @@
 """tiny-cuda-nn's order of a model's numbers, and ours.
 
 Its network comes first: matrices of (outputs, inputs) row by row as ours are, whose inputs and outputs are padded to a
-multiple of 16. Then its hash grid: levels, entries and features as `encoding.HashGrid` has them.
+multiple of 16. Then its hash grid: levels, entries and features as `HashGrid` has them.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def n_network_params(architecture: Architecture) -> int:
 
 def places(architecture: Architecture) -> np.ndarray:
     """(W,) int64 where each number of mlp_params lies among tiny-cuda-nn's."""
-    found, start = [], 0
+    numbers, start = [], 0
     for (rows, columns), (padded_rows, padded_columns) in zip(architecture.layer_shapes, padded_shapes(architecture)):
-        found.append(start + (np.arange(rows)[:, None] * padded_columns + np.arange(columns)).ravel())
+        numbers.append(start + (np.arange(rows)[:, None] * padded_columns + np.arange(columns)).ravel())
         start += padded_rows * padded_columns
-    return np.concatenate(found)
+    return np.concatenate(numbers)
 
 
 def padded(architecture: Architecture, mlp_params: np.ndarray) -> np.ndarray:

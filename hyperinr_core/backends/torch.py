@@ -48,7 +48,7 @@ class TorchBackend(DeviceBackend):
         return apply_layers(self.architecture.layer_shapes, self.mlp_params, features)[0]
 
 
-def encode(grid: HashGrid, tables: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+def encode(hash_grid: HashGrid, tables: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Features of points, differentiable in the tables.
 
     Parameters
@@ -61,15 +61,15 @@ def encode(grid: HashGrid, tables: torch.Tensor, points: torch.Tensor) -> torch.
     (S, B, L * F) in the tables' dtype.
     """
     n_scenes, n_points, n_dims = points.shape
-    n_features = grid.config.n_features_per_level
+    n_features = hash_grid.config.n_features_per_level
     entries = tables.reshape(-1, n_features)
-    first_entry = (torch.arange(n_scenes, device=points.device) * grid.n_entries)[:, None, None]
+    first_entry = (torch.arange(n_scenes, device=points.device) * hash_grid.n_entries)[:, None, None]
     features = []
-    for level in range(grid.n_levels):
+    for level in range(hash_grid.n_levels):
         # One rounding of scale * x + 0.5 to float32, as the fused multiply-add of tiny-cuda-nn does.
-        position = (points.double() * float(grid.scales[level]) + 0.5).float()
+        position = (points.double() * float(hash_grid.scales[level]) + 0.5).float()
         corner = position.floor()
-        indices, weights = _corners(grid, level, corner.long(), position - corner)
+        indices, weights = _corners(hash_grid, level, corner.long(), position - corner)
         features.append(
             torch.nn.functional.embedding_bag(
                 (indices + first_entry).reshape(-1, 2**n_dims),
@@ -90,25 +90,25 @@ def apply_layers(shapes: Sequence[tuple[int, int]], mlp_params: torch.Tensor, fe
 
 
 def _corners(
-    grid: HashGrid, level: int, corner: torch.Tensor, fraction: torch.Tensor
+    hash_grid: HashGrid, level: int, corner: torch.Tensor, fraction: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Entries and interpolation weights of the 2^D vertices around points, both (S, B, 2^D)."""
     indices, weights = [], []
     for steps in itertools.product((0, 1), repeat=corner.shape[-1]):
         vertex = corner + torch.tensor(steps, device=corner.device)
-        indices.append(_entry_indices(grid, level, vertex))
+        indices.append(_entry_indices(hash_grid, level, vertex))
         weights.append(torch.where(torch.tensor(steps, device=corner.device) > 0, fraction, 1 - fraction).prod(-1))
     return torch.stack(indices, -1), torch.stack(weights, -1)
 
 
-def _entry_indices(grid: HashGrid, level: int, vertices: torch.Tensor) -> torch.Tensor:
+def _entry_indices(hash_grid: HashGrid, level: int, vertices: torch.Tensor) -> torch.Tensor:
     """`HashGrid.entry_indices` for int64 tensors."""
     stride, index = 1, torch.zeros_like(vertices[..., 0])
     for axis in range(vertices.shape[-1]):
-        if grid.hashed[level]:
+        if hash_grid.hashed[level]:
             index ^= vertices[..., axis] * PRIMES[axis]
         else:
             index += vertices[..., axis] * stride
-            stride *= int(grid.resolutions[level])
-    size = int(grid.offsets[level + 1] - grid.offsets[level])
-    return (index & 0xFFFFFFFF) % size + int(grid.offsets[level])
+            stride *= int(hash_grid.resolutions[level])
+    size = int(hash_grid.offsets[level + 1] - hash_grid.offsets[level])
+    return (index & 0xFFFFFFFF) % size + int(hash_grid.offsets[level])

@@ -22,7 +22,7 @@ try:
 
     from hyperinr_core.backends import triton_kernels as kernels
     from hyperinr_core.backends.device import DeviceBackend, upload
-    from hyperinr_core.backends.triton_layout import Layout
+    from hyperinr_core.backends.triton_layout import TritonLayout
 except ImportError as error:
     raise BackendError(f"the triton backend needs torch and triton ({error}); pip install triton") from error
 
@@ -61,7 +61,7 @@ class TritonBackend(DeviceBackend):
             raise ParameterError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
         super().__init__(architecture, kernel_device())
         self.precision = precision
-        self._layout = Layout.of(architecture)
+        self._layout = TritonLayout.of(architecture)
         self._rows = upload(self.name, encoder_params, self.device)
         self._matrices = pad_matrices(self._layout, torch.from_numpy(np.array(mlp_params, np.float32)), precision).to(
             self.device
@@ -70,11 +70,11 @@ class TritonBackend(DeviceBackend):
         if not INTERPRETED:
             self._try_once()
 
-    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: None = None) -> torch.Tensor:
+    def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> torch.Tensor:
         """The (M,) table of one theta on the device, float16, or float32 in that precision."""
         # both in one transfer, from page-locked memory that stays in use until it is done
-        packed = np.concatenate([np.asarray(indices, np.int32), np.asarray(weights, np.float32).view(np.int32)])
-        packed = self._to_device(packed)
+        numbers = np.concatenate([np.asarray(indices, np.int32), np.asarray(weights, np.float32).view(np.int32)])
+        packed = self._to_device(numbers)
         n, n_table = len(indices), self.architecture.n_table
         kind = torch.float32 if self.precision == "float32" else torch.float16
         table = torch.empty(n_table, dtype=kind, device=self.device)
@@ -125,7 +125,7 @@ class TritonBackend(DeviceBackend):
 
 
 def pad_matrices(
-    layout: Layout, mlp_params: torch.Tensor, precision: str, places: torch.Tensor | None = None
+    layout: TritonLayout, mlp_params: torch.Tensor, precision: str, places: torch.Tensor | None = None
 ) -> torch.Tensor:
     """The network's matrices as the kernels read them, zero where they were padded; `places` are the layout's."""
     padded = torch.zeros(layout.n_padded_params, dtype=PRECISIONS[precision], device=mlp_params.device)

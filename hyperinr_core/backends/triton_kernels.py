@@ -1,7 +1,7 @@
 """Triton kernels that evaluate a model, and the pieces that training shares with them.
 
 Sizes that are no powers of two are padded to the next one, levels, neurons and outputs alike; what is added is zero and
-multiplies zero, so that it changes nothing. `Layout` pads, the kernels only see padded sizes.
+multiplies zero, so that it changes nothing. `TritonLayout` pads, the kernels only see padded sizes.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ MAX_OUTPUTS = 16
 
 
 @dataclass(frozen=True)
-class Layout:
+class TritonLayout:
     """Padded sizes of one model.
 
     Attributes
@@ -42,7 +42,7 @@ class Layout:
     shapes: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, architecture: Architecture) -> Layout:
+    def of(cls, architecture: Architecture) -> TritonLayout:
         """The layout of a model; BackendError when it has more outputs than the kernels know."""
         config, network, n_outputs = architecture.encoding, architecture.network, architecture.n_outputs
         if not 1 <= n_outputs <= MAX_OUTPUTS:
@@ -76,19 +76,19 @@ class Layout:
             start += padded_rows * padded_columns
         return np.concatenate(places)
 
-    def geometry(self, grid: HashGrid) -> tuple[np.ndarray, np.ndarray]:
+    def geometry(self, hash_grid: HashGrid) -> tuple[np.ndarray, np.ndarray]:
         """(levels,) float32 scales, and (5, levels) int32 offsets, sizes, strides in y and z, and whether hashed."""
         scales, numbers = np.zeros(self.levels, np.float32), np.ones((5, self.levels), np.int64)
         n = self.n_levels
-        scales[:n] = grid.scales
+        scales[:n] = hash_grid.scales
         numbers[0] = 0
         numbers[:, :n] = [
-            grid.offsets[:-1],
-            np.diff(grid.offsets),
+            hash_grid.offsets[:-1],
+            np.diff(hash_grid.offsets),
             # a hashed level has no dense index: its strides are unused and may not fit
-            np.where(grid.hashed, 0, grid.resolutions),
-            np.where(grid.hashed, 0, grid.resolutions**2),
-            grid.hashed,
+            np.where(hash_grid.hashed, 0, hash_grid.resolutions),
+            np.where(hash_grid.hashed, 0, hash_grid.resolutions**2),
+            hash_grid.hashed,
         ]
         return scales, numbers.astype(np.int32)
 

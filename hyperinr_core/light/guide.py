@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from hyperinr_core.light import shadow
-from hyperinr_core.spaces.interpolation import light_directions
+from hyperinr_core.spaces.sphere import light_directions
 from hyperinr_core.volume import Grid
 
 #: What a file calls the extinction.

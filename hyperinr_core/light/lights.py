@@ -12,7 +12,7 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.light import shadow
-from hyperinr_core.spaces.interpolation import light_directions
+from hyperinr_core.spaces.sphere import light_angles, light_directions
 from hyperinr_core.volume import Grid, Parameter
 
 KINDS = ("hard", "soft", "scatter")
@@ -34,7 +34,7 @@ def poisson_lights(count: int, seed: int) -> np.ndarray:
             if len(directions) < count and (directions @ dart < math.cos(distance)).all():
                 directions = np.vstack([directions, dart])
         distance *= 0.95
-    return angles_of_directions(directions)
+    return light_angles(directions)
 
 
 def gaussian_lights(centers: np.ndarray, count: int, sigma: float, seed: int) -> np.ndarray:
@@ -42,11 +42,18 @@ def gaussian_lights(centers: np.ndarray, count: int, sigma: float, seed: int) ->
     rng = np.random.Generator(np.random.Philox(key=[seed, 8]))
     chosen = light_directions(centers)[np.arange(count) % len(centers)]
     moved = chosen + math.radians(sigma) * rng.standard_normal(chosen.shape)
-    return angles_of_directions(moved / np.linalg.norm(moved, axis=1, keepdims=True))
+    return light_angles(moved / np.linalg.norm(moved, axis=1, keepdims=True))
 
 
 def encoder_lights(count: int, gaussian: float, sigma: float, centers: np.ndarray, seed: int) -> np.ndarray:
-    """(count, 2) positions of encoders: a share by Gaussian kernels around the training lights, the others by Poisson disks."""
+    """(count, 2) positions of encoders: a share by Gaussian kernels around the training lights, the others by Poisson disks.
+
+    Parameters
+    ----------
+    gaussian : the share, 0 to 1.
+    sigma : of the kernels, in degrees.
+    centers : (N, 2) the training lights.
+    """
     n_gaussian = round(gaussian * count)
     parts = [poisson_lights(count - n_gaussian, seed)] if n_gaussian < count else []
     parts += [gaussian_lights(centers, n_gaussian, sigma, seed)] if n_gaussian else []
@@ -59,12 +66,6 @@ def random_lights(first: int, count: int, seed: int) -> np.ndarray:
     # Roberts' sequence: multiples of powers of the plastic number, modulo 1
     u, v = (np.outer([0.7548776662466927, 0.5698402909980532], first + np.arange(count)) + shift[:, None]) % 1
     return np.stack([360 * u, np.degrees(np.arccos(1 - 2 * v))], axis=1)
-
-
-def angles_of_directions(directions: np.ndarray) -> np.ndarray:
-    """(N, 2) azimuth in [0, 360) and polar angle of unit vectors (N, 3)."""
-    x, y, z = directions.T
-    return np.stack([np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arccos(np.clip(z, -1, 1)))], axis=1)
 
 
 def light_parameters(lights: np.ndarray) -> tuple[Parameter, Parameter]:

@@ -26,18 +26,6 @@ N_DISC_DIRECTIONS = 32
 METHODS = ("sweep", "rays")
 
 
-def direction_of(azimuth: float, elevation: float) -> np.ndarray:
-    """(3,) unit vector towards a light, from degrees."""
-    a, e = math.radians(azimuth), math.radians(elevation)
-    return np.array([math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)])
-
-
-def angles_of(direction: np.ndarray) -> tuple[float, float]:
-    """Azimuth in [0, 360) and elevation in [-90, 90] degrees of a vector (3,) towards a light."""
-    x, y, z = (float(v) for v in direction)
-    return math.degrees(math.atan2(y, x)) % 360.0, math.degrees(math.atan2(z, math.hypot(x, y)))
-
-
 def default_unit_distance(grid: Grid) -> float:
     """Length over which opacities hold: ParaView's choice for a volume of 128^3, whatever the sampling of the box."""
     sides = [step * (n - 1) for step, n in zip(grid.spacing, grid.dims)]
@@ -64,6 +52,14 @@ def transmittance(
     Raises
     ------
     ParameterError for another shape than the grid's, a direction without length, an unknown method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fog = np.full((9, 9, 9), 0.1, np.float32)
+    >>> from_above = transmittance(fog, Grid((9, 9, 9)), np.array([0.0, 0.0, 1.0]))
+    >>> bool((np.diff(from_above[:, 4, 4]) > 0).all())  # the higher, the brighter
+    True
     """
     if tau.shape != grid.shape:
         raise ParameterError(f"tau has shape {tau.shape}; expected the grid's {grid.shape}")

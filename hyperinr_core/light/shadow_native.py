@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from ctypes import c_double, c_int, c_int64, c_uint64, c_void_p
 
 import numpy as np
@@ -42,8 +43,8 @@ def sweep(tau: np.ndarray, towards: np.ndarray, length: float) -> np.ndarray:
 def scatter(
     tau: np.ndarray,
     direct: np.ndarray,
-    spacing: np.ndarray,
-    towards: np.ndarray,
+    spacing: Sequence[float],
+    towards: Sequence[float] | np.ndarray,
     albedo: float,
     g: float,
     voxels: np.ndarray,
@@ -58,12 +59,12 @@ def scatter(
     spacing, towards : (3,) distance of points, and unit vector to the light, along the grid's axes.
     voxels : (n,) places in tau.
     """
-    arrays = [np.ascontiguousarray(array, np.float32) for array in (tau, direct)]
-    vectors = [np.ascontiguousarray(vector, np.float64) for vector in (spacing, towards)]
+    tau, direct = (np.ascontiguousarray(array, np.float32) for array in (tau, direct))
+    vectors = np.array([spacing, towards], np.float64)
     dims = np.array(tau.shape[::-1], np.int64)
     voxels = np.ascontiguousarray(voxels, np.int64)
     out = np.empty(voxels.shape, np.float32)
-    pointers = [array.ctypes.data for array in (*arrays, dims, *vectors)]
+    pointers = [array.ctypes.data for array in (tau, direct, dims, vectors[0], vectors[1])]
     numbers = albedo, g, voxels.ctypes.data, voxels.size, n_paths, seed
     native.check(_library().hinr_shadow_scatter(*pointers, *numbers, out.ctypes.data))
     return out

@@ -7,7 +7,7 @@ from collections import OrderedDict
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.spaces.interpolation import ONE_PARAMETER
+from hyperinr_core.spaces.line import Line
 from hyperinr_core.volume import VolumeSeries
 
 #: Volumes kept in memory: Catmull-Rom needs four, and the next gap needs three of them again.
@@ -46,7 +46,7 @@ class Baseline:
                 f"{self.series.parameters[0]} is {theta:g}; expected {positions[0]:g} to {positions[-1]:g}, "
                 "between the first and the last training volume"
             )
-        indices, weights = ONE_PARAMETER[kind](positions, theta)
+        indices, weights = Line.kinds[kind](positions, theta)
         volumes = [self._read(int(index)) for index in indices]
         if len(volumes) == 1:
             return volumes[0]

@@ -22,6 +22,12 @@ def psnr(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     ----------
     values, truth : arrays of one shape.
     value_range : lowest and highest value of the whole field: all steps, all components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(psnr(np.full(8, 0.51), np.full(8, 0.5), (0.0, 1.0)), 3)
+    40.0
     """
     _check_shapes(values, truth)
     error = np.subtract(values, truth, dtype=np.float64)
@@ -39,6 +45,13 @@ def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     ----------
     values, truth : (nz, ny, nx), or (nz, ny, nx, C) of a vector field, whose components are averaged.
     value_range : as in `psnr`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> truth = np.random.default_rng(0).random((16, 16, 16))
+    >>> round(ssim(truth, truth, (0.0, 1.0)), 6), ssim(truth[::-1], truth, (0.0, 1.0)) < 0.1
+    (1.0, True)
     """
     _check_shapes(values, truth)
     if np.ndim(truth) == 4:

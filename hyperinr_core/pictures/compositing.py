@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hyperinr_core.pictures.transfer import MAX_OPACITY
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.volume import Grid
 
 
@@ -76,33 +76,28 @@ def picture(
     size : width and height in pixels; the diagonal of the volume just fits into the smaller one at zoom 1.
     """
     frame, major, towards = _along(grid, view)
-    spacing = np.abs(grid.spacing)
+    spacing, dims = np.abs(grid.spacing), np.array(grid.dims)
     minor = [axis for axis in range(3) if axis != major]
-    # a ray moves so many voxels along the minor axes while it moves one along the major axis
-    shear = (towards[minor] / spacing[minor]) / (towards[major] / spacing[major])
+    ray = towards / towards[major]  # how far it goes along each axis while it goes by 1 across the slices
     slices = np.moveaxis(rgba, 2 - major, 0)  # then the second axis is minor[1], the third minor[0]
     n = len(slices)
     order = range(n - 1, -1, -1) if towards[major] > 0 else range(n)
-    flat, corner = _composite(slices, order, shear)
-    dims = np.array(grid.dims)
-    scale = 2 * math.dist((0, 0, 0), (dims - 1) * spacing) / 2 / min(size) / zoom  # length of a pixel
-    columns, rows = ((np.arange(n) - (n - 1) / 2) * scale for n in size)
-    # where the ray of each pixel crosses slice 0, in voxels
-    right, up = frame[0], frame[1]
+    flat, corner = _composite(slices, order, ray[minor] * spacing[major] / spacing[minor])
+    pixel = math.dist((0, 0, 0), (dims - 1) * spacing) / min(size) / zoom  # its length
+    first_column, first_row = (-(n - 1) / 2 for n in size)
+    # in voxels: where the ray through the middle of the picture crosses slice 0, and how that moves by a length right and up
     center = (dims - 1) / 2
-    to_slice = [(-(center[major]) * spacing[major] - axis[major]) / towards[major] for axis in (right * 0, right, up)]
-    base = [(to_slice[0] * towards[axis]) / spacing[axis] + center[axis] for axis in minor]
-    along_right = [(right[axis] + (to_slice[1] - to_slice[0]) * towards[axis]) / spacing[axis] for axis in minor]
-    along_up = [(up[axis] + (to_slice[2] - to_slice[0]) * towards[axis]) / spacing[axis] for axis in minor]
+    middle = center - ray * center[major] * spacing[major] / spacing
+    along_right, along_up = ((side - side[major] * ray) / spacing for side in frame[:2])
     from scipy.ndimage import affine_transform
 
-    matrix = scale * np.array([[along_up[1], along_right[1]], [along_up[0], along_right[0]]])
-    offset = np.array([base[1], base[0]]) - corner + matrix @ [rows[0] / scale, columns[0] / scale]
+    matrix = pixel * np.stack([along_up, along_right], axis=1)[minor[::-1]]
+    offset = middle[minor[::-1]] - corner + matrix @ [first_row, first_column]
     image = np.stack(
         [affine_transform(flat[..., c], matrix, offset, size[::-1], order=1, prefilter=False) for c in range(4)],
         axis=-1,
     )
-    shown = image[..., :3] + (1 - image[..., 3:]) * np.float32(background)
+    shown = image[..., :3] + (1 - image[..., 3:]) * np.array(background, np.float32)
     return np.clip(np.rint(255 * shown), 0, 255).astype(np.uint8)
 
 
@@ -142,3 +137,19 @@ def _moved(plane: np.ndarray, y: np.float32, x: np.float32) -> np.ndarray:
     out[:-1] = (1 - y) * wide
     out[1:] += y * wide
     return out
+
+
+def seen_along_y(rgba: np.ndarray, grid: Grid, unit_distance: float) -> np.ndarray:
+    """(nz, nx, 3) a volume (nz, ny, nx, 4) uint8 seen from the end of y on white, a pixel for each column of points.
+
+    Parameters
+    ----------
+    rgba : colours, and opacities of one unit distance.
+    """
+    alpha = 1 - (1 - np.minimum(rgba[..., 3] / 255, MAX_OPACITY)) ** (abs(grid.spacing[1]) / unit_distance)
+    image, left = np.zeros((rgba.shape[0], rgba.shape[2], 3)), np.ones((rgba.shape[0], rgba.shape[2], 1))
+    for y in reversed(range(rgba.shape[1])):
+        share = left * alpha[:, y, :, None]
+        image += share * rgba[:, y, :, :3] / 255
+        left -= share
+    return np.clip(image + left, 0, 1)[:, ::-1]

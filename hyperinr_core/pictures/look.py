@@ -50,7 +50,7 @@ class Look:
 
     Attributes
     ----------
-    colors : name of a colour map in `transfer.PRESETS`, as ParaView 5 calls it.
+    colors : name of a colour map in `transfer.COLOR_MAPS`, as ParaView 5 calls it.
     low, high : values that the colours run over.
     opacities : (value, opacity of one unit distance) points, values not decreasing.
     """

@@ -79,17 +79,6 @@ def to_bytes(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def elevations(values: np.ndarray, role: str) -> np.ndarray:
-    """Elevations in degrees of angles of a role."""
-    return 90 - values if role == "view_polar" else values
-
-
-def view_angles(thetas: np.ndarray, roles: Sequence[str]) -> np.ndarray:
-    """(..., 2) azimuth and elevation in degrees of thetas (..., P)."""
-    azimuth, elevation = angle_columns(roles)
-    return np.stack([thetas[..., azimuth], elevations(thetas[..., elevation], roles[elevation])], axis=-1)
-
-
 def parameters_of(pictures: VolumeSeries, training: VolumeSeries) -> tuple[Parameter, ...]:
     """A model's parameters: bounds are those of all pictures, values those of the pictures it was trained on.
 

@@ -20,7 +20,7 @@ import numpy as np
 from hyperinr_core.errors import DataError, ParameterError
 
 #: Colour maps that need no file, over 0 to 1: (x, red, green, blue) points, straight lines in RGB between them.
-PRESETS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
+COLOR_MAPS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
     "Grayscale": ((0, 0, 0, 0), (1, 1, 1, 1)),
     "X Ray": ((0, 1, 1, 1), (1, 0, 0, 0)),
     "Bone": ((0, 0.32, 0.2, 0.16), (0.35, 0.76, 0.57, 0.42), (0.65, 0.95, 0.88, 0.76), (1, 1, 1, 0.98)),
@@ -57,7 +57,7 @@ class TransferFunction:
     name : for messages.
     """
 
-    colors: tuple[tuple[float, float, float, float], ...]
+    colors: tuple[tuple[float, ...], ...]
     opacities: tuple[tuple[float, float], ...]
     color_space: str = "RGB"
     name: str = ""
@@ -111,18 +111,29 @@ def load(source: str | os.PathLike, value_range: tuple[float, float]) -> Transfe
     A preset is stretched over the value range, as is a file that is plainly for other data; else a file holds the values it
     is for. Where a file has no opacity, and in a preset, opacity rises linearly over the colours' range.
 
+    Parameters
+    ----------
+    source : a name in `COLOR_MAPS`, or the path of a JSON file that ParaView exported.
+    value_range : lowest and highest value of the field.
+
     Raises
     ------
     DataError for a file that is no colour map, ParameterError for a name that is no preset.
+
+    Examples
+    --------
+    >>> function = load("Bone", (0.0, 255.0)).with_opacity(parse_opacity("0:0,255:0.5"))
+    >>> function.opacity(np.array([0.0, 127.5, 255.0])).tolist()
+    [0.0, 0.25, 0.5]
     """
-    if str(source) in PRESETS:
+    if str(source) in COLOR_MAPS:
         low, high = value_range
-        colors = tuple((low + x * (high - low), *rgb) for x, *rgb in PRESETS[str(source)])
+        colors = tuple((low + x * (high - low), *rgb) for x, *rgb in COLOR_MAPS[str(source)])
         return TransferFunction(colors, ((low, 0.0), (high, 1.0)), name=str(source))
     if not Path(source).is_file():
         raise ParameterError(
             f"{source} is no file and no preset; expected a JSON colour map exported by ParaView, "
-            f"or one of {', '.join(PRESETS)}"
+            f"or one of {', '.join(COLOR_MAPS)}"
         )
     try:
         document = json.loads(Path(source).read_text(encoding="utf-8"))
@@ -191,7 +202,8 @@ def _with_midpoints(nodes: list[tuple[float, ...]], source: str) -> tuple[tuple[
         points.append((x, alpha))
         if middle != 0.5:
             points.append((x + middle * (next_x - x), (alpha + next_alpha) / 2))
-    return (*points, nodes[-1][:2])
+    x, alpha, *_ = nodes[-1]
+    return (*points, (x, alpha))
 
 
 def extinction(values: np.ndarray, function: TransferFunction, unit_distance: float, check: bool = True) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Views of a scene: two angles of a camera that looks at a centre, and the weights over encoders placed in them.
+"""Views of a scene: two angles of a camera that looks at a centre, beside any other parameters.
 
 A camera that keeps its up direction rolls when its azimuth changes: near a pole the picture turns as fast as it does
 on the equator. The angle between two cameras, taken as rotations, is therefore flat in azimuth and elevation, and so
@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Callable, ClassVar
 
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.spaces.interpolation import N_NEIGHBORS, Coefficients
+from hyperinr_core.spaces.space import N_NEIGHBORS, Coefficients, Space
 
 #: Roles of the two angles, in degrees; polar is 90 minus the elevation.
 AZIMUTH = "view_azimuth"
@@ -31,40 +33,109 @@ def angle_columns(roles: Sequence[str]) -> tuple[int, int] | None:
     return (azimuths[0], elevations[0]) if len(azimuths) == len(elevations) == 1 else None
 
 
-class ViewSpace:
-    """Weights over positions in a space of two view angles and any other parameters.
-
-    The other parameters' distinct values form a lattice, each point of which has views of its own. Weights are linear
-    in the other parameters, between the values around theta, times the weights of the views there.
+class Views:
+    """Views (n, 2), azimuth and elevation in degrees; azimuth has no seam.
 
     Parameters
     ----------
-    positions : (N, P).
-    columns : which of the P are azimuth and elevation, in degrees.
+    rows : (n,) what indices the views have for the caller.
+    """
+
+    def __init__(self, angles: np.ndarray, rows: np.ndarray) -> None:
+        wrapped = np.stack([angles[:, 0] % 360, angles[:, 1]], axis=1)
+        self._points = np.concatenate([wrapped + np.array([turn, 0]) for turn in (0.0, -360.0, 360.0)])
+        self._rows = np.tile(rows, 3)
+        self._n_neighbors = min(N_NEIGHBORS, len(angles))
+
+    def weights(self, view: np.ndarray, kind: str) -> Coefficients:
+        """Coefficients for a view (2,)."""
+        return self.kinds[kind](self, np.array([view[0] % 360, view[1]]))
+
+    def barycentric(self, view: np.ndarray) -> Coefficients:
+        """Weights of the corners of the triangle of the Delaunay triangulation that a view lies in.
+
+        Beyond the views' elevations, those of the nearest triangle without the negative ones.
+        """
+        triangles, inverses = self._triangles
+        if not len(triangles):
+            return self.inverse_distance(view)
+        parts = inverses @ np.array([*view, 1.0])
+        best = int(np.argmax(parts.min(axis=1)))
+        weights = np.where(parts[best] > SAME_ANGLE, parts[best], 0)
+        taking_part = weights > 0
+        return self._rows[triangles[best][taking_part]], weights[taking_part] / weights.sum()
+
+    def inverse_distance(self, view: np.ndarray) -> Coefficients:
+        """Shepard's weights over the nearest views, p = 1; a view hit exactly is returned alone."""
+        distances, indices = self._tree.query(view, k=np.arange(1, self._n_neighbors + 1))
+        if distances[0] < SAME_ANGLE:
+            return self._rows[indices[:1]], np.ones(1)
+        inverse = 1 / distances
+        return self._rows[indices], inverse / inverse.sum()
+
+    kinds: ClassVar[dict[str, Callable[..., Coefficients]]] = {"barycentric": barycentric, "idw": inverse_distance}
+
+    @cached_property
+    def _tree(self) -> Any:
+        from scipy.spatial import cKDTree  # here, because models without views never need it
+
+        return cKDTree(self._points)
+
+    @cached_property
+    def _triangles(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n, 3) corners, and (n, 3, 3) what maps a view and 1 to their shares."""
+        from scipy.spatial import Delaunay, QhullError
+
+        try:
+            triangles = Delaunay(self._points).simplices.astype(np.int64)
+        except (QhullError, ValueError):  # all views on a line
+            triangles = np.empty((0, 3), np.int64)
+        azimuths = self._points[triangles, 0]
+        triangles = triangles[(azimuths.max(axis=1) >= 0) & (azimuths.min(axis=1) <= 360)]
+        corners = np.concatenate([self._points[triangles], np.ones((*triangles.shape, 1))], axis=2)
+        # by hand: libraries start threads for each of many small matrices
+        first, second, third = np.moveaxis(corners, 1, 0)
+        adjugates = np.stack([np.cross(second, third), np.cross(third, first), np.cross(first, second)], axis=1)
+        determinants = (first * adjugates[:, 0]).sum(axis=1)
+        wide = abs(determinants) > SAME_ANGLE
+        return triangles[wide], adjugates[wide] / determinants[wide, None, None]
+
+
+class ViewSpace(Space):
+    """Positions (N, P) in a space of two view angles and any other parameters.
+
+    The other parameters' distinct values form a lattice, each point of which has views of its own. Weights are linear
+    in the other parameters, between the values around theta, times the weights of the views there.
 
     Raises
     ------
     ParameterError when a lattice point has no views.
     """
 
-    def __init__(self, positions: np.ndarray, columns: tuple[int, int]) -> None:
-        self._columns = list(columns)
-        self._others = other_columns(positions, columns)
+    kinds = Views.kinds
+
+    def __init__(self, roles: Sequence[str], positions: np.ndarray, bounds: np.ndarray) -> None:
+        super().__init__(roles, positions, bounds)
+        self._columns = list(angle_columns(roles) or ())
+        self._others = other_columns(positions, self._columns)
         self._axes, rows_by_place = lattice(positions, self._others)
         self._layers = {place: Views(positions[rows][:, self._columns], rows) for place, rows in rows_by_place.items()}
 
-    def __call__(self, theta: np.ndarray, kind: str) -> Coefficients:
-        """Coefficients for theta (P,); `kind` is barycentric or idw."""
+    @classmethod
+    def fits(cls, roles: Sequence[str]) -> bool:
+        return angle_columns(roles) is not None
+
+    def _weights(self, theta: np.ndarray, kind: str) -> Coefficients:
         ends = [_around(axis, theta[column]) for axis, column in zip(self._axes, self._others)]
         indices, weights = [], []
         for corner in itertools.product(*ends):
-            rows, parts = self._layers[tuple(place for place, _ in corner)](theta[self._columns], kind)
+            rows, parts = self._layers[tuple(place for place, _ in corner)].weights(theta[self._columns], kind)
             indices.append(rows)
             weights.append(parts * math.prod(share for _, share in corner))
         return np.concatenate(indices), np.concatenate(weights)
 
 
-def other_columns(positions: np.ndarray, columns: tuple[int, int]) -> list[int]:
+def other_columns(positions: np.ndarray, columns: Sequence[int]) -> list[int]:
     """The parameters of positions (N, P) that are not the view's."""
     return [column for column in range(positions.shape[1]) if column not in columns]
 
@@ -99,72 +170,18 @@ def _around(axis: np.ndarray, value: float) -> list[tuple[int, float]]:
     return [(right, 1.0)] if share == 1 else [(right - 1, 1 - share), (right, share)]
 
 
-class Views:
-    """Weights over views (n, 2), azimuth and elevation in degrees; azimuth has no seam.
+def elevations(values: np.ndarray, role: str) -> np.ndarray:
+    """Elevations in degrees of angles of a role."""
+    return 90 - values if role == "view_polar" else values
 
-    Parameters
-    ----------
-    rows : (n,) what indices the views have for the caller.
-    """
 
-    def __init__(self, angles: np.ndarray, rows: np.ndarray | None = None) -> None:
-        rows = np.arange(len(angles)) if rows is None else rows
-        wrapped = np.stack([angles[:, 0] % 360, angles[:, 1]], axis=1)
-        self._points = np.concatenate([wrapped + np.array([turn, 0]) for turn in (0.0, -360.0, 360.0)])
-        self._rows = np.tile(rows, 3)
-        self._n_neighbors = min(N_NEIGHBORS, len(angles))
-        self._tree = None
-        self._triangles: np.ndarray | None = None
-
-    def __call__(self, view: np.ndarray, kind: str) -> Coefficients:
-        """Coefficients for a view (2,)."""
-        view = np.array([view[0] % 360, view[1]])
-        return self.barycentric(view) if kind == "barycentric" else self.inverse_distance(view)
-
-    def inverse_distance(self, view: np.ndarray) -> Coefficients:
-        """Shepard's weights over the nearest views, p = 1; a view hit exactly is returned alone."""
-        if self._tree is None:
-            from scipy.spatial import cKDTree  # here, because models without views never need it
-
-            self._tree = cKDTree(self._points)
-        distances, indices = self._tree.query(view, k=np.arange(1, self._n_neighbors + 1))
-        if distances[0] < SAME_ANGLE:
-            return self._rows[indices[:1]], np.ones(1)
-        inverse = 1 / distances
-        return self._rows[indices], inverse / inverse.sum()
-
-    def barycentric(self, view: np.ndarray) -> Coefficients:
-        """Weights of the corners of the triangle of the Delaunay triangulation that a view lies in.
-
-        Beyond the views' elevations, those of the nearest triangle without the negative ones.
-        """
-        if self._triangles is None:
-            self._triangulate()
-        if not len(self._triangles):
-            return self.inverse_distance(view)
-        parts = self._inverses @ np.array([*view, 1.0])
-        best = int(np.argmax(parts.min(axis=1)))
-        weights = np.where(parts[best] > SAME_ANGLE, parts[best], 0)
-        taking_part = weights > 0
-        return self._rows[self._triangles[best][taking_part]], weights[taking_part] / weights.sum()
-
-    def _triangulate(self) -> None:
-        from scipy.spatial import Delaunay, QhullError
-
-        try:
-            triangles = Delaunay(self._points).simplices.astype(np.int64)
-        except (QhullError, ValueError):  # all views on a line
-            triangles = np.empty((0, 3), np.int64)
-        azimuths = self._points[triangles, 0]
-        triangles = triangles[(azimuths.max(axis=1) >= 0) & (azimuths.min(axis=1) <= 360)]
-        corners = np.concatenate([self._points[triangles], np.ones((*triangles.shape, 1))], axis=2)
-        # by hand: libraries start threads for each of many small matrices
-        first, second, third = np.moveaxis(corners, 1, 0)
-        adjugates = np.stack([np.cross(second, third), np.cross(third, first), np.cross(first, second)], axis=1)
-        determinants = (first * adjugates[:, 0]).sum(axis=1)
-        wide = abs(determinants) > SAME_ANGLE
-        self._triangles = triangles[wide]
-        self._inverses = adjugates[wide] / determinants[wide, None, None]
+def view_angles(thetas: np.ndarray, roles: Sequence[str]) -> np.ndarray:
+    """(..., 2) azimuth and elevation in degrees of thetas (..., P), whose roles have one of each."""
+    columns = angle_columns(roles)
+    if columns is None:
+        raise ParameterError(f"the roles are {', '.join(roles)}; expected a view's azimuth and elevation among them")
+    azimuth, elevation = columns
+    return np.stack([thetas[..., azimuth], elevations(thetas[..., elevation], roles[elevation])], axis=-1)
 
 
 def distinct_views(angles: np.ndarray) -> np.ndarray:
@@ -175,14 +192,3 @@ def distinct_views(angles: np.ndarray) -> np.ndarray:
     wrapped = np.round(angles, 9)
     wrapped[:, 0] %= 360
     return np.unique(wrapped, axis=0, return_inverse=True)[1].ravel()
-
-
-def camera_frames(angles: np.ndarray) -> np.ndarray:
-    """(..., 3, 3) rows right, up and towards the camera of views (..., 2), azimuth and elevation in degrees, up along z."""
-    azimuth, elevation = np.moveaxis(np.radians(np.asarray(angles, np.float64)), -1, 0)
-    zero = np.zeros_like(azimuth)
-    right = np.stack([-np.sin(azimuth), np.cos(azimuth), zero], axis=-1)
-    towards = np.stack(
-        [np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], axis=-1
-    )
-    return np.stack([right, np.cross(towards, right), towards], axis=-2)

@@ -9,10 +9,10 @@ batch the result is that of one process, up to the order of summation.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,13 +20,11 @@ import torch.distributed as dist
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.samples import Batch
-from hyperinr_core.training.settings import RunConfig
-from hyperinr_core.training.volumes.distillation import DistillationSet
-from hyperinr_core.training.volumes.task import Lesson, Taught, teach
-from hyperinr_core.volume import VolumeSeries
 
 #: How long the others wait while the first process chooses and fits teachers.
 PATIENCE = timedelta(days=7)
+
+Result = TypeVar("Result")
 
 
 class World:
@@ -95,26 +93,11 @@ class World:
         dist.broadcast_object_list(box, 0)
         return box[0]
 
-    def teach(
-        self, series: VolumeSeries, names: list[str], config: RunConfig, folder: Path, device: str, lesson: Lesson
-    ) -> Taught:
-        """Like `lesson.teach`: the first process does the work, and the others read its volumes from the folder."""
-        if self.size == 1:
-            return teach(series, names, config, folder, device, lesson)
-        config = config.replace(distillation={"storage": "file"})
-        taught = teach(series, names, config, folder, device, lesson) if self.leads else None
-        found = self.told((taught.weights, taught.interpolation, taught.base) if taught else None)
-        if taught:
-            return taught
-        weights, interpolation, base = found
-        if len(weights) == len(series):
-            return Taught(series, np.ones(len(series), bool), weights, interpolation, base)
-        training = config.training
-        distilled = DistillationSet(
-            series, dict.fromkeys(names), config.distillation, folder, training.memory_mb << 20, training.seed
-        )
-        distilled.attach()
-        return Taught(distilled.series, distilled.is_truth, weights, interpolation, base)
+    def in_turn(self, work: Callable[[], Result]) -> Result:
+        """What the work gives. The first process does it, and then the others, who find what it has kept on disk."""
+        found = work() if self.leads else None
+        self.told(None)
+        return found if self.leads else work()
 
 
 def join(device: str) -> World:
@@ -141,15 +124,6 @@ def join(device: str) -> World:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
     return World(dist.get_rank(), size)
-
-
-def refuse_others(command: str) -> None:
-    """Raise ParameterError where `torchrun` started several processes of a command that trains in one."""
-    size = _n_started()
-    if size > 1:
-        raise ParameterError(
-            f"{command} runs in {size} processes; expected one, which is all it can use, start it without torchrun"
-        )
 
 
 def _n_started() -> int:

@@ -40,7 +40,7 @@ class Feed:
         if self._drawer is None:
             return self._fetch(iteration)[:2]
         if self._ahead and self._ahead[0][0] != iteration:  # another run of iterations begins
-            self._drop()
+            self.drop()
         while len(self._ahead) < AHEAD:
             following = iteration + len(self._ahead)
             self._ahead.append((following, self._drawer.submit(self._fetch, following)))
@@ -54,23 +54,23 @@ class Feed:
 
     def close(self) -> None:
         """Draw nothing more, and close the stream."""
-        self._drop()
+        self.drop()
         if self._drawer is not None:
             self._drawer.shutdown()
         self._stream.close()
 
-    def _fetch(self, iteration: int) -> tuple[Batch, list[torch.Tensor], Any]:
-        batch = self._share(self._stream.draw(iteration))
-        tensors = [torch.from_numpy(part) for part in (batch.points, batch.targets, batch.weights)]
-        if self._copier is None:
-            return batch, [tensor.to(self._device) for tensor in tensors], None
-        with torch.cuda.stream(self._copier):
-            tensors = [tensor.pin_memory().to(self._device, non_blocking=True) for tensor in tensors]
-            return batch, tensors, self._copier.record_event()
-
-    def _drop(self) -> None:
+    def drop(self) -> None:
         """Forget what was drawn ahead, once the thread is done with it."""
         while self._ahead:
             future = self._ahead.popleft()[1]
             if not future.cancel():
                 future.exception()
+
+    def _fetch(self, iteration: int) -> tuple[Batch, list[torch.Tensor], Any]:
+        batch = self._share(self._stream.draw(iteration))
+        tensors = [torch.from_numpy(part) for part in (batch.points, batch.targets, batch.step_weights)]
+        if self._copier is None:
+            return batch, [tensor.to(self._device) for tensor in tensors], None
+        with torch.cuda.stream(self._copier):
+            tensors = [tensor.pin_memory().to(self._device, non_blocking=True) for tensor in tensors]
+            return batch, tensors, self._copier.record_event()

@@ -11,7 +11,7 @@ from hyperinr_core.errors import BackendError
 
 
 @contextlib.contextmanager
-def memory_in_words() -> Iterator[None]:
+def memory_errors_explained() -> Iterator[None]:
     """Full memory of the GPU in training as one sentence."""
     try:
         yield

@@ -7,9 +7,10 @@ that an unbroken one would have seen.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,13 +38,13 @@ class Batch:
     thetas : (S, P) float64.
     points : (S, B, D) float32 in [0, 1].
     targets : (S, B, C) float32, values mapped to [0, 1] by the fields' ranges.
-    weights : (S,) float32, how much each step counts in the loss.
+    step_weights : (S,) float32, how much each step counts in the loss.
     """
 
     thetas: np.ndarray
     points: np.ndarray
     targets: np.ndarray
-    weights: np.ndarray
+    step_weights: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,22 @@ class Block:
     z_stop: int
 
 
-def scan_fields(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> tuple[Field, ...]:
-    """The named fields with their ranges over all steps; reads the whole series once and so finds NaN and Inf."""
+def scan_fields(
+    series: VolumeSeries,
+    names: Sequence[str],
+    memory_bytes: int,
+    each: Callable[[Block, np.ndarray], Any] = lambda block, values: None,
+) -> tuple[Field, ...]:
+    """The named fields with their ranges over all steps; reads the whole series once and so finds NaN and Inf.
+
+    Parameters
+    ----------
+    each : called with every block and its values (nz, ny, nx, C).
+    """
     low: np.ndarray | None = None
     for block in _plan(series, names, memory_bytes)[0]:
         values = series.read(block.step, names, (block.z_start, block.z_stop))
+        each(block, values)
         smallest, largest = values.min(axis=(0, 1, 2)), values.max(axis=(0, 1, 2))
         if low is None:
             low, high = smallest, largest
@@ -202,14 +214,23 @@ class SampleStream:
         return np.stack(columns, axis=1).astype(np.float32)
 
 
+def fits_into(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> bool:
+    """Whether the named fields of all steps fit into so much memory."""
+    return _plane_bytes(series, names) * series.grid.dims[2] * len(series) <= memory_bytes
+
+
+def _plane_bytes(series: VolumeSeries, names: Sequence[str]) -> int:
+    nx, ny, _ = series.grid.dims
+    return 4 * nx * ny * sum(series.field_info.get(name, 1) for name in names)
+
+
 def _plan(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> tuple[list[Block], int]:
     """Blocks of the series, and how many are in memory at a time.
 
     Whole steps, all resident, when they fit; else slabs, of which one more is being read while the others are used.
     """
-    nx, ny, nz = series.grid.dims
-    plane_bytes = 4 * nx * ny * sum(series.field_info.get(name, 1) for name in names)
-    fits = plane_bytes * nz * len(series) <= memory_bytes
+    nz, plane_bytes = series.grid.dims[2], _plane_bytes(series, names)
+    fits = fits_into(series, names, memory_bytes)
     depth = nz if fits else min(nz, max(1, memory_bytes // (RESIDENT_BLOCKS + 1) // plane_bytes))
     blocks = [Block(step, z, min(z + depth, nz)) for step in range(len(series)) for z in range(0, nz, depth)]
     n_resident = len(blocks) if fits else memory_bytes // (plane_bytes * depth) - 1

@@ -62,6 +62,11 @@ class TrainingConfig(Config):
         "seed": (0, 2**63 - 1),
     }
 
+    @property
+    def memory_bytes(self) -> int:
+        """memory_mb in bytes."""
+        return self.memory_mb << 20
+
 
 @dataclass(frozen=True)
 class PlacementConfig(Config):
@@ -143,21 +148,6 @@ class RunConfig:
     def replace(self, **parts: dict) -> RunConfig:
         """A copy in which some settings of some parts are changed, as in replace(training={"seed": 1})."""
         return replace(self, **{name: getattr(self, name).replace(**changes) for name, changes in parts.items()})
-
-
-def refuse_unused(config: RunConfig, unused: dict[str, str]) -> None:
-    """Raise ParameterError for a setting that was made though this kind of training does not use it.
-
-    Parameters
-    ----------
-    unused : "part.name" -> what to do instead, for settings that must be as they are by default.
-    """
-    for name, instead in unused.items():
-        part, _, setting = name.partition(".")
-        settings = getattr(config, part)
-        value, default = getattr(settings, setting), getattr(type(settings), setting)
-        if value != default:
-            raise ParameterError(f"{name} is {value!r}, which this training does not use; leave it out, {instead}")
 
 
 #: Points drawn by each preset.

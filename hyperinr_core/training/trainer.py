@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,15 @@ import torch
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.light.guide import Guide
-from hyperinr_core.spline_base import Base
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator
 from hyperinr_core.training.evaluators.base import Adam, Evaluator
 from hyperinr_core.training.feed import Feed
-from hyperinr_core.training.gpu import LossScale, memory_in_words
+from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.pruning import Pruning
-from hyperinr_core.training.samples import Batch, SampleStream
-from hyperinr_core.training.settings import RunConfig
-from hyperinr_core.volume import Field, Parameter
+from hyperinr_core.training.samples import Batch
+from hyperinr_core.training.task import Lesson, Report
 
 #: Seconds between two reports, and between two checkpoints.
 REPORT_SECONDS = 0.5
@@ -37,17 +34,6 @@ CHECKPOINT_SECONDS = 30.0
 
 #: Hash tables start in U(-INITIAL, INITIAL) (section 4).
 INITIAL = 1e-4
-
-
-@dataclass(frozen=True)
-class Report:
-    """How far a run is; psnr in dB over the normalised values of the latest batches."""
-
-    samples: int
-    total: int
-    loss: float
-    psnr: float
-    seconds_left: float
 
 
 class Interrupted(Exception):
@@ -59,44 +45,27 @@ class Trainer:
 
     Parameters
     ----------
-    stream : where points come from.
-    encoder_positions : (N, P), increasing when P is 1.
-    parameters, fields : what the model will say of itself.
+    lesson : what is learned.
     device : "cpu" or "cuda".
-    interpolation : how encoders blend, in training and later; linear or idw when None.
-    base : what the model's values are added to; the stream then has the rest.
-    guide : computes the guide's level, where the encoding has one.
-    identity : what else, besides data and settings, a checkpoint must have been made for.
-    initial : a model of equal settings, from which the network and the mean of the tables are taken.
     world : the processes that train together; this one alone when None.
+    initial : a model of equal settings, from which the network and the mean of the tables are taken.
     """
 
     def __init__(
-        self,
-        stream: SampleStream,
-        encoder_positions: np.ndarray,
-        parameters: tuple[Parameter, ...],
-        fields: tuple[Field, ...],
-        config: RunConfig,
-        device: str = "cpu",
-        interpolation: str | None = None,
-        base: Base | None = None,
-        guide: Guide | None = None,
-        identity: dict[str, Any] | None = None,
-        world: World | None = None,
-        initial: HyperINR | None = None,
+        self, lesson: Lesson, device: str = "cpu", world: World | None = None, initial: HyperINR | None = None
     ) -> None:
-        self.config = config
+        self.config = lesson.config
         self.world = world or World()
         self.device = torch.device(device)
-        self._stream = stream
-        self._feed = Feed(stream, self.device, self.world.share)
-        self._digest = checkpoint.fingerprint(stream.series, fields, {**config.to_dict(), **(identity or {})})
-        interpolation = interpolation or ("linear" if len(parameters) == 1 else "idw")
-        model = _initial_model(stream, encoder_positions, parameters, fields, config, interpolation, base, guide)
+        self._stream = lesson.stream
+        self._feed = Feed(lesson.stream, self.device, self.world.share)
+        started = {} if initial is None else {"initial": digest_of(initial)}
+        settings = {**lesson.config.to_dict(), **lesson.identity, **started}
+        self._digest = checkpoint.fingerprint(lesson.stream.series, lesson.fields, settings)
+        model = _initial_model(lesson)
         self.model = model if initial is None else _started_from(model, initial)
         self.evaluator = make_evaluator(self.model.architecture, self.device.type)
-        with memory_in_words():
+        with memory_errors_explained():
             # on the CPU these are the first model's own numbers, trained in place: it blends encoders and is never sampled
             self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)
             self._mlp = torch.from_numpy(self.model.mlp_params).to(self.device)
@@ -106,9 +75,9 @@ class Trainer:
                 "mlp_m": torch.zeros_like(self._mlp),
                 "mlp_v": torch.zeros_like(self._mlp),
             }
-        self._table_steps = np.zeros(len(encoder_positions), np.int64)
+        self._table_steps = np.zeros(len(lesson.positions), np.int64)
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
-        self._pruning = Pruning(config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
+        self._pruning = Pruning(self.config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
         self.iteration = 0
 
     @property
@@ -120,20 +89,20 @@ class Trainer:
     def n_iterations(self) -> int:
         return math.ceil(self.config.training.samples / self._stream.batch_size)
 
-    def run(self, path: Path | None = None, progress: Callable[[Report], Any] | None = None) -> HyperINR:
+    def run(self, path: Path | None = None, report: Callable[[Report], Any] | None = None) -> HyperINR:
         """The model at the end of the budget, its tables as they are stored: what is measured of it is what users get.
 
         Parameters
         ----------
         path : the checkpoint, written every half minute and when the run is interrupted; deleted by the caller.
-        progress : called about twice a second.
+        report : called about twice a second.
 
         Raises
         ------
         Interrupted after SIGINT or SIGTERM, with the checkpoint written.
         """
         clock = _Clock(self.iteration, self.n_iterations)
-        with _StopRequest() as stop, _quiet_torch(self.evaluator), memory_in_words():
+        with _StopRequest() as stop, _quiet_torch(self.evaluator), memory_errors_explained():
             while self.iteration < self.n_iterations:
                 batch, loss = self.step()
                 asked = self.world.any(stop.asked, self.device)
@@ -141,8 +110,8 @@ class Trainer:
                     self.save_state(path)
                 if asked:
                     raise Interrupted()
-                if progress and clock.report_is_due(self.iteration == self.n_iterations):
-                    progress(self._report(batch, float(loss), clock))
+                if report and clock.report_is_due(self.iteration == self.n_iterations):
+                    report(self._report(batch, float(loss), clock))
         self._feed.close()
         tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
         return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
@@ -154,6 +123,10 @@ class Trainer:
         self.iteration += 1
         self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
         return batch, loss
+
+    def rest(self) -> None:
+        """Leave the stream to others: nothing is drawn ahead until the next step."""
+        self._feed.drop()
 
     def save_state(self, path: Path | None) -> None:
         """Write everything that `load_state` needs to go on."""
@@ -285,19 +258,10 @@ def choose_device(name: str) -> str:
     return name
 
 
-def _initial_model(
-    stream: SampleStream,
-    encoder_positions: np.ndarray,
-    parameters: tuple[Parameter, ...],
-    fields: tuple[Field, ...],
-    config: RunConfig,
-    interpolation: str,
-    base: Base | None,
-    guide: Guide | None,
-) -> HyperINR:
+def _initial_model(lesson: Lesson) -> HyperINR:
     """All encoders start as one, so that blending them means something from the first step on."""
+    config, architecture, n_encoders = lesson.config, lesson.architecture, len(lesson.positions)
     rng = np.random.Generator(np.random.Philox(key=np.array([config.training.seed, 2**64 - 1], np.uint64)))
-    architecture = config.architecture(fields)
     table = rng.uniform(-INITIAL, INITIAL, architecture.n_table).astype(np.float32)
     layers = []
     for rows, columns in architecture.layer_shapes:
@@ -306,16 +270,21 @@ def _initial_model(
     return HyperINR(
         config.encoding,
         config.network,
-        parameters,
-        stream.series.grid,
-        fields,
-        encoder_positions,
-        np.tile(table, (len(encoder_positions), 1)),
+        lesson.parameters,
+        lesson.stream.series.grid,
+        lesson.fields,
+        lesson.positions,
+        np.tile(table, (n_encoders, 1)),
         np.concatenate(layers).astype(np.float32),
-        interpolation,
-        base=base,
-        guide=guide,
+        lesson.interpolation or ("linear" if len(lesson.parameters) == 1 else "idw"),
+        base=lesson.base,
+        guide=lesson.guide,
     )
+
+
+def digest_of(model: HyperINR) -> str:
+    """Of all that a run which starts from a model takes from it."""
+    return hashlib.sha256(model.mlp_params.tobytes() + model.encoder_params.tobytes()).hexdigest()
 
 
 def _started_from(model: HyperINR, initial: HyperINR) -> HyperINR:

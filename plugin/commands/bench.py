@@ -14,6 +14,7 @@ from typing import Any
 import click
 import numpy as np
 
+from hyperinr.plugin.options import json_option
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import native
 from hyperinr_core.config import EncodingConfig, NetworkConfig
@@ -36,7 +37,7 @@ _PRECISIONS = {"native_fp32": "float32", "native_bf16": "bfloat16"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@json_option("Print one JSON object instead of tables.")
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables to this file as Markdown too."
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from hyperinr.plugin.options import model_argument, output_option
 from hyperinr_core import hinr
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
@@ -19,14 +20,12 @@ MOST_LOST = 0.2
 
 
 @click.command()
-@click.argument("model", type=click.Path(dir_okay=False))
+@model_argument
 @click.option(
     "--target-psnr", type=float, help="dB against MODEL's own values.  [default: what loses 0.2 dB of the truth]"
 )
 @click.option("--max-bytes", type=click.IntRange(1), help="Largest size of the file, in place of a PSNR.")
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@output_option("The .hinr to write.")
 def compress(model: str, target_psnr: float | None, max_bytes: int | None, output: Path) -> None:
     """Write MODEL with its tables rounded and entropy-coded.
 

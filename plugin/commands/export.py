@@ -12,6 +12,14 @@ import click
 import numpy as np
 
 from hyperinr.plugin.commands.model import parse_theta
+from hyperinr.plugin.options import (
+    at_option,
+    backend_option,
+    fields_option,
+    model_argument,
+    output_dims_option,
+    output_option,
+)
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.files import new_folder, replacing
@@ -23,15 +31,13 @@ MOST_FILES = 1_000_000
 
 
 @click.command()
-@click.argument("model", type=click.Path(dir_okay=False))
+@model_argument
 @click.option("--times", required=True, help="FIRST:LAST:STEP, or values with commas between.")
-@click.option("--at", "places", multiple=True, metavar="NAME=VALUE", help="Value of every parameter but time.")
-@click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz of the output.  [default: the training grid's]")
-@click.option("--field", "fields", multiple=True, help="Field to write; repeat for several.  [default: all]")
-@click.option("--backend", default="auto", show_default=True)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .pvd or .vtkhdf file."
-)
+@at_option("Value of every parameter but time.")
+@output_dims_option
+@fields_option
+@backend_option
+@output_option("A .pvd or .vtkhdf file.")
 def export(
     model: str,
     times: str,
@@ -84,7 +90,7 @@ def export(
 
 
 @click.command(name="export-cinema")
-@click.argument("model", type=click.Path(dir_okay=False))
+@model_argument
 @click.option(
     "--grid",
     "grids",
@@ -94,10 +100,8 @@ def export(
     help="Values of each parameter; or NAME=a,b,c.",
 )
 @click.option("--format", "suffix", default="png", show_default=True, type=click.Choice(["png", "jpg"]))
-@click.option("--backend", default="auto", show_default=True)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The database to write, a new folder."
-)
+@backend_option
+@output_option("The database to write, a new folder.", folder=True)
 def export_cinema(model: str, grids: tuple[str, ...], suffix: str, backend: str, output: Path) -> None:
     """Write the pictures that MODEL predicts on a grid of its parameters as a Cinema database (specification D)."""
     from hyperinr.filters.readers.cinema import write_picture, write_table

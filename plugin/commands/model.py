@@ -10,13 +10,22 @@ from typing import Any
 import click
 
 from hyperinr.filters.about import mean_psnr, quality_of_original
+from hyperinr.plugin.options import (
+    at_option,
+    backend_option,
+    fields_option,
+    json_option,
+    model_argument,
+    output_dims_option,
+    output_option,
+)
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 
 
 @click.command()
-@click.argument("model", type=click.Path(dir_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@model_argument
+@json_option("Print one JSON object.")
 def info(model: str, as_json: bool) -> None:
     """Say what MODEL holds: parameters, grid, fields, settings, quality and size."""
     document = hinr.read_header(model)
@@ -67,15 +76,13 @@ def _quality(name: str, quality: dict[str, Any], provenance: dict[str, Any]) -> 
 
 
 @click.command()
-@click.argument("model", type=click.Path(dir_okay=False))
-@click.option("--at", "places", multiple=True, metavar="NAME=VALUE", help="Value of a parameter; one for each.")
-@click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz of the output.  [default: the training grid's]")
-@click.option("--field", "fields", multiple=True, help="Field to write; repeat for several.  [default: all]")
+@model_argument
+@at_option("Value of a parameter; one for each.")
+@output_dims_option
+@fields_option
 @click.option("--interpolation", help="linear or catmull_rom.  [default: as stored]")
-@click.option("--backend", default="auto", show_default=True)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="A .vti or .npy file."
-)
+@backend_option
+@output_option("A .vti or .npy file.")
 def sample(
     model: str,
     places: tuple[str, ...],

@@ -13,6 +13,7 @@ import click
 
 from hyperinr.plugin import launch
 from hyperinr.plugin.commands.model import parse_theta
+from hyperinr.plugin.options import at_option, dims_option, model_argument, output_option
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 
 #: Seconds that a picture may take; a large model on a slow machine needs a minute or two.
@@ -60,18 +61,12 @@ def env() -> None:
 
 
 @click.command()
-@click.argument("model", type=click.Path(dir_okay=False))
-@click.option("--at", "places", multiple=True, metavar="NAME=VALUE", help="Value of a parameter; one for each.")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help=".png or .jpg.")
+@model_argument
+@at_option("Value of a parameter; one for each.")
+@output_option(".png or .jpg.")
 @click.option("--size", nargs=2, type=click.IntRange(16, 16384), default=(1024, 768), metavar="W H", show_default=True)
 @click.option("--field", help="Field to show.  [default: the model's first]")
-@click.option(
-    "--dims",
-    nargs=3,
-    type=click.IntRange(1),
-    metavar="NX NY NZ",
-    help="Points to sample.  [default: the training grid's]",
-)
+@dims_option("Points to sample.  [default: the training grid's]", metavar="NX NY NZ")
 def render(
     model: str,
     places: tuple[str, ...],

@@ -10,9 +10,10 @@ import click
 import numpy as np
 
 from hyperinr.plugin import launch
+from hyperinr.plugin.options import output_option
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.files import new_folder
-from hyperinr_core.pictures.transfer import PRESETS
+from hyperinr_core.pictures.transfer import COLOR_MAPS
 from hyperinr_core.volume import Grid
 
 #: Seconds that one picture may take, and the start of ParaView besides.
@@ -24,15 +25,13 @@ VIEW_ANGLE = 30.0
 
 @click.command(name="render-views")
 @click.argument("volume", type=click.Path(dir_okay=False))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The database to write, a new folder."
-)
+@output_option("The database to write, a new folder.", folder=True)
 @click.option("--views", default=200, show_default=True, type=click.IntRange(4, 100000), help="Pictures.")
 @click.option("--size", default=256, show_default=True, type=click.IntRange(16, 4096), help="Pixels along each side.")
 @click.option("--field", help="Scalar to draw.  [default: the first]")
 @click.option("--isovalue", type=float, help="Of the surface.  [default: halfway up the values, less the outliers]")
 @click.option("--volume-rendering", is_flag=True, help="Draw the volume in place of an isosurface.")
-@click.option("--colors", default="Bone", show_default=True, type=click.Choice(list(PRESETS)), help="Of the volume.")
+@click.option("--colors", default="Bone", show_default=True, type=click.Choice(list(COLOR_MAPS)), help="Of the volume.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which views.")
 def render_views(
     volume: str,
@@ -58,7 +57,7 @@ def render_views(
     job = {
         "isovalue": None if volume_rendering else _isovalue(values, isovalue, (low + high) / 2, source),
         "range": [low, high],
-        "colors": PRESETS[colors],
+        "colors": COLOR_MAPS[colors],
         "views": (poisson_lights(views, seed) * [1, -1] + [0, 90]).tolist(),
         "size": size,
         "view_angle": VIEW_ANGLE,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from hyperinr.filters.training_process import STOP, working_folders
+from hyperinr.plugin.options import model_argument
 from hyperinr_core.errors import DataError
 
 
 @click.command()
-@click.argument("model", type=click.Path(dir_okay=False))
+@model_argument
 def stop(model: str) -> None:
     """Stop the training of MODEL that ParaView's File > Save Data started. A file of that name stays as it was."""
     folders = working_folders(model)

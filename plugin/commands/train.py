@@ -4,132 +4,61 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from hyperinr_core import hinr
+from hyperinr.plugin.options import open_steps, output_option, raw_options, series_argument
+from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.training.settings import PRESETS, preset, with_file
-from hyperinr_core.training.teachers import TEACHERS
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.training.settings import preset
+from hyperinr_core.training.teachers import teachers_of
+from hyperinr_core.volume import VolumeSeries
 
 
 @click.command()
-@click.argument("series", nargs=-1, required=True)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@series_argument
+@output_option("The .hinr to write.")
 @click.option(
     "--field", "fields", multiple=True, help="Field to learn; repeat for several. Default: all of the data's."
 )
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Train on every N-th step only.")
 @click.option("--holdout", help="Steps to leave out: numbers and ranges (3,7,10-19), or a share below 1 (0.5).")
-@click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
-@click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
-)
 @click.option(
     "--teacher",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "none", *TEACHERS]),
+    type=click.Choice(["auto", "none", *teachers_of("volumes")]),
     help="Whose volumes to learn between the steps; auto leaves steps out and takes what predicts them best.",
 )
-@click.option(
-    "--sparsity", type=click.FloatRange(0, 0.99), help="Share of the tables that is made zero on the way.  [default: 0]"
-)
-@click.option(
-    "--init-from", type=click.Path(dir_okay=False), help="Start from this .hinr of a series of the same kind."
-)
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-@click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
-@click.option("--dims", nargs=3, type=click.IntRange(1), help="nx ny nz of .raw data.")
-@click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4.")
-@click.option(
-    "--progress",
-    "progress_kind",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "json", "none"]),
-    help="json: one object a line on standard error, for programs.",
-)
+@raw_options
+@training_options
 def train(
     series: tuple[str, ...],
     output: Path,
     fields: tuple[str, ...],
     every: int,
     holdout: str | None,
-    preset_name: str,
-    config: str | None,
     teacher: str,
-    sparsity: float | None,
-    init_from: str | None,
-    device: str,
-    seed: int | None,
-    resume: bool,
     dims: tuple[int, int, int] | None,
     dtype: str | None,
-    progress_kind: str,
+    how: How,
 ) -> None:
     """Train a model from SERIES: a .pvd, .series, NetCDF, .npy or .raw file, a folder, a pattern or the files of the steps.
 
     The last line says where the model is and how to look at it. Ctrl-C keeps a checkpoint, and --resume goes on from it.
     """
-    from hyperinr.filters.readers.series import open_series
+    from hyperinr_core.training.volumes.task import Volumes
 
-    paths = series[0] if len(series) == 1 else list(series)
-    data = open_series(paths, dims=dims, dtype=dtype, fields=list(fields) or None)
-    chosen = training_steps(len(data), every, holdout, seed or 0)
-    names = list(fields) or list(data.field_info)
-    settings = preset(preset_name, data.grid)
-    settings = settings.replace(distillation={"teacher": teacher})
-    if config:
-        settings = with_file(settings, config)
-    if seed is not None:
-        settings = settings.replace(training={"seed": seed})
-    if sparsity is not None:
-        settings = settings.replace(training={"sparsity": sparsity})
-    initial = None if init_from is None else hinr.load(init_from)
-    _in_world(data, chosen, output, names, settings, device, resume, progress_kind, initial)
-
-
-def _in_world(
-    data: Any,
-    chosen: list[int],
-    output: Path,
-    names: list[str],
-    settings: Any,
-    device: str,
-    resume: bool,
-    progress: str,
-    initial: Any,
-) -> None:
-    """Train with all processes that torchrun started, of which the first speaks."""
-    from hyperinr_core.training.distributed import join, leave
-    from hyperinr_core.training.trainer import choose_device
-
-    device = choose_device(device)
-    world = join(device)
-    say = click.echo if world.leads else lambda text: None
-    say(
+    data = open_steps(series, dims=dims, dtype=dtype, fields=list(fields) or None)
+    chosen = training_steps(len(data), every, holdout, how.seed or 0)
+    settings = how.settings(preset(how.preset, data.grid).replace(distillation={"teacher": teacher}))
+    task = Volumes(data.select(chosen), fields)
+    opening = (
         f"{data.source}: {len(data)} steps of {' x '.join(map(str, data.grid.dims))}, training on {len(chosen)}; "
-        f"fields: {', '.join(names)}"
+        f"fields: {', '.join(task.names)}"
     )
-    model = _train(
-        data.select(chosen),
-        output,
-        names,
-        settings,
-        device,
-        resume,
-        progress if world.leads else "none",
-        world,
-        initial,
-    )
-    if world.leads:
-        _say_result(model, data, chosen, output)
-    leave()
+    run(task, output, settings, how, opening, lambda model: _say_result(model, data, chosen, output))
 
 
 def training_steps(n_steps: int, every: int, holdout: str | None, seed: int) -> list[int]:
@@ -174,71 +103,13 @@ def _random_share(n_steps: int, share: float, seed: int) -> set[int]:
     return set(np.random.default_rng(seed).choice(inner, count, replace=False).tolist())
 
 
-def _train(
-    data: Any,
-    output: Path,
-    names: list[str],
-    settings: Any,
-    device: str,
-    resume: bool,
-    progress_kind: str,
-    world: Any,
-    initial: Any,
-) -> Any:
-    from hyperinr.plugin.progress import training_progress
-    from hyperinr_core.training.run import train as run
-    from hyperinr_core.training.trainer import Interrupted
-    from hyperinr_core.training.volumes.task import Lesson
-
-    try:
-        with training_progress(progress_kind) as progress:
-            lesson = Lesson(say_choice, say_base, progress.part)
-            return run(data, output, names, settings, device, resume, progress, lesson, world, initial)
-    except (Interrupted, KeyboardInterrupt):
-        if world.leads:
-            click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
-        sys.exit(130)
-
-
-def say_choice(name: str, choice: Any) -> None:
-    """Print which teacher a field gets, and the evidence."""
-    click.echo(f"{name}: teacher {choice.teacher}, {choice.reason}.")
-    if choice.psnr:
-        ranking = sorted(choice.psnr.items(), key=lambda item: -item[1])
-        click.echo("  left-out training steps: " + ", ".join(f"{kind} {psnr:.1f} dB" for kind, psnr in ranking))
-    if choice.per_gap:
-        click.echo("  by gap: " + ", ".join(choice.per_gap))
-
-
-def say_base(base: Any, names: list[str]) -> None:
-    """Print that the network adds to splines, and how many coefficients they have."""
-    counts = " x ".join(map(str, base.coefficients.shape[3:0:-1]))
-    click.echo(
-        f"{', '.join(names)}: smooth in time, so the network adds to cubic splines of {counts} coefficients for each "
-        f"training step, {base.coefficients.nbytes / 1e6:.1f} MB."
-    )
-
-
-def _say_result(model: Any, data: Any, chosen: list[int], output: Path) -> None:
-    for name, values in model.quality["training_psnr_db"].items():
-        numbers = [value for value in values if value is not None]
-        if numbers:
-            click.echo(
-                f"{name}: {sum(numbers) / len(numbers):.2f} dB PSNR on the training steps (worst {min(numbers):.2f} dB)"
-            )
-    for name, values in model.quality["teacher_psnr_db"].items():
-        numbers = [value for value in values if value is not None]
-        if numbers:
-            click.echo(f"{name}: {sum(numbers) / len(numbers):.2f} dB PSNR against its teacher between the steps")
+def _say_result(model: HyperINR, data: VolumeSeries, chosen: list[int], output: Path) -> None:
+    say_psnr(model, "training_psnr_db", "on the training steps")
+    say_psnr(model, "teacher_psnr_db", "against its teacher between the steps")
     beyond = [step for step in range(len(data)) if not chosen[0] <= step <= chosen[-1]]
     if beyond:
         click.echo(
             f"{len(beyond)} steps lie before the first or after the last training step; the model does not cover them."
         )
-    size, raw = output.stat().st_size, 4 * data.grid.n_points * model.n_output_dims * len(chosen)
-    click.echo(f"{output}: {size / 1e6:.1f} MB, {size / raw:.2f} of the training data as float32.")
-    if size > raw:
-        click.echo(
-            f"It is larger than its training data; make it smaller with: {sys.argv[0]} compress {output} -o small.hinr"
-        )
+    say_size(output, 4 * data.grid.n_points * model.n_output_dims * len(chosen), "the training data as float32")
     click.echo(f"Look at it with: {sys.argv[0]} paraview {output}")

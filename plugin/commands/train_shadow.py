@@ -9,17 +9,18 @@ from typing import Any
 import click
 import numpy as np
 
+from hyperinr.plugin.options import dims_option, interpolation_option, output_option, scalar_option
+from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.pictures.transfer import TransferFunction, load, parse_opacity
-from hyperinr_core.training.settings import PRESETS, with_file
+from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.volume import Grid
 
 
 @click.command(name="train-shadow")
 @click.argument("volume", type=click.Path(dir_okay=False))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@output_option("The .hinr to write.")
 @click.option(
     "--transfer-function",
     "function",
@@ -28,10 +29,8 @@ from hyperinr_core.volume import Grid
     help="A colour map exported by ParaView (.json), or the name of a preset.",
 )
 @click.option("--opacity", help="value:opacity pairs with commas between, in place of the transfer function's.")
-@click.option("--field", help="Scalar that casts the shadow.  [default: the first]")
-@click.option(
-    "--dims", nargs=3, type=click.IntRange(2), metavar="NX NY NZ", help="Points of the shadow.  [default: the volume's]"
-)
+@scalar_option
+@dims_option("Points of the shadow.  [default: the volume's]", least=2, metavar="NX NY NZ")
 @click.option("--lights", default=35, show_default=True, type=click.IntRange(4), help="Training lights.")
 @click.option("--encoders", default=60, show_default=True, type=click.IntRange(4), help="Encoders on the sphere.")
 @click.option(
@@ -50,25 +49,19 @@ from hyperinr_core.volume import Grid
 )
 @click.option("--kind", default="hard", show_default=True, type=click.Choice(["hard", "soft", "scatter"]))
 @click.option("--diameter", default=10.0, show_default=True, help="Degrees that a soft light is wide.")
-@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(["barycentric", "idw"]))
+@interpolation_option
 @click.option(
     "--teacher",
     default="exact",
     show_default=True,
-    type=click.Choice(["exact", "none", "coordnet"]),
+    type=click.Choice(["exact", "none", *teachers_of("shadow")]),
     help="Who knows the other lights: truth, nobody, or CoordNet fitted to the training lights (the paper's; wants a GPU).",
 )
 @click.option(
     "--lights-only", is_flag=True, help="Learn from the training lights alone: --teacher none unless coordnet."
 )
 @click.option("--unit-distance", default=0.0, help="Length that opacities hold for.  [default: diagonal / 128]")
-@click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
-@click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
-)
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-@click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
+@training_options
 def train_shadow(
     volume: str,
     output: Path,
@@ -76,12 +69,8 @@ def train_shadow(
     opacity: str | None,
     field: str | None,
     dims: tuple[int, int, int] | None,
-    preset_name: str,
-    config: str | None,
-    device: str,
-    seed: int | None,
-    resume: bool,
     lights_only: bool,
+    how: How,
     **shadows: Any,
 ) -> None:
     """Train a model of the shadows that VOLUME casts on itself, for any direction of the light.
@@ -89,32 +78,24 @@ def train_shadow(
     For one sharp light ParaView's HyperINR Shadow filter needs no model, its sweep is as quick; a model pays for soft
     lights, which take dozens of sweeps, and for light that scatters, which takes seconds.
     """
-    from hyperinr_core.training.distributed import refuse_others
-    from hyperinr_core.training.lights.task import ShadowConfig, shadow_preset
+    from hyperinr_core.training.lights.task import Lights, ShadowConfig, shadow_preset
 
-    refuse_others("train-shadow")
     values, grid, source = read_volume(volume, field, dims)
-    transfer = _function(function, opacity, values)
-    settings = shadow_preset(preset_name, grid)
-    if config:
-        settings = with_file(settings, config)
-    if seed is not None:
-        settings = settings.replace(training={"seed": seed})
     if lights_only and shadows["teacher"] == "exact":
         shadows["teacher"] = "none"
-    shadow_config = ShadowConfig(**shadows)
-    click.echo(
-        f"{source}: {' x '.join(map(str, grid.dims))} points, {shadow_config.kind} shadows, {shadow_config.lights} training "
-        f"lights, {shadow_config.lights if shadow_config.teacher == 'none' else shadow_config.encoders} encoders"
+    shadow = ShadowConfig(**shadows)
+    task = Lights(values, grid, _function(function, opacity, values), shadow, source)
+    opening = (
+        f"{source}: {' x '.join(map(str, grid.dims))} points, {shadow.kind} shadows, {shadow.lights} training "
+        f"lights, {shadow.lights if shadow.teacher == 'none' else shadow.encoders} encoders"
     )
-    model = _train(values, grid, transfer, output, shadow_config, settings, source, device, resume)
-    numbers = model.quality["training_psnr_db"]["shadow"]
-    click.echo(
-        f"shadow: {sum(numbers) / len(numbers):.2f} dB PSNR on the training lights (worst {min(numbers):.2f} dB)"
-    )
-    size, raw = output.stat().st_size, 4 * grid.n_points * shadow_config.lights
-    click.echo(f"{output}: {size / 1e6:.1f} MB, {size / raw:.2f} of the training lights' volumes as float32.")
-    click.echo(f"Compare it with: {sys.argv[0]} evaluate-shadow {output} {volume}")
+
+    def closing(model: HyperINR) -> None:
+        say_psnr(model, "training_psnr_db", "on the training lights")
+        say_size(output, 4 * grid.n_points * shadow.lights, "the training lights' volumes as float32")
+        click.echo(f"Compare it with: {sys.argv[0]} evaluate-shadow {output} {volume}")
+
+    run(task, output, how.settings(shadow_preset(how.preset, grid)), how, opening, closing)
 
 
 def read_volume(path: str, field: str | None, dims: tuple[int, int, int] | None) -> tuple[np.ndarray, Grid, str]:
@@ -140,27 +121,3 @@ def read_volume(path: str, field: str | None, dims: tuple[int, int, int] | None)
 def _function(source: str, opacity: str | None, values: np.ndarray) -> TransferFunction:
     function = load(source, (float(values.min()), float(values.max())))
     return function.with_opacity(parse_opacity(opacity)) if opacity else function
-
-
-def _train(
-    values: np.ndarray,
-    grid: Grid,
-    function: TransferFunction,
-    output: Path,
-    shadows: Any,
-    settings: Any,
-    source: str,
-    device: str,
-    resume: bool,
-) -> Any:
-    from hyperinr.plugin.progress import training_progress
-    from hyperinr_core.training.lights.task import train_shadow as run
-    from hyperinr_core.training.trainer import Interrupted, choose_device
-
-    try:
-        with training_progress() as progress:
-            chosen = choose_device(device)
-            return run(values, grid, function, output, shadows, settings, source, chosen, resume, progress)
-    except (Interrupted, KeyboardInterrupt):
-        click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
-        sys.exit(130)

@@ -9,19 +9,20 @@ from typing import Any
 import click
 import numpy as np
 
+from hyperinr.plugin.options import interpolation_option, output_option
+from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.pictures.picture_set import PictureSet, view_angles
-from hyperinr_core.spaces.views import distinct_views
-from hyperinr_core.training.settings import PRESETS, with_file
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.pictures.picture_set import PictureSet
+from hyperinr_core.spaces.views import distinct_views, view_angles
+from hyperinr_core.training.teachers import teachers_of
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 
 
 @click.command(name="train-views")
 @click.argument("database", type=click.Path())
-@click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The .hinr to write."
-)
+@output_option("The .hinr to write.")
 @click.option(
     "--role", "roles", multiple=True, metavar="NAME=ROLE", help=f"What a column is: {', '.join(ROLES)}; repeat for several."
 )  # fmt: skip
@@ -30,7 +31,7 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 )  # fmt: skip
 @click.option("--every", type=click.IntRange(2), help="Train on every Nth view, in the order of their angles.")
 @click.option(
-    "--teacher", default="auto", show_default=True, type=click.Choice(["auto", "none", "coordnet", "radiance"])
+    "--teacher", default="auto", show_default=True, type=click.Choice(["auto", "none", *teachers_of("views")])
 )
 @click.option(
     "--teacher-views", default=1000, show_default=True, type=click.IntRange(1), help="Pictures it is asked for."
@@ -40,25 +41,15 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 )
 @click.option("--encoders", default=0, type=click.IntRange(0), help="Encoders in all.  [default: 300, or fewer]")
 @click.option("--max-bytes", default=0, type=click.IntRange(0), help="Largest size of the model.  [default: any]")
-@click.option("--interpolation", default="barycentric", show_default=True, type=click.Choice(["barycentric", "idw"]))
-@click.option("--preset", "preset_name", default="default", show_default=True, type=click.Choice(list(PRESETS)))
-@click.option(
-    "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
-)
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-@click.option("--seed", type=click.IntRange(0), help="Equal seeds hold the same views out.  [default: 0]")
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run.")
+@interpolation_option
+@training_options
 def train_views(
     database: str,
     output: Path,
     roles: tuple[str, ...],
     holdout: float,
     every: int | None,
-    preset_name: str,
-    config: str | None,
-    device: str,
-    seed: int | None,
-    resume: bool,
+    how: How,
     **views: Any,
 ) -> None:
     """Train a model of the pictures in DATABASE, a Cinema database (specification D) or a folder with a CSV table.
@@ -67,34 +58,25 @@ def train_views(
     from the pole; time is time. Other numeric columns are parameters, too.
     """
     from hyperinr.filters.readers.cinema import open_pictures
-    from hyperinr_core.training.distributed import refuse_others
-    from hyperinr_core.training.views.task import ViewsConfig, views_preset
+    from hyperinr_core.training.views.task import Views, ViewsConfig, views_preset
 
-    refuse_others("train-views")
     pictures = open_pictures(database, parse_roles(roles))
-    settings = views_preset(preset_name, pictures.grid)
-    if config:
-        settings = with_file(settings, config)
-    if seed is not None:
-        settings = settings.replace(training={"seed": seed})
-    held_out = held_out_steps(pictures, holdout, every, settings.training.seed)
+    settings = how.settings(views_preset(how.preset, pictures.grid))
+    task = Views(pictures, ViewsConfig(**views), held_out_steps(pictures, holdout, every, settings.training.seed))
     nx, ny, _ = pictures.grid.dims
-    click.echo(
+    opening = (
         f"{pictures.source}: {len(pictures)} pictures of {nx} x {ny}, {pictures.name}, over {', '.join(pictures.parameters)}; "
-        f"{len(held_out)} held out"
+        f"{len(task.held_out)} held out"
     )
-    model = _train(pictures, output, ViewsConfig(**views), settings, held_out, device, resume)
-    numbers = model.quality["training_psnr_db"][pictures.name]
-    mean = sum(numbers) / len(numbers)
-    click.echo(f"{pictures.name}: {mean:.2f} dB PSNR on the training pictures, worst {min(numbers):.2f} dB")
-    kept = np.setdiff1d(np.arange(len(pictures)), held_out)
-    size, files = output.stat().st_size, sum(pictures.files[step].stat().st_size for step in kept)
-    click.echo(
-        f"{output}: {size / 1e6:.1f} MB, {size / files:.2f} of the training pictures' files; {len(model.encoder_positions)} "
-        f"encoders of {model.encoding.n_levels} levels"
-    )
-    if len(held_out):
-        click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {database}")
+
+    def closing(model: HyperINR) -> None:
+        say_psnr(model, "training_psnr_db", "on the training pictures")
+        say_size(output, sum(file.stat().st_size for file in task.training.files), "the training pictures' files")
+        click.echo(f"{len(model.encoder_positions)} encoders of {model.encoding.n_levels} levels")
+        if len(task.held_out):
+            click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {database}")
+
+    run(task, output, settings, how, opening, closing)
 
 
 def parse_roles(texts: tuple[str, ...]) -> dict[str, str]:
@@ -134,26 +116,3 @@ def held_out_steps(pictures: PictureSet, share: float, every: int | None, seed: 
             "at least 2, hold fewer out"
         )
     return np.flatnonzero(np.isin(belongs, out))
-
-
-def _train(
-    pictures: PictureSet, output: Path, views: Any, settings: Any, held_out: np.ndarray, device: str, resume: bool
-) -> Any:
-    from hyperinr.plugin.progress import training_progress
-    from hyperinr_core.training.trainer import Interrupted, choose_device
-    from hyperinr_core.training.views.task import train_views as run
-
-    try:
-        with training_progress() as progress:
-            return run(
-                pictures, output, views, settings, held_out, choose_device(device), resume, progress, progress.part,
-                _say_choice,
-            )  # fmt: skip
-    except (Interrupted, KeyboardInterrupt):
-        click.echo(f"\nStopped. What is done is kept beside {output}; repeat the command with --resume.", err=True)
-        sys.exit(130)
-
-
-def _say_choice(choice: dict[str, Any]) -> None:
-    scores = ", ".join(f"{name} {score:.2f} dB" for name, score in choice["left_out_psnr_db"].items())
-    click.echo(f"teacher: {choice['teacher']}, {choice['reason']}{f' ({scores})' if scores else ''}")

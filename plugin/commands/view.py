@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from hyperinr.plugin.drawing import MOST_POINTS, Drawing
+from hyperinr.plugin.options import backend_option, model_argument
 from hyperinr_core.errors import BackendError, HyperINRError
 
 WWW = Path(__file__).parents[1] / "www"
@@ -26,7 +27,7 @@ N_THREADS = 2
 
 
 @click.command()
-@click.argument("model", type=click.Path(dir_okay=False))
+@model_argument
 @click.option(
     "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes any that is free."
 )
@@ -37,7 +38,7 @@ N_THREADS = 2
     "--points", default=MOST_POINTS, show_default=True, type=click.IntRange(8, 512), help="Along a volume's axis."
 )
 @click.option("--open/--no-open", "open_browser", default=False, help="Whether to open a browser on this machine.")
-@click.option("--backend", default="auto", show_default=True)
+@backend_option
 def view(model: str, port: int, host: str, points: int, open_browser: bool, backend: str) -> None:
     """Show MODEL in the browser: sliders for time, light, view and all other parameters, and how long a picture takes."""
     from hyperinr_core import hinr

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Callable
+from typing import Any
 
 MARK = "HYPERINR_PROBE "
 
 
-def attempt(check) -> dict:
+def attempt(check: Callable[[], Any]) -> dict:
     """{"ok": True, "found": what the check gives} or {"ok": False, "found": why not}; nothing stops the probe."""
     try:
         return {"ok": True, "found": check()}
@@ -39,10 +41,11 @@ def package_found() -> str:
 
 def kernel_loads(path: str) -> str:
     """The instruction set of the compiled kernel."""
-    from hyperinr_core import backends, hinr
+    from hyperinr_core import hinr
+    from hyperinr_core.backends.native import NativeBackend
 
     model = hinr.load(path)
-    return backends.create("native", model.architecture, model.encoder_params, model.mlp_params).isa
+    return NativeBackend(model.architecture, model.encoder_params, model.mlp_params).isa
 
 
 def plugin_works(path: str, port: int) -> str:

@@ -6,16 +6,17 @@ import json
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 from paraview import simple
 
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.spaces.sphere import camera_frames
 
 BACKGROUND = [1.0, 1.0, 1.0]
 SURFACE = [0.85, 0.66, 0.42]
 
 
-def show(job: dict, view) -> tuple[float, ...]:
+def show(job: dict, view: Any) -> tuple[float, ...]:
     """Show the surface or the volume; the bounds of what is shown."""
     reader = simple.XMLImageDataReader(FileName=[job["volume"]])
     reader.UpdatePipeline()

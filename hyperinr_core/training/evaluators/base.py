@@ -74,14 +74,14 @@ class Evaluator(ABC):
         mlp_params: torch.Tensor,
         points: torch.Tensor,
         targets: torch.Tensor,
-        weights: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: str,
     ) -> torch.Tensor:
-        """Mean over all values of weights[s] * |values - targets| ("l1") or of the square ("l2"), () float32.
+        """Mean over all values of step_weights[s] * |values - targets| ("l1") or of the square ("l2"), () float32.
 
         Parameters
         ----------
-        targets : (S, B, C) float32. weights : (S,) float32.
+        targets : (S, B, C) float32. step_weights : (S,) float32.
         """
 
     @abstractmethod

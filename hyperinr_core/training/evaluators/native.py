@@ -43,13 +43,13 @@ class NativeEvaluator(Evaluator):
         mlp_params: torch.Tensor,
         points: torch.Tensor,
         targets: torch.Tensor,
-        weights: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: str,
     ) -> torch.Tensor:
         """See Evaluator.loss; gradients are computed along with it."""
         if kind not in _LOSSES:
             raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
-        return _Loss.apply(self, tables, mlp_params, points, targets, weights, _LOSSES[kind])
+        return _Loss.apply(self, tables, mlp_params, points, targets, step_weights, _LOSSES[kind])
 
     def adam_step(
         self,
@@ -94,19 +94,19 @@ class NativeEvaluator(Evaluator):
         mlp_params: torch.Tensor,
         points: torch.Tensor,
         targets: torch.Tensor,
-        weights: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: int,
     ) -> tuple[float, torch.Tensor, torch.Tensor]:
         tables, mlp_params, points = self._checked_inputs(tables, mlp_params, points)
         targets = _checked("targets", targets.contiguous(), (*points.shape[:2], self.architecture.n_outputs))
-        weights = _checked("weights", weights.contiguous(), (len(tables),))
+        step_weights = _checked("step_weights", step_weights.contiguous(), (len(tables),))
         native.check(self._library.hinr_model_set_mlp(self._model.handle, mlp_params.data_ptr(), mlp_params.numel()))
         grad_tables, grad_mlp = torch.empty_like(tables), torch.empty_like(mlp_params)
         loss = native.c_double()
         code = self._library.hinr_backward(
             self._model.handle,
             *(tables.data_ptr(), *tables.shape, points.data_ptr(), points.shape[1]),
-            *(targets.data_ptr(), weights.data_ptr(), kind, native.ctypes.byref(loss)),
+            *(targets.data_ptr(), step_weights.data_ptr(), kind, native.ctypes.byref(loss)),
             *(grad_tables.data_ptr(), grad_mlp.data_ptr(), grad_mlp.numel()),
         )
         native.check(code)
@@ -138,8 +138,8 @@ class _Values(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_values: torch.Tensor) -> tuple:
         tables, mlp_params, points = ctx.saved_tensors
-        weights = torch.ones(len(tables))
-        _, *grads = ctx.evaluator._backward(tables, mlp_params, points, grad_values, weights, _DOT)
+        step_weights = torch.ones(len(tables))
+        _, *grads = ctx.evaluator._backward(tables, mlp_params, points, grad_values, step_weights, _DOT)
         return None, *grads, None
 
 
@@ -152,10 +152,10 @@ class _Loss(torch.autograd.Function):
         mlp_params: Any,
         points: Any,
         targets: Any,
-        weights: Any,
+        step_weights: Any,
         kind: int,
     ) -> torch.Tensor:
-        loss, *grads = evaluator._backward(tables, mlp_params, points, targets, weights, kind)
+        loss, *grads = evaluator._backward(tables, mlp_params, points, targets, step_weights, kind)
         ctx.save_for_backward(*grads)
         return tables.new_tensor(loss)
 

@@ -27,13 +27,13 @@ class TorchEvaluator(Evaluator):
         mlp_params: torch.Tensor,
         points: torch.Tensor,
         targets: torch.Tensor,
-        weights: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: str,
     ) -> torch.Tensor:
         """See Evaluator.loss."""
         error = self.values(tables, mlp_params, points) - targets
         error = error.abs() if kind == "l1" else error.square()
-        return (error * weights[:, None, None]).mean()
+        return (error * step_weights[:, None, None]).mean()
 
     @torch.no_grad()
     def adam_step(

@@ -11,7 +11,7 @@ from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.triton import BLOCK as POINTS_BLOCK
 from hyperinr_core.backends.triton import INTERPRETED, kernel_device, pad_matrices
 from hyperinr_core.backends.triton_kernels import points_kernel
-from hyperinr_core.backends.triton_layout import Layout
+from hyperinr_core.backends.triton_layout import TritonLayout
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.training.evaluators import triton_kernels as kernels
 from hyperinr_core.training.evaluators.base import Adam, Evaluator
@@ -44,7 +44,7 @@ class TritonEvaluator(Evaluator):
     def __init__(self, architecture: Architecture, precision: str = "float16") -> None:
         super().__init__(architecture)
         self._precision = precision
-        self._layout = Layout.of(architecture)
+        self._layout = TritonLayout.of(architecture)
         self._device = kernel_device()
         self._geometry = [
             torch.from_numpy(part).to(self._device) for part in self._layout.geometry(architecture.hash_grid)
@@ -61,13 +61,13 @@ class TritonEvaluator(Evaluator):
         mlp_params: torch.Tensor,
         points: torch.Tensor,
         targets: torch.Tensor,
-        weights: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: str,
     ) -> torch.Tensor:
         """See Evaluator.loss; gradients are computed along with it."""
         if kind not in _LOSSES:
             raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
-        return _Loss.apply(self, tables, mlp_params, points, targets, weights, _LOSSES[kind])
+        return _Loss.apply(self, tables, mlp_params, points, targets, step_weights, _LOSSES[kind])
 
     def adam_step(
         self,
@@ -129,7 +129,7 @@ class TritonEvaluator(Evaluator):
         mlp_params: torch.Tensor,
         points: torch.Tensor,
         targets: torch.Tensor,
-        weights: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: int,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Sum of the loss, and the sums' gradients by tables and mlp_params."""
@@ -141,7 +141,7 @@ class TritonEvaluator(Evaluator):
         sums = torch.zeros(matrices.shape, device=matrices.device)
         losses = torch.empty(n_tiles, device=matrices.device)
         kernels.loss_kernel[(n_tiles,)](
-            tables, matrices, *self._geometry, points.contiguous(), targets.contiguous(), weights.contiguous(),
+            tables, matrices, *self._geometry, points.contiguous(), targets.contiguous(), step_weights.contiguous(),
             grad_tables, sums, losses, n_scenes, n_points, self.architecture.n_table, self.architecture.n_outputs, GAIN,
             KIND=kind, **self._layout.sizes(), BLOCK=BLOCK, num_warps=WARPS, num_stages=1,
         )  # fmt: skip
@@ -175,8 +175,8 @@ class _Values(torch.autograd.Function):
         tables, mlp_params, points = ctx.saved_tensors
         # half precision has little range: the largest derivative becomes 1 on the way, and itself again at the end
         size = grad_values.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
-        weights = torch.ones(len(tables), device=tables.device)
-        _, *grads = ctx.evaluator._backward(tables, mlp_params, points, grad_values / size, weights, _GIVEN)
+        step_weights = torch.ones(len(tables), device=tables.device)
+        _, *grads = ctx.evaluator._backward(tables, mlp_params, points, grad_values / size, step_weights, _GIVEN)
         return None, *(grad * (size / GAIN) for grad in grads), None
 
 
@@ -189,13 +189,13 @@ class _Loss(torch.autograd.Function):
         mlp_params: Any,
         points: Any,
         targets: Any,
-        weights: Any,
+        step_weights: Any,
         kind: int,
     ) -> torch.Tensor:
         expected = (*points.shape[:2], evaluator.architecture.n_outputs)
         if targets.shape != expected:
             raise ParameterError(f"targets is {tuple(targets.shape)}; expected {expected}")
-        loss, *grads = evaluator._backward(tables.contiguous(), mlp_params, points, targets, weights, kind)
+        loss, *grads = evaluator._backward(tables.contiguous(), mlp_params, points, targets, step_weights, kind)
         ctx.save_for_backward(*grads)
         ctx.n_values = targets.numel()
         return loss / targets.numel()

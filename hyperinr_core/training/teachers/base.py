@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.spaces.interpolation import Coefficients
-from hyperinr_core.volume import VolumeSeries
+from hyperinr_core.spaces.space import Coefficients
+from hyperinr_core.volume import Field, VolumeSeries
 
-#: Training volumes a teacher keeps in memory.
+#: Training volumes a teacher keeps in memory, at least.
 N_KEPT = 8
 
 
@@ -30,6 +30,7 @@ class FitSettings:
     seconds : stop after so much time instead; 0 to go by samples.
     state : where an interrupted fit is kept and found again; deleted by the caller.
     memory_bytes : training data in memory at a time.
+    field : the field with its range over all steps, where that is known already.
     progress : called with the finished fraction about twice a second.
     """
 
@@ -40,6 +41,32 @@ class FitSettings:
     memory_bytes: int = 1 << 32
     device: str = "cpu"
     progress: Callable[[float], Any] | None = None
+    field: Field | None = None
+
+
+class Latest:
+    """The volumes of a field that were read last; teachers and threads may share it, and none is read twice at a time.
+
+    Attributes
+    ----------
+    most : volumes that stay in memory.
+    """
+
+    def __init__(self, series: VolumeSeries, field: str) -> None:
+        self._series, self._field, self.most = series, field, N_KEPT
+        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, step: int) -> np.ndarray:
+        """(nz, ny, nx, c) float32 of a step, read-only."""
+        with self._lock:
+            if step not in self._kept:
+                self._kept[step] = self._series.read(step, [self._field])
+                self._kept[step].flags.writeable = False
+            self._kept.move_to_end(step)
+            while len(self._kept) > self.most:
+                self._kept.popitem(last=False)
+            return self._kept[step]
 
 
 class Teacher(ABC):
@@ -51,6 +78,7 @@ class Teacher(ABC):
     ----------
     series : the training steps.
     field : the field's name.
+    latest : the training volumes that were read last.
     """
 
     #: most parameters of a series that this teacher works on; None for any number
@@ -62,16 +90,21 @@ class Teacher(ABC):
                 f"{series.source} has the parameters {', '.join(series.parameters)}; this teacher follows one, use linear"
             )
         self.series, self.field = series, field
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
+        self.latest = Latest(series, field)
 
     def fit(self, settings: FitSettings) -> None:
-        """Learn what `evaluate` needs; teachers that work from the training volumes themselves have nothing to learn."""
-        return
+        """Learn what `evaluate` needs; teachers that work from the training volumes keep as many of them as memory holds."""
+        volume_bytes = 4 * self.series.grid.n_points * self.series.field_info[self.field]
+        self.latest.most = max(N_KEPT, settings.memory_bytes // (2 * volume_bytes))
 
     @abstractmethod
     def evaluate(self, theta: np.ndarray) -> np.ndarray:
         """(nz, ny, nx, c) float32 at theta (P,), in the field's units."""
+
+    def at(self, theta: np.ndarray, index: np.ndarray) -> np.ndarray:
+        """(n, c) float32 at theta (P,) and points (n,) of the grid, counted along x first, then y, then z."""
+        values = self.evaluate(theta)
+        return values.reshape(-1, values.shape[-1])[index]
 
     def without(self, step: int) -> Teacher:
         """This teacher of the series that lacks a step."""
@@ -84,17 +117,7 @@ class Teacher(ABC):
 
     def volume(self, step: int) -> np.ndarray:
         """(nz, ny, nx, c) float32 of a training step, read-only; the latest few stay in memory."""
-        with self._lock:
-            if step in self._kept:
-                self._kept.move_to_end(step)
-                return self._kept[step]
-        values = self.series.read(step, [self.field])
-        values.flags.writeable = False
-        with self._lock:
-            self._kept[step] = values
-            while len(self._kept) > N_KEPT:
-                self._kept.popitem(last=False)
-        return values
+        return self.latest(step)
 
 
 class Blend(Teacher):

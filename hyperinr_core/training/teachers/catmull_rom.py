@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperinr_core.spaces.interpolation import Coefficients, catmull_rom_weights
+from hyperinr_core.spaces.line import catmull_rom_weights
+from hyperinr_core.spaces.space import Coefficients
 from hyperinr_core.training.teachers.base import Blend
 
 

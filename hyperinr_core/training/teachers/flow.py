@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from hyperinr_core.spaces.interpolation import catmull_rom_weights
+from hyperinr_core.spaces.line import catmull_rom_weights
 from hyperinr_core.training.teachers.base import Teacher
 from hyperinr_core.training.teachers.lattice import Lattice, periodic_axes
 from hyperinr_core.training.teachers.optical_flow import optical_flow

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperinr_core.spaces.interpolation import Coefficients, InverseDistance, linear_weights
+from hyperinr_core.spaces.line import linear_weights
+from hyperinr_core.spaces.nearest import Nearest
+from hyperinr_core.spaces.space import Coefficients
 from hyperinr_core.training.teachers.base import Blend
 from hyperinr_core.volume import VolumeSeries
 
@@ -16,9 +18,9 @@ class Linear(Blend):
         super().__init__(series, field)
         thetas = series.thetas
         bounds = np.stack([thetas.min(axis=0), thetas.max(axis=0)], axis=1)
-        self._inverse_distance = InverseDistance(thetas, bounds) if thetas.shape[1] > 1 else None
+        self._nearest = Nearest(series.roles, thetas, bounds) if thetas.shape[1] > 1 else None
 
     def coefficients(self, theta: np.ndarray) -> Coefficients:
-        if self._inverse_distance is not None:
-            return self._inverse_distance(theta)
+        if self._nearest is not None:
+            return self._nearest.inverse_distance(theta)
         return linear_weights(self.series.thetas[:, 0], float(theta[0]))

@@ -68,7 +68,7 @@ class Neural(Teacher):
 
     def fit(self, settings: FitSettings) -> None:
         """Fit to the training steps; a state left by an interrupted fit is continued."""
-        self._field = scan_fields(self.series, [self.field], settings.memory_bytes)[0]
+        self._field = settings.field or scan_fields(self.series, [self.field], settings.memory_bytes)[0]
         stream = SampleStream(
             self.series, [self._field], min(4, len(self.series)), self.batch_points // 4, settings.memory_bytes, settings.seed
         )  # fmt: skip

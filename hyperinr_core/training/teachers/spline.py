@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from hyperinr_core.spaces.interpolation import Coefficients, linear_weights
+from hyperinr_core.spaces.line import linear_weights
+from hyperinr_core.spaces.space import Coefficients
 from hyperinr_core.training.teachers.base import Blend
 from hyperinr_core.volume import VolumeSeries
 

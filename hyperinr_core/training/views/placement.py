@@ -9,8 +9,8 @@ import numpy as np
 
 from hyperinr_core.light.lights import poisson_lights, random_lights
 from hyperinr_core.pictures.picture_set import PictureSet
+from hyperinr_core.training.placement import place
 from hyperinr_core.training.settings import RunConfig
-from hyperinr_core.training.volumes.placement import place
 from hyperinr_core.volume import Parameter
 
 #: Distinct values of a parameter besides the view that get encoders of their own; of more, so many even steps do.

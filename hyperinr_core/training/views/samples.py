@@ -12,8 +12,8 @@ import numpy as np
 from hyperinr_core.pictures.picture_set import RANGE, PictureSet, to_bytes
 from hyperinr_core.training.samples import Batch
 from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.training.teachers.base import Teacher
 from hyperinr_core.training.views.placement import taught_thetas
-from hyperinr_core.training.views.teachers import ViewTeacher
 from hyperinr_core.volume import Parameter
 
 #: Pixels that a teacher is asked for in each of its pictures, at most.
@@ -44,7 +44,7 @@ class PixelStream:
         self._seed, self._n_steps, self._n_points = training.seed, training.batch_steps, training.batch_points
         self._n_components = pictures.field_info[pictures.name]
         self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._most_kept = max(1, (training.memory_mb << 20) // (pictures.grid.n_points * self._n_components))
+        self._most_kept = max(1, training.memory_bytes // (pictures.grid.n_points * self._n_components))
 
     @property
     def batch_size(self) -> int:
@@ -85,23 +85,28 @@ class PixelStream:
         return self._kept[step]
 
 
+def n_asked(training: PictureSet) -> int:
+    """Pixels that a teacher is asked for in each of its pictures."""
+    return min(ASKED_PIXELS, training.grid.n_points)
+
+
 def ask(
-    teacher: ViewTeacher,
+    teacher: Teacher,
     training: PictureSet,
     parameters: tuple[Parameter, ...],
     count: int,
     seed: int,
-    part: Callable[[str, float, float], Any],
+    progress: Callable[[int, int], Any],
 ) -> TaughtPictures:
     """A teacher's colours at random pixels of pictures at views that cover the bounds evenly."""
     thetas = taught_thetas(training, parameters, count, seed)
     rng = np.random.Generator(np.random.Philox(key=[seed, 14]))
     n_points, n_components = training.grid.n_points, training.field_info[training.name]
-    n_pixels = min(ASKED_PIXELS, n_points)
+    n_pixels = n_asked(training)
     pixels = np.empty((count, n_pixels), np.int32)
     colors = np.empty((count, n_pixels, n_components), np.uint8)
     for number, theta in enumerate(thetas):
         pixels[number] = np.sort(rng.choice(n_points, n_pixels, replace=False, shuffle=False))
-        colors[number] = to_bytes(teacher.colors(theta, pixels[number]))
-        part("asking the teacher", number + 1, count)
+        colors[number] = to_bytes(teacher.at(theta, pixels[number]))
+        progress(number + 1, count)
     return TaughtPictures(thetas, pixels, colors)

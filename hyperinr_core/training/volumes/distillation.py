@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import DataError
+from hyperinr_core.training.placement import place
 from hyperinr_core.training.settings import DistillationConfig
 from hyperinr_core.training.teachers.base import Teacher
-from hyperinr_core.training.volumes.placement import place
 from hyperinr_core.volume import VolumeSeries
 
 #: Teacher volumes in each gap between training steps unless a count is set: the paper has five steps for each given one.
@@ -96,8 +96,6 @@ class DistillationSet:
         self._volumes.clear()
         for path in (*self._paths().values(), self._folder / "done.json"):
             path.unlink(missing_ok=True)
-        if self._folder.is_dir():
-            self._folder.rmdir()
 
     def _load(self, step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
         if self.is_truth[step]:

@@ -7,15 +7,16 @@ gets splines of its training steps as a base, and the network learns what they l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.spaces.interpolation import ONE_PARAMETER
+from hyperinr_core.spaces.line import Line
 from hyperinr_core.spline_base import LEVELS, SUPPORT, Base, basis
-from hyperinr_core.training.samples import scan_fields
-from hyperinr_core.training.volumes.choice import Choice, choose
-from hyperinr_core.volume import VolumeSeries
+from hyperinr_core.training.teachers.choice import Choice, choose
+from hyperinr_core.training.volumes.survey import Survey
+from hyperinr_core.volume import Field, VolumeSeries
 
 #: dB. A field whose left-out steps interpolation predicts better than this gets a base: the model alone could not keep up.
 SMOOTH = 45.0
@@ -30,29 +31,28 @@ N_CHECKED = 5
 SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
 
 
-def fit_base(
-    series: VolumeSeries, names: Sequence[str], use: str, choices: Mapping[str, Choice], memory_bytes: int
-) -> Base | None:
+def fit_base(found: Survey, use: str, choices: Mapping[str, Choice]) -> Base | None:
     """The base of the fields that want one, `residual` still unknown; None where none does.
 
     Parameters
     ----------
-    series : the training steps.
+    found : of the training steps.
     use : auto, never or always, see `TrainingConfig`.
     choices : what leaving steps out has shown of each field, if it was tried.
     """
+    series, names = found.series, [field.name for field in found.fields]
     if use == "never" or len(series.parameters) != 1 or len(series) < 3 or min(series.grid.dims[:2]) < SUPPORT:
         return None
     if 1 < series.grid.dims[2] < SUPPORT:
         return None
-    evidence = {name: _interpolated(series, name, choices.get(name)) for name in names}
+    evidence = {field.name: _interpolated(found.block, field, choices.get(field.name)) for field in found.fields}
     smooth = [name for name in names if use == "always" or max(evidence[name].values()) > SMOOTH]
     if not smooth:
         return None
-    sums = {kind: sum(evidence[name][kind] for name in smooth) for kind in ONE_PARAMETER}
+    sums = {kind: sum(evidence[name][kind] for name in smooth) for kind in Line.kinds}
     kind = max(sums, key=sums.__getitem__)
     targets = {name: max(evidence[name].values()) + MARGIN for name in smooth}
-    coefficients = _coefficients(series, smooth, _counts(series, targets, memory_bytes))
+    coefficients = _coefficients(series, smooth, _counts(found, targets))
     limits = np.stack([coefficients.min(axis=(0, 1, 2, 3)), coefficients.max(axis=(0, 1, 2, 3))], axis=1).astype(
         np.float64
     )
@@ -81,26 +81,14 @@ def residual_series(series: VolumeSeries, names: Sequence[str], base: Base) -> V
         smooth = base.at(float(series.thetas[step, 0])).on_grid(planes)
         return values - smooth.reshape(*values.shape[:3], -1)[..., places[name]]
 
-    return VolumeSeries(
-        series.grid,
-        series.thetas,
-        series.field_info,
-        load,
-        series.source,
-        series.parameters,
-        series.roles,
-        series.units,
-    )
+    return replace(series, loader=load)
 
 
-def _interpolated(series: VolumeSeries, name: str, choice: Choice | None) -> dict[str, float]:
+def _interpolated(block: VolumeSeries, field: Field, choice: Choice | None) -> dict[str, float]:
     """PSNR in dB of predicting left-out steps by each interpolation."""
-    found = (
-        choice.psnr
-        if choice and set(ONE_PARAMETER) <= set(choice.psnr)
-        else choose(series, name, tuple(ONE_PARAMETER)).psnr
-    )
-    return {kind: found[kind] for kind in ONE_PARAMETER}
+    known = choice is not None and set(Line.kinds) <= set(choice.psnr)
+    scores = (choice if known else choose(block, field.name, tuple(Line.kinds), field.whole_range)).psnr
+    return {kind: scores[kind] for kind in Line.kinds}
 
 
 def _components(series: VolumeSeries, names: Sequence[str], chosen: Sequence[str]) -> tuple[int, ...]:
@@ -109,24 +97,25 @@ def _components(series: VolumeSeries, names: Sequence[str], chosen: Sequence[str
     return tuple(number for number, name in enumerate(owners) if name in chosen)
 
 
-def _counts(series: VolumeSeries, targets: Mapping[str, float], memory_bytes: int) -> tuple[int, ...]:
-    """Coefficients along z, y, x: the fewest that give the middle and the last training step as well as asked."""
-    ranges = {field.name: np.array(field.value_range) for field in scan_fields(series, list(targets), memory_bytes)}
-    for share in SHARES:
-        counts = tuple(1 if n == 1 else max(SUPPORT, round(share * n)) for n in series.grid.shape)
-        if all(_precision(series, name, counts, ranges[name]) >= target for name, target in targets.items()):
-            break
-    return counts
+def _counts(found: Survey, targets: Mapping[str, float]) -> tuple[int, ...]:
+    """Coefficients along z, y, x: the fewest that give a few training steps, even the worst of them, as well as asked."""
+    series = found.series
+    steps = np.linspace(0, len(series) - 1, N_CHECKED).round().astype(int)
+    left = {field.name: (field, targets[field.name]) for field in found.fields if field.name in targets}
+    counts = [tuple(1 if n == 1 else max(SUPPORT, round(share * n)) for n in series.grid.shape) for share in SHARES]
+    sufficient = 0
+    for field, target in left.values():
+        for step in steps:  # each is read once, and asks for more coefficients or not
+            values = series.read(int(step), [field.name])
+            while sufficient < len(SHARES) - 1 and _precision(values, counts[sufficient], field) < target:
+                sufficient += 1
+    return counts[sufficient]
 
 
-def _precision(series: VolumeSeries, name: str, counts: tuple[int, ...], limits: np.ndarray) -> float:
-    """PSNR in dB of the splines on the worst of a few training steps."""
-    projections = [_matrix(n, count) @ _inverse(n, count) for n, count in zip(series.grid.shape, counts)]
-    worst = PSNR_CAP
-    for step in np.linspace(0, len(series) - 1, N_CHECKED).round().astype(int):
-        values = series.read(int(step), [name])
-        worst = min(worst, psnr(_multiply(values, projections), values, (limits[:, 0].min(), limits[:, 1].max())))
-    return worst
+def _precision(values: np.ndarray, counts: tuple[int, ...], field: Field) -> float:
+    """PSNR in dB of the splines on a training step."""
+    projections = [_matrix(n, count) @ _inverse(n, count) for n, count in zip(values.shape, counts)]
+    return min(PSNR_CAP, psnr(_multiply(values, projections), values, field.whole_range))
 
 
 def _coefficients(series: VolumeSeries, names: Sequence[str], counts: tuple[int, ...]) -> np.ndarray:

@@ -1,43 +1,87 @@
-"""Before the training: a teacher is chosen for each field, fitted, and asked for its volumes."""
+"""Training on a series of volumes: a teacher is chosen for each field, fitted, and asked for its volumes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from hyperinr_core.spaces.interpolation import ONE_PARAMETER
+from hyperinr_core import hinr
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.spaces.line import Line
 from hyperinr_core.spline_base import Base
-from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.training.placement import place
+from hyperinr_core.training.samples import SampleStream, check_precision, scan_fields
+from hyperinr_core.training.settings import RunConfig, TrainingConfig
+from hyperinr_core.training.task import Context, Lesson, Task, Tell
 from hyperinr_core.training.teachers import CHEAP, create
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
-from hyperinr_core.training.volumes.choice import Choice, PerGap, choose
+from hyperinr_core.training.teachers.choice import Choice, PerGap, choose
 from hyperinr_core.training.volumes.distillation import DistillationSet
-from hyperinr_core.training.volumes.smooth import fit_base
-from hyperinr_core.volume import VolumeSeries
+from hyperinr_core.training.volumes.smooth import fit_base, residual_series
+from hyperinr_core.training.volumes.survey import Survey, survey
+from hyperinr_core.volume import Field, Parameter, VolumeSeries
+
+#: Teacher volumes that the finished model is compared to, at most.
+N_COMPARED = 16
+
+#: Points of each training step that the stored quality is measured on, at most (whole planes of z).
+QUALITY_POINTS = 1 << 20
 
 
-@dataclass
-class Lesson:
-    """What wants to be told while teachers are at work.
+class Volumes(Task):
+    """Fields of a series of volumes, at any theta within it.
 
-    Attributes
+    Parameters
     ----------
-    chosen : called with a field's name and its `Choice`.
-    based : called with the model's base, if it gets one, and the names of the fields that it is for.
-    progress : called with what is being done, how much of it is finished, and how much there is.
+    series : every step of it is trained on.
+    names : fields to learn, all of them in one model; all of the data's when None.
     """
 
-    chosen: Callable[[str, Choice], Any] = lambda name, choice: None
-    based: Callable[[Base, Sequence[str]], Any] = lambda base, names: None
-    progress: Callable[[str, float, float], Any] = lambda what, done, total: None
+    name = "volumes"
+
+    def __init__(self, series: VolumeSeries, names: Sequence[str] | None = None) -> None:
+        self.series, self.names = series, list(names or series.field_info)
+        self.source = series.source
+
+    def unused(self) -> dict[str, str]:
+        return {"encoding.guide_resolution": "only shadows of lights have a guide"}
+
+    def learn(self, config: RunConfig, context: Context) -> Lesson:
+        sizes = {name: self.series.field_info[name] for name in self.names if name in self.series.field_info}
+        plain = [Field(name, size, ((0.0, 1.0),) * size) for name, size in sizes.items()]
+        hinr.check_limits(parameters_of(self.series), self.series.grid, plain)
+        found = survey(self.series, self.names, config.training.memory_bytes)
+        check_precision(self.series, found.fields)
+        context.expect(config.architecture(found.fields))
+        taught = _taught(found, config, context)
+        series, ranges, base = _to_learn(taught, found.fields, config.training)
+        found.release()
+        return Lesson(
+            stream=_stream(series, ranges, config.training, taught.step_weights),
+            config=config,
+            parameters=parameters_of(self.series),
+            fields=found.fields,
+            positions=encoder_positions(self.series, config),
+            quality=partial(_quality, series=self.series, taught=taught),
+            interpolation=taught.interpolation,
+            base=base,
+            provenance={
+                "training_steps": len(self.series),
+                "training": config.training.to_dict(),
+                "device": context.device,
+            },
+            choices=taught.choices,
+            forget=taught.forget,
+        )
 
 
-@dataclass
+@dataclass(frozen=True)
 class Taught:
     """What a model is trained on.
 
@@ -45,87 +89,202 @@ class Taught:
     ----------
     series : training steps and teacher volumes, by theta.
     is_truth : (n,) which of them are training steps.
-    weights : (n,) float32 how much each counts in the loss.
+    step_weights : (n,) float32 how much each counts in the loss.
     interpolation : how encoders blend; None for the default.
-    base : what the model adds to, if anything.
+    base : what the model adds to, if anything; its `residual` still unknown.
+    choices : the teacher of each field; in the first process alone.
     """
 
     series: VolumeSeries
     is_truth: np.ndarray
-    weights: np.ndarray
+    step_weights: np.ndarray
     interpolation: str | None
     base: Base | None
-    choices: dict[str, Choice] = field(default_factory=dict)
-    remove: Callable[[], None] = lambda: None
+    choices: dict[str, Choice]
+    forget: Callable[[], None] = lambda: None
 
 
-def teach(
-    series: VolumeSeries, names: Sequence[str], config: RunConfig, folder: Path, device: str, lesson: Lesson
-) -> Taught:
-    """Choose, fit and question the teachers that the settings ask for.
+def encoder_positions(series: VolumeSeries, config: RunConfig) -> np.ndarray:
+    """(N, P) positions: the training thetas, or as many as the settings ask for, placed as they say."""
+    if config.encoders.count in (0, len(series)) and not (config.encoders.poisson or config.encoders.gaussian):
+        return series.thetas.copy()
+    count = config.encoders.count or len(series)
+    return place(series, config.encoders.replace(count=count), config.training.seed)
 
-    Parameters
-    ----------
-    folder : where teachers keep what an interrupted run goes on from.
-    """
-    choices = {name: _choice(series, name, config.distillation.teacher, lesson) for name in names}
+
+def parameters_of(series: VolumeSeries) -> tuple[Parameter, ...]:
+    """The scene parameters that a model of this series has."""
+    return tuple(
+        Parameter(
+            name, role, (float(values.min()), float(values.max())), series.units.get(name, ""), tuple(values.tolist())
+        )
+        for name, role, values in zip(series.parameters, series.roles, series.thetas.T)
+    )
+
+
+def measure_quality(model: HyperINR, series: VolumeSeries) -> dict[str, Any]:
+    """PSNR of every training step in dB over each field's global range, on at most QUALITY_POINTS points of a step."""
+    nx, ny, nz = series.grid.dims
+    n_planes = min(nz, max(1, QUALITY_POINTS // (nx * ny)))
+    planes = sorted({int(z) for z in np.linspace(0, nz - 1, n_planes).round()})
+    per_field: dict[str, list[float | None]] = {field.name: [] for field in model.fields}
+    for step, theta in enumerate(series.thetas):
+        inr = model.generate(theta)
+        regions = [(0, nz - 1)] if len(planes) == nz else [(z, z) for z in planes]
+        values = [inr.sample_grid(region=(0, nx - 1, 0, ny - 1, *pair)) for pair in regions]
+        truth = [series.read(step, list(per_field), (low, high + 1)) for low, high in regions]
+        predicted, expected = inr.split(np.concatenate(values)), inr.split(np.concatenate(truth))
+        for field in model.fields:
+            per_field[field.name].append(_psnr(predicted[field.name], expected[field.name], field))
+    return {"training_psnr_db": per_field, "planes_per_step": len(planes)}
+
+
+def compare_to_teacher(model: HyperINR, taught: Taught) -> dict[str, list[float | None]]:
+    """PSNR in dB of the model against its teacher, at up to N_COMPARED of the teacher's thetas; nothing without one."""
+    between = np.flatnonzero(~taught.is_truth)
+    if len(between) > N_COMPARED:
+        between = between[np.linspace(0, len(between) - 1, N_COMPARED).round().astype(int)]
+    per_field: dict[str, list[float | None]] = {field.name: [] for field in model.fields if len(between)}
+    for step in between:
+        inr = model.generate(taught.series.thetas[step])
+        expected = inr.split(taught.series.read(int(step), [field.name for field in model.fields]))
+        predicted = inr.split(inr.sample_grid())
+        for field in model.fields:
+            per_field[field.name].append(_psnr(predicted[field.name], expected[field.name], field))
+    return per_field
+
+
+def _quality(model: HyperINR, series: VolumeSeries, taught: Taught) -> dict[str, Any]:
+    return {**measure_quality(model, series), "teacher_psnr_db": compare_to_teacher(model, taught)}
+
+
+def _psnr(values: np.ndarray, truth: np.ndarray, field: Field) -> float | None:
+    """PSNR rounded to 0.001 dB; None for a perfect match, which JSON has no number for."""
+    decibel = psnr(values, truth, field.whole_range)
+    return round(float(decibel), 3) if np.isfinite(decibel) else None
+
+
+def _to_learn(
+    taught: Taught, fields: tuple[Field, ...], training: TrainingConfig
+) -> tuple[VolumeSeries, tuple[Field, ...], Base | None]:
+    """What the network learns: the series that was taught and its ranges, or what they add to the base."""
+    if taught.base is None:
+        return taught.series, fields, None
+    names = [field.name for field in fields]
+    series = residual_series(taught.series, names, taught.base)
+    ranges = scan_fields(series, names, training.memory_bytes)
+    limits = [pair for field in ranges for pair in field.value_range]
+    residual = np.array([limits[component] for component in taught.base.components])
+    return series, ranges, replace(taught.base, residual=residual)
+
+
+def _stream(
+    series: VolumeSeries, ranges: Sequence[Field], training: TrainingConfig, step_weights: np.ndarray
+) -> SampleStream:
+    return SampleStream(
+        series,
+        ranges,
+        training.batch_steps,
+        training.batch_points,
+        training.memory_bytes,
+        training.seed,
+        step_weights,
+    )
+
+
+def _taught(found: Survey, config: RunConfig, context: Context) -> Taught:
+    """What teachers make of a series: the first process does the work, and the others read its volumes from the folder."""
+    world = context.world
+    if world.size == 1:
+        return _teach(found, config, context)
+    config = config.replace(distillation={"storage": "file"})
+    taught = _teach(found, config, context) if world.leads else None
+    told = world.told((taught.step_weights, taught.interpolation, taught.base) if taught else None)
+    if taught:
+        return taught
+    step_weights, interpolation, base = told
+    if len(step_weights) == len(found.series):
+        return _untaught(found.series, interpolation, base, {})
+    training = config.training
+    teachers = dict.fromkeys(field.name for field in found.fields)
+    distilled = DistillationSet(
+        found.series, teachers, config.distillation, context.folder, training.memory_bytes, training.seed
+    )
+    distilled.attach()
+    return Taught(distilled.series, distilled.is_truth, step_weights, interpolation, base, {})
+
+
+def _untaught(series: VolumeSeries, interpolation: str | None, base: Base | None, choices: dict[str, Choice]) -> Taught:
+    """The training steps alone."""
+    n = len(series)
+    return Taught(series, np.ones(n, bool), np.ones(n, np.float32), interpolation, base, choices)
+
+
+def _teach(found: Survey, config: RunConfig, context: Context) -> Taught:
+    """Choose, fit and question the teachers that the settings ask for."""
+    series, tell, training = found.series, context.tell, config.training
+    choices = {field.name: _choice(found, field, config.distillation.teacher, tell) for field in found.fields}
     for name, choice in choices.items():
-        lesson.chosen(name, choice)
-    memory, seed = config.training.memory_mb << 20, config.training.seed
-    base = fit_base(series, names, config.training.base, choices, memory)
+        tell.chosen(name, choice)
+    base = fit_base(found, training.base, choices)
     if base is not None:
-        owners = [name for name in names for _ in range(series.field_info[name])]
-        lesson.based(base, list(dict.fromkeys(owners[component] for component in base.components)))
+        owners = [field.name for field in found.fields for _ in range(field.n_components)]
+        tell.based(base, list(dict.fromkeys(owners[component] for component in base.components)))
     if all(choice.teacher == "none" for choice in choices.values()):
-        n, interpolations = len(series), {choice.interpolation for choice in choices.values()}
+        interpolations = {choice.interpolation for choice in choices.values()}
         interpolation = interpolations.pop() if len(series.parameters) == 1 and len(interpolations) == 1 else None
-        return Taught(series, np.ones(n, bool), np.ones(n, np.float32), interpolation, base, choices)
-    teachers = _fitted(series, choices, config, folder, device, lesson)
-    distilled = DistillationSet(series, teachers, config.distillation, folder, memory, seed)
-    distilled.precompute(os.cpu_count() or 1, lambda done, total: lesson.progress("asking the teacher", done, total))
-    weights = np.where(distilled.is_truth, 1, config.distillation.weight).astype(np.float32)
-    # linear weights: a taught model bends in time as its teacher does; cubic ones learn 0.15 dB less, at twice the tables
+        return _untaught(series, interpolation, base, choices)
+    teachers = _fitted(found, choices, config, context)
+    distilled = DistillationSet(
+        series, teachers, config.distillation, context.folder, training.memory_bytes, training.seed
+    )
+    distilled.precompute(os.cpu_count() or 1, lambda done, total: tell.progress("asking the teacher", done, total))
+    step_weights = np.where(distilled.is_truth, 1, config.distillation.weight).astype(np.float32)
 
-    def remove() -> None:
-        for state in folder.glob("state_*.safetensors"):
+    def forget() -> None:
+        for state in context.folder.glob("state_*.safetensors"):
             state.unlink()
         distilled.remove()
 
-    return Taught(distilled.series, distilled.is_truth, weights, None, base, choices, remove)
+    # linear weights: a taught model bends in time as its teacher does; cubic ones learn 0.15 dB less, at twice the tables
+    return Taught(distilled.series, distilled.is_truth, step_weights, None, base, choices, forget)
 
 
-def _choice(series: VolumeSeries, name: str, teacher: str, lesson: Lesson) -> Choice:
+def _choice(found: Survey, field: Field, teacher: str, tell: Tell) -> Choice:
     if teacher not in ("auto", "none"):
         return Choice(teacher, "asked for")
     choice = choose(
-        series,
-        name,
-        CHEAP if teacher == "auto" else tuple(ONE_PARAMETER),
+        found.block,
+        field.name,
+        CHEAP if teacher == "auto" else tuple(Line.kinds),
+        field.whole_range,
         n_workers=os.cpu_count() or 1,
-        progress=lambda done, total: lesson.progress(f"choosing a teacher for {name}", done, total),
+        progress=lambda done, total: tell.progress(f"choosing a teacher for {field.name}", done, total),
     )
+    if found.block is not found.series:
+        choice = replace(choice, made={})  # they know the block alone
     return choice if teacher == "auto" else replace(choice, teacher="none", reason="asked for", per_gap=(), made={})
 
 
-def _fitted(
-    series: VolumeSeries, choices: dict[str, Choice], config: RunConfig, folder: Path, device: str, lesson: Lesson
-) -> dict[str, Teacher]:
+def _fitted(found: Survey, choices: dict[str, Choice], config: RunConfig, context: Context) -> dict[str, Teacher]:
     """A teacher for each field; one that is not worth having is replaced by the plainest, since all fields share a set."""
     teachers: dict[str, Teacher] = {}
-    for number, (name, choice) in enumerate(choices.items()):
-        if choice.per_gap:
-            teachers[name] = PerGap(series, name, choice.per_gap, choice.made)
-            continue
+    for number, (field, choice) in enumerate(zip(found.fields, choices.values())):
+        name = field.name
         kind = "linear" if choice.teacher == "none" else choice.teacher
-        teachers[name] = choice.made.get(kind) or create(kind, series, name)
+        if choice.per_gap:
+            teachers[name] = PerGap(found.series, name, choice.per_gap, choice.made)
+        else:
+            teachers[name] = choice.made.get(kind) or create(kind, found.series, name)
         teachers[name].fit(
             FitSettings(
                 samples=config.distillation.teacher_samples,
                 seed=config.training.seed,
-                state=folder / f"state_{number}.safetensors",
-                memory_bytes=config.training.memory_mb << 20,
-                device=device,
-                progress=lambda done, name=name: lesson.progress(f"fitting the teacher of {name}", done, 1.0),
+                state=context.folder / f"state_{number}.safetensors",
+                memory_bytes=config.training.memory_bytes,
+                device=context.device,
+                progress=lambda done, name=name: context.tell.progress(f"fitting the teacher of {name}", done, 1.0),
+                field=field,
             )
         )
     return teachers

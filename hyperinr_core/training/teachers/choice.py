@@ -11,14 +11,11 @@ import numpy as np
 
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
 from hyperinr_core.training.teachers import CHEAP, create
-from hyperinr_core.training.teachers.base import Teacher
-from hyperinr_core.volume import Extent, Grid, VolumeSeries
+from hyperinr_core.training.teachers.base import FitSettings, Teacher
+from hyperinr_core.volume import VolumeSeries
 
 #: Steps left out at most, evenly spread.
 MOST_STEPS = 32
-
-#: Larger volumes are compared on a central block of about so many points.
-MOST_POINTS = 1 << 20
 
 #: A choice for each gap must promise so many dB more than one choice for all.
 PER_GAP_GAIN = 0.1
@@ -35,7 +32,7 @@ class Choice:
     interpolation : which weights blend the training volumes better, linear or catmull_rom.
     psnr : candidate -> mean PSNR in dB over the steps left out, empty when none could be.
     reason : one sentence for people.
-    made : teachers of the whole series that the choice made, with what they have found out; empty for large volumes.
+    made : the teachers that were compared, with what they have found out about the series.
     """
 
     teacher: str
@@ -60,19 +57,24 @@ def choose(
     series: VolumeSeries,
     name: str,
     candidates: Sequence[str] = CHEAP,
+    limits: tuple[float, float] | None = None,
     n_workers: int = 1,
     progress: Callable[[int, int], Any] | None = None,
 ) -> Choice:
-    """The candidate that predicts left-out steps of a field best."""
+    """The candidate that predicts left-out steps of a field best.
+
+    Parameters
+    ----------
+    limits : range of the field that PSNR is over; that of these steps when None.
+    """
     if len(series.parameters) > 1:
         return Choice("none", "with several parameters no cheap teacher knows more than the training steps")
     if len(series) == 1:
         return Choice("none", "one step has nothing beside it")
     if len(series) == 2:
         return Choice("linear", "two steps leave none to check a teacher with, so the plain one is taken")
-    block = _central_block(series)
-    teachers = {kind: create(kind, block, name) for kind in candidates}
-    steps, scores = leave_one_out(teachers, n_workers, progress)
+    teachers = {kind: create(kind, series, name) for kind in candidates}
+    steps, scores = leave_one_out(teachers, limits, n_workers, progress)
     means = {kind: float(np.mean(values)) for kind, values in scores.items()}
     best = max(means, key=means.__getitem__)
     interpolation = "catmull_rom" if means.get("catmull_rom", -1) > means.get("linear", 0) else "linear"
@@ -82,23 +84,26 @@ def choose(
     if len(steps) == len(series) - 2 and promised > means[best] + PER_GAP_GAIN:
         per_gap = _per_gap(scores)
         reason = f"the best teacher of each gap promises {promised - means[best]:.1f} dB more than {best} for all"
-    return Choice(best, reason, per_gap, interpolation, means, teachers if block is series else {})
+    return Choice(best, reason, per_gap, interpolation, means, teachers)
 
 
 def leave_one_out(
-    teachers: dict[str, Teacher], n_workers: int = 1, progress: Callable[[int, int], Any] | None = None
+    teachers: dict[str, Teacher],
+    limits: tuple[float, float] | None = None,
+    n_workers: int = 1,
+    progress: Callable[[int, int], Any] | None = None,
 ) -> tuple[list[int], dict[str, list[float]]]:
     """Steps left out, and for each teacher of one field of one series the PSNR in dB of predicting them from the others."""
     series, name = (getattr(next(iter(teachers.values())), part) for part in ("series", "field"))
     inner = np.arange(1, len(series) - 1)
     if len(inner) > MOST_STEPS:
         inner = inner[np.linspace(0, len(inner) - 1, MOST_STEPS).round().astype(int)]
-    limits = _value_range(series, name)
+    limits = limits or _value_range(series, name)
 
     def score(step: int) -> list[float]:
         truth = series.read(step, [name])
-        found = [teacher.without(step).evaluate(series.thetas[step]) for teacher in teachers.values()]
-        return [min(psnr(values, truth, limits), PSNR_CAP) for values in found]
+        values = [teacher.without(step).evaluate(series.thetas[step]) for teacher in teachers.values()]
+        return [min(psnr(predicted, truth, limits), PSNR_CAP) for predicted in values]
 
     rows = []
     with ThreadPoolExecutor(n_workers) as pool:
@@ -126,6 +131,12 @@ class PerGap(Teacher):
         super().__init__(series, field)
         self.names = tuple(names)
         self._teachers = {name: (made or {}).get(name) or create(name, series, field) for name in sorted(set(names))}
+        for teacher in self._teachers.values():
+            teacher.latest = self.latest
+
+    def fit(self, settings: FitSettings) -> None:
+        for teacher in self._teachers.values():
+            teacher.fit(settings)
 
     def evaluate(self, theta: np.ndarray) -> np.ndarray:
         gap = int(np.searchsorted(self.series.thetas[:, 0], theta[0], side="right")) - 1
@@ -152,23 +163,3 @@ def _per_gap_promise(scores: dict[str, list[float]]) -> float:
 def _value_range(series: VolumeSeries, name: str) -> tuple[float, float]:
     lows, highs = zip(*((float(v.min()), float(v.max())) for v in (series.read(i, [name]) for i in range(len(series)))))
     return min(lows), max(highs)
-
-
-def _central_block(series: VolumeSeries) -> VolumeSeries:
-    """The series on a block of at most about MOST_POINTS points, cut from the longest axes."""
-    dims = list(series.grid.dims)
-    while np.prod(dims) > MOST_POINTS:
-        longest = int(np.argmax(dims))
-        dims[longest] = max(int(dims[longest] * max(0.8, MOST_POINTS / np.prod(dims))), 1)
-    if tuple(dims) == series.grid.dims:
-        return series
-    x, y, z = ((full - n) // 2 for full, n in zip(series.grid.dims, dims))
-    loader = series.loader
-
-    def load(step: int, name: str, z_range: Extent | None) -> np.ndarray:
-        first, last = z_range or (0, dims[2])
-        return loader(step, name, (z + first, z + last))[:, y : y + dims[1], x : x + dims[0]]
-
-    return VolumeSeries(
-        Grid(tuple(dims)), series.thetas, series.field_info, load, series.source, series.parameters, series.roles
-    )

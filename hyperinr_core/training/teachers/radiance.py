@@ -1,24 +1,23 @@
-"""Teachers of pictures: what a scene looks like from views that nobody rendered."""
+"""What a scene looks like from views that nobody rendered: a radiance field, blended pictures, and means of both."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, read_optics, view_angles
-from hyperinr_core.spaces.views import ViewSpace, camera_frames, distinct_views, lattice, other_columns
-from hyperinr_core.volume import VolumeSeries
-
-TEACHERS = ("none", "coordnet", "radiance")
+from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, read_optics
+from hyperinr_core.spaces import space_of
+from hyperinr_core.spaces.views import distinct_views, lattice, other_columns, view_angles
+from hyperinr_core.training.teachers.base import FitSettings, Teacher
 
 #: Least pictures of a scene that a radiance field is fitted to.
 MIN_PICTURES = 4
+
+#: Pictures that the fit of a field looks at where no number is set.
+DEFAULT_LOOKS = 500
 
 #: Share of a scene's pictures that `auto` and the search for the camera leave out, and the most they look at.
 LEFT_OUT, MOST_LEFT_OUT = 0.2, 8
@@ -29,38 +28,34 @@ TRIAL = 0.4
 #: Shares of a radiance field in a mean with blended pictures that `auto` tries, and bytes of pictures kept for the blending.
 SHARES, KEPT_BYTES = (0.0, 0.25, 0.5, 0.75, 1.0), 1 << 29
 
-#: Points that CoordNet is fitted to.
-COORDNET_SAMPLES = 20_000_000
+
+class Pictures(Teacher):
+    """A teacher of pictures, which answers pixel by pixel in colours from 0 to 255."""
+
+    series: PictureSet
+
+    def evaluate(self, theta: np.ndarray) -> np.ndarray:
+        return self.at(theta, np.arange(self.series.grid.n_points)).reshape(*self.series.grid.shape, -1)
 
 
-class ViewTeacher(ABC):
-    """Colours at pixels of the picture at any theta whose other parameters are those of some training picture."""
+class Radiance(Pictures):
+    """A radiance field for each combination of the parameters besides the view; knows no others.
 
-    @abstractmethod
-    def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        """(n, C) float32 in 0 to 255 at pixels (n,), counted along rows from the lowest, of theta (P,)."""
-
-
-class RadianceTeacher(ViewTeacher):
-    """A radiance field for each combination of the other parameters.
-
-    Parameters
+    Attributes
     ----------
-    optics : the camera.
-    n_steps : pictures looked at for each field.
+    optics : the camera; looked for by `fit` where it is None.
     """
 
-    def __init__(
-        self,
-        pictures: PictureSet,
-        optics: Optics,
-        n_steps: int,
-        seed: int,
-        progress: Callable[[float, float], Any] = lambda done, total: None,
-    ) -> None:
-        from hyperinr_core.training.views.radiance import RadianceField, background_of
+    def __init__(self, series: PictureSet, field: str, optics: Optics | None = None) -> None:
+        super().__init__(series, field)
+        self.optics = optics
 
-        self._roles = pictures.roles
+    def fit(self, settings: FitSettings) -> None:
+        """Look at `samples` pictures for each field."""
+        from hyperinr_core.training.teachers.radiance_field import RadianceField, background_of
+
+        pictures, looks = self.series, settings.samples or DEFAULT_LOOKS
+        self.optics = self.optics or find_optics(pictures, looks, settings.seed)
         self._others, scenes = scenes_of(pictures)
         self._fields = {}
         for number, (place, rows) in enumerate(scenes.items()):
@@ -70,32 +65,38 @@ class RadianceTeacher(ViewTeacher):
                     f"{MIN_PICTURES} for a radiance field, choose another teacher or leave fewer out"
                 )
             shown = [pictures.picture(row) for row in rows]
-            field = RadianceField(shown[0].shape, optics, background_of(shown))
+            field = RadianceField(shown[0].shape, self.optics, background_of(shown))
             angles = view_angles(pictures.thetas[rows], pictures.roles)
-            field.fit(angles, shown, n_steps, seed, lambda done, n=number: progress(n + done, len(scenes)))
+
+            def progress(done: float, number: int = number) -> None:
+                if settings.progress:
+                    settings.progress((number + done) / len(scenes))
+
+            field.fit(angles, shown, looks, settings.seed, progress)
             self._fields[place] = field
 
-    def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    def at(self, theta: np.ndarray, index: np.ndarray) -> np.ndarray:
         field = self._fields[tuple(theta[self._others].tolist())]
-        return 255 * field.render(view_angles(theta, self._roles), pixels)
+        return 255 * field.render(view_angles(theta, self.series.roles), index)
 
 
-class BlendedPictures(ViewTeacher):
+class BlendedPictures(Pictures):
     """The training pictures around a view by barycentric weights, which is what a model does without a teacher."""
 
-    def __init__(self, pictures: PictureSet) -> None:
-        self._space = ViewSpace(pictures.thetas, pictures.columns())
-        n_components = pictures.field_info[pictures.name]
-        self._picture = lru_cache(max(8, KEPT_BYTES // (pictures.grid.n_points * n_components)))(
-            lambda row: pictures.picture(row).reshape(-1, n_components)
+    def __init__(self, series: PictureSet, field: str) -> None:
+        super().__init__(series, field)
+        self._space = space_of(series.roles, series.thetas)
+        n_components = series.field_info[field]
+        self._picture = lru_cache(max(8, KEPT_BYTES // (series.grid.n_points * n_components)))(
+            lambda row: series.picture(row).reshape(-1, n_components)
         )
 
-    def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        rows, weights = self._space(theta, "barycentric")
-        return sum(np.float32(weight) * self._picture(int(row))[pixels] for row, weight in zip(rows, weights))
+    def at(self, theta: np.ndarray, index: np.ndarray) -> np.ndarray:
+        rows, weights = self._space.weights(theta, "barycentric")
+        return sum(np.float32(weight) * self._picture(int(row))[index] for row, weight in zip(rows, weights))
 
 
-class Mean(ViewTeacher):
+class Mean(Pictures):
     """The weighted mean of two teachers: where few pictures show a scene, a radiance field errs otherwise than blending.
 
     Parameters
@@ -103,49 +104,13 @@ class Mean(ViewTeacher):
     share : of the first one, from 0 to 1.
     """
 
-    def __init__(self, first: ViewTeacher, second: ViewTeacher, share: float) -> None:
+    def __init__(self, first: Pictures, second: Pictures, share: float) -> None:
+        super().__init__(first.series, first.field)
         self._first, self._second, self._share = first, second, np.float32(share)
 
-    def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        first, second = self._first.colors(theta, pixels), self._second.colors(theta, pixels)
+    def at(self, theta: np.ndarray, index: np.ndarray) -> np.ndarray:
+        first, second = self._first.at(theta, index), self._second.at(theta, index)
         return self._share * first + (1 - self._share) * second
-
-
-class CoordNetTeacher(ViewTeacher):
-    """CoordNet over the direction of the view in place of its angles, the other parameters, and the pixel."""
-
-    def __init__(
-        self, pictures: PictureSet, seed: int, device: str, progress: Callable[[float, float], Any], samples: int = 0
-    ) -> None:
-        from hyperinr_core.training.teachers import create
-        from hyperinr_core.training.teachers.base import FitSettings
-
-        self._pictures = pictures
-        thetas = self._flat(pictures.thetas)
-        names = tuple(f"theta{index}" for index in range(thetas.shape[1]))
-        series = VolumeSeries(
-            pictures.grid, thetas, pictures.field_info, pictures.loader, pictures.source, names, ("free",) * len(names)
-        )
-        self._teacher = create("coordnet", series, pictures.name)
-        self._teacher.fit(
-            FitSettings(
-                samples or COORDNET_SAMPLES, seed=seed, device=device, progress=lambda done: progress(done, 1.0)
-            )
-        )
-        self._latest: tuple[tuple, np.ndarray] = ((), np.empty(0))
-
-    def colors(self, theta: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        if self._latest[0] != tuple(theta):
-            self._latest = tuple(theta), self._teacher.evaluate(self._flat(theta[None])[0])
-        return self._latest[1].reshape(-1, self._latest[1].shape[-1])[pixels]
-
-    def _flat(self, thetas: np.ndarray) -> np.ndarray:
-        """Thetas (n, P) with the two angles replaced by the rows right and towards the camera, which have no seam."""
-        columns = self._pictures.columns()
-        if columns is None:
-            return thetas
-        frames = camera_frames(view_angles(thetas, self._pictures.roles))[:, ::2].reshape(len(thetas), 6)
-        return np.concatenate([frames, np.delete(thetas, columns, axis=1)], axis=1)
 
 
 def scenes_of(pictures: PictureSet) -> tuple[list[int], dict[tuple[float, ...], np.ndarray]]:
@@ -189,13 +154,13 @@ def left_out_scores(
     """{share of a radiance field: mean PSNR in dB of pictures of one scene that were left out}; 0 is blending alone."""
     kept, out = left_out(view_angles(pictures.thetas, pictures.roles), seed)
     training = pictures.select(kept)
-    radiance = RadianceTeacher(training, optics, max(1, round(TRIAL * n_steps)), seed)
-    blended = BlendedPictures(training)
+    radiance, blended = Radiance(training, training.name, optics), BlendedPictures(training, training.name)
+    radiance.fit(FitSettings(max(1, round(TRIAL * n_steps)), seed=seed))
     pixels = np.arange(0, pictures.grid.n_points, max(1, pictures.grid.n_points // 32768))
     scores: dict[float, list[float]] = {share: [] for share in shares}
     for step in out:
         truth = pictures.picture(step).reshape(-1, pictures.field_info[pictures.name])[pixels]
-        first, second = (teacher.colors(pictures.thetas[step], pixels) for teacher in (radiance, blended))
+        first, second = (teacher.at(pictures.thetas[step], pixels) for teacher in (radiance, blended))
         for share, found in scores.items():
             mean = np.clip(share * first + (1 - share) * second, *RANGE)
             found.append(min(psnr(mean.astype(np.float32), truth, RANGE), PSNR_CAP))

@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from hyperinr_core.pictures.picture_set import Optics
-from hyperinr_core.spaces.views import camera_frames
+from hyperinr_core.spaces.sphere import camera_frames
 
 #: Half the edge of the box in which the scene must lie, in half heights of the picture.
 HALF_BOX = 1.15

@@ -1,4 +1,4 @@
-"""Interpolation weights of lights on the sphere: exact on lights, continuous, and without a seam."""
+"""Directions and angles; weights of lights on the sphere: exact on lights, continuous, and without a seam."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from models import random_model
 
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.spaces.interpolation import LightSphere, light_directions
+from hyperinr_core.spaces import space_of
+from hyperinr_core.spaces.sphere import (
+    LIGHT_ROLES,
+    LightSphere,
+    angles_of,
+    camera_frames,
+    direction_of,
+    light_angles,
+    light_directions,
+)
 from hyperinr_core.volume import Parameter
 
 LIGHTS = (
@@ -28,10 +37,16 @@ def dense(coefficients, n: int) -> np.ndarray:
     return weights
 
 
-@pytest.mark.parametrize("kind", ["barycentric", "inverse_distance"])
+def weights_by(positions: np.ndarray, kind: str):
+    space = space_of(LIGHT_ROLES, positions)
+    assert type(space) is LightSphere
+    return lambda theta: space.weights(theta, kind)
+
+
+@pytest.mark.parametrize("kind", list(LightSphere.kinds))
 def test_weights_are_a_mean_and_exact_on_lights(kind):
     positions = scattered(40)
-    weigh = getattr(LightSphere(positions), kind)
+    weigh = weights_by(positions, kind)
     for index, position in enumerate(positions):
         np.testing.assert_allclose(dense(weigh(position), 40), np.eye(40)[index], atol=1e-7)
     for theta in scattered(100, 1):
@@ -41,23 +56,23 @@ def test_weights_are_a_mean_and_exact_on_lights(kind):
 
 def test_a_light_with_an_encoder_takes_that_one_alone():
     positions = scattered(60)
-    sphere = LightSphere(positions)
+    sphere = space_of(LIGHT_ROLES, positions)
     for kind in (sphere.barycentric, sphere.inverse_distance):
         assert [kind(position)[0].tolist() for position in positions] == [[index] for index in range(60)]
 
 
 def test_barycentric_weights_point_to_the_light():
     positions = scattered(60)
-    sphere = LightSphere(positions)
+    sphere = space_of(LIGHT_ROLES, positions)
     for theta in scattered(100, 1):
         indices, weights = sphere.barycentric(theta)
         mean = weights @ light_directions(positions[indices])
         np.testing.assert_allclose(mean / np.linalg.norm(mean), light_directions(theta), atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["barycentric", "inverse_distance"])
+@pytest.mark.parametrize("kind", list(LightSphere.kinds))
 def test_azimuth_has_no_seam_and_a_pole_no_azimuth(kind):
-    weigh = getattr(LightSphere(scattered(50)), kind)
+    weigh = weights_by(scattered(50), kind)
     for polar in (10.0, 90.0, 170.0):
         ends = [dense(weigh(np.array([azimuth, polar])), 50) for azimuth in (0.0, 360.0)]
         np.testing.assert_allclose(*ends, atol=1e-9)
@@ -68,7 +83,7 @@ def test_azimuth_has_no_seam_and_a_pole_no_azimuth(kind):
 
 
 def test_barycentric_weights_are_continuous():
-    sphere = LightSphere(scattered(50))
+    sphere = space_of(LIGHT_ROLES, scattered(50))
     path = np.stack([np.linspace(0, 360, 4001), np.linspace(20, 160, 4001)], axis=1)
     weights = np.stack([dense(sphere.barycentric(theta), 50) for theta in path])
     assert abs(np.diff(weights, axis=0)).max() < 0.02
@@ -79,7 +94,7 @@ def test_barycentric_weights_are_continuous():
 )
 def test_lights_that_span_no_triangles_fall_back_to_distance(positions):
     positions = np.array(positions, float)
-    sphere = LightSphere(positions)
+    sphere = space_of(LIGHT_ROLES, positions)
     theta = np.array([33.0, 60.0])
     n = len(positions)
     np.testing.assert_allclose(dense(sphere.barycentric(theta), n), dense(sphere.inverse_distance(theta), n))
@@ -96,3 +111,25 @@ def test_models_of_lights_keep_their_interpolation(tmp_path):
     others = (LIGHTS[0], Parameter("time", "time", (0.0, 1.0)))
     with pytest.raises(ParameterError, match="expected one of idw for 2"):
         random_model(parameters=others, interpolation="barycentric")
+
+
+def test_angles_and_directions_are_each_other_s_inverse():
+    np.testing.assert_allclose(direction_of(90, 0), (0, 1, 0), atol=1e-12)
+    np.testing.assert_allclose(direction_of(12, 90), (0, 0, 1), atol=1e-12)
+    for azimuth, elevation in ((0, 0), (132, 20), (359, -80)):
+        np.testing.assert_allclose(angles_of(direction_of(azimuth, elevation)), (azimuth, elevation))
+
+
+def test_angles_of_lights_and_back():
+    lights = scattered(40)
+    np.testing.assert_allclose(light_angles(light_directions(lights)), lights)
+    for (azimuth, polar), direction in zip(lights, light_directions(lights)):
+        np.testing.assert_allclose(direction_of(azimuth, 90 - polar), direction, atol=1e-12)
+
+
+def test_cameras_are_right_handed_and_keep_z_up():
+    frames = camera_frames(scattered(30) - [0, 90])
+    np.testing.assert_allclose(frames @ frames.transpose(0, 2, 1), np.broadcast_to(np.eye(3), (30, 3, 3)), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.det(frames), 1)
+    assert (frames[:, 1, 2] >= 0).all() and np.allclose(frames[:, 0, 2], 0)
+    np.testing.assert_allclose(camera_frames(np.array([0.0, 0.0])), [[0, 1, 0], [0, 0, 1], [1, 0, 0]], atol=1e-12)

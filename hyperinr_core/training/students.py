@@ -11,12 +11,13 @@ import numpy as np
 
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
-from hyperinr_core.training.run import parameters_of, trainer_for
+from hyperinr_core.training.distributed import World
 from hyperinr_core.training.samples import scan_fields
 from hyperinr_core.training.settings import preset
+from hyperinr_core.training.task import Context, Lesson, Tell
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.trainer import Trainer
-from hyperinr_core.training.volumes.task import Lesson, teach
+from hyperinr_core.training.volumes.task import Volumes, parameters_of
 from hyperinr_core.volume import VolumeSeries
 
 #: Iterations whose time tells how many samples a budget of seconds allows, after as many to warm up.
@@ -50,24 +51,24 @@ class Distilled(Teacher):
         config = self.config.replace(
             training={"seed": settings.seed, "memory_mb": memory_mb}, distillation={"teacher": self.taught_by}
         )
-        fields = scan_fields(series, [self.field], settings.memory_bytes)
         with tempfile.TemporaryDirectory() as folder:
-            taught = teach(series, [self.field], config, Path(folder) / "teacher", settings.device, Lesson())
+            context = Context(Path(folder) / "teacher", settings.device, World(), Tell())
+            lesson = Volumes(series, [self.field]).learn(config, context)
             path = settings.state
             begun = None if path is None else checkpoint.read_total(path)
             samples = begun or settings.samples or config.training.samples
             if settings.seconds and not begun:
-                rate = _samples_per_second(trainer_for(series, fields, taught, config, settings.device))
                 left = max(settings.seconds - (time.monotonic() - started), 0.0)
-                samples = max(1, int(left * rate))
-            config = config.replace(training={"samples": samples})
-            progress = settings.progress and (lambda report: settings.progress(report.samples / report.total))
-            trainer = trainer_for(series, fields, taught, config, settings.device)
+                samples = max(1, int(left * _samples_per_second(lesson, settings.device)))
+            lesson = replace(lesson, config=config.replace(training={"samples": samples}))
+            trainer = Trainer(lesson, settings.device)
             if begun:
                 trainer.load_state(path)
-            model = trainer.run(path, progress)
+            model = trainer.run(
+                path, settings.progress and (lambda report: settings.progress(report.samples / report.total))
+            )
             trainer.save_state(path)  # what is finished stays so until the caller deletes it
-            taught.remove()
+            lesson.forget()
         return model
 
 
@@ -114,9 +115,12 @@ class Separate(Direct):
         return replace(self.model, mlp_params=network, fields=fields).generate(theta).sample_grid()
 
 
-def _samples_per_second(trainer: Trainer) -> float:
+def _samples_per_second(lesson: Lesson, device: str) -> float:
+    trainer = Trainer(lesson, device)
     for iteration in range(2 * N_PROBED):
         if iteration == N_PROBED:
             started = time.monotonic()
         trainer.step()
-    return N_PROBED * trainer.batch_size / (time.monotonic() - started)
+    rate = N_PROBED * trainer.batch_size / (time.monotonic() - started)
+    trainer.rest()
+    return rate

@@ -1,20 +1,56 @@
-"""The pictures of `hyperinr compare`: its table, PSNR over the parameter, and slices with their differences."""
+"""The table of `hyperinr compare` and its pictures: the table, PSNR over the parameter, and slices with their differences."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hyperinr.plugin.commands.compare import HEADINGS, ranking, table_rows
-from hyperinr_core.errors import HyperINRError
+from hyperinr.plugin.figures import COLORS, mark_training, new_figure, print_table, save_figure
+from hyperinr_core.measure.methods import Comparison, Figures, ranking
 
-#: Okabe and Ito's colours, then greys.
-COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#000000", "0.4", "0.6", "0.75")
+#: Headings of `table_rows`.
+HEADINGS = (
+    "method", "PSNR [dB]", "to linear", "worst", "SSIM", "worst", "training [s]", "decoding [ms]", "size [MB]",
+)  # fmt: skip
 
 
-def draw_table(comparison: Any, path: Path) -> None:
+def table_rows(methods: dict[str, Figures], names: Sequence[str]) -> list[list[str]]:
+    """What people read of each method."""
+    base = methods.get("linear")
+    rows = []
+    for name in names:
+        entry = methods[name]
+        gain = "" if base is None or name == "linear" else f"{entry['psnr'] - base['psnr']:+.2f}"
+        rows.append(
+            [
+                name, f"{entry['psnr']:.2f}", gain, f"{entry['psnr_worst']:.2f}", f"{entry['ssim']:.4f}",
+                f"{entry['ssim_worst']:.4f}", f"{entry['train_s']:.0f}", f"{entry['decode_ms']:.1f}",
+                f"{entry['bytes'] / 1e6:.2f}",
+            ]
+        )  # fmt: skip
+    return rows
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print the table, best method first."""
+    title = f"{comparison.field}: {len(comparison.steps)} steps that no method was trained on"
+    print_table(title, HEADINGS, table_rows(comparison.methods, ranking(comparison.methods)), width=120)
+
+
+def draw_comparison(comparison: Comparison) -> None:
+    """Write table.png, psnr.png and differences.png into the comparison's folder.
+
+    Raises HyperINRError without matplotlib.
+    """
+    _draw_table(comparison, comparison.folder / "table.png")
+    _draw_curves(comparison, comparison.folder / "psnr.png")
+    _draw_differences(comparison, comparison.folder / "differences.png")
+
+
+def _draw_table(comparison: Comparison, path: Path) -> None:
     """The table, best method first."""
     rows = table_rows(comparison.methods, ranking(comparison.methods))
     figure = _figure((11, 0.6 + 0.32 * (len(rows) + 1)))
@@ -34,7 +70,7 @@ def draw_table(comparison: Any, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_curves(comparison: Any, path: Path) -> None:
+def _draw_curves(comparison: Comparison, path: Path) -> None:
     """PSNR of each method over the parameter; training steps as grey lines."""
     figure = _figure((9, 4.5))
     axes = figure.add_subplot()
@@ -43,16 +79,13 @@ def draw_curves(comparison: Any, path: Path) -> None:
         entry = comparison.methods[name]
         style = {"color": COLORS[place % len(COLORS)], "markersize": 3, "linewidth": 1.3}
         axes.plot(thetas, entry["psnr_by_step"], "-o", label=f"{name}: {entry['psnr']:.1f} dB", **style)
-    for theta in comparison.training.thetas[:, 0]:
-        axes.axvline(theta, color="0.88", linewidth=0.8, zorder=0)
-    axes.set(xlabel=f"{comparison.series.parameters[0]} (grey lines: training steps)", ylabel="PSNR [dB]")
+    mark_training(axes, comparison.training.thetas[:, 0], comparison.series.parameters[0])
     axes.set_title(f"{comparison.field}: distance to the true steps")
     axes.legend(frameon=False, bbox_to_anchor=(1.01, 1), loc="upper left")
-    axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
 
 
-def draw_differences(comparison: Any, path: Path) -> None:
+def _draw_differences(comparison: Comparison, path: Path) -> None:
     """The middle slice at the step that is hardest to interpolate: truth and methods above, what they miss below."""
     step, names = comparison.hardest, ranking(comparison.methods)
     truth = _slice(comparison.series.read(step, [comparison.field]))
@@ -82,17 +115,8 @@ def _slice(values: np.ndarray) -> np.ndarray:
 
 
 def _figure(size: tuple[float, float]) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise HyperINRError(
-            "the pictures need matplotlib, which is not installed; run `pip install matplotlib`"
-        ) from None
-    return Figure(figsize=size, dpi=130, layout="constrained")
+    return new_figure(size, "the pictures need", dpi=130)
 
 
 def _save(figure: Any, path: Path) -> None:
-    try:
-        figure.savefig(path)
-    except OSError as error:
-        raise HyperINRError(f"the picture {path} cannot be written ({error}); expected a folder with room") from None
+    save_figure(figure, path, "the picture ", "a folder with room")

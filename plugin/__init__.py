@@ -1,0 +1,1 @@
+"""The application: the command line, what runs inside ParaView for it, and starting ParaView."""

@@ -1,0 +1,99 @@
+"""Arguments and options that several commands have, each with one name and one text, and what ends a training that is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperinr_core.spaces.views import ViewSpace
+
+#: What decorates a command.
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+model_argument = click.argument("model", type=click.Path(dir_okay=False))
+series_argument = click.argument("series", nargs=-1, required=True)
+backend_option = click.option("--backend", default="auto", show_default=True)
+device_option = click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+interpolation_option = click.option(
+    "--interpolation", default=next(iter(ViewSpace.kinds)), show_default=True, type=click.Choice(list(ViewSpace.kinds))
+)
+scalar_option = click.option("--field", help="Scalar that casts the shadow.  [default: the first]")
+fields_option = click.option(
+    "--field", "fields", multiple=True, help="Field to write; repeat for several.  [default: all]"
+)
+
+
+def applied(*decorators: Decorator) -> Decorator:
+    """Decorators as one, in the order in which help is to name what they add."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def output_option(text: str, folder: bool = False) -> Decorator:
+    """The path to write, which must be given; `folder` where it may be one that is there."""
+    kind = click.Path(dir_okay=folder, path_type=Path)
+    return click.option("-o", "--output", required=True, type=kind, help=text)
+
+
+def picture_option(name: str, text: str) -> Decorator:
+    """The file of a picture to draw besides."""
+    return click.option(name, type=click.Path(dir_okay=False, path_type=Path), help=text)
+
+
+def json_option(text: str) -> Decorator:
+    """One JSON object in place of what people read."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
+
+
+def dims_option(text: str, least: int = 1, metavar: str | None = None) -> Decorator:
+    """Three counts of points, at least so many each."""
+    return click.option("--dims", nargs=3, type=click.IntRange(least), metavar=metavar, help=text)
+
+
+def at_option(text: str) -> Decorator:
+    """Values of parameters, which `parse_theta` reads."""
+    return click.option("--at", "places", multiple=True, metavar="NAME=VALUE", help=text)
+
+
+output_dims_option = dims_option("nx ny nz of the output.  [default: the training grid's]")
+
+#: How to read what lies in a file without a header, for `open_steps`.
+raw_options = applied(
+    dims_option("nx ny nz of .raw data."),
+    click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4."),
+)
+
+
+def open_steps(series: tuple[str, ...], **how: Any) -> Any:
+    """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`."""
+    from hyperinr.filters.readers.series import open_series
+
+    return open_series(series[0] if len(series) == 1 else list(series), **how)
+
+
+@contextlib.contextmanager
+def interruptible(kept: str, speaks: bool = True) -> Iterator[None]:
+    """Let Ctrl-C end the command with status 130 and say what is kept, and how to go on.
+
+    Parameters
+    ----------
+    speaks : of several processes only one does.
+    """
+    from hyperinr_core.training.trainer import Interrupted
+
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        if speaks:
+            click.echo(f"\nStopped. What is done is kept {kept}", err=True)
+        sys.exit(130)

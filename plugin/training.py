@@ -1,0 +1,144 @@
+"""What the commands that train share: options, processes, progress, and what is said at the end."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hyperinr.plugin.options import applied, device_option, interruptible
+from hyperinr.plugin.progress import training_progress
+from hyperinr_core import hinr
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.training.settings import PRESETS, RunConfig, with_file
+from hyperinr_core.training.task import Task, Tell
+from hyperinr_core.training.teachers.choice import Choice
+
+OPTIONS = (
+    click.option("--preset", default="default", show_default=True, type=click.Choice(list(PRESETS))),
+    click.option(
+        "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
+    ),
+    click.option(
+        "--sparsity",
+        type=click.FloatRange(0, 0.99),
+        help="Share of the tables that is made zero on the way.  [default: 0]",
+    ),
+    click.option(
+        "--init-from", type=click.Path(dir_okay=False), help="Start from this .hinr of data of the same kind."
+    ),
+    device_option,
+    click.option("--seed", type=click.IntRange(0), help="Equal seeds give equal models.  [default: 0]"),
+    click.option("--resume", is_flag=True, help="Go on from the checkpoint of an interrupted run."),
+    click.option(
+        "--progress",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "json", "none"]),
+        help="json: one object a line on standard error, for programs.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class How:
+    """How to train, whatever it is: the options that `training_options` adds, under their names."""
+
+    preset: str
+    config: str | None
+    sparsity: float | None
+    init_from: str | None
+    device: str
+    seed: int | None
+    resume: bool
+    progress: str
+
+    def settings(self, config: RunConfig) -> RunConfig:
+        """A preset's settings with the user's in their place."""
+        if self.config:
+            config = with_file(config, self.config)
+        if self.seed is not None:
+            config = config.replace(training={"seed": self.seed})
+        if self.sparsity is not None:
+            config = config.replace(training={"sparsity": self.sparsity})
+        return config
+
+
+def training_options(command: Callable) -> Callable:
+    """Add the options of every command that trains; it gets them as `how`."""
+
+    @functools.wraps(command)
+    def with_how(**options: Any) -> Any:
+        chosen = {name: options.pop(name) for name in How.__dataclass_fields__}
+        return command(**options, how=How(**chosen))
+
+    return applied(*OPTIONS)(with_how)
+
+
+def run(
+    task: Task, output: Path, config: RunConfig, how: How, opening: str, closing: Callable[[HyperINR], Any]
+) -> None:
+    """Train with all processes that torchrun started, of which the first speaks.
+
+    Parameters
+    ----------
+    opening : what is said before. closing : says what became of the model.
+    """
+    from hyperinr_core.training.distributed import join, leave
+    from hyperinr_core.training.run import train
+    from hyperinr_core.training.trainer import choose_device
+
+    device = choose_device(how.device)
+    world = join(device)
+    if world.leads:
+        click.echo(opening)
+    initial = None if how.init_from is None else hinr.load(how.init_from)
+    kept, kind = f"beside {output}; repeat the command with --resume.", how.progress if world.leads else "none"
+    with interruptible(kept, world.leads), training_progress(kind) as progress:
+        tell = Tell(say_choice, say_base, progress.part, progress)
+        model = train(task, output, config, device=device, resume=how.resume, tell=tell, world=world, initial=initial)
+    if world.leads:
+        closing(model)
+    leave()
+
+
+def say_choice(name: str, choice: Choice) -> None:
+    """Print which teacher a field gets, and the evidence."""
+    click.echo(f"{name}: teacher {choice.teacher}, {choice.reason}.")
+    if choice.psnr:
+        ranking = sorted(choice.psnr.items(), key=lambda item: -item[1])
+        click.echo("  left-out training data: " + ", ".join(f"{kind} {psnr:.1f} dB" for kind, psnr in ranking))
+    if choice.per_gap:
+        click.echo("  by gap: " + ", ".join(choice.per_gap))
+
+
+def say_base(base: Any, names: Sequence[str]) -> None:
+    """Print that the network adds to splines, and how many coefficients they have."""
+    counts = " x ".join(map(str, base.coefficients.shape[3:0:-1]))
+    click.echo(
+        f"{', '.join(names)}: smooth in time, so the network adds to cubic splines of {counts} coefficients for each "
+        f"training step, {base.coefficients.nbytes / 1e6:.1f} MB."
+    )
+
+
+def say_psnr(model: HyperINR, kind: str, of: str) -> None:
+    """Print the mean and the worst of what a model's quality has under a kind."""
+    for name, values in model.quality[kind].items():
+        numbers = [value for value in values if value is not None]
+        if numbers:
+            click.echo(f"{name}: {sum(numbers) / len(numbers):.2f} dB PSNR {of}, worst {min(numbers):.2f} dB")
+
+
+def say_size(output: Path, n_bytes: int, of: str) -> None:
+    """Print a model's size, and beside that of what it learned from."""
+    size = output.stat().st_size
+    click.echo(f"{output}: {size / 1e6:.1f} MB, {size / n_bytes:.2f} of {of}.")
+    if size > n_bytes:
+        click.echo(
+            f"It is larger than its training data; make it smaller with: {sys.argv[0]} compress {output} -o small.hinr"
+        )

@@ -1,0 +1,95 @@
+"""What is read before training: ranges and a block to compare teachers on in one pass, and never more than two passes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from series import moving_blob
+from test_training import with_training
+
+from hyperinr_core.training.distributed import World
+from hyperinr_core.training.task import Context, Tell
+from hyperinr_core.training.teachers import CHEAP
+from hyperinr_core.training.volumes.survey import central, survey
+from hyperinr_core.training.volumes.task import Volumes
+from hyperinr_core.volume import Grid
+
+#: More than a megabyte of it does not fit into one.
+LARGE = {"dims": (48, 40, 36), "n_steps": 6}
+
+
+class Counted:
+    """A series that counts the planes that are read of it."""
+
+    def __init__(self, series):
+        self.planes, self._load, self._depth = 0, series.loader, series.grid.dims[2]
+        self.series = dataclasses.replace(series, loader=self.load)
+
+    def load(self, step, name, z_range):
+        first, last = z_range or (0, self._depth)
+        self.planes += last - first
+        return self._load(step, name, z_range)
+
+    def passes(self, n_fields=1):
+        """Planes read, over those that there are."""
+        return self.planes / (self._depth * len(self.series) * n_fields)
+
+
+def learn(series, names, folder, teacher, base, memory_mb=4096):
+    config = with_training(memory_mb=memory_mb, base=base).replace(distillation={"teacher": teacher})
+    return Volumes(series, names).learn(config, Context(folder / "teacher", "cpu", World(), Tell()))
+
+
+@pytest.mark.parametrize("base", ["never", "always"])
+@pytest.mark.parametrize("teacher", ["none", "auto", "flow", "hash_inr"])
+def test_what_fits_into_memory_is_read_once(tmp_path, teacher, base):
+    counted = Counted(moving_blob())
+    with_samples = {"teacher_samples": 4000} if teacher == "hash_inr" else {}
+    config = with_training(base=base).replace(distillation={"teacher": teacher, **with_samples})
+    Volumes(counted.series, ["density", "motion"]).learn(config, Context(tmp_path / "t", "cpu", World(), Tell()))
+    assert counted.passes(n_fields=2) == 1
+
+
+@pytest.mark.parametrize("teacher", ["none", "auto", *CHEAP])
+def test_what_does_not_fit_is_read_twice_at_most(tmp_path, teacher):
+    counted = Counted(moving_blob(**LARGE))
+    lesson = learn(counted.series, ["density"], tmp_path, teacher, "never", memory_mb=1)
+    assert 1 <= counted.passes() <= 2
+    lesson.forget()
+
+
+def test_what_was_kept_is_let_go_before_training():
+    counted = Counted(moving_blob())
+    found = survey(counted.series, ["density"], 1 << 30)
+    np.testing.assert_array_equal(
+        found.series.read(2, ["density"], (3, 5)), counted.series.read(2, ["density"], (3, 5))
+    )
+    before = counted.planes
+    found.series.read(2, ["density"])
+    assert counted.planes == before
+    found.release()
+    found.series.read(2, ["density"])
+    assert counted.planes == before + 12
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 1 << 20], ids=["fits", "larger"])
+def test_ranges_are_those_of_all_steps_and_the_block_is_the_middle(memory_bytes):
+    series = moving_blob(**LARGE)
+    found = survey(series, ["density", "motion"], memory_bytes)
+    whole = np.stack([series.read(step, ["density", "motion"]) for step in range(len(series))])
+    limits = [pair for field in found.fields for pair in field.value_range]
+    np.testing.assert_array_equal(limits, np.stack([whole.min((0, 1, 2, 3)), whole.max((0, 1, 2, 3))], axis=1))
+    z, y, x = ((n - m) // 2 for n, m in zip(series.grid.shape, found.block.grid.shape))
+    nz, ny, nx = found.block.grid.shape
+    for step in (0, 5):
+        middle = whole[step, z : z + nz, y : y + ny, x : x + nx]
+        np.testing.assert_array_equal(found.block.read(step, ["motion"]), middle[..., 1:])
+    assert (found.block is found.series) == (memory_bytes > 1 << 20)
+
+
+def test_the_block_is_cut_from_the_longest_axes():
+    x, y, z = central(Grid((300, 200, 100)), 1 << 20)
+    nx, ny, nz = (axis.stop - axis.start for axis in (x, y, z))
+    assert 0.7 * 2**20 < nx * ny * nz <= 2**20 and nz == 100 and x.start == (300 - nx) // 2
