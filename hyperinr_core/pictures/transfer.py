@@ -156,10 +156,8 @@ def _fitted(function: TransferFunction, value_range: tuple[float, float]) -> Tra
         function.name, start, stop, low, high,
     )  # fmt: skip
     scale = (high - low) / (stop - start)
-    colors, opacities = (
-        tuple((low + (x - start) * scale, *rest) for x, *rest in points)
-        for points in (function.colors, function.opacities)
-    )
+    colors = tuple((low + (x - start) * scale, *rgb) for x, *rgb in function.colors)
+    opacities = tuple((low + (x - start) * scale, alpha) for x, alpha in function.opacities)
     return dataclasses.replace(function, colors=colors, opacities=opacities)
 
 
