@@ -11,6 +11,9 @@ from hyperinr_core.errors import DataError, ParameterError
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
+#: The greatest number of float32.
+LARGE = float(np.finfo(np.float32).max)
+
 #: An inclusive box of point indices x0, x1, y0, y1, z0, z1, as VTK writes extents.
 Extent = tuple[int, int, int, int, int, int]
 
@@ -150,6 +153,7 @@ class VolumeSeries:
     field_info : components of every field the data has.
     loader : (step, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
     source : where the data came from, for messages and provenance.
+    notes : what the user should hear about how the files were understood, a sentence each.
 
     Examples
     --------
@@ -172,6 +176,7 @@ class VolumeSeries:
     parameters: tuple[str, ...] = ("time",)
     roles: tuple[str, ...] = ("time",)
     units: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.thetas = np.asarray(self.thetas, np.float64).reshape(-1, len(self.parameters))
@@ -184,8 +189,8 @@ class VolumeSeries:
         if len(self.parameters) == 1 and (np.diff(self.thetas[:, 0]) <= 0).any():
             step = int(np.argmax(np.diff(self.thetas[:, 0]) <= 0))
             raise DataError(
-                f"{self.source} goes from {self.parameters[0]} {self.thetas[step, 0]:g} (step {step}) to "
-                f"{self.thetas[step + 1, 0]:g}; expected strictly increasing values, give each step its own"
+                f"{self.source} goes from {self.parameters[0]} {self.thetas[step, 0]:.15g} (step {step}) to "
+                f"{self.thetas[step + 1, 0]:.15g}; expected strictly increasing values, give each step its own"
             )
 
     def __len__(self) -> int:
@@ -206,7 +211,7 @@ class VolumeSeries:
         parts = []
         for name in names:
             n_components = self._components(name)
-            array = np.asarray(self.loader(step, name, z_range), np.float32)
+            array = self._single(np.asarray(self.loader(step, name, z_range)), step, name)
             expected = (depth, *self.grid.shape[1:])
             if array.shape not in (expected, (*expected, n_components)):
                 raise DataError(
@@ -229,6 +234,7 @@ class VolumeSeries:
             self.parameters,
             self.roles,
             self.units,
+            self.notes,
         )
 
     def _components(self, name: str) -> int:
@@ -237,6 +243,23 @@ class VolumeSeries:
                 f"{self.source} has no field {name!r}; expected one of {', '.join(sorted(self.field_info))}"
             )
         return self.field_info[name]
+
+    def _single(self, array: np.ndarray, step: int, name: str) -> np.ndarray:
+        """Numbers as float32; DataError for those that it has no room for."""
+        if array.dtype == np.float32:
+            return array
+        with np.errstate(over="ignore"):
+            single = array.astype(np.float32)
+        if array.dtype.kind != "f" or array.itemsize < 8 or not array.size:
+            return single
+        # of a sum it is told at once whether any number was too large
+        if not np.isfinite(np.sum(single, dtype=np.float64)) and np.isfinite(array[np.isinf(single)]).any():
+            largest = np.abs(array[np.isfinite(array)]).max()
+            raise DataError(
+                f"step {step} of {self.source} holds numbers up to {largest:.6g} in field {name!r}; expected at most "
+                f"{LARGE:.6g}, which float32 holds, save it in another unit"
+            )
+        return single
 
     def _check_finite(self, array: np.ndarray, step: int, name: str, z_range: tuple[int, int] | None) -> None:
         # A sum is finite when all its terms are, and costs no temporary array of flags.

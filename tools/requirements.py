@@ -7,7 +7,12 @@ from pathlib import Path
 
 import tomllib
 
-EXTRAS = {"lint": ["lint"], "docs": ["docs"], "run": ["train", "plot", "view"], "test": ["train", "plot", "view", "rate", "test"]}
+EXTRAS = {
+    "lint": ["lint"],
+    "docs": ["docs"],
+    "run": ["train", "read", "plot", "view"],
+    "test": ["train", "read", "plot", "view", "rate", "test"],
+}
 
 purpose = sys.argv[1]
 settings = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text())
