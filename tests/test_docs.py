@@ -22,7 +22,7 @@ def test_the_python_of_the_python_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blob = moving_blob(n_steps=6, thetas=np.linspace(0, 1, 6))
     names = {
-        "simulate": lambda time: blob.read(int(round(5 * time)), ["density"])[..., 0],
+        "simulate": lambda time: blob.read(round(5 * time), ["density"])[..., 0],
         "points": np.random.default_rng(0).random((20, 3)),
     }
     for block in [*others[:2], load, *others[2:]]:
