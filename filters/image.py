@@ -25,8 +25,8 @@ _FAILURE = re.compile(r"error|fail|truncat|mismatch|premature|cannot|could not",
 _MESSAGE = re.compile(r"^(ERROR|Generic Warning|Warning): In .*, line \d+\n(.+)", re.MULTILINE)
 
 
-#: VTK's marks of ghost and blanked points, no data.
-GHOSTS = "vtkGhostType"
+#: VTK's marks of ghost and blanked points, and of points that a resampling filter found data for: no data themselves.
+GHOSTS, VALID = "vtkGhostType", "vtkValidPointMask"
 
 
 def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Sequence[int] | None = None) -> Any:
@@ -116,11 +116,11 @@ def from_image(image: Any) -> tuple[Grid, dict[str, np.ndarray]]:
 
 
 def numeric_arrays(attributes: Any) -> dict[str, int]:
-    """Components by name of the named numeric arrays of a vtkPointData or vtkCellData, without VTK's ghost marks."""
+    """Components by name of the named numeric arrays of a vtkPointData or vtkCellData, without VTK's marks of points."""
     arrays = {}
     for index in range(attributes.GetNumberOfArrays()):
         array = attributes.GetArray(index)  # None for strings
-        if array is None or array.IsA("vtkBitArray") or array.GetName() in (None, "", GHOSTS):
+        if array is None or array.IsA("vtkBitArray") or array.GetName() in (None, "", GHOSTS, VALID):
             continue
         arrays[array.GetName()] = array.GetNumberOfComponents()
     return arrays

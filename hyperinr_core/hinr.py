@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.errors import FormatError, HyperINRError, ParameterError
+from hyperinr_core.errors import DataError, FormatError, HyperINRError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
@@ -32,6 +32,9 @@ VERSION = 2
 #: Most points a stored grid may have along an axis, and most bytes of the JSON document.
 MAX_DIM = 1 << 20
 MAX_DOCUMENT = 1 << 24
+
+#: Most fields of a file.
+MAX_FIELDS = 1024
 
 #: Largest magnitude of any number; values are float32.
 MAX_NUMBER = float(np.finfo(np.float32).max)
@@ -72,6 +75,10 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
         coding, codes = coded
         parts["tables"] = coding.to_dict()
     document = json.dumps(parts, allow_nan=False)
+    _require(
+        len(document) <= MAX_DOCUMENT, path, f"its document has {len(document)} characters", f"at most {MAX_DOCUMENT}"
+    )
+    _read_document(path, json.loads(document))
     tensors: dict[str, np.ndarray] = {
         "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
         "mlp_params": np.ascontiguousarray(model.mlp_params, np.float32),
@@ -96,6 +103,19 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
             save_file(tensors, part, metadata={"hinr": document})
         except Exception as error:  # the library has an exception of its own for a full disk
             raise OSError(str(error)) from error
+
+
+def check_limits(parameters: Sequence[Parameter], grid: Grid, fields: Sequence[Field]) -> None:
+    """Raise DataError for what no file can hold, before a model of it is trained."""
+    try:
+        for items, read in ((parameters, _parameter), ((grid,), _grid), (fields, _field)):
+            for item in items:
+                read(json.loads(json.dumps(dataclasses.asdict(item))))
+        _list(list(fields), 0, MAX_FIELDS)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"the data does not fit into a .hinr file: {error}; leave out or rename what does not"
+        ) from None
 
 
 def load(path: str | os.PathLike) -> HyperINR:
@@ -255,7 +275,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "network": NetworkConfig.from_dict(document["network"]),
             "parameters": tuple(_parameter(item) for item in _list(document["parameters"], 1, 64)),
             "grid": _grid(document["grid"]),
-            "fields": tuple(_field(item) for item in _list(document["fields"], 1, 1024)),
+            "fields": tuple(_field(item) for item in _list(document["fields"], 1, MAX_FIELDS)),
             "interpolation": document["interpolation"],
             "tables": TableCoding.from_dict(document.get("tables"), document["encoding"]["n_levels"]),
             "guide": _guide(document["guide"]),

@@ -12,6 +12,9 @@ from hyperinr_core.mask import Mask, valid_points
 
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
+#: The greatest number of float32.
+LARGE = float(np.finfo(np.float32).max)
+
 #: An inclusive box of point indices x0, x1, y0, y1, z0, z1, as VTK writes extents.
 Extent = tuple[int, int, int, int, int, int]
 
@@ -112,7 +115,7 @@ class Parameter:
 
     Attributes
     ----------
-    role : time, light_azimuth, light_polar, free, or a name that starts with view_.
+    role : time, light_azimuth, light_polar, free, or a name that starts with `view_`.
     bounds : smallest and largest value the model answers for, in `units`.
     values : the values of the training data, in the order of the training steps.
     """
@@ -151,6 +154,7 @@ class VolumeSeries:
     field_info : components of every field the data has.
     loader : (step, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
     source : where the data came from, for messages and provenance.
+    notes : what the user should hear about how the files were understood, a sentence each.
     mask : where a loader that has numbers everywhere is masked, by the order of `field_info`; None where NaN says it.
 
     Examples
@@ -174,6 +178,7 @@ class VolumeSeries:
     parameters: tuple[str, ...] = ("time",)
     roles: tuple[str, ...] = ("time",)
     units: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     mask: Mask | None = None
 
     def __post_init__(self) -> None:
@@ -187,8 +192,8 @@ class VolumeSeries:
         if len(self.parameters) == 1 and (np.diff(self.thetas[:, 0]) <= 0).any():
             step = int(np.argmax(np.diff(self.thetas[:, 0]) <= 0))
             raise DataError(
-                f"{self.source} goes from {self.parameters[0]} {self.thetas[step, 0]:g} (step {step}) to "
-                f"{self.thetas[step + 1, 0]:g}; expected strictly increasing values, give each step its own"
+                f"{self.source} goes from {self.parameters[0]} {self.thetas[step, 0]:.15g} (step {step}) to "
+                f"{self.thetas[step + 1, 0]:.15g}; expected strictly increasing values, give each step its own"
             )
 
     def __len__(self) -> int:
@@ -211,7 +216,7 @@ class VolumeSeries:
         parts = []
         for name in names:
             n_components = self._components(name)
-            array = np.asarray(self.loader(step, name, z_range), np.float32)
+            array = self._single(np.asarray(self.loader(step, name, z_range)), step, name)
             expected = (depth, *self.grid.shape[1:])
             if array.shape not in (expected, (*expected, n_components)):
                 raise DataError(
@@ -248,6 +253,7 @@ class VolumeSeries:
             self.parameters,
             self.roles,
             self.units,
+            self.notes,
             self.mask and self.mask.select(indices),
         )
 
@@ -257,6 +263,23 @@ class VolumeSeries:
                 f"{self.source} has no field {name!r}; expected one of {', '.join(sorted(self.field_info))}"
             )
         return self.field_info[name]
+
+    def _single(self, array: np.ndarray, step: int, name: str) -> np.ndarray:
+        """Numbers as float32; DataError for those that it has no room for."""
+        if array.dtype == np.float32:
+            return array
+        with np.errstate(over="ignore"):
+            single = array.astype(np.float32)
+        if array.dtype.kind != "f" or array.itemsize < 8 or not array.size:
+            return single
+        # of a sum it is told at once whether any number was too large
+        if not np.isfinite(np.sum(single, dtype=np.float64)) and np.isfinite(array[np.isinf(single)]).any():
+            largest = np.abs(array[np.isfinite(array)]).max()
+            raise DataError(
+                f"step {step} of {self.source} holds numbers up to {largest:.6g} in field {name!r}; expected at most "
+                f"{LARGE:.6g}, which float32 holds, save it in another unit"
+            )
+        return single
 
     def _checked(self, array: np.ndarray, step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
         """The array (nz, ny, nx, c), where a point that has NaN has nothing else."""

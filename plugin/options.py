@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.spaces.views import ViewSpace
 
 #: What decorates a command.
@@ -65,13 +67,48 @@ def at_option(text: str) -> Decorator:
     return click.option("--at", "places", multiple=True, metavar="NAME=VALUE", help=text)
 
 
+def parse_times(_: Any, __: Any, text: str | None) -> list[float] | None:
+    """Numbers with commas between."""
+    if text is None:
+        return None
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise ParameterError(f"--times is {text!r}; expected numbers with commas between, one for each step") from None
+
+
 output_dims_option = dims_option("nx ny nz of the output.  [default: the training grid's]")
 
-#: How to read what lies in a file without a header, for `open_steps`.
-raw_options = applied(
+#: How to understand the files of a series, for `open_series`.
+READING = (
     dims_option("nx ny nz of .raw data."),
     click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4."),
+    click.option(
+        "--axes", help="Letters of t, z, y, x and c for the axes of a .nrrd or .tif, slowest first, such as tzyx."
+    ),
+    click.option(
+        "--duplicates",
+        default="error",
+        show_default=True,
+        type=click.Choice(["last", "first", "error"]),
+        help="Which of several steps at one time counts.",
+    ),
+    click.option(
+        "--times", callback=parse_times, metavar="T,T,...", help="Times of the steps, over what the files say."
+    ),
 )
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of every command that reads a series; it gets them as `reading`, for `open_steps`."""
+
+    @functools.wraps(command)
+    def with_reading(**options: Any) -> Any:
+        names = ("dims", "dtype", "axes", "duplicates", "times")
+        reading = {name: options.pop(name) for name in names}
+        return command(**options, reading=reading)
+
+    return applied(*READING)(with_reading)
 
 
 def open_steps(series: tuple[str, ...], **how: Any) -> Any:

@@ -64,3 +64,25 @@ def test_a_short_file_is_named(tmp_path, compressor):
     (tmp_path / "a.vti").write_bytes(content[:-5000])
     with pytest.raises(DataError, match=r"a\.vti is shorter than its header says"):
         open_series(tmp_path / "a.vti")
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_pieces_of_parallel_files(tmp_path, quote):
+    from vtkmodules.vtkIOParallelXML import vtkXMLPImageDataWriter
+
+    writer = vtkXMLPImageDataWriter()
+    writer.SetInputData(to_image(GRID, ARRAYS))
+    writer.SetFileName(str(tmp_path / "a & b.pvti"))
+    writer.SetNumberOfPieces(3)
+    writer.SetEndPiece(2)
+    writer.EncodeAppendedDataOff()
+    writer.Write()
+    for path in tmp_path.rglob("*.*vti"):  # not what lies behind the header
+        head, *rest = path.read_bytes().split(b"<AppendedData", 1)
+        rest = [part.replace(b'"raw"', quote.encode() + b"raw" + quote.encode(), 1) for part in rest]
+        path.write_bytes(b"<AppendedData".join([head.replace(b'"', quote.encode()), *rest]))
+    series = open_series(tmp_path / "a & b.pvti")
+    assert series.grid == GRID
+    for name, expected in ARRAYS.items():
+        np.testing.assert_array_equal(series.read(0, [name]), expected.reshape(*GRID.shape, -1))
+    np.testing.assert_array_equal(series.read(0, ["velocity"], (3, 8)), ARRAYS["velocity"][3:8])

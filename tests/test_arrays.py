@@ -10,6 +10,7 @@ import pytest
 from series_files import GRID, check, steps, volume, write_nrrd
 
 from hyperinr.filters.readers.series import open_series
+from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
 
@@ -27,6 +28,32 @@ def test_npy_steps_with_components(tmp_path):
         np.save(tmp_path / f"{step}.npy", volume(step, 3))
     check(open_series(tmp_path), 2, "value", 3, grid=None)
     check(open_series(tmp_path / "0.npy", components=3), 1, "value", 3, grid=None)
+
+
+def test_npy_parts_of_a_series(tmp_path):
+    for part, stop in enumerate((2, 3, 6)):
+        np.save(tmp_path / f"{part}.npy", np.full((stop, 5, 6, 11), part))
+    series = open_series(tmp_path)
+    assert (len(series), series.grid.dims, series.field_info) == (11, (11, 6, 5), {"value": 1})
+    assert [series.read(step, ["value"])[0, 0, 0, 0] for step in range(11)] == [0] * 2 + [1] * 3 + [2] * 6
+    assert open_series(tmp_path / "0.npy", components=11).field_info == {"value": 11}  # where the user says so
+
+
+def test_npz_with_coordinates_and_numbers_beside_the_volume(tmp_path):
+    places = {"lon": 1 + 0.5 * np.arange(7), "y": 10 - 2.0 * np.arange(6), "depth": 3 * np.arange(5), "t": [0.5, 2.0]}
+    others = {"gamma": 1.4, "profile": np.arange(9), "coarse": np.zeros((2, 2, 2, 2)), "mass": np.eye(4)}
+    np.savez(tmp_path / "a.npz", rho=steps(2)[..., 0], **places, **others)
+    series = open_series(tmp_path / "a.npz", fields=["rho"])
+    assert (series.thetas[:, 0].tolist(), series.field_info) == ([0.5, 2], {"rho": 1})
+    assert (series.grid.origin, series.grid.spacing) == ((1, 0, 0), (0.5, 2, 3))
+    np.testing.assert_array_equal(series.read(1, ["rho"]), volume(1)[:, ::-1])
+
+
+@pytest.mark.parametrize("dtype", ["float", "int", "long"])
+def test_types_without_a_size_are_asked_about(tmp_path, dtype):
+    steps(1).astype(dtype).tofile(tmp_path / "a.raw")
+    with pytest.raises(DataError, match=f"{dtype}32"):
+        open_series(tmp_path / "a.raw", dims=GRID.dims, dtype=dtype)
 
 
 def test_images_of_a_plane_are_steps(tmp_path):
@@ -81,7 +108,7 @@ def test_steps_are_read_from_maps_not_into_memory(tmp_path):
     assert plane[0, -1, -1, 0] == 7 and plane.sum() == 7
 
 
-def test_numpy_files_need_no_vtk(tmp_path):
+def test_numpy_files_need_no_vtk_and_no_other_library(tmp_path):
     np.save(tmp_path / "a.npy", steps(2)[..., 0])
     write_nrrd(tmp_path / "a.nrrd", 0)
     program = f"""
@@ -89,7 +116,8 @@ import sys
 from hyperinr.filters.readers.series import open_series
 open_series(r"{tmp_path}/a.npy").read(1, ["value"])
 open_series(r"{tmp_path}/a.nrrd").read(0, ["value"])
-print([name for name in sys.modules if name.startswith(("vtk", "scipy", "torch"))])
+others = ("vtk", "scipy", "torch", "xarray", "netCDF4", "nibabel", "tifffile", "h5py")
+print([name for name in sys.modules if name.startswith(others)])
 """
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -75,6 +75,24 @@ def test_jpegs_and_columns_of_other_files_and_constants(tmp_path):
     assert pictures.parameters == ("time",) and pictures.grid.dims == (16, 8, 1)
 
 
+def test_tables_as_paraview_exports_them(tmp_path):
+    text = "time,mass,producer,FILE\n2,7,PV 5.11,c.png\n0,7,PV 5.11,a.png\n1,7,PV 5.11,b.png\n"
+    pictures = open_pictures(database(tmp_path / "a", text, [(f"{name}.png", (8, 8)) for name in "abc"]))
+    assert (pictures.parameters, pictures.thetas.ravel().tolist()) == (("time",), [0, 1, 2])
+    assert [file.name for file in pictures.files] == ["a.png", "b.png", "c.png"]
+
+
+@pytest.mark.parametrize(
+    "name, angles", [("theta", (0, 200)), ("theta", (-120, 10)), ("elevation", (0, 95)), ("polar", (-5, 10))]
+)
+def test_views_beyond_a_pole_are_refused_at_once(tmp_path, name, angles):
+    text = f"phi,{name},FILE\n0,{angles[0]},a.png\n10,{angles[1]},b.png\n"
+    folder = database(tmp_path / "a", text, GOOD)
+    with pytest.raises(DataError, match=f"has {name} from {angles[0]} to {angles[1]}; expected"):
+        open_pictures(folder)
+    assert open_pictures(folder, {"phi": "free", name: "free"}).roles == ("free", "free")
+
+
 GOOD = [("a.png", (8, 8)), ("b.png", (8, 8))]
 BAD = {
     "unequal": (

@@ -24,7 +24,7 @@ FLOORS = {
     "hyperinr_core/backends/tcnn.py": LIBRARIES | {"hyperinr_core", "torch", "tinycudann"},
     "hyperinr_core/measure/codecs.py": LIBRARIES | {"zfpy", "pysz", "h5py", "hdf5plugin"},
     "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "triton"},
-    "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules", "netCDF4"},
+    "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules"},
     "filters/readers/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -52,6 +53,24 @@ def test_round_trip(tmp_path):
     np.testing.assert_array_equal(
         loaded.generate(theta, "reference").sample_grid(), model.generate(theta, "reference").sample_grid()
     )
+
+
+@pytest.mark.parametrize(
+    "fields, found",
+    [
+        ((Field("a", 17, ((0.0, 1.0),) * 17),), "17 components"),
+        ((Field("a" * 257, 1, ((0.0, 1.0),)),), "1 to 256 characters"),
+        ((Field("a", 1, ((0.0, 1e39),)),), "finite number"),
+        (tuple(Field(f"f{i}", 1, ((0.0, 1.0),)) for i in range(1025)), "to 1024 items"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(tmp_path, fields, found):
+    model = random_model()
+    with pytest.raises(DataError, match=found):
+        hinr.check_limits(model.parameters, model.grid, fields)
+    with pytest.raises(FormatError, match=found):
+        hinr.save(dataclasses.replace(model, fields=fields), tmp_path / "m.hinr")
+    assert not (tmp_path / "m.hinr").exists()
 
 
 LIGHTS = (

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hyperinr.plugin.cli import COMMANDS, hyperinr
-from hyperinr.plugin.options import applied, interruptible, open_steps
+from hyperinr.plugin.options import applied, interruptible, open_steps, reading_options
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.trainer import Interrupted
 
 
@@ -47,6 +48,31 @@ def test_one_of_several_processes_speaks(capsys):
 def test_other_errors_pass():
     with pytest.raises(ZeroDivisionError), interruptible("here."):
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "compare"])
+def test_every_reader_of_a_series_hears_the_same(name):
+    options = {option.opts[0] for option in hyperinr.get_command(None, name).params}
+    assert {"--dims", "--dtype", "--axes", "--duplicates", "--times"} <= options
+
+
+def test_how_to_read_arrives_together(tmp_path):
+    got = {}
+
+    @click.command()
+    @reading_options
+    def command(reading):
+        got.update(reading)
+
+    for number in range(3):
+        np.savez(tmp_path / f"{number}.npz", v=np.full((4, 5, 6), number, np.float32), time=0.0)
+    command.main(["--duplicates", "last"], standalone_mode=False)
+    series = open_steps((str(tmp_path),), **got)
+    assert (len(series), series.read(0, ["v"])[0, 0, 0, 0]) == (1, 2)
+    command.main(["--times", "0, 0.5,1e3"], standalone_mode=False)
+    assert open_steps((str(tmp_path),), **got).thetas[:, 0].tolist() == [0, 0.5, 1000]
+    with pytest.raises(ParameterError, match="--times is 'noon'"):
+        command.main(["--times", "noon"], standalone_mode=False)
 
 
 def test_series_is_one_source_or_the_files_of_its_steps(tmp_path):

@@ -137,6 +137,64 @@ def test_ghost_marks_and_words_are_no_fields(tmp_path):
     check(series, 3, "density")
 
 
+@pytest.mark.parametrize("mark", ["ghost", "valid"])
+def test_blanked_points_and_those_that_resampling_missed_are_no_data(tmp_path, mark):
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+
+    image, hidden = timed_image(0), (3, 200)
+    if mark == "ghost":
+        image.AllocatePointGhostArray()
+        for point in hidden:
+            image.GetPointGhostArray().SetValue(point, 2)  # HIDDENPOINT
+    else:
+        valid = np.ones(GRID.n_points, np.int8)
+        valid[list(hidden)] = 0
+        array = numpy_to_vtk(valid, deep=1)
+        array.SetName("vtkValidPointMask")
+        image.GetPointData().AddArray(array)
+    write_image(tmp_path / "a.vti", image)
+    series = open_series(tmp_path / "a.vti")
+    assert list(series.field_info) == ["density", "velocity"]
+    for name in series.field_info:
+        values = series.loader(0, name, None)
+        assert tuple(np.unique(np.nonzero(np.isnan(values.reshape(GRID.n_points, -1)))[0])) == hidden
+
+
+def test_only_the_wanted_arrays_must_be_in_every_step(tmp_path):
+    for step in range(3):
+        names = {"a": volume(step)[..., 0], **({} if step == 1 else {"b": volume(0)})}
+        write_image(tmp_path / f"{step}.vti", to_image(GRID, names))
+    check(open_series(tmp_path, fields=["a"]), 3, "a")
+    with pytest.raises(DataError, match=r"1\.vti has no field 'b'"):
+        open_series(tmp_path, fields=["b"])
+
+
+def test_fields_on_points_and_on_cells_do_not_lie_together(tmp_path):
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+
+    image = timed_image(0)
+    cells = numpy_to_vtk(np.arange(120.0), deep=1)
+    cells.SetName("c")
+    image.GetCellData().AddArray(cells)
+    write_image(tmp_path / "a.vti", image)
+    with pytest.raises(DataError, match="'density' on points and 'c' on cells"):
+        open_series(tmp_path / "a.vti", fields=["density", "c"])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_mirrored_images_are_turned_round(tmp_path, axis):
+    direction = np.eye(3)
+    direction[axis, axis] = -1
+    write_image(
+        tmp_path / "a.vti", to_image(Grid(GRID.dims, GRID.origin, GRID.spacing, direction.ravel()), {"v": volume(0)})
+    )
+    series = open_series(tmp_path / "a.vti")
+    assert series.grid.direction == (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    assert series.grid.origin[axis] == GRID.origin[axis] - GRID.spacing[axis] * (GRID.dims[axis] - 1)
+    np.testing.assert_array_equal(series.read(0, ["v"]), np.flip(volume(0), 2 - axis))
+    np.testing.assert_array_equal(series.read(0, ["v"], (1, 3)), np.flip(volume(0), 2 - axis)[1:3])
+
+
 def test_several_times_in_one_vti(tmp_path):
     from vtkmodules.vtkIOXML import vtkXMLImageDataWriter
 

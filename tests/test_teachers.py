@@ -12,7 +12,7 @@ from series import moving_blob
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.training.samples import SampleStream
-from hyperinr_core.training.teachers import CHEAP, create
+from hyperinr_core.training.teachers import CHEAP, create, teachers_of
 from hyperinr_core.training.teachers.base import FitSettings
 from hyperinr_core.training.teachers.choice import PerGap, choose, leave_one_out
 from hyperinr_core.training.teachers.flow import MotionCache
@@ -218,7 +218,7 @@ def test_unknown_teacher_and_too_many_parameters_are_said():
     assert np.allclose(create("linear", lights, "c").evaluate(np.array([0.5, 0.5])), 1)
 
 
-NEURAL = ("coordnet", "siren", "neurcomp", "coordx", "coordx_axes", "hash_inr")
+NEURAL = [name for name in teachers_of("volumes") if name not in CHEAP]
 
 
 @pytest.mark.parametrize("name", NEURAL)

@@ -22,11 +22,30 @@ EXPORTED = {
 def test_file_as_paraview_exports_it(tmp_path):
     path = tmp_path / "bones.json"
     path.write_text(json.dumps([EXPORTED]))
-    function = transfer.load(path, (0.0, 1.0))
+    function = transfer.load(path, (0.0, 99.0))
     assert function.name == "bones" and function.color_space == "Diverging"
     assert function.colors[1] == (20.0, 1.0, 0.5, 0.0)
     # the midpoint of the second piece: half of the fall after a quarter of the way
     np.testing.assert_allclose(function.opacity(np.array([0, 15, 20, 22.5, 30, 99])), [0, 0.4, 0.8, 0.6, 0.4, 0.4])
+
+
+@pytest.mark.parametrize("low, high", [(-1.0, 1.0), (0.0, 4095.0), (25000.0, 31000.0), (29.5, 60.0)])
+def test_a_file_for_other_values_is_stretched_and_says_so(tmp_path, caplog, low, high):
+    path = tmp_path / "bones.json"
+    path.write_text(json.dumps([EXPORTED]))
+    function = transfer.load(path, (low, high))
+    assert (function.colors[0][0], function.colors[-1][0]) == (low, high)
+    middle = np.array([low, low + (high - low) / 2, high])
+    np.testing.assert_allclose(function.opacity(middle), [0, 0.8, 0.4], atol=1e-6)
+    assert f"the data has {low:g} to {high:g}: stretched" in caplog.text
+
+
+@pytest.mark.parametrize("low, high", [(0.0, 99.0), (10.0, 13.0), (22.0, 35.0), (15.0, 15.0)])
+def test_a_file_for_such_values_stays_as_it_is(tmp_path, caplog, low, high):
+    path = tmp_path / "bones.json"
+    path.write_text(json.dumps([EXPORTED]))
+    assert transfer.load(path, (low, high)) == transfer.from_document(EXPORTED, "")
+    assert not caplog.text
 
 
 def test_round_trip_through_paraview_s_json():

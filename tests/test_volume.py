@@ -56,3 +56,11 @@ def test_step_of_another_shape_is_named():
     series = VolumeSeries(Grid((2, 3, 4)), [0], {"a": 1}, lambda *_: np.zeros((4, 3, 1)), "this")
     with pytest.raises(DataError, match=r"step 0 of this gives 'a' with shape \(4, 3, 1\); expected \(4, 3, 2\)"):
         series.read(0, ["a"])
+
+
+@pytest.mark.parametrize("number", [1e39, -4e38])
+def test_numbers_beyond_float32_are_named_as_they_are(number):
+    values = np.array([0.0, number]).reshape(2, 1, 1)
+    series = VolumeSeries(Grid((1, 1, 2)), [0], {"a": 1}, lambda *_: values, "this")
+    with pytest.raises(DataError, match=rf"holds numbers up to {abs(number):.6g}".replace("+", r"\+")):
+        series.read(0, ["a"])

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what a target of this checkout needs and is not there yet: Debian packages, .venv, Python packages. The Makefile calls it.
-# usage: install.sh lint|run|test    (`test` includes `run`)
+# usage: install.sh lint|docs|run|test    (`test` includes `run`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -16,7 +16,7 @@ need() { # need COMMAND PACKAGE...
     command -v "$1" >/dev/null || packages+=("${@:2}")
 }
 /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
-if [[ $purpose != lint ]]; then
+if [[ $purpose == run || $purpose == test ]]; then
     need pvpython python3-paraview paraview
     need xvfb-run xvfb xauth
     need g++ g++
@@ -44,7 +44,7 @@ apt_install() {
 ((${#packages[@]} == 0)) || apt_install "${packages[@]}"
 
 # the window's buttons are drawn by a plugin of Qt's that Debian's paraview does not depend on; Qt 5 until Debian 12
-if [[ $purpose != lint ]]; then
+if [[ $purpose == run || $purpose == test ]]; then
     qt=$(dpkg-query -W -f '${Depends}' paraview 2>/dev/null | grep -o 'libqt[56]' | head -n 1 || true)
     if [[ $qt ]] && ! compgen -G "/usr/lib/*/${qt#lib}/plugins/iconengines/libqsvgicon.so" >/dev/null; then
         [[ $qt == libqt5 ]] && apt_install libqt5svg5 || apt_install qt6-svg-plugins
@@ -55,8 +55,8 @@ fi
 [[ -x .venv/bin/pip ]] || /usr/bin/python3 -m venv --system-site-packages .venv
 pip=(.venv/bin/python -m pip --quiet)
 
-if [[ $purpose == lint ]]; then
-    .venv/bin/python tools/requirements.py lint | "${pip[@]}" install -c tools/constraints.txt -r /dev/stdin
+if [[ $purpose == lint || $purpose == docs ]]; then
+    .venv/bin/python tools/requirements.py "$purpose" | "${pip[@]}" install -c tools/constraints.txt -r /dev/stdin
     exit
 fi
 

@@ -8,25 +8,60 @@ from __future__ import annotations
 
 import base64
 import functools
+import html
 import re
+import shutil
 import struct
+import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 from hyperinr.filters.image import captured_messages
 from hyperinr_core.errors import DataError
 
-_DATA_ARRAY = re.compile(rb'<DataArray\b[^>]*\bformat\s*=\s*"appended"[^>]*>')
+_DATA_ARRAY = re.compile(rb"""<DataArray\b[^>]*\bformat\s*=\s*["']appended["'][^>]*>""")
+_OFFSET = re.compile(rb"""\boffset\s*=\s*["'](\d+)["']""")
+_SOURCE = re.compile(r"""(<Piece\b[^>]*\bSource\s*=\s*)(["'])(.*?)\2""")
 
 
 def read_from(reader: Any, path: Path) -> None:
     """Point a vtkXMLDataReader at a file, by way of a copy with inline data where its parser needs that."""
     reader.SetFileName(str(path))
-    if not parser_takes_appended_data():
-        text = _inlined(path)
-        if text is not None:
-            reader.SetReadFromInputString(True)
-            reader.SetInputString(text)
+    if parser_takes_appended_data():
+        return
+    if path.suffix.lower().startswith(".p"):
+        _read_pieces_from(reader, path)
+        return
+    text = _inlined(path)
+    if text is not None:
+        reader.SetReadFromInputString(True)
+        reader.SetInputString(text)
+
+
+def _read_pieces_from(reader: Any, path: Path) -> None:
+    """Point the reader of a file that names pieces at a copy that names copies of them, which live as long as it does."""
+    folder = Path(tempfile.mkdtemp(prefix="hyperinr-pieces-"))
+    weakref.finalize(reader, shutil.rmtree, folder, ignore_errors=True)
+    copied = 0
+
+    def copy(match: re.Match) -> str:
+        nonlocal copied
+        source = path.parent / html.unescape(match[3])
+        text = _inlined(source) if source.is_file() else None
+        if text is None:
+            return f"{match[1]}{quoteattr(str(source.absolute()))}"
+        copied += 1
+        piece = folder / f"{copied}{source.suffix}"
+        piece.write_text(text, encoding="utf-8")
+        return f"{match[1]}{quoteattr(str(piece))}"
+
+    whole = _SOURCE.sub(copy, path.read_text(encoding="utf-8", errors="replace"))
+    if copied:
+        renamed = folder / path.name
+        renamed.write_text(whole, encoding="utf-8")
+        reader.SetFileName(str(renamed))
 
 
 @functools.cache
@@ -62,26 +97,26 @@ def _inlined(path: Path) -> str | None:
     Raises DataError when the data is shorter than the file says.
     """
     content = path.read_bytes()
-    section = re.search(rb'<AppendedData\b[^>]*\bencoding\s*=\s*"(\w+)"[^>]*>\s*_', content)
+    section = re.search(rb"""<AppendedData\b[^>]*\bencoding\s*=\s*["'](\w+)["'][^>]*>\s*_""", content)
     if section is None:
         return None
     head, start, is_raw = content[: section.start()], section.end(), section[1] == b"raw"
-    number = "Q" if re.search(rb'header_type\s*=\s*"UInt64"', head) else "I"
-    order = ">" if re.search(rb'byte_order\s*=\s*"BigEndian"', head) else "<"
+    number = "Q" if re.search(rb"""header_type\s*=\s*["']UInt64["']""", head) else "I"
+    order = ">" if re.search(rb"""byte_order\s*=\s*["']BigEndian["']""", head) else "<"
     is_compressed = re.search(rb"<VTKFile\b[^>]*\bcompressor\s*=", head) is not None
-    starts = sorted({start + int(offset) for offset in re.findall(rb'\boffset\s*=\s*"(\d+)"', head)})
+    starts = sorted({start + int(offset) for offset in _OFFSET.findall(head)})
     end = dict(zip(starts, [*starts[1:], content.find(b"</AppendedData", start)]))  # of data that is text already
 
     def inline(match: re.Match) -> bytes:
         tag = match[0]
-        offset = start + int(re.search(rb'\boffset\s*=\s*"(\d+)"', tag)[1])
+        offset = start + int(_OFFSET.search(tag)[1])
         try:
             data = (
                 _raw_block(content, offset, order, number, is_compressed) if is_raw else content[offset : end[offset]]
             )
         except (struct.error, ValueError):
             raise DataError(f"{path} is shorter than its header says; expected a whole file, write it again") from None
-        tag = re.sub(rb'\s(offset|format)\s*=\s*"\w+"', b"", tag).rstrip(b"/>") + b' format="binary">'
+        tag = re.sub(rb"""\s(offset|format)\s*=\s*["']\w+["']""", b"", tag).rstrip(b"/>") + b' format="binary">'
         # an element that was empty gets an end, one that had an end keeps it
         return tag + data + (b"</DataArray>" if match[0].endswith(b"/>") else b"")
 

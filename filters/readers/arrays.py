@@ -6,16 +6,31 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from hyperinr.filters.readers.grids import even_spacing
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
 ZRange = tuple[int, int]
+
+#: Longest last axis that is taken for components where nothing is said: a tensor's.
+MOST_COMPONENTS = 9
+
+#: Types whose size in C is another than in NumPy, or depends on the machine.
+_AMBIGUOUS = ("float", "int", "uint", "long", "ulong")
+
+#: What 1-D arrays beside a volume are called, by the axis whose points they place.
+_COORDINATES = {
+    "x": ("x", "lon", "longitude"),
+    "y": ("y", "lat", "latitude"),
+    "z": ("z", "lev", "level", "depth", "height"),
+}
+_TIMES = ("time", "times", "t")
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,7 @@ class Frames:
     read : (frame, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
     times : one value per frame, None when the file has none.
     units : by field name, and "time".
+    notes : what the user should hear about how the file was understood, a sentence each.
     """
 
     path: Path
@@ -38,6 +54,7 @@ class Frames:
     n: int = 1
     times: tuple[float, ...] | None = None
     units: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +103,8 @@ def layout_of(shape: tuple[int, ...], what: str, n_components: int, one_step: bo
 def open_npy(path: Path, name: str, n_components: int, one_step: bool) -> Frames:
     """Steps of a .npy file; every read maps the file anew, so that a long set holds no open files."""
     array = _mapped(path)
+    # of several files with four axes, each is a part of the series, unless the last axis is as short as components are
+    one_step = one_step and (array.ndim != 4 or n_components > 1 or array.shape[-1] <= MOST_COMPONENTS)
     layout = layout_of(array.shape, str(path), n_components, one_step)
     layout.check_numeric(array.dtype, str(path))
 
@@ -104,6 +123,10 @@ def _mapped(path: Path) -> np.ndarray:
 
 def open_raw(path: Path, name: str, dims: tuple[int, int, int], dtype: str, n_components: int) -> Frames:
     """Steps of a .raw file, x fastest, components interleaved, one step after the other."""
+    if dtype in _AMBIGUOUS:
+        raise DataError(
+            f"dtype is {dtype!r}, which leaves its size open; expected one with its bits, such as {dtype}32"
+        )
     try:
         kind = np.dtype(dtype)
     except TypeError as error:
@@ -127,15 +150,14 @@ def open_raw(path: Path, name: str, dims: tuple[int, int, int], dtype: str, n_co
     return Frames(path, layout.grid, {name: n_components}, read, layout.n)
 
 
-def open_npz(path: Path, name: str, n_components: int, one_step: bool) -> Frames:
+def open_npz(path: Path, name: str, n_components: int, one_step: bool, fields: Sequence[str] | None = None) -> Frames:
     """Steps of a .npz file: one array per field, or the unnamed arrays arr_0, arr_1... as one step each.
 
-    A field (z, y, x) says that the file is one step; an array "time" or "times" gives the times. Members are
-    streamed, decompressed up to what is asked for.
+    A field (z, y, x) says that the file is one step; an array "time", "times" or "t" gives the times, and 1-D arrays such
+    as x, y and z the places. Members are streamed, decompressed up to what is asked for.
     """
     headers = {key: header for key, header in _members(path).items() if np.dtype(header[1]).kind in "biuf"}
-    times = next((_member(path, key).reshape(-1) for key in ("time", "times") if key in headers), None)
-    keys = [key for key in headers if key not in ("time", "times")]
+    keys = _field_keys({key: header[0] for key, header in headers.items()}, fields)
     unnamed = len(keys) > 1 and all(re.fullmatch(r"arr_\d+", key) for key in keys)
     one_step = one_step or unnamed or any(len(headers[key][0]) == 3 for key in keys)
     layouts = {key: layout_of(headers[key][0], f"{key} in {path}", n_components, one_step) for key in keys}
@@ -146,18 +168,39 @@ def open_npz(path: Path, name: str, n_components: int, one_step: bool) -> Frames
         if (layout.n, layout.shape) != (first.n, first.shape):
             raise DataError(
                 f"{path} has {keys[0]!r} of {first.n} x {first.shape} and {key!r} of {layout.n} x {layout.shape}; "
-                "expected the same steps and (nz, ny, nx) for all arrays"
+                "expected the same steps and (nz, ny, nx) for all arrays, or the fields to take"
             )
     n = len(keys) if unnamed else first.n
+    lines = {key: _member(path, key).reshape(-1) for key, header in headers.items() if len(header[0]) <= 1}
+    times = next((lines[key] for key in _TIMES if key in lines), None)
     if times is not None and len(times) != n:
         raise DataError(f"{path} has {len(times)} times for {n} steps; expected one for each")
+    grid = _placed(path, first.grid, lines)
 
     def read(frame: int, field_name: str, z_range: ZRange | None) -> np.ndarray:
         key = f"arr_{frame}" if unnamed else field_name
         return _member(path, key, layouts[key], 0 if unnamed else frame, z_range)
 
     arrays = {name: first.n_components} if unnamed else {key: layout.n_components for key, layout in layouts.items()}
-    return Frames(path, first.grid, arrays, read, n, None if times is None else tuple(times.tolist()))
+    return Frames(path, grid, arrays, read, n, None if times is None else tuple(times.tolist()))
+
+
+def _field_keys(shapes: dict[str, tuple[int, ...]], fields: Sequence[str] | None) -> list[str]:
+    """The arrays to take: those asked for, or else all volumes, or else all planes."""
+    wanted = [key for key in fields or () if key in shapes]
+    volumes = [key for key, shape in shapes.items() if len(shape) >= 3]
+    return wanted or volumes or [key for key, shape in shapes.items() if len(shape) == 2]
+
+
+def _placed(path: Path, grid: Grid, lines: dict[str, np.ndarray]) -> Grid:
+    """The grid with the origin and spacing that 1-D arrays beside the volume give."""
+    origin, spacing = list(grid.origin), list(grid.spacing)
+    for axis, (letter, names) in enumerate(_COORDINATES.items()):
+        points = next((lines[key] for key in lines if key.lower() in names), None)
+        if points is not None and len(points) == grid.dims[axis]:
+            origin[axis] = float(points[0])
+            spacing[axis] = even_spacing(path, letter, points.astype(np.float64))
+    return Grid(grid.dims, tuple(origin), tuple(spacing))
 
 
 def _members(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:

@@ -40,11 +40,15 @@ def open_pictures(path: str | os.PathLike, roles: dict[str, str] | None = None) 
     table = _table(Path(path))
     names, rows = _rows(table)
     column = _picture_column(table, names, rows)
-    files = [table.parent / row[column] for row in rows]
     parameters, thetas = _parameters(table, names, rows, column)
+    if len(parameters) == 1:
+        order = np.argsort(thetas[:, 0], kind="stable")
+        rows, thetas = [rows[index] for index in order], thetas[order]
+    files = [table.parent / row[column] for row in rows]
     size, n_components = _common_size(table, files)
     roles = {**{name: _role(name, values) for name, values in zip(parameters, thetas.T)}, **_known(roles, parameters)}
     _check_distinct(table, parameters, thetas)
+    _check_poles(table, parameters, thetas, roles)
     grid = Grid((*size, 1))
     units = {name: "deg" for name in parameters if roles[name].startswith("view_")}
     return PictureSet(
@@ -141,6 +145,8 @@ def _parameters(table: Path, names: list[str], rows: list[list[str]], column: in
     for index, name in enumerate(names):
         if index == column or name.upper().startswith("FILE"):
             continue
+        if len({row[index] for row in rows}) == 1:
+            continue  # a constant, or a word such as the name of the program
         values = [_number(table, name, line, row[index]) for line, row in enumerate(rows, start=2)]
         if len(set(values)) > 1:
             parameters.append(name)
@@ -186,6 +192,18 @@ def _check_distinct(table: Path, parameters: list[str], thetas: np.ndarray) -> N
     if counts.max() > 1:
         place = ", ".join(f"{n} {v:g}" for n, v in zip(parameters, unique[counts.argmax()]))
         raise DataError(f"{table} has {counts.max()} pictures at {place}; expected one for each combination")
+
+
+def _check_poles(table: Path, parameters: list[str], thetas: np.ndarray, roles: dict[str, str]) -> None:
+    """DataError for cameras beyond a pole, which stand on their heads."""
+    limits = {"view_elevation": (-90.0, 90.0), "view_polar": (0.0, 180.0)}
+    for name, values in zip(parameters, thetas.T):
+        low, high = limits.get(roles[name], (-np.inf, np.inf))
+        if values.min() < low or values.max() > high:
+            raise DataError(
+                f"{table} has {name} from {values.min():g} to {values.max():g}; expected {low:g} to {high:g} degrees, take "
+                "the pictures beyond out, or give the parameter the role free"
+            )
 
 
 def _common_size(table: Path, files: Sequence[Path]) -> tuple[tuple[int, int], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.image import GHOSTS, array_of, captured_messages, numeric_arrays
+from hyperinr.filters.image import GHOSTS, VALID, array_of, captured_messages, numeric_arrays
 from hyperinr.filters.readers.appended import read_from
 from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import cell_grid, grid_in, point_grid, shape_of, whole_extent
@@ -27,7 +27,7 @@ class Format:
 
     Attributes
     ----------
-    slabs : it reads a few planes without the rest (vtkMetaImageReader does not: it overruns its memory).
+    slabs : it reads a few planes without the rest.
     full : its header does not tell enough, so that opening a step reads it.
     """
 
@@ -43,12 +43,6 @@ FORMATS = {
     ".vtr": Format("vtkIOXML", "vtkXMLRectilinearGridReader", full=True),
     ".pvtr": Format("vtkIOXML", "vtkXMLPRectilinearGridReader", full=True),
     ".vtk": Format("vtkIOLegacy", "vtkGenericDataObjectReader"),
-    ".vtkhdf": Format("vtkIOHDF", "vtkHDFReader", slabs=True),
-    ".mhd": Format("vtkIOImage", "vtkMetaImageReader"),
-    ".mha": Format("vtkIOImage", "vtkMetaImageReader"),
-    ".nii": Format("vtkIOImage", "vtkNIFTIImageReader", slabs=True),
-    ".nii.gz": Format("vtkIOImage", "vtkNIFTIImageReader", slabs=True),
-    ".nc": Format("vtkIONetCDF", "vtkNetCDFCFReader", slabs=True, full=True),
 }
 
 
@@ -69,10 +63,6 @@ class VTKFiles:
     def open(self, path: Path, suffix: str) -> Frames:
         """The steps of one file; DataError when it is broken or holds no regular grid."""
         kind = FORMATS[suffix]
-        if kind.reader == "vtkMetaImageReader":
-            _check_meta_size(path)
-        if kind.module == "vtkIONetCDF":
-            _check_netcdf_size(path)
         if self._first is None or kind.full or self._times_in_data:
             frames = self._open_full(path, kind)
         else:
@@ -87,13 +77,12 @@ class VTKFiles:
             data = reader.GetOutput()
             times = _times_of(reader)
         _raise_failure(path, data, messages)
-        _check_not_4d(path, reader)
         grid = point_grid(path, data)
-        arrays = self._choose_arrays(data)
+        arrays = self._choose_arrays(path, data)
         if times is None:
             times = _time_in_data(data)
             self._times_in_data = times is not None
-        return self._frames(path, kind, _Source(data.GetExtent(), grid, arrays, times, _units(reader, arrays)))
+        return self._frames(path, kind, _Source(data.GetExtent(), grid, arrays, times))
 
     def _open_header(self, path: Path, kind: Format) -> Frames | None:
         """What the header tells; None when that is no extent, so that the file must be read to know."""
@@ -106,12 +95,18 @@ class VTKFiles:
             return None
         grid = grid_in(info, extent)
         arrays = self._arrays_in_header(reader)
-        return self._frames(path, kind, _Source(extent, grid, arrays, _times_of(reader), {}))
+        return self._frames(path, kind, _Source(extent, grid, arrays, _times_of(reader)))
 
-    def _choose_arrays(self, data: Any) -> dict[str, int]:
+    def _choose_arrays(self, path: Path, data: Any) -> dict[str, int]:
         points, cells = numeric_arrays(data.GetPointData()), numeric_arrays(data.GetCellData())
         if self._first is None:
             wanted = set(self._fields or ())
+            apart = sorted(wanted & set(cells) - set(points)), sorted(wanted & set(points) - set(cells))
+            if all(apart):
+                raise DataError(
+                    f"{path} has {apart[1][0]!r} on points and {apart[0][0]!r} on cells; expected all fields on one of them, "
+                    "train a model for each"
+                )
             self._on_cells = bool(cells) and (not points or (not wanted & set(points) and bool(wanted & set(cells))))
         attributes, arrays = (data.GetCellData(), cells) if self._on_cells else (data.GetPointData(), points)
         self._left_out |= {attributes.GetArrayName(i) for i in range(attributes.GetNumberOfArrays())} - set(arrays)
@@ -122,7 +117,7 @@ class VTKFiles:
         if hasattr(reader, f"Get{kind}DataArraySelection"):
             selection = getattr(reader, f"Get{kind}DataArraySelection")()
             names = {selection.GetArrayName(i) for i in range(selection.GetNumberOfArrays())}
-            return dict.fromkeys(names - self._left_out - {GHOSTS}, 0)
+            return dict.fromkeys(names - self._left_out - {GHOSTS, VALID}, 0)
         return self._first.arrays  # image files hold one array; of a legacy file only reading it tells
 
     def _frames(self, path: Path, kind: Format, source: _Source) -> Frames:
@@ -141,7 +136,7 @@ class VTKFiles:
                 )
             return values[start : start + z1 - z0]
 
-        return Frames(path, grid, source.arrays, read, n, source.times, source.units)
+        return Frames(path, grid, source.arrays, read, n, source.times)
 
 
 @dataclass(frozen=True)
@@ -152,7 +147,6 @@ class _Source:
     grid: Grid
     arrays: dict[str, int]
     times: tuple[float, ...] | None
-    units: dict[str, str]
 
 
 def _reader(path: Path, kind: Format) -> Any:
@@ -165,14 +159,6 @@ def _reader(path: Path, kind: Format) -> Any:
     if kind.module == "vtkIOLegacy":
         for attribute in ("Scalars", "Vectors", "Normals", "Tensors", "Fields"):
             getattr(reader, f"ReadAll{attribute}On")()
-    if kind.module == "vtkIONetCDF":
-        reader.SphericalCoordinatesOff()
-        reader.ReplaceFillValueWithNanOn()
-        reader.UpdateMetaData()
-        names = reader.GetAllDimensions()
-        sets = [names.GetValue(i) for i in range(names.GetNumberOfValues())]
-        if sets:
-            reader.SetDimensions(max(sets, key=lambda text: text.count(",")))
     return reader
 
 
@@ -206,9 +192,7 @@ def _read(
     if attributes.GetArray(name).GetNumberOfTuples() != math.prod(shape):
         raise DataError(f"{path} has an incomplete array {name!r}; expected {math.prod(shape)} tuples, write it again")
     values = array_of(attributes, name, shape)
-    if kind.module == "vtkIONetCDF":
-        values = _without_fill(path, name, values)
-    return _rescaled(reader, values), data.GetExtent()[4]
+    return _without_hidden(values, attributes, shape, on_cells), data.GetExtent()[4]
 
 
 def _select_only(reader: Any, name: str, on_cells: bool) -> None:
@@ -217,30 +201,25 @@ def _select_only(reader: Any, name: str, on_cells: bool) -> None:
             selection = getattr(reader, f"Get{kind}DataArraySelection")()
             selection.DisableAllArrays()
             if on_cells == (kind == "Cell"):
-                selection.EnableArray(name)
-    if hasattr(reader, "SetVariableArrayStatus"):
-        for index in range(reader.GetNumberOfVariableArrays()):
-            variable = reader.GetVariableArrayName(index)
-            reader.SetVariableArrayStatus(variable, int(variable == name))
+                for each in (name, GHOSTS, VALID):
+                    selection.EnableArray(each)
 
 
-def _without_fill(path: Path, name: str, values: np.ndarray) -> np.ndarray:
-    """NaN where a NetCDF variable holds no data, which the VTK of Debian 13 does not say; needs the package netCDF4."""
-    if importlib.util.find_spec("netCDF4") is None or not np.issubdtype(values.dtype, np.floating):
+def _without_hidden(values: np.ndarray, attributes: Any, shape: tuple[int, int, int], on_cells: bool) -> np.ndarray:
+    """NaN where the points or cells are blanked, or lie where a resampling filter found nothing."""
+    from vtkmodules.vtkCommonDataModel import vtkDataSetAttributes
+
+    hidden = np.zeros(shape, bool)
+    if attributes.GetArray(GHOSTS) is not None:
+        mark = vtkDataSetAttributes.HIDDENCELL if on_cells else vtkDataSetAttributes.HIDDENPOINT
+        hidden |= (array_of(attributes, GHOSTS, shape) & mark) != 0
+    if attributes.GetArray(VALID) is not None:
+        hidden |= array_of(attributes, VALID, shape) == 0
+    if not hidden.any():
         return values
-    import netCDF4
-
-    with netCDF4.Dataset(path) as file:
-        fill = getattr(file.variables.get(name), "_FillValue", None)
-    return values if fill is None else np.where(values == fill, np.nan, values).astype(values.dtype)
-
-
-def _rescaled(reader: Any, values: np.ndarray) -> np.ndarray:
-    """Apply the slope of a NIfTI header, which VTK's reader reports but leaves to the caller."""
-    if not reader.IsA("vtkNIFTIImageReader"):
-        return values
-    slope, intercept = reader.GetRescaleSlope(), reader.GetRescaleIntercept()
-    return values if (slope, intercept) == (1.0, 0.0) else values * slope + intercept
+    values = values.astype(np.promote_types(values.dtype, np.float32))
+    values[hidden] = np.nan
+    return values
 
 
 def _times_of(reader: Any) -> tuple[float, ...] | None:
@@ -261,13 +240,6 @@ def _time_in_data(data: Any) -> tuple[float] | None:
     return None
 
 
-def _units(reader: Any, arrays: dict[str, int]) -> dict[str, str]:
-    if not reader.IsA("vtkNetCDFReader"):
-        return {}
-    units = {name: reader.QueryArrayUnits(name) for name in arrays} | {"time": reader.GetTimeUnits()}
-    return {name: unit for name, unit in units.items() if unit}
-
-
 def _raise_failure(path: Path, data: Any, messages: list[str]) -> None:
     """DataError when VTK complained, gave nothing without a complaint, or read past the end."""
     is_empty = data is None or not hasattr(data, "GetNumberOfPoints") or not data.GetNumberOfPoints()
@@ -275,18 +247,9 @@ def _raise_failure(path: Path, data: Any, messages: list[str]) -> None:
         return
     reason = f"VTK finds {'no data set' if data is None else 'no points' if is_empty else 'too few numbers'} in it"
     reason = " ".join(messages[0].split()).rstrip(".") if messages else reason
-    advice = "write or download it again"
-    if path.suffix.lower() == ".nc":
-        advice = "and time and axes as coordinate variables (in xarray: assign_coords)"
-    raise DataError(f"{path} cannot be read ({reason}); expected a whole {path.suffix} file, {advice}")
-
-
-def _check_not_4d(path: Path, reader: Any) -> None:
-    """DataError for a NIfTI file with several steps, of which VTK's reader gives the first or all as components."""
-    if reader.IsA("vtkNIFTIImageReader") and reader.GetTimeDimension() > 1:
-        raise DataError(
-            f"{path} holds {reader.GetTimeDimension()} time steps; expected one, save each as a file of its own"
-        )
+    raise DataError(
+        f"{path} cannot be read ({reason}); expected a whole {path.suffix} file, write or download it again"
+    )
 
 
 def _is_short_text(path: Path, data: Any) -> bool:
@@ -300,58 +263,3 @@ def _is_short_text(path: Path, data: Any) -> bool:
         words = sum(len(line.split()) for line in file)
     n_tuples = ((data.GetPointData(), data.GetNumberOfPoints()), (data.GetCellData(), data.GetNumberOfCells()))
     return words < sum(n * sum(numeric_arrays(attributes).values()) for attributes, n in n_tuples)
-
-
-def _check_netcdf_size(path: Path) -> None:
-    """DataError when a classic NetCDF file is short, which VTK reads as zeros; the HDF5 kind is checked by HDF5."""
-    from scipy.io import netcdf_file
-
-    with open(path, "rb") as file:
-        if file.read(4) not in (b"CDF\x01", b"CDF\x02"):
-            return
-        file.seek(0)
-        is_whole = True
-        try:
-            netcdf_file(file, mmap=True).close()  # maps every variable, reads none
-        except (ValueError, TypeError, IndexError, KeyError):
-            is_whole = False  # not raised from here: the traceback would keep the file mapped
-    if not is_whole:
-        raise DataError(f"{path} is shorter than its header says; expected a whole file, write or download it again")
-
-
-#: Bytes of MetaIO's number types whose size is the same everywhere.
-_META_BYTES = {"CHAR": 1, "UCHAR": 1, "SHORT": 2, "USHORT": 2, "INT": 4, "UINT": 4, "FLOAT": 4, "DOUBLE": 8}
-
-
-def _check_meta_size(path: Path) -> None:
-    """DataError when the data of a MetaImage is missing or short, which VTK's reader only prints."""
-    header, start = {}, 0
-    with open(path, "rb") as file:
-        for line in iter(lambda: file.readline(4096), b""):
-            key, _, value = line.decode("latin-1").partition("=")
-            header[key.strip()] = value.strip()
-            if key.strip() == "ElementDataFile":
-                start = file.tell()
-                break
-    name = header.get("ElementDataFile", "")
-    if not name or "DimSize" not in header:
-        raise DataError(
-            f"{path} lacks DimSize or ElementDataFile; expected a complete MetaImage header, write it again"
-        )
-    if name == "LIST" or "%" in name:
-        return
-    data = path if name == "LOCAL" else path.parent / name
-    if not data.is_file():
-        raise DataError(f"{path} has its data in {name!r}, which is no file beside it; expected it there, restore it")
-    found, expected = data.stat().st_size - (start if name == "LOCAL" else 0), _meta_bytes(header)
-    if found < expected:
-        raise DataError(f"{data} has {found} bytes of data; expected {expected}, write or download it again")
-
-
-def _meta_bytes(header: dict[str, str]) -> int:
-    """The least bytes that the data takes; 0 when the header does not tell."""
-    if header.get("CompressedData", "False").lower() == "true":
-        return int(header.get("CompressedDataSize", 0))
-    points = math.prod(int(n) for n in header["DimSize"].split())
-    size = _META_BYTES.get(header.get("ElementType", "").replace("MET_", "").replace("_ARRAY", ""), 0)
-    return points * size * int(header.get("ElementNumberOfChannels", 1))

@@ -23,11 +23,12 @@ def point_grid(path: Path, data: Any) -> Grid:
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     axes = [vtk_to_numpy(getattr(data, f"Get{axis}Coordinates")()).astype(np.float64) for axis in "XYZ"]
-    spacing = [_even_spacing(path, "xyz"[i], axis) for i, axis in enumerate(axes)]
+    spacing = [even_spacing(path, "xyz"[i], axis) for i, axis in enumerate(axes)]
     return _with_positive_spacing(Grid([len(axis) for axis in axes], [axis[0] for axis in axes], spacing))
 
 
-def _even_spacing(path: Path, name: str, axis: np.ndarray) -> float:
+def even_spacing(path: Path, name: str, axis: np.ndarray) -> float:
+    """The signed distance of neighbouring points along an axis; DataError when it differs."""
     if len(axis) == 1:
         return 1.0
     steps, mean = np.diff(axis), (axis[-1] - axis[0]) / (len(axis) - 1)

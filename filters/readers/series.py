@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import glob
-import json
+import logging
 import os
-import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from hyperinr.filters.readers import meta_image, nifti, openpmd, tiff, vtkhdf
 from hyperinr.filters.readers.arrays import Frames, ZRange, open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
 from hyperinr.filters.readers.grids import RESAMPLE
+from hyperinr.filters.readers.libraries import in_one_line
+from hyperinr.filters.readers.netcdf import ENGINES, CFFiles
 from hyperinr.filters.readers.nrrd import open_nrrd
-from hyperinr_core.errors import DataError, ParameterError
+from hyperinr.filters.readers.paths import FOLDERS, INDEXES, NOT_REGULAR, STEPS, find_steps, gaps, suffix_of
+from hyperinr.filters.readers.upright import upright
+from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
 
-INDEXES = (".pvd", ".series")
-STEPS = (*FORMATS, ".nrrd", ".nhdr", ".npy", ".npz", ".raw")
-NOT_REGULAR = (
-    ".vtu",
-    ".pvtu",
-    ".vtp",
-    ".pvtp",
-    ".vts",
-    ".pvts",
-    ".vtm",
-    ".vtmb",
-    ".ex2",
-    ".exo",
-    ".stl",
-    ".ply",
-    ".cgns",
-)
+logger = logging.getLogger("hyperinr")
 
-#: A file and the time that an index gives it, None where there is none.
-Step = tuple[Path, "float | None"]
+#: The time of a step, None where there is none, its file, and its number in it.
+TimedStep = tuple["float | None", Frames, int]
 
 
 def open_series(
@@ -48,6 +34,9 @@ def open_series(
     dtype: str | None = None,
     fields: Sequence[str] | None = None,
     components: int = 1,
+    duplicates: str = "error",
+    times: Sequence[float] | None = None,
+    axes: str | None = None,
 ) -> VolumeSeries:
     """Open time steps without reading more than one of them; the series reads the rest when asked for.
 
@@ -55,7 +44,7 @@ def open_series(
     where there are none, the step's index is its time. Numbers in file names only order the files.
     Data on cells becomes points at the cell centres; a file with point data gives its points (unless `fields`
     are all on cells). A single .npy is (z, y, x), (t, z, y, x) or (t, z, y, x, c); of several, each is one step
-    (z, y, x) or (z, y, x, c).
+    (z, y, x) or (z, y, x, c), or a part of the series (t, z, y, x).
 
     Parameters
     ----------
@@ -64,20 +53,26 @@ def open_series(
     dims, dtype : (nx, ny, nz) and NumPy type of .raw files, which hold one or more steps.
     fields : arrays to offer, all when None; also the name for .npy, .raw and .nrrd, whose array has none.
     components : components of .raw and .npy values, interleaved.
+    duplicates : which of several steps at one time counts, "first" or "last" in the files' order; or "error".
+    times : of the steps in the files' order, over what the files say.
+    axes : letters of t, z, y, x and c for the axes of arrays, slowest first, where a .nrrd says too little of them.
 
     Raises
     ------
     DataError when there is nothing to read, the steps do not fit each other, or a file is broken or not regular.
     """
-    steps = _find_steps(paths, dims is not None)
+    steps = find_steps(paths, dims is not None)
     source = str(paths) if isinstance(paths, (str, os.PathLike)) else f"{steps[0][0]} to {steps[-1][0]}"
-    opener = _Opener(dims, dtype, tuple(fields) if fields is not None else None, components, len(steps) > 1)
+    opener = _Opener(dims, dtype, tuple(fields) if fields is not None else None, components, len(steps) > 1, axes)
     files = []
     for path, _ in steps:
         files.append(opener.open(path))
-        _check_same(files[0], files[-1])
+        _check_same(files[0], files[-1], fields)
     first = files[0]
-    thetas, frames = _in_time(_timed(files, [time for _, time in steps]))
+    timed = _timed(files, [time for _, time in steps])
+    if times is not None:
+        timed = _retimed(timed, times)
+    thetas, frames, told = _in_time(timed, duplicates)
 
     def load(step: int, name: str, z_range: ZRange | None) -> np.ndarray:
         file, frame = frames[step]
@@ -85,7 +80,11 @@ def open_series(
             return file.read(frame, name, z_range)
 
     arrays = _chosen(first, fields)
-    return VolumeSeries(first.grid, thetas, arrays, load, source, units=first.units)
+    missing = gaps([path for path, time in steps if time is None])
+    notes = tuple(note for note in (*first.notes, missing, *told) if note)
+    for note in notes:
+        logger.warning("%s", note)
+    return VolumeSeries(first.grid, thetas, arrays, load, source, units=first.units, notes=notes)
 
 
 class _Opener:
@@ -98,31 +97,46 @@ class _Opener:
         fields: tuple[str, ...] | None,
         components: int,
         many: bool,
+        axes: str | None,
     ) -> None:
-        self._dims, self._dtype, self._components, self._many = dims, dtype, components, many
+        self._dims, self._dtype, self._components, self._many, self._axes = dims, dtype, components, many, axes
+        self._fields = fields
         self._name = fields[0] if fields and len(fields) == 1 else "value"
-        self._vtk = VTKFiles(fields)
+        self._vtk, self._cf = VTKFiles(fields), CFFiles(fields)
 
     def open(self, path: Path) -> Frames:
         """The steps of one file."""
-        suffix = _suffix(path)
-        if not path.is_file():
+        suffix = suffix_of(path)
+        if not path.is_file() and not (suffix in FOLDERS and path.is_dir()):
             raise DataError(f"{path} does not exist; expected a file of one or more time steps, check the path")
         with _reading(path):
-            return self._open(path, suffix)
+            return upright(self._open(path, suffix))
 
     def _open(self, path: Path, suffix: str) -> Frames:
         if suffix == ".raw" or (self._dims is not None and suffix not in STEPS):
             return self._open_raw(path)
         if self._dims is not None or self._dtype is not None:
             raise DataError(f"{path} says its own dims and dtype; expected them for .raw files only, leave them out")
+        if suffix in ENGINES:
+            return self._cf.open(path, suffix)
         if suffix in FORMATS:
             return self._vtk.open(path, suffix)
         if suffix in (".nrrd", ".nhdr"):
-            return open_nrrd(path, self._name)
-        if suffix in (".npy", ".npz"):
-            open_array = open_npy if suffix == ".npy" else open_npz
-            return open_array(path, self._name, self._components, self._many)
+            return open_nrrd(path, self._name, self._axes)
+        if suffix in nifti.SUFFIXES:
+            return nifti.open_nifti(path)
+        if suffix in vtkhdf.SUFFIXES:
+            return vtkhdf.open_vtkhdf(path, self._fields)
+        if suffix in openpmd.SUFFIXES:
+            return openpmd.open_openpmd(path, self._fields)
+        if suffix in tiff.SUFFIXES:
+            return tiff.open_tiff(path, self._axes)
+        if suffix in meta_image.SUFFIXES:
+            return meta_image.open_meta_image(path)
+        if suffix == ".npy":
+            return open_npy(path, self._name, self._components, self._many)
+        if suffix == ".npz":
+            return open_npz(path, self._name, self._components, self._many, self._fields)
         if suffix in NOT_REGULAR:
             raise DataError(f"{path} is no regular grid; expected image data such as .vti, {RESAMPLE}")
         raise DataError(
@@ -140,117 +154,21 @@ class _Opener:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what Python raises over a broken, vanished or forbidden file into one sentence."""
+    """Turn what is raised over a broken, vanished or forbidden file into one sentence."""
     try:
         yield
-    except (OSError, ValueError, KeyError, OverflowError, ParameterError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except (DataError, BackendError):
+        raise
+    except Exception as error:  # libraries raise whatever they stumble over in a damaged file
         raise DataError(
-            f"{path} cannot be read ({reason}); expected a whole, readable file, check or write it again"
+            f"{path} cannot be read ({in_one_line(error)}); expected a whole, readable file, check or write it again"
         ) from error
-
-
-def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    return ".nii.gz" if name.endswith(".nii.gz") else path.suffix.lower()
-
-
-# Which files: a folder, a pattern, an index, a list.
-
-
-def _find_steps(paths: str | os.PathLike | Sequence, raw: bool) -> list[Step]:
-    if isinstance(paths, (str, os.PathLike)):
-        return _expand(Path(os.path.expanduser(paths)), raw)
-    files = [Path(os.path.expanduser(path)) for path in paths]
-    if len(files) == 1:
-        return _expand(files[0], raw)
-    if not files:
-        raise DataError("no files are given; expected the files of the time steps, a folder or a pattern")
-    for path in files:
-        if path.is_dir() or _suffix(path) in INDEXES:
-            raise DataError(f"{path} is one of {len(files)} paths; expected it alone, or only files of single steps")
-    return _ordered(files)
-
-
-def _expand(path: Path, raw: bool) -> list[Step]:
-    if path.is_dir():
-        return _in_folder(path, raw)
-    if path.exists():
-        return _read_index(path) if _suffix(path) in INDEXES else [(path, None)]
-    if not glob.has_magic(str(path)):
-        raise DataError(f"{path} does not exist; expected a file, a folder or a pattern of time steps, check the path")
-    matches = [Path(name) for name in glob.glob(str(path)) if os.path.isfile(name)]
-    if not matches:
-        raise DataError(f"{path} matches no file; expected the files of the time steps, check the pattern")
-    return _ordered(matches)
-
-
-def _in_folder(folder: Path, raw: bool) -> list[Step]:
-    """The index of a folder, or else its one set of files that differ only in their numbers."""
-    files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
-    indexes = [path for path in files if _suffix(path) in INDEXES]
-    if indexes:
-        files = indexes
-    else:
-        known = [path for path in files if _suffix(path) in STEPS and (raw or _suffix(path) != ".raw")]
-        files = known or [path for path in files if _suffix(path) in (".raw", *NOT_REGULAR)]
-    if not files:
-        raise DataError(f"{folder} has no time steps; expected files that end in {' '.join((*INDEXES, *STEPS))}")
-    kinds = sorted({path.name if indexes else re.sub(r"\d+", "*", path.name) for path in files})
-    if len(kinds) > 1:
-        listed = ", ".join(kinds[:4]) + (", ..." if len(kinds) > 4 else "")
-        raise DataError(f"{folder} has several series ({listed}); expected one, name it or give a pattern in quotes")
-    return _read_index(files[0]) if indexes else _ordered(files)
-
-
-def _ordered(paths: Iterable[Path]) -> list[Step]:
-    """Files in natural order, 9 before 10, because a shell hands them over the other way round."""
-    paths = sorted(paths, key=_natural)
-    for before, after in zip(paths, paths[1:]):
-        if before == after:
-            raise DataError(f"{after} is given twice; expected every time step once, leave one out")
-    return [(path, None) for path in paths]
-
-
-def _natural(path: Path) -> list[str | int]:
-    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"([0-9]+)", str(path)))]
-
-
-def _read_index(path: Path) -> list[Step]:
-    """Files and times of a .pvd or .series, in the order of the index."""
-    try:
-        entries = _pvd_entries(path) if _suffix(path) == ".pvd" else _series_entries(path)
-        steps = [(path.parent / name, None if time is None else float(time)) for name, time in entries]
-    except (ElementTree.ParseError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-        raise DataError(
-            f"{path} cannot be read ({error!r}); expected ParaView's list of files, save it again"
-        ) from error
-    if not steps:
-        raise DataError(f"{path} has no time steps; expected at least one file in it")
-    for file, _ in steps:
-        if not file.is_file():
-            raise DataError(
-                f"{path} names {file}, which does not exist; expected all its files beside it, restore them"
-            )
-    return steps
-
-
-def _pvd_entries(path: Path) -> list[tuple[str, str | None]]:
-    entries = list(ElementTree.parse(path).getroot().iter("DataSet"))
-    parts = {entry.get("part", "0") for entry in entries}
-    if len(parts) > 1:
-        raise DataError(f"{path} has {len(parts)} parts at a time; expected one regular grid, {RESAMPLE}")
-    return [(entry.attrib["file"], entry.get("timestep")) for entry in entries]
-
-
-def _series_entries(path: Path) -> list[tuple[str, float | None]]:
-    return [(entry["name"], entry.get("time")) for entry in json.loads(path.read_text(encoding="utf-8"))["files"]]
 
 
 # At which times, and whether the steps fit each other.
 
 
-def _timed(files: list[Frames], given: list[float | None]) -> list[tuple[float | None, Frames, int]]:
+def _timed(files: list[Frames], given: list[float | None]) -> list[TimedStep]:
     """(time, file, frame) of every step; an index's time counts more than the file's own."""
     steps = []
     for file, time in zip(files, given):
@@ -261,26 +179,48 @@ def _timed(files: list[Frames], given: list[float | None]) -> list[tuple[float |
     return steps
 
 
-def _in_time(steps: list[tuple[float | None, Frames, int]]) -> tuple[np.ndarray, list[tuple[Frames, int]]]:
-    """Times, increasing, and the frame of each; DataError when two are equal or only some have one."""
+def _retimed(steps: list[TimedStep], times: Sequence[float]) -> list[TimedStep]:
+    if len(times) != len(steps):
+        raise ParameterError(f"there are {len(times)} times for {len(steps)} steps; expected one for each")
+    return [(float(time), file, frame) for time, (_, file, frame) in zip(times, steps)]
+
+
+def _in_time(steps: list[TimedStep], duplicates: str) -> tuple[np.ndarray, list[tuple[Frames, int]], tuple[str, ...]]:
+    """Times, increasing, the frame of each, and what is to be said about them.
+
+    Raises DataError when two are equal and none of them is to count, or only some steps have a time.
+    """
     timeless = [file.path for time, file, _ in steps if time is None]
     if timeless and len(timeless) < len(steps):
         timed = next(file.path for time, file, _ in steps if time is not None)
         raise DataError(f"{timeless[0]} has no time but {timed} has one; expected a time for all steps or for none")
     if timeless:
-        return np.arange(float(len(steps))), [(file, frame) for _, file, frame in steps]
-    steps = sorted(steps, key=lambda step: step[0])
-    for (before, first, i), (time, second, j) in zip(steps, steps[1:]):
-        if time == before:
-            raise DataError(
-                f"{first.path} (step {i}) and {second.path} (step {j}) are both at time {time:g}; "
-                "expected each time once, remove one or correct its time"
-            )
-    return np.array([time for time, _, _ in steps]), [(file, frame) for _, file, frame in steps]
+        return np.arange(float(len(steps))), [(file, frame) for _, file, frame in steps], ()
+    kept: list[TimedStep] = []
+    n_equal = 0
+    for step in sorted(steps, key=lambda step: step[0]):
+        if not kept or step[0] != kept[-1][0]:
+            kept.append(step)
+            continue
+        n_equal += 1
+        if duplicates == "error":
+            raise _at_one_time(kept[-1], step)
+        if duplicates == "last":
+            kept[-1] = step
+    told = (f"{n_equal} steps are left out for the {duplicates} ones at their times",) if n_equal else ()
+    return np.array([time for time, _, _ in kept]), [(file, frame) for _, file, frame in kept], told
 
 
-def _check_same(first: Frames, other: Frames) -> None:
-    """DataError unless both files have the same grid and arrays."""
+def _at_one_time(one: TimedStep, other: TimedStep) -> DataError:
+    (time, first, i), (_, second, j) = one, other
+    return DataError(
+        f"{first.path} (step {i}) and {second.path} (step {j}) are both at time {time!r}; "
+        "expected each time once, remove one, correct its time, or say --duplicates first or last"
+    )
+
+
+def _check_same(first: Frames, other: Frames, fields: Sequence[str] | None) -> None:
+    """DataError unless both files have the same grid and arrays, or the wanted ones of these."""
     expected, found = first.grid, other.grid
     tolerance = 1e-5 * max(expected.spacing)
     for what in ("dims", "spacing", "direction", "origin"):
@@ -290,26 +230,27 @@ def _check_same(first: Frames, other: Frames) -> None:
                 f"{other.path} has {what} {_text(theirs)} but {first.path} has {_text(mine)}; "
                 "expected one grid for all steps, resample them to it first"
             )
-    if set(first.arrays) != set(other.arrays):
+    if fields is None and set(first.arrays) != set(other.arrays):
         raise DataError(
             f"{other.path} has the arrays {_names(other)} but {first.path} has {_names(first)}; "
-            "expected the same in every step, write them all or leave the odd file out"
+            "expected the same in every step, choose among them with --field or leave the odd file out"
         )
+    _chosen(other, fields)
 
 
 def _text(numbers: Iterable[float]) -> str:
-    return "(" + ", ".join(f"{number:g}" for number in numbers) + ")"
+    return "(" + ", ".join(f"{number:.9g}" for number in numbers) + ")"
 
 
 def _names(file: Frames) -> str:
     return ", ".join(sorted(file.arrays)) or "none"
 
 
-def _chosen(first: Frames, fields: Sequence[str] | None) -> dict[str, int]:
+def _chosen(file: Frames, fields: Sequence[str] | None) -> dict[str, int]:
     """Components of the wanted fields, in the order they were asked for."""
     if fields is None:
-        return first.arrays
+        return file.arrays
     for name in fields:
-        if name not in first.arrays:
-            raise DataError(f"{first.path} has no field {name!r}; expected one of {_names(first)}")
-    return {name: first.arrays[name] for name in fields}
+        if name not in file.arrays:
+            raise DataError(f"{file.path} has no field {name!r}; expected one of {_names(file)}")
+    return {name: file.arrays[name] for name in fields}

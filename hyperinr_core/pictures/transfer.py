@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ COLOR_MAPS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
         (0.75, 0.369, 0.789, 0.383), (1, 0.993, 0.906, 0.144),
     ),
 }  # fmt: skip
+
+logger = logging.getLogger("hyperinr")
+
+#: Share of the wider of two ranges, a file's and the data's, that both must have for the file to be meant for the data.
+LEAST_SHARED = 0.1
 
 #: Opacity of a value that one unit of length can have at most: light must come through something.
 MAX_OPACITY = 0.9999
@@ -102,8 +108,8 @@ class TransferFunction:
 def load(source: str | os.PathLike, value_range: tuple[float, float]) -> TransferFunction:
     """A transfer function by the name of a preset or from ParaView's JSON.
 
-    A preset is stretched over the value range; a file holds the values it is for. Where a file has no opacity, and in a
-    preset, opacity rises linearly over the colours' range.
+    A preset is stretched over the value range, as is a file that is plainly for other data; else a file holds the values it
+    is for. Where a file has no opacity, and in a preset, opacity rises linearly over the colours' range.
 
     Parameters
     ----------
@@ -135,7 +141,24 @@ def load(source: str | os.PathLike, value_range: tuple[float, float]) -> Transfe
         raise DataError(
             f"{source} is no readable JSON ({error}); expected a colour map exported by ParaView"
         ) from error
-    return from_document(document, str(source))
+    return _fitted(from_document(document, str(source)), value_range)
+
+
+def _fitted(function: TransferFunction, value_range: tuple[float, float]) -> TransferFunction:
+    """The function, stretched over the values as ParaView does on applying it where it is for others."""
+    low, high = value_range
+    start, stop = function.colors[0][0], function.colors[-1][0]
+    shared = min(stop, high) - max(start, low)
+    if high <= low or stop <= start or shared >= LEAST_SHARED * max(stop - start, high - low):
+        return function
+    logger.warning(
+        "%s is for values of %g to %g, the data has %g to %g: stretched over the data",
+        function.name, start, stop, low, high,
+    )  # fmt: skip
+    scale = (high - low) / (stop - start)
+    colors = tuple((low + (x - start) * scale, *rgb) for x, *rgb in function.colors)
+    opacities = tuple((low + (x - start) * scale, alpha) for x, alpha in function.opacities)
+    return dataclasses.replace(function, colors=colors, opacities=opacities)
 
 
 def from_document(document: Any, source: str) -> TransferFunction:

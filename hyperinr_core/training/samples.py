@@ -6,6 +6,7 @@ that an unbroken one would have seen.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,16 @@ from typing import Any, Union
 
 import numpy as np
 
+from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Field, VolumeSeries
+
+logger = logging.getLogger("hyperinr")
+
+#: The least number that float32 holds in full precision.
+TINY = float(np.finfo(np.float32).tiny)
+
+#: Extent of a field's values over their magnitude from which on float32 resolves them well.
+COARSE = 1e-5
 
 #: Least number of blocks to draw from when the series does not fit into memory.
 RESIDENT_BLOCKS = 16
@@ -83,6 +93,32 @@ def scan_fields(
         fields.append(Field(name, stop - start, limits, series.units.get(name, "")))
         start = stop
     return tuple(fields)
+
+
+def check_precision(series: VolumeSeries, fields: Sequence[Field]) -> None:
+    """Warn of fields that vary too little for float32, in which models are trained and give their values.
+
+    Raises DataError for a field that is too small for it altogether.
+    """
+    for field in fields:
+        low, high = np.array(field.value_range).T
+        largest = max(np.abs(low).max(), np.abs(high).max())
+        if largest >= TINY and (high - low).max() >= COARSE * largest:
+            continue
+        first = np.asarray(series.loader(0, field.name, None))
+        last = np.asarray(series.loader(len(series) - 1, field.name, None))
+        low, high = min(first.min(), last.min()), max(first.max(), last.max())
+        if first.dtype == np.float32 or low == high:
+            continue  # as exact as the data, or of one value
+        if largest < TINY:
+            raise DataError(
+                f"{series.source} holds {field.name!r} of {low:.6g} to {high:.6g}; expected numbers of {TINY:.3g} at least, "
+                "which float32 holds, save it in another unit"
+            )
+        logger.warning(
+            "%s varies from %.12g to %.12g, of which float32 tells about %d values apart: subtract what is common first",
+            field.name, low, high, max(1, round((high - low) / np.spacing(np.float32(largest)))),
+        )  # fmt: skip
 
 
 class SampleStream:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hyperinr.plugin.options import device_option, interruptible, open_steps, raw_options, series_argument
+from hyperinr.plugin.options import device_option, interruptible, open_steps, reading_options, series_argument
 from hyperinr_core.measure.methods import DEFAULT_METHODS, MOST_STEPS, Comparison, chosen_methods
 
 
@@ -28,7 +29,7 @@ from hyperinr_core.measure.methods import DEFAULT_METHODS, MOST_STEPS, Compariso
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @device_option
-@raw_options
+@reading_options
 def compare(
     series: tuple[str, ...],
     output: Path,
@@ -39,8 +40,7 @@ def compare(
     steps: int,
     seed: int,
     device: str,
-    dims: tuple[int, int, int] | None,
-    dtype: str | None,
+    reading: dict[str, Any],
 ) -> None:
     """Train every method on every N-th step of SERIES and measure it on the steps between.
 
@@ -51,7 +51,7 @@ def compare(
     from hyperinr.plugin.progress import training_progress
     from hyperinr_core.training.trainer import choose_device
 
-    data = open_steps(series, dims=dims, dtype=dtype)
+    data = open_steps(series, fields=[field] if field else None, **reading)
     name = field or next(iter(data.field_info))
     comparison = Comparison(data, name, output, every, steps, budget, seed, choose_device(device))
     with interruptible(f"in {output}; repeat the command to go on."), training_progress() as progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +14,7 @@ from hyperinr.plugin.options import (
     model_argument,
     open_steps,
     picture_option,
-    raw_options,
+    reading_options,
     series_argument,
 )
 
@@ -25,7 +26,7 @@ from hyperinr.plugin.options import (
 @json_option("Print one JSON object with every step.")
 @picture_option("--plot", "Draw PSNR over the parameter: .png, .svg, .pdf.")
 @backend_option
-@raw_options
+@reading_options
 def evaluate(
     model: str,
     series: tuple[str, ...],
@@ -33,8 +34,7 @@ def evaluate(
     as_json: bool,
     plot: Path | None,
     backend: str,
-    dims: tuple[int, int, int] | None,
-    dtype: str | None,
+    reading: dict[str, Any],
 ) -> None:
     """Compare MODEL to the true steps of SERIES, and to interpolating the volumes that it was trained on.
 
@@ -50,7 +50,7 @@ def evaluate(
     names = [field] if field else [each.name for each in network.fields]
     if as_json:
         names = names[:1]
-    truth = open_steps(series, dims=dims, dtype=dtype, fields=names)
+    truth = open_steps(series, fields=names, **reading)
     with evaluation_progress() as progress:
         reports = measure_series(network, truth, names, backend, progress)
     if plot:

@@ -30,7 +30,7 @@ def rate_distortion(model: str, series: tuple[str, ...], output: str) -> None:
     from hyperinr.plugin.figures import draw_sizes
 
     network = hinr.load(model)
-    truth = truth_of(network, open_steps(series))
+    truth = truth_of(network, open_steps(series, fields=[field.name for field in network.fields]))
     for name, codec in CODECS.items():
         if not codec.is_installed:
             click.echo(f"{name} is not measured: the package {codec.package} is not installed", err=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hyperinr.plugin.options import open_steps, output_option, raw_options, series_argument
+from hyperinr.plugin.options import open_steps, output_option, reading_options, series_argument
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -31,7 +32,7 @@ from hyperinr_core.volume import VolumeSeries
     type=click.Choice(["auto", "none", *teachers_of("volumes")]),
     help="Whose volumes to learn between the steps; auto leaves steps out and takes what predicts them best.",
 )
-@raw_options
+@reading_options
 @training_options
 def train(
     series: tuple[str, ...],
@@ -40,8 +41,7 @@ def train(
     every: int,
     holdout: str | None,
     teacher: str,
-    dims: tuple[int, int, int] | None,
-    dtype: str | None,
+    reading: dict[str, Any],
     how: How,
 ) -> None:
     """Train a model from SERIES: a .pvd, .series, NetCDF, .npy or .raw file, a folder, a pattern or the files of the steps.
@@ -50,7 +50,7 @@ def train(
     """
     from hyperinr_core.training.volumes.task import Volumes
 
-    data = open_steps(series, dims=dims, dtype=dtype, fields=list(fields) or None)
+    data = open_steps(series, fields=list(fields) or None, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
     settings = how.settings(preset(how.preset, data.grid).replace(distillation={"teacher": teacher}))
     task = Volumes(data.select(chosen), fields)

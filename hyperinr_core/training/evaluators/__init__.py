@@ -50,6 +50,6 @@ def _attempt(name: str, architecture: Architecture) -> Evaluator | None:
         evaluator = evaluator_class(name)(architecture)
         evaluator.check()
     except (BackendError, ImportError) as error:
-        logger.info("not trained with it: %s", error)
+        logger.info("not trained with %s: %s", name, error)
         return None
     return evaluator

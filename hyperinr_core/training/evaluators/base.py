@@ -77,7 +77,7 @@ class Evaluator(ABC):
         step_weights: torch.Tensor,
         kind: str,
     ) -> torch.Tensor:
-        """Mean over all values of step_weights[s] * |values - targets| ("l1") or of the square ("l2"), () float32.
+        """Mean over all values of `step_weights[s] * |values - targets|` ("l1") or of the square ("l2"), () float32.
 
         Parameters
         ----------

@@ -62,7 +62,7 @@ class DistillationSet:
             series.parameters,
             series.roles,
             series.units,
-            series.mask and series.mask.along(self._thetas, _bounds(series)),
+            mask=series.mask and series.mask.along(self._thetas, _bounds(series)),
         )
 
     def __len__(self) -> int:

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.spaces.line import Line
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.placement import place
-from hyperinr_core.training.samples import SampleStream, scan_fields
+from hyperinr_core.training.samples import SampleStream, check_precision, scan_fields
 from hyperinr_core.training.settings import RunConfig, TrainingConfig
 from hyperinr_core.training.task import Context, Lesson, Task, Tell
 from hyperinr_core.training.teachers import CHEAP, create
@@ -52,7 +53,11 @@ class Volumes(Task):
         return {"encoding.guide_resolution": "only shadows of lights have a guide"}
 
     def learn(self, config: RunConfig, context: Context) -> Lesson:
+        sizes = {name: self.series.field_info[name] for name in self.names if name in self.series.field_info}
+        plain = [Field(name, size, ((0.0, 1.0),) * size) for name, size in sizes.items()]
+        hinr.check_limits(parameters_of(self.series), self.series.grid, plain)
         found = survey(self.series, self.names, config.training.memory_bytes)
+        check_precision(self.series, found.fields)
         context.expect(config.architecture(found.fields))
         taught = _taught(found, config, context)
         series, ranges, base = _to_learn(taught, found.fields, config.training)

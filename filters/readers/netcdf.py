@@ -1,0 +1,294 @@
+"""Steps in NetCDF and Zarr, and GRIB where cfgrib is installed, opened by xarray; what the values mean is in cf.py.
+
+xarray's own decoding is left off: it knows neither `valid_range` nor never-written cells, and refuses a whole file
+for one time that it cannot decode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperinr.filters.readers.arrays import MOST_COMPONENTS, Frames, ZRange
+from hyperinr.filters.readers.cf import COMPONENTS, VARIANTS, Clock, decoded, is_angle, is_moment, kind_of_axis
+from hyperinr.filters.readers.grids import RESAMPLE, even_spacing
+from hyperinr.filters.readers.libraries import library
+from hyperinr_core.errors import DataError
+from hyperinr_core.volume import Grid
+
+#: xarray's engines by suffix.
+ENGINES = {
+    **dict.fromkeys((".nc", ".nc4", ".cdf", ".netcdf"), "netcdf4"),
+    ".zarr": "zarr",
+    **dict.fromkeys((".grib", ".grib2", ".grb", ".grb2"), "cfgrib"),
+}
+
+#: The NetCDF library may be used by one thread at a time.
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Dimensions of a variable by what they are; None where it has no such axis. Index 0 is read of the others."""
+
+    t: str | None = None
+    z: str | None = None
+    y: str | None = None
+    x: str | None = None
+    c: str | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def space(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.z, self.y, self.x) if name)
+
+
+class CFFiles:
+    """Opens the files of one series; their times are told in the unit of the first."""
+
+    def __init__(self, fields: tuple[str, ...] | None) -> None:
+        self._fields = fields
+        self._clock = Clock()
+
+    def open(self, path: Path, suffix: str) -> Frames:
+        """The steps of one file; DataError when what is wanted does not lie on one regular grid."""
+        _check_classic_size(path)
+        with _opened(path) as data:
+            axes, notes = self._chosen(path, data)
+            first = next(iter(axes.values()))
+            grid = _grid(path, data, first)
+            sizes = dict(data.sizes)
+            n = sizes[first.t] if first.t else 1
+            times = self._times(path, data, first)
+            units = {name: str(data.variables[name].attrs.get("units", "")) for name in axes}
+            if times is not None:
+                units["time"] = self._clock.units
+
+        def read(frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
+            return _read(path, name, axes[name], frame, z_range, grid.shape)
+
+        units = {name: unit for name, unit in units.items() if unit}
+        arrays = {name: sizes.get(each.c, 1) for name, each in axes.items()}
+        return Frames(path, grid, arrays, read, n, times, units, notes)
+
+    def _chosen(self, path: Path, data: Any) -> tuple[dict[str, _Axes], tuple[str, ...]]:
+        """The fields to offer, all on the same dimensions, and what is to be said about the choice."""
+        if self._fields is not None:
+            unknown = [name for name in self._fields if name not in data.variables]
+            if unknown:
+                known = ", ".join(sorted(_fields(data))) or "none"
+                raise DataError(f"{path} has no field {unknown[0]!r}; expected one of {known}")
+            axes = {name: _axes(path, data, name) for name in self._fields}
+            if len(set(axes.values())) > 1:
+                raise DataError(
+                    f"{path} has the fields on different dimensions: {_table(data, axes)}; expected one set of them, "
+                    "train a model for each"
+                )
+            return axes, ()
+        fields = _fields(data)
+        groups: dict[_Axes, list[str]] = {}
+        for name, axes in fields.items():
+            groups.setdefault(axes, []).append(name)
+        best = max(((bool(axes.t), len(axes.space)) for axes in groups), default=None)
+        largest = [axes for axes in groups if (bool(axes.t), len(axes.space)) == best]
+        if len(largest) > 1:
+            raise DataError(
+                f"{path} has fields on different dimensions: {_table(data, fields)}; expected one set of them, "
+                "choose with --field"
+            )
+        chosen = {name: axes for axes in largest for name in groups[axes]}
+        if not chosen:
+            raise DataError(
+                f"{path} has no field on two or three axes; expected one, it has {_table(data, data.variables)}"
+            )
+        left = [name for name in fields if name not in chosen]
+        return chosen, (f"{', '.join(left)} of {path.name} lie on other dimensions, and are left out",) if left else ()
+
+    def _times(self, path: Path, data: Any, axes: _Axes) -> tuple[float, ...] | None:
+        name = _coordinate(data, axes.t, "t") if axes.t else _moment(data)
+        if name is None:
+            return None
+        variable = data.variables[name]
+        values = np.asarray(variable.values)
+        if values.dtype.kind in "iuf":
+            values = decoded(values, variable.attrs)
+        return self._clock.times(path, values, variable.attrs)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    xarray, engine = library("xarray", "NetCDF"), ENGINES[path.suffix.lower()]
+    library({"netcdf4": "netCDF4"}.get(engine, engine), "NetCDF" if engine == "netcdf4" else path.suffix)
+    options = {"indexpath": ""} if engine == "cfgrib" else {}  # writes no index beside the data
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with xarray.open_dataset(
+            path, engine=engine, decode_cf=False, cache=False, backend_kwargs=options or None
+        ) as data:
+            yield data
+
+
+def _fields(data: Any) -> dict[str, _Axes]:
+    """Numeric variables on at least two axes of space that are no coordinates, bounds or measures of others."""
+    helpers = set(data.sizes)
+    for variable in data.variables.values():
+        for key in ("coordinates", "bounds", "climatology", "cell_measures"):
+            helpers |= set(str({**variable.encoding, **variable.attrs}.get(key, "")).split())
+    fields = {}
+    for name, variable in data.variables.items():
+        if name not in helpers and variable.dtype.kind in "iuf":
+            with contextlib.suppress(DataError):
+                axes = _axes(None, data, name)
+                if sum(data.sizes[dim] > 1 for dim in axes.space) >= 2:
+                    fields[str(name)] = axes
+    return fields
+
+
+def _axes(path: Path | None, data: Any, name: str) -> _Axes:
+    """What the dimensions of a variable are: by their coordinates, and those that these leave open by their order."""
+    variable = data.variables[name]
+    if variable.dtype.kind not in "biuf":
+        raise DataError(f"{path} holds {variable.dtype} in {name!r}; expected numbers")
+    found: dict[str, str] = {}
+    unknown = []
+    for dim in variable.dims:
+        kind = _kind(data, dim)
+        if kind and kind not in found:
+            found[kind] = dim
+        else:
+            unknown.append(dim)
+    unlimited = data.encoding.get("unlimited_dims", ())
+    if unknown and "t" not in found and unknown[0] == variable.dims[0] and unknown[0] in unlimited:
+        found["t"] = unknown.pop(0)
+    others = []
+    for dim in reversed(unknown):
+        free = [kind for kind in ("x", "y", "z", "t") if kind not in found]
+        if data.sizes[dim] == 1:
+            others.append(dim)
+        elif "c" not in found and data.sizes[dim] <= MOST_COMPONENTS and COMPONENTS.fullmatch(str(dim)):
+            found["c"] = dim
+        elif free and not VARIANTS.fullmatch(str(dim)):
+            found[free[0]] = dim
+        else:
+            raise DataError(
+                f"{path} has {name!r} on {_sizes(data, variable.dims)}; expected time and three axes of space at most, "
+                f"choose one of {dim} first"
+            )
+    return _Axes(**found, others=tuple(others))
+
+
+def _kind(data: Any, dim: str) -> str:
+    """What a dimension is by its own coordinate, or else by one that lies along it."""
+    own = data.variables.get(dim)
+    kind = kind_of_axis(str(dim), own.attrs if own is not None else {})
+    if kind or own is not None:
+        return kind
+    along = [name for name, variable in data.variables.items() if variable.dims == (dim,)]
+    return next((kind for kind in (kind_of_axis(str(name), data.variables[name].attrs) for name in along) if kind), "")
+
+
+def _coordinate(data: Any, dim: str, kind: str) -> str | None:
+    """The variable that tells where along a dimension its points are; None where there is none."""
+    if dim in data.variables and data.variables[dim].dims == (dim,):
+        return dim
+    for name, variable in data.variables.items():
+        words = variable.dims[:1] == (dim,) and variable.ndim == 2 and variable.dtype == "S1"
+        if (variable.dims == (dim,) or words) and kind_of_axis(str(name), variable.attrs) == kind:
+            return name
+    return None
+
+
+def _moment(data: Any) -> str | None:
+    """The scalar variable that is the time of a file of one step."""
+    for name, variable in data.variables.items():
+        if variable.dims == () and is_moment(str(name), variable.attrs):
+            return name
+    return None
+
+
+def _grid(path: Path, data: Any, axes: _Axes) -> Grid:
+    dims, origin, spacing = [], [], []
+    for kind in "xyz":
+        dim = getattr(axes, kind)
+        points = _points(path, data, dim, kind) if dim else np.zeros(1)
+        dims.append(len(points))
+        origin.append(points[0])
+        spacing.append(even_spacing(path, kind, points))
+    return Grid(tuple(dims), tuple(origin), tuple(spacing))
+
+
+def _points(path: Path, data: Any, dim: str, kind: str) -> np.ndarray:
+    """Where the points along a dimension are, their numbers where nothing tells."""
+    name = _coordinate(data, dim, kind)
+    if name is not None:
+        values = np.asarray(data.variables[name].values)
+        if values.dtype.kind in "iuf":
+            attributes = data.variables[name].attrs
+            points = decoded(values, attributes).astype(np.float64)
+            return np.unwrap(points, period=360) if kind == "x" and is_angle(name, attributes, "x") else points
+    for other, variable in data.variables.items():
+        if dim in variable.dims and variable.ndim > 1 and kind in "xy" and is_angle(str(other), variable.attrs, kind):
+            raise DataError(
+                f"{path} has curved axes, {other} on {', '.join(variable.dims)}; expected a regular grid, {RESAMPLE}"
+            )
+    return np.arange(data.sizes[dim], dtype=np.float64)
+
+
+def _read(
+    path: Path, name: str, axes: _Axes, frame: int, z_range: ZRange | None, shape: tuple[int, int, int]
+) -> np.ndarray:
+    z0, z1 = z_range or (0, shape[0])
+    index: dict[str, Any] = dict.fromkeys(axes.others, 0)
+    if axes.t:
+        index[axes.t] = frame
+    if axes.z:
+        index[axes.z] = slice(z0, z1)
+    with _opened(path) as data:
+        if name not in data.variables:
+            raise DataError(f"{path} has no variable {name!r}; expected it in every step")
+        part = data.variables[name].isel(index).transpose(*axes.space, *filter(None, [axes.c]))
+        values = np.asarray(part.values)
+        fill = _default_fill(path, values.dtype)
+        return decoded(values, part.attrs, fill).reshape(z1 - z0, *shape[1:], -1)
+
+
+def _default_fill(path: Path, kind: np.dtype) -> float | None:
+    """What the NetCDF library leaves in cells that were never written; bytes have no such value."""
+    if ENGINES[path.suffix.lower()] != "netcdf4" or kind.itemsize == 1:
+        return None
+    return library("netCDF4", "NetCDF").default_fillvals.get(f"{kind.kind}{kind.itemsize}")
+
+
+def _table(data: Any, names: Any) -> str:
+    entries = [f"{name} ({_sizes(data, data.variables[name].dims)})" for name in names]
+    return ", ".join(entries[:20]) + (", ..." if len(entries) > 20 else "")
+
+
+def _sizes(data: Any, dims: Any) -> str:
+    return ", ".join(f"{dim} {data.sizes[dim]}" for dim in dims)
+
+
+def _check_classic_size(path: Path) -> None:
+    """DataError when a classic NetCDF file is short, which is read as zeros; the HDF5 kind is checked by HDF5."""
+    from scipy.io import netcdf_file
+
+    if not path.is_file():
+        return
+    with open(path, "rb") as file:
+        if file.read(4) not in (b"CDF\x01", b"CDF\x02"):
+            return
+        file.seek(0)
+        is_whole = True
+        try:
+            netcdf_file(file, mmap=True).close()  # maps every variable, reads none
+        except (ValueError, TypeError, IndexError, KeyError):
+            is_whole = False  # not raised from here: the traceback would keep the file mapped
+    if not is_whole:
+        raise DataError(f"{path} is shorter than its header says; expected a whole file, write or download it again")
