@@ -61,6 +61,44 @@ def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Sequence[int]
     return image
 
 
+def hide(image: Any, valid: np.ndarray) -> None:
+    """Mark points of an image as hidden, and the cells that have one as a corner, so that VTK's filters leave them out.
+
+    Parameters
+    ----------
+    valid : (nz, ny, nx) bool, which points are not hidden.
+    """
+    from vtkmodules.vtkCommonDataModel import vtkDataSetAttributes
+
+    whole = valid
+    for axis, n in enumerate(valid.shape):
+        if n > 1:
+            whole = whole.take(range(n - 1), axis) & whole.take(range(1, n), axis)
+    for attributes, shown, mark in (
+        (image.GetPointData(), valid, vtkDataSetAttributes.HIDDENPOINT),
+        (image.GetCellData(), whole, vtkDataSetAttributes.HIDDENCELL),
+    ):
+        attributes.AddArray(_vtk_array(GHOSTS, np.where(shown, np.uint8(0), np.uint8(mark)), shown.shape))
+
+
+def without_hidden(values: np.ndarray, attributes: Any, on_cells: bool = False) -> np.ndarray:
+    """Values (nz, ny, nx, ...) with NaN where points or cells are blanked, or where a resampling filter found nothing."""
+    from vtkmodules.vtkCommonDataModel import vtkDataSetAttributes
+
+    shape = values.shape[:3]
+    hidden = np.zeros(shape, bool)
+    if attributes.GetArray(GHOSTS) is not None:
+        mark = vtkDataSetAttributes.HIDDENCELL if on_cells else vtkDataSetAttributes.HIDDENPOINT
+        hidden |= (array_of(attributes, GHOSTS, shape) & mark) != 0
+    if attributes.GetArray(VALID) is not None:
+        hidden |= array_of(attributes, VALID, shape) == 0
+    if not hidden.any():
+        return values
+    values = values.astype(np.promote_types(values.dtype, np.float32))
+    values[hidden] = np.nan
+    return values
+
+
 def _vtk_array(name: str, array: np.ndarray, shape: tuple[int, int, int]) -> Any:
     from vtkmodules.util.numpy_support import numpy_to_vtk
 
@@ -78,14 +116,14 @@ def _vtk_array(name: str, array: np.ndarray, shape: tuple[int, int, int]) -> Any
 def _tell_ranges(array: Any, values: np.ndarray) -> None:
     """Give VTK the ranges of values (n, C): looking for them takes it, at every change, longer than sampling a small model.
 
-    Values that are not all finite have two ranges, which VTK finds itself.
+    NaN does not count. Values of which some are infinite have two ranges, which VTK finds itself.
     """
     from vtkmodules.vtkCommonCore import vtkDataArray, vtkInformationVector
 
     if not len(values):
         return
     components = np.ascontiguousarray(values.T)
-    ranges = [(float(component.min()), float(component.max())) for component in components]
+    ranges = [(float(np.fmin.reduce(component)), float(np.fmax.reduce(component))) for component in components]
     if not np.isfinite(ranges).all():
         return
     information = array.GetInformation()
@@ -98,13 +136,13 @@ def _tell_ranges(array: Any, values: np.ndarray) -> None:
     if len(ranges) > 1:
         exact = np.int32 if values.dtype == np.uint8 else np.float64
         squares = sum(np.square(component, dtype=exact) for component in components)
-        limits = float(np.sqrt(squares.min())), float(np.sqrt(squares.max()))
+        limits = float(np.sqrt(np.fmin.reduce(squares))), float(np.sqrt(np.fmax.reduce(squares)))
         information.Set(vtkDataArray.L2_NORM_RANGE(), limits, 2)
         information.Set(vtkDataArray.L2_NORM_FINITE_RANGE(), limits, 2)
 
 
 def from_image(image: Any) -> tuple[Grid, dict[str, np.ndarray]]:
-    """The grid and the point arrays of a vtkImageData; the arrays share the image's memory.
+    """The grid and the point arrays of a vtkImageData, NaN at hidden points; arrays without these share the image's memory.
 
     Returns
     -------
@@ -112,7 +150,8 @@ def from_image(image: Any) -> tuple[Grid, dict[str, np.ndarray]]:
     """
     grid = grid_of(image)
     names = numeric_arrays(image.GetPointData())
-    return grid, {name: array_of(image.GetPointData(), name, grid.shape) for name in names}
+    points = image.GetPointData()
+    return grid, {name: without_hidden(array_of(points, name, grid.shape), points) for name in names}
 
 
 def numeric_arrays(attributes: Any) -> dict[str, int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
 from vtkmodules.vtkCommonCore import vtkDataArraySelection
-from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
+from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData, vtkUniformGrid
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
 
 from hyperinr.filters.reporting import Reporting
@@ -219,6 +219,20 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         return [p for p in self._model.parameters if p.role != "time"][:N_SLIDERS] if self._model else []
 
     # Requests.
+
+    def RequestDataObject(self, request: Any, in_info: Any, out_info: Any) -> int:
+        """Make the output: a vtkUniformGrid for a model with a mask, since vtkContourFilter heeds hidden points there alone."""
+        info = out_info.GetInformationObject(0)
+        kind = vtkUniformGrid if self._has_mask() else vtkImageData
+        if type(info.Get(vtkDataObject.DATA_OBJECT())) is not kind:
+            info.Set(vtkDataObject.DATA_OBJECT(), kind())
+        return 1
+
+    def _has_mask(self) -> bool:
+        try:
+            return bool(self._file_name) and self._load()[0].mask is not None
+        except Exception:  # RequestInformation meets it again, and says it
+            return False
 
     def RequestInformation(self, request: Any, in_info: Any, out_info: Any) -> int:
         info = out_info.GetInformationObject(0)

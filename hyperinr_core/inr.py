@@ -171,9 +171,13 @@ class INR:
                 slab[..., self._base.components] += self._base.on_grid(slab_axes)
             if progress is not None and progress(stop / n_planes):
                 raise Aborted("sampling was stopped by the caller")
+        return self.masked(out, grid, region)
+
+    def masked(self, values: np.ndarray, grid: Grid | None = None, region: Extent | None = None) -> np.ndarray:
+        """Values (nz, ny, nx, C) as `sample_grid` has them, after NaN was put into them where points are masked."""
         if self._make_valid is not None:
-            self._hide(out, list(self.valid(grid, region).values()))
-        return out
+            self._hide(values, list(self.valid(grid, region).values()))
+        return values
 
     def _hide(self, values: np.ndarray, fields: Sequence[np.ndarray]) -> None:
         """NaN into values (..., C) where a field is not valid (...)."""

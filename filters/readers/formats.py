@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.image import GHOSTS, VALID, array_of, captured_messages, numeric_arrays
+from hyperinr.filters.image import GHOSTS, VALID, array_of, captured_messages, numeric_arrays, without_hidden
 from hyperinr.filters.readers.appended import read_from
 from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import cell_grid, grid_in, point_grid, shape_of, whole_extent
@@ -192,7 +192,7 @@ def _read(
     if attributes.GetArray(name).GetNumberOfTuples() != math.prod(shape):
         raise DataError(f"{path} has an incomplete array {name!r}; expected {math.prod(shape)} tuples, write it again")
     values = array_of(attributes, name, shape)
-    return _without_hidden(values, attributes, shape, on_cells), data.GetExtent()[4]
+    return without_hidden(values, attributes, on_cells), data.GetExtent()[4]
 
 
 def _select_only(reader: Any, name: str, on_cells: bool) -> None:
@@ -203,23 +203,6 @@ def _select_only(reader: Any, name: str, on_cells: bool) -> None:
             if on_cells == (kind == "Cell"):
                 for each in (name, GHOSTS, VALID):
                     selection.EnableArray(each)
-
-
-def _without_hidden(values: np.ndarray, attributes: Any, shape: tuple[int, int, int], on_cells: bool) -> np.ndarray:
-    """NaN where the points or cells are blanked, or lie where a resampling filter found nothing."""
-    from vtkmodules.vtkCommonDataModel import vtkDataSetAttributes
-
-    hidden = np.zeros(shape, bool)
-    if attributes.GetArray(GHOSTS) is not None:
-        mark = vtkDataSetAttributes.HIDDENCELL if on_cells else vtkDataSetAttributes.HIDDENPOINT
-        hidden |= (array_of(attributes, GHOSTS, shape) & mark) != 0
-    if attributes.GetArray(VALID) is not None:
-        hidden |= array_of(attributes, VALID, shape) == 0
-    if not hidden.any():
-        return values
-    values = values.astype(np.promote_types(values.dtype, np.float32))
-    values[hidden] = np.nan
-    return values
 
 
 def _times_of(reader: Any) -> tuple[float, ...] | None:
