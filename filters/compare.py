@@ -87,12 +87,12 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
     def _fill(
         self, truth: vtkImageData, model: vtkImageData, extent: tuple, output: vtkImageData, text: vtkTable
     ) -> None:
-        from hyperinr.filters.image import from_image, to_image
+        from hyperinr.filters.image import from_image, masked_image
 
         grid, measured = from_image(model)
         exact_grid, exact = from_image(truth)
         names = _common(exact_grid, exact, grid, measured)
-        image = to_image(exact_grid, _errors(names, measured, exact))
+        image = masked_image(exact_grid, _errors(names, measured, exact))
         image.SetExtent(*truth.GetExtent())
         image.SetOrigin(*truth.GetOrigin())
         image.Crop(extent)
@@ -118,6 +118,8 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
 
     def _limits(self, name: str, exact: np.ndarray, model: vtkImageData) -> tuple[float, float]:
         """Lowest and highest value that the measures refer to."""
+        import numpy as np
+
         from hyperinr.filters.about import range_name
 
         if self._range != (0.0, 0.0):
@@ -125,7 +127,7 @@ class HyperINRCompare(Reporting, VTKPythonAlgorithmBase):
         told = model.GetFieldData().GetArray(range_name(name))
         if told is not None:
             return told.GetRange()
-        return float(exact.min()), float(exact.max())
+        return float(np.fmin.reduce(exact, axis=None)), float(np.fmax.reduce(exact, axis=None))
 
 
 def _nearest_step(truth: Any, wanted: Any) -> float | None:

@@ -6,11 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from hyperinr.filters.about import add_facts
 from hyperinr.filters.coarse import sample_coarsely
-from hyperinr.filters.image import hide, to_image
+from hyperinr.filters.image import masked_image, to_image
 from hyperinr.filters.memory import ImageCache, check_fits
 from hyperinr.filters.motion import Motion
 from hyperinr_core.volume import Extent, Grid
@@ -65,15 +63,15 @@ def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], 
     check_fits(frame.extent, model.n_output_dims)
     inr = model.generate(frame.theta, frame.backend, frame.interpolation)
     if factor > 1:
-        values = inr.masked(sample_coarsely(inr.unmasked(), frame.grid, frame.extent, factor, progress), frame.grid, frame.extent)
+        values = inr.masked(
+            sample_coarsely(inr.unmasked(), frame.grid, frame.extent, factor, progress), frame.grid, frame.extent
+        )
     else:
         values = inr.sample_grid(frame.grid, frame.extent, progress=progress)
     if is_picture(model.grid, model.fields):
         values = to_bytes(values)
-    image = to_image(frame.grid, inr.split(values, frame.fields), frame.extent)
-    if inr.is_masked and frame.fields:
-        valid = inr.valid(frame.grid, frame.extent)
-        hide(image, np.logical_or.reduce([valid[name] for name in frame.fields]))
+    make = masked_image if inr.is_masked and frame.fields else to_image
+    image = make(frame.grid, inr.split(values, frame.fields), frame.extent)
     _set_units(image, model)
     add_facts(image, model)
     return image

@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from hyperinr.filters.readers.grids import grid_of
+from hyperinr.filters.readers.grids import grid_of, shape_of
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.volume import Grid
@@ -61,6 +61,21 @@ def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Sequence[int]
     return image
 
 
+def masked_image(
+    grid: Grid,
+    arrays: Mapping[str, np.ndarray],
+    region: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
+) -> Any:
+    """What `to_image` makes, where points are hidden at which all arrays, or all those named, are NaN."""
+    image = to_image(grid, arrays, region)
+    masked = [np.isnan(arrays[name]) for name in names or arrays]
+    hidden = np.logical_and.reduce([part.all(axis=-1) if part.ndim == 4 else part for part in masked])
+    if hidden.any():
+        hide(image, ~hidden)
+    return image
+
+
 def hide(image: Any, valid: np.ndarray) -> None:
     """Mark points of an image as hidden, and the cells that have one as a corner, so that VTK's filters leave them out.
 
@@ -78,25 +93,47 @@ def hide(image: Any, valid: np.ndarray) -> None:
         (image.GetPointData(), valid, vtkDataSetAttributes.HIDDENPOINT),
         (image.GetCellData(), whole, vtkDataSetAttributes.HIDDENCELL),
     ):
-        attributes.AddArray(_vtk_array(GHOSTS, np.where(shown, np.uint8(0), np.uint8(mark)), shown.shape))
+        nz, ny, nx = shown.shape
+        attributes.AddArray(_vtk_array(GHOSTS, np.where(shown, np.uint8(0), np.uint8(mark)), (nz, ny, nx)))
 
 
 def without_hidden(values: np.ndarray, attributes: Any, on_cells: bool = False) -> np.ndarray:
-    """Values (nz, ny, nx, ...) with NaN where points or cells are blanked, or where a resampling filter found nothing."""
+    """Values (nz, ny, nx, ...) with NaN where points or cells are blanked, or where a resampling filter found nothing.
+
+    Whole numbers become float32 wherever there are marks, so that the pieces of an image are of one type.
+    """
     from vtkmodules.vtkCommonDataModel import vtkDataSetAttributes
 
-    shape = values.shape[:3]
-    hidden = np.zeros(shape, bool)
-    if attributes.GetArray(GHOSTS) is not None:
-        mark = vtkDataSetAttributes.HIDDENCELL if on_cells else vtkDataSetAttributes.HIDDENPOINT
-        hidden |= (array_of(attributes, GHOSTS, shape) & mark) != 0
-    if attributes.GetArray(VALID) is not None:
-        hidden |= array_of(attributes, VALID, shape) == 0
-    if not hidden.any():
+    if not _is_marked(attributes):
         return values
+    nz, ny, nx = values.shape[:3]
+    shape, mark = (nz, ny, nx), vtkDataSetAttributes.HIDDENCELL if on_cells else vtkDataSetAttributes.HIDDENPOINT
     values = values.astype(np.promote_types(values.dtype, np.float32))
-    values[hidden] = np.nan
+    if attributes.GetArray(GHOSTS) is not None:
+        values[(array_of(attributes, GHOSTS, shape) & mark) != 0] = np.nan
+    if attributes.GetArray(VALID) is not None:
+        values[array_of(attributes, VALID, shape) == 0] = np.nan
     return values
+
+
+def with_nan(image: Any) -> Any:
+    """The image without VTK's ghost marks, with NaN where points or cells are hidden; itself where nothing is marked."""
+    if not any(_is_marked(attributes) for attributes in (image.GetPointData(), image.GetCellData())):
+        return image
+    result = image.NewInstance()
+    result.CopyStructure(image)
+    for on_cells in (False, True):
+        source, target = ((each.GetCellData() if on_cells else each.GetPointData()) for each in (image, result))
+        shape = shape_of(image.GetExtent(), on_cells)
+        for name in numeric_arrays(source):
+            array = _vtk_array(name, without_hidden(array_of(source, name, shape), source, on_cells), shape)
+            array.CopyInformation(source.GetArray(name).GetInformation(), 1)
+            target.AddArray(array)
+    return result
+
+
+def _is_marked(attributes: Any) -> bool:
+    return any(attributes.GetArray(name) is not None for name in (GHOSTS, VALID))
 
 
 def _vtk_array(name: str, array: np.ndarray, shape: tuple[int, int, int]) -> Any:

@@ -24,7 +24,7 @@ class Shading:
 
     Parameters
     ----------
-    values : (nz, ny, nx) scalars of the region.
+    values : (nz, ny, nx) scalars of the region; NaN where points are masked, which are clear and cast no shadow.
     grid : the whole grid.
     region : inclusive box of point indices that the values are for.
     unit_distance : length over which opacities hold, in the grid's unit.
@@ -36,7 +36,7 @@ class Shading:
 
     Raises
     ------
-    DataError for NaN or infinity.
+    DataError for infinity.
     """
 
     def __init__(
@@ -101,7 +101,12 @@ def _classified(values: np.ndarray, function: TransferFunction) -> np.ndarray:
     colors = [np.interp(nodes, x, channel) for channel in np.array(function.colors).T[1:]]
     table = (np.stack([*colors, function.opacity(nodes)], axis=1) * 255 + 0.5).astype(np.uint8)
     scale = (N_COLORS - 1) / (ends[1] - ends[0]) if ends[1] > ends[0] else 0.0
-    return table[np.clip((values - ends[0]) * scale + 0.5, 0, N_COLORS - 1).astype(np.uint16)]
+    masked = np.isnan(values)
+    rgba = table[
+        np.clip((np.where(masked, ends[0], values) - ends[0]) * scale + 0.5, 0, N_COLORS - 1).astype(np.uint16)
+    ]
+    rgba[masked] = 0
+    return rgba
 
 
 def _widened(mask: np.ndarray) -> np.ndarray:

@@ -166,7 +166,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         return 1
 
     def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:
-        from hyperinr.filters.image import to_image
+        from hyperinr.filters.image import masked_image
         from hyperinr_core.spaces.sphere import direction_of
 
         name, values = self._scalars(image)
@@ -181,7 +181,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         rgba = shading.shaded(shadows, self._ambient, self._strength)
         part = _part(shading.region, _from_zero(extent, whole))
         arrays = {name: values[part], f"{name} {SHADED}": rgba[part], f"{name} {SHADOW}": shadows[part]}
-        output.ShallowCopy(to_image(shading.grid, arrays, _from_zero(extent, whole)))
+        output.ShallowCopy(masked_image(shading.grid, arrays, _from_zero(extent, whole), [name]))
         output.SetExtent(*extent)
         output.SetOrigin(*image.GetOrigin())
         output.GetPointData().SetActiveScalars(name)
@@ -190,8 +190,8 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
             output.GetInformation().Set(key, image.GetInformation().Get(key))
 
     def _scalars(self, image: vtkImageData) -> tuple:
-        """Name and (nz, ny, nx) values of the chosen point array."""
-        from hyperinr.filters.image import array_of, numeric_arrays
+        """Name and (nz, ny, nx) values of the chosen point array, NaN at hidden points."""
+        from hyperinr.filters.image import array_of, numeric_arrays, without_hidden
         from hyperinr_core.errors import DataError
 
         information = self.GetInputArrayInformation(0)
@@ -204,7 +204,8 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
                 f"{', '.join(offered) or 'at least one, convert cell data to point data first'}"
             )
         x0, x1, y0, y1, z0, z1 = image.GetExtent()
-        return name, array_of(image.GetPointData(), name, (z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1))
+        points = image.GetPointData()
+        return name, without_hidden(array_of(points, name, (z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1)), points)
 
     def _shade(self, image: vtkImageData, name: str, values: np.ndarray, whole: tuple) -> Shading:
         """Everything that does not depend on the light, kept until the input or the transfer function changes."""
@@ -224,13 +225,15 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         return self._shading
 
     def _function(self, values: np.ndarray) -> TransferFunction:
+        import numpy as np
+
         from hyperinr.filters.shading import from_vtk
         from hyperinr_core.pictures.transfer import check_finite, load
 
         check_finite(values)
         if self._colors is not None:
             return from_vtk(self._colors)
-        return load("Bone", (float(values.min()), float(values.max())))
+        return load("Bone", (float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))))
 
     def _load(self) -> HyperINR | None:
         """The shadow model, read again when its file changes; None without one."""

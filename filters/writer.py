@@ -161,13 +161,14 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def _image(self, time: float) -> vtkImageData | None:
         """The whole image at a time; None on all ranks but the first."""
+        from hyperinr.filters.image import with_nan
         from hyperinr.filters.ranks import gathered, n_ranks, rank
         from hyperinr_core.errors import DataError
 
         connection = self.GetInputConnection(0, 0)
         connection.GetProducer().UpdateTimeStep(time, rank(), n_ranks(), 0)
         whole = self.GetInputInformation(0, 0).Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
-        image = gathered(connection.GetProducer().GetOutputDataObject(connection.GetIndex()), whole)
+        image = gathered(with_nan(connection.GetProducer().GetOutputDataObject(connection.GetIndex())), whole)
         if image is not None and not image.GetNumberOfPoints():
             raise DataError(f"the input is empty at time {time:g}; expected an image, look for an error above")
         return image

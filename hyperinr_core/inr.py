@@ -89,7 +89,7 @@ class INR:
 
     @cached_property
     def _valid(self) -> list[np.ndarray]:
-        return self._make_valid()
+        return self._make_valid() if self._make_valid is not None else []
 
     def sample(self, points: np.ndarray) -> np.ndarray:
         """Values at points, NaN where they are masked.
@@ -123,7 +123,8 @@ class INR:
             values[:, self._base.components] += self._base.at_points(points)
         if self._make_valid is not None:
             axes = [_nearest(x, n) for x, n in zip(points.T, self.grid.dims)]
-            place = tuple(axes[::-1]) if len(axes) == 3 else (0, *axes[::-1])
+            # the one plane of a plane stands for z
+            place = tuple(axes[::-1]) if len(axes) == 3 else (np.zeros_like(axes[0]), *axes[::-1])
             self._hide(values, [valid[place] for valid in self._valid])
         return values
 

@@ -6,7 +6,7 @@ one. At a theta between the training steps a mask is made of those beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -75,7 +75,10 @@ class Mask:
         rows = slice(0, 1) if (self.owners == self.owners[0]).all() else slice(None)
         used, owners = np.unique(self.owners[rows], return_inverse=True)
         return Mask(
-            self.shape, self.positions[rows], self.sheets[used], owners.reshape(self.owners[rows].shape).astype(np.uint32)
+            self.shape,
+            self.positions[rows],
+            self.sheets[used],
+            owners.reshape(self.owners[rows].shape).astype(np.uint32),
         )
 
     def along(self, thetas: np.ndarray, bounds: np.ndarray) -> Mask:
@@ -87,7 +90,8 @@ class Mask:
     def cut(self, place: tuple[slice, slice, slice]) -> Mask:
         """The mask of a block of points, given by slices along z, y, x."""
         blocks = [self.valid(sheet)[place] for sheet in range(len(self.sheets))]
-        return Mask(blocks[0].shape, self.positions, np.stack([np.packbits(b) for b in blocks]), self.owners)
+        nz, ny, nx = blocks[0].shape
+        return Mask((nz, ny, nx), self.positions, np.stack([np.packbits(b) for b in blocks]), self.owners)
 
     def _near(self, theta: np.ndarray, bounds: np.ndarray) -> tuple[list[int], list[float]]:
         """Positions that answer for theta, and how much each of them counts."""
@@ -97,7 +101,13 @@ class Mask:
         times, time = self.positions[:, 0], theta[0]
         right = int(np.clip(np.searchsorted(times, time), 1, len(times) - 1))
         share = float(np.clip((time - times[right - 1]) / (times[right] - times[right - 1]), 0, 1))
-        return ([right - 1], [1.0]) if share == 0 else ([right], [1.0]) if share == 1 else ([right - 1, right], [1 - share, share])
+        return (
+            ([right - 1], [1.0])
+            if share == 0
+            else ([right], [1.0])
+            if share == 1
+            else ([right - 1, right], [1 - share, share])
+        )
 
     def _between(self, sheets: tuple[int, ...], weights: Sequence[float]) -> np.ndarray:
         """One sheet, or what lies between two, where only those points are looked at that are masked in one of them."""

@@ -30,7 +30,7 @@ def decode_mask(codes: np.ndarray, shape: tuple[int, int, int], n_sheets: int) -
     size = n_sheets * n_bytes(shape)
     if size > MOST_EXPANSION * codes.size:
         raise FormatError(
-            f"{codes.size} bytes of a mask claim to be {size}; expected at most {MOST_EXPANSION} times as many, get the file again"
+            f"{codes.size} bytes of a mask claim to be {size}; expected at most {MOST_EXPANSION} times as many"
         )
     library = zstandard("mask is")
     try:

@@ -237,7 +237,9 @@ class VolumeSeries:
         return np.where(np.concatenate(parts, axis=-1), values, np.float32(np.nan))
 
     def valid(self, step: int, name: str) -> np.ndarray:
-        """(nz, ny, nx) bool, where a field of a step holds values, of a series that has a `mask`."""
+        """(nz, ny, nx) bool, where a field of a step holds values."""
+        if self.mask is None:
+            return valid_points(self.read(step, [name]))
         return self.mask.valid(self.mask.owners[step, list(self.field_info).index(name)])
 
     def select(self, indices: Sequence[int]) -> VolumeSeries:

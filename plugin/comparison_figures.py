@@ -90,9 +90,9 @@ def _draw_differences(comparison: Comparison, path: Path) -> None:
     step, names = comparison.hardest, ranking(comparison.methods)
     truth = _slice(comparison.series.read(step, [comparison.field]))
     slices = {name: _slice(comparison.volume(name)) for name in names}
-    largest = max(float(abs(values - truth).max()) for values in slices.values()) or 1.0
+    largest = max(float(np.nanmax(abs(values - truth))) for values in slices.values()) or 1.0
     figure = _figure((2.2 * (len(names) + 1), 4.8))
-    limits = {"vmin": float(truth.min()), "vmax": float(truth.max()), "cmap": "viridis", "origin": "lower"}
+    limits = {"vmin": float(np.nanmin(truth)), "vmax": float(np.nanmax(truth)), "cmap": "viridis", "origin": "lower"}
     rows = figure.subplots(2, len(names) + 1, squeeze=False)
     rows[0, 0].imshow(truth, **limits)
     rows[0, 0].set_title("truth", fontsize=9)

@@ -97,7 +97,8 @@ class Drawing:
         opacities = _over_range(self._looks[look["field"]])
         ramp = Ramp(COLOR_MAPS[look["colors"]], opacities, look["low"], look["high"])
         if self.kind == "plane":
-            return to_bytes(255 * ramp.colors[ramp.index(scalars[0])])
+            colors = np.where(np.isnan(scalars[0])[..., None], BACKGROUND, ramp.colors[ramp.index(scalars[0])])
+            return to_bytes(255 * colors)
         view = np.array([look["azimuth"], look["elevation"]])
         unit = np.linalg.norm(np.multiply(self.grid.spacing, np.subtract(self.grid.dims, 1))) / UNITS_ACROSS
         rgba = ramp.rgba(scalars, look["density"] * step_length(self.grid, view) / unit)

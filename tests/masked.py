@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from models import random_model
 from series import moving_blob
 
+from hyperinr_core.mask import Sheets
 from hyperinr_core.volume import VolumeSeries
 
 
@@ -32,3 +34,16 @@ def masked_blob(masked=coast, fields=("density", "motion"), **options) -> Volume
         return values[slice(*(z_range or (None,)))]
 
     return dataclasses.replace(series, loader=load)
+
+
+def masked_model(masked=coast, n_steps=3, fields=("density",), **options):
+    """A random model with a mask over time 0 to 2; its fields beside those named are not masked."""
+    model = random_model(**options)
+    x, y, z = (axis.transpose() for axis in np.meshgrid(*model.grid.axes(), indexing="ij"))
+    sheets, times = Sheets(), np.linspace(0, 2, n_steps)
+    everywhere = np.ones(model.grid.shape, bool)
+    owners = [
+        [sheets.add(~masked(x, y, z, t) if field.name in fields else everywhere) for field in model.fields]
+        for t in times
+    ]
+    return dataclasses.replace(model, mask=sheets.mask(model.grid.shape, times[:, None], owners).compact())

@@ -18,6 +18,7 @@ from hyperinr_core.measure.report import scores
 from hyperinr_core.measure.series import value_range
 from hyperinr_core.training.teachers import CHEAP, STUDENTS, create, teachers_of
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
+from hyperinr_core.training.volumes.survey import survey
 from hyperinr_core.volume import VolumeSeries
 
 #: What is compared unless methods are named: the neural rivals take long on a CPU and are asked for.
@@ -88,7 +89,7 @@ class Comparison:
                 "training steps; expected at least one"
             )
         self.series, self.field, self.folder = series, field, folder
-        self.training = series.select(trained)
+        self.training = _numbers(series.select(trained), field)
         spread = np.linspace(0, len(held_out) - 1, min(n_steps, len(held_out))).round().astype(int)
         self.steps = [held_out[i] for i in spread]
         self.value_range = value_range(series, field, range(len(series)))
@@ -186,3 +187,9 @@ class Comparison:
             raise HyperINRError(
                 f"{self.folder} cannot be made ({error}); give a folder that can be written to"
             ) from None
+
+
+def _numbers(series: VolumeSeries, field: str) -> VolumeSeries:
+    """The series, where points are masked with numbers there, as teachers need it."""
+    found = survey(series, [field], FitSettings().memory_bytes).series
+    return series if found.mask is None else found

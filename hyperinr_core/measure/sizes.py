@@ -14,6 +14,7 @@ from hyperinr_core import hinr
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.mask import filled
 from hyperinr_core.measure.codecs import CODECS
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
 from hyperinr_core.measure.series import steps_at
@@ -35,13 +36,15 @@ class Truth:
 
     Attributes
     ----------
-    values : (S, nz, ny, nx) float32, the steps between the first and the last training step, and these.
+    values : (S, nz, ny, nx) float32, the steps between the first and the last training step, and these; NaN where masked.
+    numbers : the same without NaN, for compressors, which do not know of it.
     thetas : (S,) their times.
     keys : (K,) which of them were trained on.
     limits : the values' range, of which PSNR is.
     """
 
     values: np.ndarray
+    numbers: np.ndarray
     thetas: np.ndarray
     keys: np.ndarray
     limits: tuple[float, float]
@@ -86,7 +89,13 @@ def truth_of(model: HyperINR, series: VolumeSeries) -> Truth:
     keys = np.array(steps_at(series, np.array(model.parameters[0].values)))
     steps = range(int(keys.min()), int(keys.max()) + 1)
     values = np.stack([series.read(step, [field.name]).reshape(series.grid.shape) for step in steps]).astype(np.float32)
-    return Truth(values, series.thetas[list(steps), 0], keys - steps[0], field.value_range[0])
+    numbers = np.stack([_numbers(step) for step in values]) if np.isnan(values).any() else values
+    return Truth(values, numbers, series.thetas[list(steps), 0], keys - steps[0], field.value_range[0])
+
+
+def _numbers(values: np.ndarray) -> np.ndarray:
+    """Values (nz, ny, nx) with numbers where they are NaN."""
+    return filled(values[..., None], ~np.isnan(values))[..., 0]
 
 
 def model_points(model: HyperINR, path: str, truth: Truth) -> Iterator[Point]:
@@ -109,8 +118,8 @@ def codec_points(truth: Truth) -> Iterator[Point]:
     for name, codec in CODECS.items():
         for tolerance in codec.tolerances if codec.is_installed else ():
             error = tolerance * (truth.limits[1] - truth.limits[0])
-            yield truth.point(name, f"{tolerance:g}", *codec.code(truth.values, error))
-            n_bytes, frames = codec.code(truth.values[truth.keys], error)
+            yield truth.point(name, f"{tolerance:g}", *codec.code(truth.numbers, error))
+            n_bytes, frames = codec.code(truth.numbers[truth.keys], error)
             yield truth.point(f"key frames, linear, {name}", f"{tolerance:g}", n_bytes, truth.between(frames))
 
 

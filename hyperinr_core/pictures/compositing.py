@@ -45,12 +45,14 @@ class Ramp:
         """(..., 4) float32, colours times opacity and opacity, of scalars (...) for steps of so many unit distances."""
         alpha = 1 - (1 - self.opacities) ** np.float32(units_per_step)
         table = np.concatenate([self.colors * alpha[:, None], alpha[:, None]], axis=1)
-        return table[self.index(values)]
+        rgba = table[self.index(values)]
+        rgba[np.isnan(values)] = 0  # a masked point is clear
+        return rgba
 
     def index(self, values: np.ndarray) -> np.ndarray:
-        """(...) rows of the tables for scalars (...)."""
+        """(...) rows of the tables for scalars (...), the first for NaN."""
         places = (values - np.float32(self._low)) * np.float32(self._scale) + np.float32(0.5)
-        return np.clip(places, 0, self.N - 1).astype(np.int16)
+        return np.fmin(np.fmax(places, 0), self.N - 1).astype(np.int16)
 
 
 def step_length(grid: Grid, view: np.ndarray) -> float:

@@ -177,9 +177,9 @@ def from_document(document: Any, source: str) -> TransferFunction:
 
 
 def check_finite(values: np.ndarray) -> None:
-    """Raise DataError for NaN or infinity: they have no colour, and one of them would darken everything behind it."""
-    if not np.isfinite(np.sum(values, dtype=np.float64)):
-        raise DataError("the scalar holds NaN or infinity; expected finite numbers, fill or remove them first")
+    """Raise DataError for infinity, which would darken everything behind it; NaN says that a point is masked."""
+    if not np.isfinite(np.sum(values, dtype=np.float64)) and np.isinf(values).any():
+        raise DataError("the scalar holds infinity; expected finite numbers, or NaN where there is no value")
 
 
 def parse_opacity(text: str) -> tuple[tuple[float, float], ...]:
@@ -209,20 +209,21 @@ def extinction(values: np.ndarray, function: TransferFunction, unit_distance: fl
 
     Parameters
     ----------
-    values : (nz, ny, nx) numbers.
+    values : (nz, ny, nx) numbers; NaN, which says that a point is masked, casts no shadow.
     unit_distance : length in the grid's unit, ParaView's scalar opacity unit distance.
     check : whether a volume that is clear or black everywhere is an error.
 
     Raises
     ------
-    DataError for NaN or infinity, and for a transfer function that lets nothing or everything through.
+    DataError for infinity, and for a transfer function that lets nothing or everything through.
     """
     check_finite(values)
     alpha = np.minimum(function.opacity(values), np.float32(MAX_OPACITY))
+    alpha[np.isnan(values)] = 0
     if check and (alpha.max() == 0 or alpha.min() == np.float32(MAX_OPACITY)):
         kind = "clear" if alpha.max() == 0 else "opaque"
         raise DataError(
-            f"the transfer function is {kind} for all values of the data, {values.min():g} to {values.max():g}; "
+            f"the transfer function is {kind} for all values of the data, {np.nanmin(values):g} to {np.nanmax(values):g}; "
             "expected opacity in some places and none in others, so that there is light and shadow"
         )
     return np.ascontiguousarray(-np.log1p(-alpha) / np.float32(unit_distance), np.float32)

@@ -43,8 +43,10 @@ def info(model: str, as_json: bool) -> None:
             f"trained on {len(parameter['values'])} values"
         )
     click.echo(f"  grid {' x '.join(map(str, grid['dims']))}, origin {grid['origin']}, spacing {grid['spacing']}")
-    for field in document["fields"]:
-        click.echo(f"  field {_field_line(field)}{_quality(field['name'], document['quality'], provenance)}")
+    shares = document["mask"]["shares"] if "mask" in document else [0.0] * len(document["fields"])
+    for field, share in zip(document["fields"], shares):
+        masked = f", {share:.1%} masked" if share else ""
+        click.echo(f"  field {_field_line(field)}{masked}{_quality(field['name'], document['quality'], provenance)}")
     click.echo("  encoding " + ", ".join(f"{key} {value:g}" for key, value in document["encoding"].items()))
     click.echo("  network " + ", ".join(f"{key} {value:g}" for key, value in document["network"].items()))
     click.echo(f"  interpolation {document['interpolation']}")
@@ -94,7 +96,7 @@ def sample(
 ) -> None:
     """Sample MODEL at one theta into a volume.
 
-    A .vti holds every field; a .npy holds one field as (nz, ny, nx) or, for vectors, (nz, ny, nx, c).
+    A .vti holds every field; a .npy holds one field as (nz, ny, nx) or, for vectors, (nz, ny, nx, c). Masked points are NaN.
     """
     if output.suffix not in (".vti", ".npy"):
         raise ParameterError(f"output is {output}; expected a name that ends in .vti or .npy")
@@ -132,9 +134,9 @@ def _nothing(network: Any) -> Any:
 
 def _write(output: Path, grid: Any, arrays: dict[str, Any]) -> None:
     if output.suffix == ".vti":
-        from hyperinr.filters.image import to_image, write_image
+        from hyperinr.filters.image import masked_image, write_image
 
-        write_image(output, to_image(grid, arrays))
+        write_image(output, masked_image(grid, arrays))
         return
     import numpy as np
 

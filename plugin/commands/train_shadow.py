@@ -119,5 +119,5 @@ def read_volume(path: str, field: str | None, dims: tuple[int, int, int] | None)
 
 
 def _function(source: str, opacity: str | None, values: np.ndarray) -> TransferFunction:
-    function = load(source, (float(values.min()), float(values.max())))
+    function = load(source, (float(np.nanmin(values)), float(np.nanmax(values))))
     return function.with_opacity(parse_opacity(opacity)) if opacity else function

@@ -163,5 +163,7 @@ def _per_gap_promise(scores: dict[str, list[float]]) -> float:
 
 
 def _value_range(series: VolumeSeries, name: str) -> tuple[float, float]:
-    lows, highs = zip(*((np.fmin.reduce(v), np.fmax.reduce(v)) for v in (series.truth(i, [name]).ravel() for i in range(len(series)))))
+    lows, highs = zip(
+        *((np.fmin.reduce(v), np.fmax.reduce(v)) for v in (series.truth(i, [name]).ravel() for i in range(len(series))))
+    )
     return float(min(lows)), float(max(highs))

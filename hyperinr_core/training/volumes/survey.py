@@ -200,8 +200,10 @@ def _least_valid(mask: Mask) -> float:
 def _fullest(grid: Grid, most_points: int, mask: Mask) -> tuple[slice, slice, slice]:
     """Along x, y, z: a block of the size of the central one, that one where enough of it is not masked."""
     middle = central(grid, most_points)
-    shifts = [sorted({middle[a].start, *np.linspace(0, n - (middle[a].stop - middle[a].start), N_TRIED, dtype=int)})
-              for a, n in enumerate(grid.dims)]
+    shifts = [
+        sorted({middle[a].start, *np.linspace(0, n - (middle[a].stop - middle[a].start), N_TRIED, dtype=int)})
+        for a, n in enumerate(grid.dims)
+    ]
     places = [middle, *(tuple(slice(i, i + m.stop - m.start) for i, m in zip(at, middle)) for at in product(*shifts))]
     best, most = middle, -1.0
     for place in places:
@@ -215,7 +217,9 @@ def _fullest(grid: Grid, most_points: int, mask: Mask) -> tuple[slice, slice, sl
 
 def _cropped(series: VolumeSeries, most_points: int) -> VolumeSeries:
     """The series on its central block, or on another of which less is masked; itself where it is small."""
-    x, y, z = central(series.grid, most_points) if series.mask is None else _fullest(series.grid, most_points, series.mask)
+    x, y, z = (
+        central(series.grid, most_points) if series.mask is None else _fullest(series.grid, most_points, series.mask)
+    )
     dims = tuple(axis.stop - axis.start for axis in (x, y, z))
     if dims == series.grid.dims:
         return series
