@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from hostile import LIGHTS, VIEWS
+from masked import masked_model, wall
 from models import based_model, random_model
 
 from hyperinr_core.config import EncodingConfig
@@ -63,6 +64,12 @@ def _pictures(parameters: tuple[Parameter, ...], n_encoders: int) -> Any:
     return random_model((8, 6, 1), parameters, fields, n_encoders, encoding=encoding, interpolation="barycentric")
 
 
+def masked() -> Any:
+    """Two fields, of which one has a wall that moves, and the other no mask."""
+    fields = (Field("a", 1, ((0.0, 1.0),)), Field("b", 1, ((-1.0, 1.0),)))
+    return masked_model(wall, 3, ("a",), dims=(6, 5, 4), fields=fields, encoding=EncodingConfig(**SMALL)), (), False
+
+
 def coded() -> Any:
     return plain()[0], STEPS, False
 
@@ -71,7 +78,7 @@ def coded_differences() -> Any:
     return plain()[0], STEPS, True
 
 
-MAKERS = (plain, vector, based, lights, pictures, polar_views, views_over_time, coded, coded_differences)
+MAKERS = (plain, vector, based, lights, pictures, polar_views, views_over_time, masked, coded, coded_differences)
 KINDS = {make.__name__: make for make in MAKERS}  # a new kind of file is a new name
 
 

@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from masked import masked_model, wall
 from models import based_model, random_model
 
 from hyperinr_core import hinr
@@ -59,6 +60,7 @@ def good_files(folder: Path) -> list[bytes]:
         random_model((6, 5, 4), LIGHTS, encoding=EncodingConfig(**SMALL), interpolation="barycentric", n_encoders=9),
         random_model((6, 5, 4), LIGHTS, encoding=EncodingConfig(**SMALL, guide_resolution=8), n_encoders=9),
         random_model((8, 6, 1), VIEWS, (Field("rgb", 3, ((0.0, 255.0),) * 3),), 6, encoding=EncodingConfig(2, **SMALL)),
+        masked_model(wall, dims=(6, 5, 4), encoding=EncodingConfig(**SMALL)),
     ]
     files = []
     for number, model in enumerate([*models, models[0]]):

@@ -36,14 +36,14 @@ def masked_blob(masked=coast, fields=("density", "motion"), **options) -> Volume
     return dataclasses.replace(series, loader=load)
 
 
-def masked_model(masked=coast, n_steps=3, fields=("density",), **options):
+def masked_model(masked=coast, n_steps=3, names=("density",), **options):
     """A random model with a mask over time 0 to 2; its fields beside those named are not masked."""
     model = random_model(**options)
     x, y, z = (axis.transpose() for axis in np.meshgrid(*model.grid.axes(), indexing="ij"))
     sheets, times = Sheets(), np.linspace(0, 2, n_steps)
     everywhere = np.ones(model.grid.shape, bool)
     owners = [
-        [sheets.add(~masked(x, y, z, t) if field.name in fields else everywhere) for field in model.fields]
+        [sheets.add(~masked(x, y, z, t) if field.name in names else everywhere) for field in model.fields]
         for t in times
     ]
     return dataclasses.replace(model, mask=sheets.mask(model.grid.shape, times[:, None], owners).compact())

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from masked import masked_model, wall
 from models import based_model, random_model
 from safetensors.numpy import load_file, save_file
 
@@ -89,6 +90,64 @@ def test_the_size_of_a_model_is_that_of_its_tensors_in_the_file(tmp_path, make):
     sizes = {name: tensor.nbytes for name, tensor in load_file(tmp_path / "m.hinr").items()}
     expected = sum(size for name, size in sizes.items() if not name.endswith("positions"))
     assert hinr.load(tmp_path / "m.hinr").n_bytes == make().n_bytes == expected
+
+
+@pytest.fixture
+def masked(tmp_path):
+    """A file with a mask of three sheets, at three times."""
+    hinr.save(masked_model(wall), tmp_path / "k.hinr")
+    return tmp_path / "k.hinr"
+
+
+def test_round_trip_with_a_mask(masked):
+    model, loaded = masked_model(wall), hinr.load(masked)
+    for name in ("positions", "sheets", "owners", "shape"):
+        np.testing.assert_array_equal(getattr(loaded.mask, name), getattr(model.mask, name))
+    found, expected = (m.generate(0.7, "reference").sample_grid() for m in (loaded, model))
+    assert np.isnan(found).any() and np.isfinite(found).any()
+    np.testing.assert_array_equal(found, expected)
+    document = hinr.read_header(masked)
+    assert document["version"] == 2 and document["mask"] == {"sheets": 3, "shares": model.mask.shares().tolist()}
+
+
+def test_without_a_mask_a_file_is_of_version_1(path):
+    assert hinr.read_header(path)["version"] == 1 and hinr.load(path).mask is None
+
+
+MASKS = {
+    "version 1": (lambda d: d.update(version=1), None, "its document has keys"),
+    "no mask": (lambda d: d.update(mask=None), None, "the mask is 'None'"),
+    "another key": (lambda d: d["mask"].update(more=1), None, "the mask is"),
+    "no sheets": (lambda d: d["mask"].update(sheets=0), None, "the mask has 0 sheets"),
+    "half a sheet": (lambda d: d["mask"].update(sheets=1.5), None, "the mask has 1.5 sheets"),
+    "more sheets": (lambda d: d["mask"].update(sheets=4), None, "is not the .* bytes of its 4 sheets"),
+    "absurdly many": (lambda d: d["mask"].update(sheets=2**31), None, "claim to be"),
+    "fewer sheets": (lambda d: d["mask"].update(sheets=2), None, "name sheet 2; expected one below 2"),
+    "shares of more fields": (lambda d: d["mask"].update(shares=[0.1, 0.2]), None, "a list of 1 to 1 items"),
+    "more than all": (lambda d: d["mask"].update(shares=[1.1]), None, "masked shares are"),
+    "another grid": (lambda d: d["grid"].update(dims=[12, 10, 9]), None, "is not the .* bytes"),
+    "an absurd grid": (lambda d: d["grid"].update(dims=[1 << 20] * 3), None, "claim to be"),
+    "no codes": (None, lambda t: t.pop("mask_codes"), "it holds tensors"),
+    "owners of more fields": (None, lambda t: t.update(mask_owners=np.zeros((3, 2), np.uint32)), "mask_owners is U32"),
+    "signed owners": (None, lambda t: t.update(mask_owners=t["mask_owners"].astype(np.int32)), "mask_owners is I32"),
+    "fewer owners": (None, lambda t: t.update(mask_owners=t["mask_owners"][:2]), "masks"),
+    "nobody": (
+        None,
+        lambda t: t.update(mask_owners=t["mask_owners"][:0], mask_positions=t["mask_positions"][:0]),
+        "masks",
+    ),
+    "unordered": (None, lambda t: t.update(mask_positions=t["mask_positions"][::-1].copy()), "do not increase"),
+    "nowhere": (None, lambda t: t["mask_positions"].__setitem__((0, 0), np.nan), "mask_positions holds NaN"),
+    "damaged": (None, lambda t: t.update(mask_codes=t["mask_codes"][:-8]), "the mask is damaged|claim to be"),
+}
+
+
+@pytest.mark.parametrize("case", MASKS)
+def test_wrong_mask(masked, case):
+    change_document, change_tensors, message = MASKS[case]
+    rewrite(masked, change_document, change_tensors)
+    with pytest.raises(FormatError, match=message):
+        hinr.load(masked)
 
 
 @pytest.fixture

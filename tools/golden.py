@@ -2,7 +2,7 @@
 
     .venv/bin/python tools/golden.py
 
-These files are what format version 1 looks like. They are made once and opened for ever; run this only for kinds that are new,
+These files are what the format's versions look like. They are made once and opened for ever; run this only for kinds that are new,
 it never writes over a file that is there.
 """
 

@@ -107,7 +107,7 @@ def check_precision(series: VolumeSeries, fields: Sequence[Field]) -> None:
             continue
         first = np.asarray(series.loader(0, field.name, None))
         last = np.asarray(series.loader(len(series) - 1, field.name, None))
-        low, high = min(first.min(), last.min()), max(first.max(), last.max())
+        low, high = min(np.nanmin(first), np.nanmin(last)), max(np.nanmax(first), np.nanmax(last))
         if first.dtype == np.float32 or low == high:
             continue  # as exact as the data, or of one value
         if largest < TINY:
