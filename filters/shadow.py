@@ -170,6 +170,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         from hyperinr_core.spaces.sphere import direction_of
 
         name, values = self._scalars(image)
+        _check_some(values, image.GetExtent() == tuple(whole))
         model = self._load()
         shading = self._shade(image, name, values, whole)
         direction = direction_of(self._azimuth, self._elevation)
@@ -233,7 +234,8 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         check_finite(values)
         if self._colors is not None:
             return from_vtk(self._colors)
-        return load("Bone", (float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))))
+        numbers = values[~np.isnan(values)]
+        return load("Bone", (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0))
 
     def _load(self) -> HyperINR | None:
         """The shadow model, read again when its file changes; None without one."""
@@ -278,6 +280,16 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
                 self._report(
                     "WarningEvent", f"{self._model_name} was made for {difference}; its shadows are shown all the same"
                 )
+
+
+def _check_some(values: np.ndarray, is_whole: bool) -> None:
+    """Raise DataError for a whole image that is masked everywhere; a rank's piece may be."""
+    import numpy as np
+
+    from hyperinr_core.errors import DataError
+
+    if is_whole and np.isnan(values).all():
+        raise DataError("the scalar has no value but NaN; expected numbers at some points, look at the input")
 
 
 def _look(values: np.ndarray) -> dict:

@@ -83,3 +83,38 @@ def test_ssim_of_a_volume_like_those_of_simulations():
 def test_ssim_needs_no_scikit_image(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage.metrics", None)
     assert ssim(volume(8, 8, 8), volume(8, 8, 8), (0, 1)) == pytest.approx(1.0)
+
+
+def test_masked_points_do_not_count():
+    rng = np.random.default_rng(0)
+    truth = rng.random((9, 10, 11)).astype(np.float32)
+    values = (truth + 0.1 * rng.standard_normal(truth.shape)).astype(np.float32)
+    masked = np.zeros(truth.shape, bool)
+    masked[:, :4], masked[4, 8, 8] = True, True
+    holed = np.where(masked, np.nan, truth)
+    assert psnr(values, holed, (0, 1)) == pytest.approx(psnr(values[~masked], truth[~masked], (0, 1)))
+    assert psnr(holed, values, (0, 1)) == psnr(values, holed, (0, 1))
+    whatever = np.where(masked, 1e6, values)
+    assert ssim(whatever, holed, (0, 1)) == ssim(values, holed, (0, 1)) == pytest.approx(ssim(holed, values, (0, 1)))
+    assert ssim(holed, holed, (0, 1)) == 1
+
+
+def test_a_window_of_ssim_is_of_the_points_that_count():
+    """Against the definition, window by window."""
+    rng = np.random.default_rng(1)
+    truth = rng.random((12, 13))
+    values, masked = truth + 0.2 * rng.standard_normal(truth.shape), rng.random(truth.shape) < 0.3
+    each = []
+    for y, x in np.ndindex(6, 7):
+        window = np.s_[y : y + 7, x : x + 7]
+        if not masked[y + 3, x + 3]:
+            a, b = values[window][~masked[window]], truth[window][~masked[window]]
+            covariance = np.cov(a, b)
+            alike = (2 * a.mean() * b.mean() + 1e-4) * (2 * covariance[0, 1] + 9e-4)
+            each.append(alike / ((a.mean() ** 2 + b.mean() ** 2 + 1e-4) * (np.trace(covariance) + 9e-4)))
+    assert ssim(values, np.where(masked, np.nan, truth), (0, 1)) == pytest.approx(np.mean(each), abs=1e-5)
+
+
+def test_nothing_to_compare_is_an_error():
+    with pytest.raises(DataError, match="no point holds a value in both"):
+        psnr(np.array([1.0, np.nan]), np.array([np.nan, 1.0]), (0, 1))

@@ -160,8 +160,8 @@ def test_unknown_fields_list_the_known_ones(tmp_path):
     assert "has no field 'Density'; expected one of density, velocity" in message
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_nan_and_infinity_say_where(tmp_path, bad):
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_infinity_says_where(tmp_path, bad):
     values = volume(1)
     values[4, 3, 2] = bad
     write_set(tmp_path, 2, s0=to_image(GRID, {"v": volume(0)}), s1=to_image(GRID, {"v": values}))
@@ -178,7 +178,8 @@ def test_netcdf_fill_values_are_no_data(tmp_path):
         values = volume(0)[..., 0]
         values[1, 2, 3] = -999
         file.createVariable("density", "f4", tuple("zyx"), fill_value=-999)[:] = values
-    assert "(3, 2, 1)" in failure(tmp_path / "a.nc")
+    found = open_series([tmp_path / "a.nc"]).read(0, ["density"])
+    np.testing.assert_array_equal(np.argwhere(np.isnan(found)), [[1, 2, 3, 0]])
 
 
 def test_images_without_arrays(tmp_path):

@@ -173,7 +173,8 @@ def test_clear_and_opaque_volumes_work():
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"density": np.full(GRID.shape, np.nan, np.float32)}, "NaN or infinity"),
+        ({"density": np.full(GRID.shape, np.nan, np.float32)}, "no value but NaN"),
+        ({"density": np.full(GRID.shape, np.inf, np.float32)}, "holds infinity"),
         ({"wind": np.zeros((*GRID.shape, 3), np.float32)}, "no point array None of one component"),
     ],
 )

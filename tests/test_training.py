@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+from masked import coast, masked_blob, wall
 from series import moving_blob
 
 from hyperinr_core import hinr
@@ -23,6 +24,7 @@ from hyperinr_core.training.samples import SampleStream, check_precision, scan_f
 from hyperinr_core.training.settings import DistillationConfig, RunConfig, TrainingConfig, preset, with_file
 from hyperinr_core.training.task import Tell
 from hyperinr_core.training.trainer import Interrupted, choose_device
+from hyperinr_core.training.volumes.survey import survey
 from hyperinr_core.training.volumes.task import Volumes, encoder_positions, measure_quality
 from hyperinr_core.volume import Grid, VolumeSeries
 
@@ -138,20 +140,75 @@ def test_plane_uses_two_dimensional_encoders(tmp_path):
     assert min(model.quality["training_psnr_db"]["density"]) > 25
 
 
-def test_nan_is_found_before_training(tmp_path):
+def test_infinity_is_found_before_training(tmp_path):
     series = moving_blob()
     clean = series.loader
 
     def load(step, name, z_range):
         values = clean(step, name, z_range).copy()
         if step == 3:
-            values[4, 5, 6] = np.nan
+            values[4, 5, 6] = np.inf
         return values
 
     series.loader = load
     with pytest.raises(DataError, match=r"step 3 .* at point \(6, 5, 4\)"):
         train(Volumes(series, ["density"]), tmp_path / "m.hinr", SMALL)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("memory_mb", [4096, 1])
+def test_a_step_without_a_value_is_found_before_training(tmp_path, memory_mb):
+    series = masked_blob(lambda x, y, z, t: (x > 2) | (t == 1.5), ("motion",), dims=(40, 36, 32))
+    with pytest.raises(DataError, match=r"step 3 of a moving blob has no value but NaN in field 'motion'"):
+        train(Volumes(series), tmp_path / "m.hinr", with_training(memory_mb=memory_mb))
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("memory_mb", [4096, 1])
+@pytest.mark.parametrize("base", ["never", "always"])
+@pytest.mark.parametrize("scene", [coast, wall])
+def test_masked_points_stay_masked_and_the_others_are_learned(tmp_path, scene, base, memory_mb):
+    # what does not fit into memory is learned worse with so few samples, masked or not
+    dims, enough = ((16, 14, 12), 25) if memory_mb > 1 else ((40, 36, 32), 18)
+    series = masked_blob(scene, dims=dims)
+    config = with_training(memory_mb=memory_mb, base=base).replace(distillation={"teacher": "linear"})
+    model = train(Volumes(series), tmp_path / "m.hinr", config)
+    assert min(model.quality["training_psnr_db"]["density"]) > enough
+    assert min(model.quality["teacher_psnr_db"]["density"]) > enough
+    loaded = hinr.load(tmp_path / "m.hinr")
+    for step in range(len(series)):
+        truth, found = series.read(step, ["density", "motion"]), loaded.generate(series.thetas[step]).sample_grid()
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(truth))
+    assert len(loaded.mask.positions) == (1 if scene is coast else len(series))
+
+
+def test_a_field_that_lacks_values_where_another_has_them(tmp_path):
+    series = masked_blob(coast, ("motion",))
+    model = train(Volumes(series), tmp_path / "m.hinr", SMALL)
+    inr = model.generate(0.5)
+    arrays = inr.split(inr.sample_grid())
+    assert np.isfinite(arrays["density"]).all()
+    np.testing.assert_array_equal(np.isnan(arrays["motion"]), np.isnan(series.read(1, ["motion"])))
+    assert min(model.quality["training_psnr_db"]["density"]) > 28
+
+
+def test_only_valid_points_are_drawn():
+    series = masked_blob(wall)
+    found = survey(series, ["density"], 1 << 30)
+    stream = SampleStream(found.series, found.fields, 2, 500, 1 << 30, seed=1)
+    for iteration in range(5):
+        batch = stream.draw(iteration)
+        x, y, z = np.moveaxis(batch.points.astype(np.float64), -1, 0)
+        assert not wall(x + 1e-6, y, z, batch.thetas[:, :1]).any()
+    stream.close()
+
+
+def test_a_slab_without_a_value_is_never_drawn():
+    series = masked_blob(lambda x, y, z, t: z < 0.5, dims=(40, 36, 32))
+    found = survey(series, ["density"], 1 << 20)
+    stream = SampleStream(found.series, found.fields, 2, 500, 1 << 20, seed=1)
+    assert min(stream.draw(iteration).points[..., 2].min() for iteration in range(40)) > 0.5
+    stream.close()
 
 
 def one_step(values) -> VolumeSeries:

@@ -90,11 +90,16 @@ def test_clear_and_opaque_volumes_are_refused():
         assert transfer.extinction(values, function, 1.0, check=False).shape == values.shape
 
 
-def test_values_that_are_not_finite_are_refused():
+def test_infinity_is_refused():
     function = transfer.load("Grayscale", (0.0, 1.0))
-    for bad in (np.nan, np.inf):
-        with pytest.raises(DataError, match="NaN or infinity"):
-            transfer.extinction(np.array([[[0.5, bad]]]), function, 1.0)
+    with pytest.raises(DataError, match="holds infinity"):
+        transfer.extinction(np.array([[[0.5, np.inf]]]), function, 1.0)
+
+
+def test_masked_points_cast_no_shadow():
+    function = transfer.load("Grayscale", (0.0, 1.0))
+    found = transfer.extinction(np.array([[[0.5, np.nan, 0.7]]], np.float32), function, 1.0)
+    assert found[0, 0, 1] == 0 and (found[0, 0, [0, 2]] > 0).all()
 
 
 @pytest.mark.parametrize(

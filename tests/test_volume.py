@@ -7,6 +7,7 @@ import pytest
 from series import moving_blob
 
 from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.mask import Sheets
 from hyperinr_core.volume import Grid, VolumeSeries
 
 
@@ -64,3 +65,33 @@ def test_numbers_beyond_float32_are_named_as_they_are(number):
     series = VolumeSeries(Grid((1, 1, 2)), [0], {"a": 1}, lambda *_: values, "this")
     with pytest.raises(DataError, match=rf"holds numbers up to {abs(number):.6g}".replace("+", r"\+")):
         series.read(0, ["a"])
+
+
+def test_nan_says_that_a_point_is_masked_and_of_a_vector_all_of_it():
+    values = np.arange(48, dtype=np.float32).reshape(4, 3, 2, 2)
+    values[1, 2, 0, 1] = np.nan
+    series = VolumeSeries(Grid((2, 3, 4)), [0], {"v": 2}, lambda *_: values, "this")
+    found = series.read(0, ["v"])
+    assert np.isnan(found[1, 2, 0]).all() and np.isfinite(np.delete(found.reshape(-1, 2), 10, axis=0)).all()
+    assert np.isfinite(values[1, 2, 0, 0]), "what the loader keeps is not changed"
+
+
+def test_a_step_of_nothing_but_nan_is_an_error_and_a_plane_is_not():
+    values = np.full((4, 3, 2), np.nan, np.float32)
+    series = VolumeSeries(Grid((2, 3, 4)), [0], {"v": 1}, lambda step, name, z: values[slice(*(z or (None,)))], "this")
+    with pytest.raises(DataError, match="step 0 of this has no value but NaN in field 'v'; expected one at least"):
+        series.read(0, ["v"])
+    assert np.isnan(series.read(0, ["v"], (1, 2))).all()
+
+
+def test_the_truth_of_a_series_with_a_mask_has_nan():
+    sheets, valid = Sheets(), np.ones((4, 3, 2), bool)
+    valid[2, 1] = False
+    mask = sheets.mask((4, 3, 2), np.array([[0.0]]), [[sheets.add(np.ones_like(valid)), sheets.add(valid)]])
+    series = VolumeSeries(
+        Grid((2, 3, 4)), [0], {"a": 1, "v": 1}, lambda step, name, z: np.ones((4, 3, 2))[slice(*(z or (None,)))],
+        "this", mask=mask,
+    )  # fmt: skip
+    assert np.isfinite(series.read(0, ["a", "v"])).all()
+    np.testing.assert_array_equal(np.isnan(series.truth(0, ["v", "a"], (1, 4)))[..., 0], ~valid[1:])
+    assert np.isfinite(series.truth(0, ["a"])).all() and series.select([0]).mask is not None
