@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from masked import masked_model
 from models import random_model
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
@@ -198,3 +199,22 @@ def test_what_cannot_be_compared_is_one_sentence(comparison, model, arrays, dims
     assert compare.GetOutputDataObject(1).GetNumberOfRows() == 0
     with pytest.raises(AssertionError, match=message):
         raise AssertionError(said[0])
+
+
+def test_masked_points_of_either_are_hidden_and_do_not_count(tmp_path):
+    model = masked_model()
+    hinr.save(model, tmp_path / "m.hinr")
+    exact = model.generate(0.5).unmasked().sample_grid()[..., 0]
+    exact[2, 3] = np.nan
+    exact += 0.1
+    source, compare, producer = HyperINRSource(), HyperINRCompare(), vtkTrivialProducer()
+    source.SetFileName(str(tmp_path / "m.hinr"))
+    producer.SetOutput(to_image(model.grid, {"density": exact}))
+    compare.SetInputConnection(0, producer.GetOutputPort())
+    compare.SetInputConnection(1, source.GetOutputPort())
+    compare.UpdateTimeStep(0.5)
+    measured = model.generate(0.5).sample_grid()[..., 0]
+    assert number(compare, "density PSNR (dB)") == pytest.approx(psnr(measured, exact, (-1.0, 3.0)), abs=1e-4)
+    assert number(compare, "density SSIM") == pytest.approx(ssim(measured, exact, (-1.0, 3.0)), abs=1e-5)
+    ghosts = vtk_to_numpy(compare.GetOutputDataObject(0).GetPointData().GetArray("vtkGhostType"))
+    np.testing.assert_array_equal(ghosts == 2, np.isnan(measured + exact).ravel())

@@ -11,8 +11,9 @@ import textwrap
 
 import numpy as np
 import pytest
+from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from hyperinr.filters.image import from_image, to_image, write_image, write_pvd
+from hyperinr.filters.image import from_image, hide, masked_image, to_image, with_nan, write_image, write_pvd
 from hyperinr.filters.readers.series import open_series
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.volume import Grid
@@ -182,3 +183,42 @@ def test_vtk_is_told_the_ranges_that_it_would_find(values):
 def ranges_of(array):
     components = [*range(array.GetNumberOfComponents()), -1]
     return [x for c in components for x in (*array.GetRange(c), *array.GetFiniteRange(c))]
+
+
+def test_masked_points_and_the_cells_beside_them_are_hidden():
+    values = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    values[1, 2, 3] = np.nan
+    image = masked_image(Grid((5, 4, 3)), {"a": values, "b": np.where(np.isnan(values), np.nan, 1)})
+    points, cells = (
+        vtk_to_numpy(each.GetArray("vtkGhostType")) for each in (image.GetPointData(), image.GetCellData())
+    )
+    assert np.flatnonzero(points).tolist() == [1 * 20 + 2 * 5 + 3] and points.max() == 2
+    hidden = cells.reshape(2, 3, 4)
+    assert (hidden[:, 1:3, 2:4] == 32).all() and np.count_nonzero(hidden) == 8
+    assert image.GetPointData().GetArray("a").GetRange() == (0.0, 59.0)
+
+
+def test_a_point_that_one_array_has_a_value_at_is_not_hidden():
+    first, second = np.ones((2, 3, 4), np.float32), np.ones((2, 3, 4, 2), np.float32)
+    first[0, 0, 0] = first[1, 1, 1] = second[1, 1, 1] = np.nan
+    image = masked_image(Grid((4, 3, 2)), {"a": first, "b": second})
+    assert np.flatnonzero(vtk_to_numpy(image.GetPointData().GetArray("vtkGhostType"))).tolist() == [12 + 4 + 1]
+    assert (
+        masked_image(Grid((4, 3, 2)), {"a": first, "b": np.ones_like(second)}).GetPointData().GetNumberOfArrays() == 2
+    )
+
+
+def test_hidden_points_and_cells_come_back_as_nan():
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    image = to_image(Grid((4, 3, 2)), {"a": values})
+    shown = values != 7
+    hide(image, shown)
+    points = vtk_to_numpy(image.GetPointData().GetArray("vtkGhostType"))
+    points[0] = 1  # a duplicate, which another process owns: it is no hole
+    found = from_image(image)[1]["a"]
+    assert found.dtype == np.float32 and np.isnan(found[~shown]).all()
+    np.testing.assert_array_equal(found[shown], values[shown])
+    plain = with_nan(image)
+    assert plain.GetPointData().GetArray("vtkGhostType") is None and plain.GetPointData().GetNumberOfArrays() == 1
+    np.testing.assert_array_equal(from_image(plain)[1]["a"], found)
+    assert with_nan(plain) is plain

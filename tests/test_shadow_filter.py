@@ -13,7 +13,7 @@ from vtkmodules.vtkCommonDataModel import vtkImageData, vtkPiecewiseFunction
 from vtkmodules.vtkCommonExecutionModel import vtkTrivialProducer
 from vtkmodules.vtkRenderingCore import vtkDiscretizableColorTransferFunction
 
-from hyperinr.filters.image import to_image
+from hyperinr.filters.image import hide, to_image
 from hyperinr.filters.shadow import HyperINRShadow
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
@@ -209,3 +209,21 @@ def test_what_no_light_changes_is_kept_while_the_arrays_are_the_same():
     filter_.SetAzimuth(30.0)
     filter_.Update()
     assert filter_._shading is not kept[1]
+
+
+def test_hidden_points_cast_no_shadow_and_stay_hidden():
+    values = ball()
+    image = to_image(GRID, {"density": values})
+    shown = np.broadcast_to(np.arange(GRID.dims[0]) > 9, GRID.shape)
+    hide(image, shown)
+    producer, filter_ = vtkTrivialProducer(), HyperINRShadow()
+    producer.SetOutput(image)
+    filter_.SetInputConnection(producer.GetOutputPort())
+    found = array(filter_, "density shadow")
+    bare, _ = pass_of({"density": np.where(shown, values, 0)}, ColorMap=colors_of(high=float(values.max())))
+    other, _ = pass_of({"density": np.where(shown, values, np.nan)}, ColorMap=colors_of(high=float(values.max())))
+    np.testing.assert_allclose(array(other, "density shadow"), array(bare, "density shadow"), atol=1e-6)
+    assert np.isfinite(found).all() and np.isnan(array(filter_, "density")[~shown]).all()
+    assert (array(filter_, "density shaded")[~shown][:, 3] == 0).all()
+    ghosts = filter_.GetOutputDataObject(0).GetPointData().GetArray("vtkGhostType")
+    np.testing.assert_array_equal(vtk_to_numpy(ghosts) == 2, ~shown.ravel())

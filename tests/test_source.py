@@ -12,11 +12,13 @@ from pathlib import Path
 import golden_models
 import numpy as np
 import pytest
+from masked import masked_model, wall
 from models import random_model
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_STRING
 
 from hyperinr.filters import about, motion
+from hyperinr.filters.frames import Frame, ImageFrames
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
 from hyperinr_core import hinr
 from hyperinr_core.inr import INR
@@ -376,3 +378,54 @@ def test_the_module_imports_little_and_survives_a_missing_core(path):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert result.stdout.strip() == "points 0" and result.returncode == 0
     assert "run `hyperinr doctor`" in result.stderr and "Traceback" not in result.stderr
+
+
+def shown(image, name="density"):
+    """Values of an image's points that are not hidden, and which these are."""
+    nx, ny, nz = image.GetDimensions()
+    ghosts = image.GetPointData().GetArray("vtkGhostType")
+    hidden = np.zeros((nz, ny, nx), bool) if ghosts is None else vtk_to_numpy(ghosts).reshape(nz, ny, nx) == 2
+    return vtk_to_numpy(image.GetPointData().GetArray(name)).reshape(nz, ny, nx, -1), ~hidden
+
+
+@pytest.mark.parametrize("dims", [(0, 0, 0), (19, 23, 11)])
+@pytest.mark.parametrize("time", [0.0, 0.7])
+def test_masked_points_are_hidden(tmp_path, time, dims):
+    hinr.save(masked_model(wall), tmp_path / "m.hinr")
+    reader, errors, _ = reader_of(str(tmp_path / "m.hinr"), Dims=dims)
+    reader.UpdateTimeStep(time)
+    image, model = reader.GetOutputDataObject(0), hinr.load(tmp_path / "m.hinr")
+    grid = model.grid.with_dims(dims) if dims[0] else model.grid
+    found, visible = shown(image)
+    truth = model.generate(time).sample_grid(grid)
+    assert not errors and image.IsA("vtkUniformGrid"), "vtkContourFilter leaves hidden points out of these alone"
+    np.testing.assert_array_equal(visible, ~np.isnan(truth[..., 0]))
+    np.testing.assert_allclose(found, truth, rtol=0, atol=1e-6)
+    assert image.GetPointData().GetArray("density").GetRange() == pytest.approx((np.nanmin(truth), np.nanmax(truth)))
+
+
+def test_only_what_no_chosen_field_has_is_hidden_and_the_rest_is_nan(tmp_path):
+    hinr.save(masked_model(names=("velocity",), fields=FIELDS), tmp_path / "m.hinr")
+    reader, _, _ = reader_of(str(tmp_path / "m.hinr"))
+    reader.UpdateTimeStep(0.5)
+    velocity, visible = shown(reader.GetOutputDataObject(0), "velocity")
+    assert visible.all() and np.isnan(velocity).any() and np.isfinite(shown(reader.GetOutputDataObject(0))[0]).all()
+    reader.GetFieldSelection().DisableArray("density")
+    reader.UpdateTimeStep(0.5)
+    velocity, visible = shown(reader.GetOutputDataObject(0), "velocity")
+    np.testing.assert_array_equal(visible, np.isfinite(velocity).all(axis=-1))
+
+
+def test_while_things_move_the_border_is_as_fine_as_else(tmp_path):
+    model = masked_model(wall, dims=(40, 30, 20))
+    fine = ImageFrames(0).image(model, frame_of(model), 1, lambda share: None)
+    frames = ImageFrames(0)
+    frames.motion.coarse_will_do = lambda theta: True
+    coarse = frames.image(model, frame_of(model), 4, lambda share: None)
+    (exact, visible), (found, also_visible) = shown(fine), shown(coarse)
+    np.testing.assert_array_equal(visible, also_visible)
+    assert np.isfinite(found[visible]).all() and not np.allclose(found[visible], exact[visible])
+
+
+def frame_of(model):
+    return Frame((0.7,), model.grid, model.grid.extent, ("density",), None, "auto")

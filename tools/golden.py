@@ -2,8 +2,8 @@
 
     .venv/bin/python tools/golden.py
 
-These files are what the format's versions look like. They are made once and opened for ever; run this only for kinds that are new,
-it never writes over a file that is there.
+These files are what the format's versions look like. They are made once and opened for ever; run this only for kinds that
+are new, it never writes over a file that is there.
 """
 
 from __future__ import annotations
