@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gui import gui, shows_something, version, view_of
+from masked import masked_model
 from models import random_model
 
 from hyperinr.plugin import launch
@@ -195,6 +196,32 @@ def test_two_ranks_give_what_one_gives(folder):
     assert parallel["compared_cells"] == serial["compared_cells"] == 23 * 19 * 15 and abs(serial["error"]) > 1
     for name in ("volume", "density", "velocity", "error", "psnr"):
         np.testing.assert_allclose(parallel[name], serial[name], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "program", [["pvpython"], ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2", "pvbatch"]]
+)
+def test_filters_leave_masked_points_out(tmp_path, program):
+    model = masked_model(dims=(24, 20, 16))
+    hinr.save(model, tmp_path / "masked.hinr")
+    run(launch.on_display([*program, SCRIPTS / "masked.py", tmp_path, "found"]))
+    found, inr = json.loads((tmp_path / "found.json").read_text()), model.generate(0.5)
+    values, valid = inr.sample_grid()[..., 0], inr.valid()["density"]
+    whole = valid
+    for axis in range(3):
+        n = whole.shape[axis]
+        whole = whole.take(range(n - 1), axis) & whole.take(range(1, n), axis)
+    corners = [values[z : z + 15, y : y + 19, x : x + 23] for z, y, x in np.ndindex(2, 2, 2)]
+    cell = float(np.prod(model.grid.spacing))
+    assert found["range"] == pytest.approx([np.nanmin(values), np.nanmax(values)])
+    assert found["volume"] == pytest.approx(cell * whole.sum())
+    assert found["integral"] == pytest.approx(cell * np.mean(corners, axis=0)[whole].sum(), rel=1e-4)
+    shared = valid[:, :, 12].sum() + valid[:, 10].sum() + valid[8].sum()  # planes of points that two ranks both have
+    assert valid.sum() <= found["counted"] <= valid.sum() + (shared if "mpirun" in program else 0)
+    assert found["slice"]["cells"] in (whole[7].sum(), 2 * whole[7].sum()), "squares, or their halves"
+    places = (np.array(found["contour"]["middles"]) - model.grid.origin) / model.grid.spacing
+    x, y, z = np.minimum(places, np.array(whole.shape[::-1]) - 1e-3).astype(int).T
+    assert whole[z, y, x].all() and len(places) == found["contour"]["cells"] > 1000
 
 
 # The commands

@@ -29,11 +29,20 @@ sums = servermanager.Fetch(integral)
 middle = [sum(pair) / 2 for pair in zip(*[iter(source.GetDataInformation().GetBounds())] * 2)]
 cut = simple.Slice(Input=source)
 cut.SliceType.Origin, cut.SliceType.Normal = middle, [0, 0, 1]
+contour = simple.Contour(Input=source, ContourBy=["POINTS", "density"], Isosurfaces=[(low + high) / 2])
+
+
+def middles(surface):
+    """The middle of every cell."""
+    boxes = [surface.GetCell(index).GetBounds() for index in range(surface.GetNumberOfCells())]
+    return [[(box[i] + box[i + 1]) / 2 for i in (0, 2, 4)] for box in boxes]
+
+
 report = {
     "type": source.GetDataInformation().GetDataSetTypeAsString(),
     "range": [low, high],
     "slice": shown(cut),
-    "contour": shown(simple.Contour(Input=source, ContourBy=["POINTS", "density"], Isosurfaces=[(low + high) / 2])),
+    "contour": {**shown(contour), "middles": middles(servermanager.Fetch(contour))},
     "counted": sum(counts.GetValue(i) for i in range(counts.GetNumberOfTuples())),
     "volume": sums.GetCellData().GetArray("Volume").GetValue(0),
     "integral": sums.GetPointData().GetArray("density").GetValue(0),
