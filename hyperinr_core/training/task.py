@@ -28,8 +28,9 @@ if TYPE_CHECKING:  # torch is imported when a run begins, not when it is describ
 class Stream(Protocol):
     """Where batches of points come from. What an iteration draws depends on the seed and the iteration alone."""
 
-    #: the grid, and the thetas that a checkpoint is for
-    series: VolumeSeries
+    @property
+    def series(self) -> VolumeSeries:
+        """The grid, and the thetas that a checkpoint is for."""
 
     @property
     def batch_size(self) -> int:
@@ -69,6 +70,10 @@ class Tell:
     based: Callable[[Base, Sequence[str]], Any] = lambda base, names: None
     progress: Callable[[str, float, float], Any] = lambda what, done, total: None
     report: Callable[[Report], Any] = lambda report: None
+
+    def fraction(self, what: str) -> Callable[[float], Any]:
+        """Called with the finished fraction of something, tells of it as progress."""
+        return lambda done: self.progress(what, done, 1.0)
 
 
 @dataclass(frozen=True)

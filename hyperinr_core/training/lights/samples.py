@@ -75,12 +75,13 @@ class LightStream:
         """(1, 2) a light of the endless sequence, or of the pool that stays."""
         return random_lights(number, 1, self._seed) if self._lights is None else self._lights[[number]]
 
-    def _is_taught(self, number: int) -> bool:
-        return self._lights is not None and number >= len(self.series)
+    def _teacher_of(self, number: int) -> Teacher | None:
+        """Who knows a light's shadow; None for truth."""
+        return None if self._lights is None or number < len(self.series) else self._teacher
 
     def _values(self, number: int, voxels: np.ndarray, iteration: int) -> np.ndarray:
         """(n,) shadow of a light at voxels. What is random is drawn anew each time: kept, its noise would be learned."""
-        if self._truth.kind == "scatter" and not self._is_taught(number):
+        if self._truth.kind == "scatter" and self._teacher_of(number) is None:
             return self._truth.scattered_at(self._light(number)[0], voxels, iteration)
         return self._volume(number)[voxels]
 
@@ -88,7 +89,7 @@ class LightStream:
         """(n_points,) float16 shadow of a light."""
         slot = number % self._n_pool
         if slot not in self._pool or self._pool[slot][0] != number:
-            light = self._light(number)[0]
-            values = self._teacher.evaluate(light) if self._is_taught(number) else self._truth(light)
+            light, teacher = self._light(number)[0], self._teacher_of(number)
+            values = self._truth(light) if teacher is None else teacher.evaluate(light)
             self._pool[slot] = number, values.astype(np.float16).ravel()
         return self._pool[slot][1]
