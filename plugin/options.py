@@ -6,11 +6,14 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperinr_core.spaces.views import ViewSpace
+
+if TYPE_CHECKING:
+    from hyperinr_core.volume import VolumeSeries
 
 #: What decorates a command.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -74,7 +77,7 @@ raw_options = applied(
 )
 
 
-def open_steps(series: tuple[str, ...], **how: Any) -> Any:
+def open_steps(series: tuple[str, ...], **how: Any) -> VolumeSeries:
     """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`."""
     from hyperinr.filters.readers.series import open_series
 

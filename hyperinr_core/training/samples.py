@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def scan_fields(
     series: VolumeSeries,
     names: Sequence[str],
     memory_bytes: int,
-    each: Callable[[Block, np.ndarray], Any] = lambda block, values: None,
+    each: Callable[[Block, np.ndarray], object] = lambda block, values: None,
 ) -> tuple[Field, ...]:
     """The named fields with their ranges over all steps; reads the whole series once and so finds NaN and Inf.
 

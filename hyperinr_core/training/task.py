@@ -66,12 +66,12 @@ class Tell:
     report : called with the trainer's `Report` about twice a second.
     """
 
-    chosen: Callable[[str, Choice], Any] = lambda name, choice: None
-    based: Callable[[Base, Sequence[str]], Any] = lambda base, names: None
-    progress: Callable[[str, float, float], Any] = lambda what, done, total: None
-    report: Callable[[Report], Any] = lambda report: None
+    chosen: Callable[[str, Choice], object] = lambda name, choice: None
+    based: Callable[[Base, Sequence[str]], object] = lambda base, names: None
+    progress: Callable[[str, float, float], object] = lambda what, done, total: None
+    report: Callable[[Report], object] = lambda report: None
 
-    def fraction(self, what: str) -> Callable[[float], Any]:
+    def fraction(self, what: str) -> Callable[[float], object]:
         """Called with the finished fraction of something, tells of it as progress."""
         return lambda done: self.progress(what, done, 1.0)
 
@@ -140,7 +140,7 @@ class Lesson:
     identity: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, Choice] = field(default_factory=dict)
-    forget: Callable[[], Any] = lambda: None
+    forget: Callable[[], object] = lambda: None
 
     @property
     def architecture(self) -> Architecture:

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -89,7 +88,7 @@ class Trainer:
     def n_iterations(self) -> int:
         return math.ceil(self.config.training.samples / self._stream.batch_size)
 
-    def run(self, path: Path | None = None, report: Callable[[Report], Any] | None = None) -> HyperINR:
+    def run(self, path: Path | None = None, report: Callable[[Report], object] | None = None) -> HyperINR:
         """The model at the end of the budget, its tables as they are stored: what is measured of it is what users get.
 
         Parameters
@@ -238,7 +237,7 @@ def _quiet_torch(evaluator: Evaluator) -> Iterator[None]:
 
 def _weighted_sum(parts: Sequence[torch.Tensor] | torch.Tensor, weights: np.ndarray) -> torch.Tensor:
     """Sum of weights times (M,) tensors; a tensor that is alone with weight 1 is returned as it is, not copied."""
-    (first, *others) = np.flatnonzero(weights)
+    first, *others = np.flatnonzero(weights).tolist()
     if not others and weights[first] == 1:
         return parts[first]
     total = parts[first] * float(weights[first])

@@ -120,7 +120,7 @@ def limits() -> dict[str, float]:
     return found
 
 
-def best(run: Callable[[], Any], seconds: float = 2.0, at_least: int = 3) -> float:
+def best(run: Callable[[], object], seconds: float = 2.0, at_least: int = 3) -> float:
     """Milliseconds of the fastest of several runs."""
     times: list[float] = []
     begin = time.perf_counter()

@@ -130,7 +130,9 @@ def _checked(name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.T
 
 class _Values(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, evaluator: NativeEvaluator, tables: Any, mlp_params: Any, points: Any) -> torch.Tensor:
+    def forward(
+        ctx: Any, evaluator: NativeEvaluator, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor
+    ) -> torch.Tensor:
         ctx.evaluator = evaluator
         ctx.save_for_backward(tables, mlp_params, points)
         return evaluator._forward(tables, mlp_params, points)
@@ -149,11 +151,11 @@ class _Loss(torch.autograd.Function):
     def forward(
         ctx: Any,
         evaluator: NativeEvaluator,
-        tables: Any,
-        mlp_params: Any,
-        points: Any,
-        targets: Any,
-        step_weights: Any,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: int,
     ) -> torch.Tensor:
         loss, *grads = evaluator._backward(tables, mlp_params, points, targets, step_weights, kind)

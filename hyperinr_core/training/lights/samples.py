@@ -61,8 +61,8 @@ class LightStream:
         grid = self.series.grid
         index = rng.integers(0, grid.n_points, (self._n_steps, self._n_points))
         thetas = np.concatenate([self._light(int(number)) for number in numbers])
-        targets = [self._values(int(number), chosen, iteration) for number, chosen in zip(numbers, index)]
-        targets = np.stack(targets).astype(np.float32)[..., None]
+        values = [self._values(int(number), chosen, iteration) for number, chosen in zip(numbers, index)]
+        targets = np.stack(values).astype(np.float32)[..., None]
         places = np.unravel_index(index, grid.shape)[::-1]
         points = np.stack([place / max(n - 1, 1) for place, n in zip(places, grid.dims)], axis=-1).astype(np.float32)
         return Batch(thetas, points, targets, np.ones(self._n_steps, np.float32))

@@ -59,7 +59,7 @@ def choose(
     candidates: Sequence[str] = CHEAP,
     limits: tuple[float, float] | None = None,
     n_workers: int = 1,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Choice:
     """The candidate that predicts left-out steps of a field best.
 
@@ -91,7 +91,7 @@ def leave_one_out(
     teachers: dict[str, Teacher],
     limits: tuple[float, float] | None = None,
     n_workers: int = 1,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> tuple[list[int], dict[str, list[float]]]:
     """Steps left out, and for each teacher of one field of one series the PSNR in dB of predicting them from the others."""
     first = next(iter(teachers.values()))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +84,7 @@ class RadianceField:
         pictures: list[np.ndarray],
         n_steps: int,
         seed: int,
-        progress: Callable[[float], Any] = lambda done: None,
+        progress: Callable[[float], object] = lambda done: None,
     ) -> None:
         """Learn the scene.
 

@@ -191,9 +191,15 @@ class Views(Task):
             progress = partial(context.tell.progress, "asking the teacher")
             taught = ask(teacher, training, parameters, self.settings.teacher_views, seed, progress)
         context.folder.mkdir(exist_ok=True)
-        answers = {"thetas": taught.thetas, "pixels": taught.pixels, "colors": taught.colors}
         with replacing(said) as file, open(file, "wb") as stream:
-            np.savez(stream, **answers, choice=json.dumps(choice), identity=identity)
+            np.savez(
+                stream,
+                thetas=taught.thetas,
+                pixels=taught.pixels,
+                colors=taught.colors,
+                choice=np.array(json.dumps(choice)),
+                identity=np.array(identity),
+            )
         return choice, taught
 
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -68,7 +67,7 @@ class DistillationSet:
     def __len__(self) -> int:
         return len(self._thetas)
 
-    def precompute(self, n_workers: int, progress: Callable[[int, int], Any] | None = None) -> None:
+    def precompute(self, n_workers: int, progress: Callable[[int, int], object] | None = None) -> None:
         """Evaluate the teachers at every theta, as the storage asks; volumes that an earlier run left are kept."""
         if self.storage == "on_demand":
             return
