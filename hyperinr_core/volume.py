@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -242,21 +242,21 @@ class VolumeSeries:
             return valid_points(self.read(step, [name]))
         return self.mask.valid(self.mask.owners[step, list(self.field_info).index(name)])
 
-    def select(self, indices: Sequence[int]) -> VolumeSeries:
+    def select(self, indices: Iterable[int]) -> VolumeSeries:
         """The series of only these steps."""
-        indices = [int(i) for i in indices]
+        chosen = [int(index) for index in indices]
         loader = self.loader
         return VolumeSeries(
             self.grid,
-            self.thetas[indices],
+            self.thetas[chosen],
             self.field_info,
-            lambda step, name, z_range: loader(indices[step], name, z_range),
+            lambda step, name, z_range: loader(chosen[step], name, z_range),
             self.source,
             self.parameters,
             self.roles,
             self.units,
             self.notes,
-            self.mask and self.mask.select(indices),
+            self.mask and self.mask.select(chosen),
         )
 
     def _components(self, name: str) -> int:

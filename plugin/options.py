@@ -7,12 +7,15 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.spaces.views import ViewSpace
+
+if TYPE_CHECKING:
+    from hyperinr_core.volume import VolumeSeries
 
 #: What decorates a command.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -111,7 +114,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return applied(*READING)(with_reading)
 
 
-def open_steps(series: tuple[str, ...], **how: Any) -> Any:
+def open_steps(series: tuple[str, ...], **how: Any) -> VolumeSeries:
     """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`."""
     from hyperinr.filters.readers.series import open_series
 

@@ -15,6 +15,7 @@ from hyperinr.plugin.options import applied, device_option, interruptible
 from hyperinr.plugin.progress import training_progress
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.spline_base import Base
 from hyperinr_core.training.settings import PRESETS, RunConfig, with_file
 from hyperinr_core.training.task import Task, Tell
 from hyperinr_core.training.teachers.choice import Choice
@@ -81,7 +82,7 @@ def training_options(command: Callable) -> Callable:
 
 
 def run(
-    task: Task, output: Path, config: RunConfig, how: How, opening: str, closing: Callable[[HyperINR], Any]
+    task: Task, output: Path, config: RunConfig, how: How, opening: str, closing: Callable[[HyperINR], object]
 ) -> None:
     """Train with all processes that torchrun started, of which the first speaks.
 
@@ -117,7 +118,7 @@ def say_choice(name: str, choice: Choice) -> None:
         click.echo("  by gap: " + ", ".join(choice.per_gap))
 
 
-def say_base(base: Any, names: Sequence[str]) -> None:
+def say_base(base: Base, names: Sequence[str]) -> None:
     """Print that the network adds to splines, and how many coefficients they have."""
     counts = " x ".join(map(str, base.coefficients.shape[3:0:-1]))
     click.echo(

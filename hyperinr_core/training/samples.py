@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 
@@ -64,8 +64,8 @@ def scan_fields(
     series: VolumeSeries,
     names: Sequence[str],
     memory_bytes: int,
-    each: Callable[[Block, np.ndarray], Any] = lambda block, values: None,
-    masked: Callable[[Block, np.ndarray], Any] = lambda block, values: None,
+    each: Callable[[Block, np.ndarray], object] = lambda block, values: None,
+    masked: Callable[[Block, np.ndarray], object] = lambda block, values: None,
 ) -> tuple[Field, ...]:
     """The named fields with their ranges over all steps; reads the whole series once and so finds NaN and Inf.
 
@@ -74,7 +74,7 @@ def scan_fields(
     each : called with every block and its values (nz, ny, nx, C).
     masked : called, before that, with the blocks that have masked points.
     """
-    low: np.ndarray | None = None
+    lows, highs = [], []
     for block in _plan(series, names, memory_bytes)[0]:
         values = series.truth(block.step, names, (block.z_start, block.z_stop))
         smallest, largest = values.min(axis=(0, 1, 2)), values.max(axis=(0, 1, 2))
@@ -82,10 +82,9 @@ def scan_fields(
             smallest, largest = np.fmin.reduce(values, axis=(0, 1, 2)), np.fmax.reduce(values, axis=(0, 1, 2))
             masked(block, values)
         each(block, values)
-        if low is None:
-            low, high = smallest, largest
-        else:
-            low, high = np.fmin(low, smallest), np.fmax(high, largest)
+        lows.append(smallest)
+        highs.append(largest)
+    low, high = np.fmin.reduce(lows), np.fmax.reduce(highs)
     fields, start = [], 0
     for name in names:
         stop = start + series.field_info[name]

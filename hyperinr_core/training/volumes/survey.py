@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -101,7 +102,7 @@ class Holes:
             return None
         if (self._owners < 0).any():
             self._owners[self._owners < 0] = self._sheets.add(np.ones(self._series.grid.shape, bool))
-        return self._sheets.mask(self._series.grid.shape, self._series.thetas, self._owners)
+        return self._sheets.mask(self._series.grid.shape, self._series.thetas, self._owners.tolist())
 
     def _finish(self) -> None:
         for number, valid in enumerate(self._valid):
@@ -184,11 +185,12 @@ class Cut:
 def central(grid: Grid, most_points: int) -> tuple[slice, slice, slice]:
     """Along x, y, z: the block of at most about so many points in the middle, cut from the longest axes."""
     dims = list(grid.dims)
-    while np.prod(dims) > max(most_points, 1):
+    while math.prod(dims) > max(most_points, 1):
         longest = int(np.argmax(dims))
-        dims[longest] = max(int(dims[longest] * max(0.8, most_points / np.prod(dims))), 1)
+        dims[longest] = max(int(dims[longest] * max(0.8, most_points / math.prod(dims))), 1)
     starts = ((full - n) // 2 for full, n in zip(grid.dims, dims))
-    return tuple(slice(start, start + n) for start, n in zip(starts, dims))
+    x, y, z = (slice(start, start + n) for start, n in zip(starts, dims))
+    return x, y, z
 
 
 def _least_valid(mask: Mask) -> float:
@@ -199,19 +201,17 @@ def _least_valid(mask: Mask) -> float:
 
 def _fullest(grid: Grid, most_points: int, mask: Mask) -> tuple[slice, slice, slice]:
     """Along x, y, z: a block of the size of the central one, that one where enough of it is not masked."""
-    middle = central(grid, most_points)
-    shifts = [
-        sorted({middle[a].start, *np.linspace(0, n - (middle[a].stop - middle[a].start), N_TRIED, dtype=int)})
-        for a, n in enumerate(grid.dims)
-    ]
-    places = [middle, *(tuple(slice(i, i + m.stop - m.start) for i, m in zip(at, middle)) for at in product(*shifts))]
-    best, most = middle, -1.0
-    for place in places:
-        share = _least_valid(mask.cut(place[::-1]))
-        if share > most:
-            best, most = place, share
+    best = central(grid, most_points)
+    sizes = [axis.stop - axis.start for axis in best]
+    most = _least_valid(mask.cut(best[::-1]))
+    starts = [np.linspace(0, n - size, N_TRIED, dtype=int) for n, size in zip(grid.dims, sizes)]
+    for corner in product(*(np.unique(each) for each in starts)):
         if most >= ENOUGH:
             break
+        x, y, z = (slice(int(start), int(start) + size) for start, size in zip(corner, sizes))
+        share = _least_valid(mask.cut((z, y, x)))
+        if share > most:
+            best, most = (x, y, z), share
     return best
 
 
