@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hyperinr.filters.about import add_facts
 from hyperinr.filters.coarse import sample_coarsely
-from hyperinr.filters.image import masked_image, to_image
+from hyperinr.filters.image import image_of
 from hyperinr.filters.memory import ImageCache, check_fits
 from hyperinr.filters.motion import Motion
 from hyperinr_core.volume import Extent, Grid
@@ -62,16 +62,16 @@ def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], 
 
     check_fits(frame.extent, model.n_output_dims)
     inr = model.generate(frame.theta, frame.backend, frame.interpolation)
+    whole, beneath = inr.unmasked(), None
     if factor > 1:
-        values = inr.masked(
-            sample_coarsely(inr.unmasked(), frame.grid, frame.extent, factor, progress), frame.grid, frame.extent
-        )
+        values = sample_coarsely(whole, frame.grid, frame.extent, factor, progress)
     else:
-        values = inr.sample_grid(frame.grid, frame.extent, progress=progress)
+        values = whole.sample_grid(frame.grid, frame.extent, progress=progress)
+    if inr.is_masked:
+        beneath, values = values, inr.masked(values.copy(), frame.grid, frame.extent)
     if is_picture(model.grid, model.fields):
         values = to_bytes(values)
-    make = masked_image if inr.is_masked and frame.fields else to_image
-    image = make(frame.grid, inr.split(values, frame.fields), frame.extent)
+    image = image_of(inr, values, frame.fields, frame.grid, frame.extent, beneath)
     _set_units(image, model)
     add_facts(image, model)
     return image

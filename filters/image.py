@@ -18,6 +18,7 @@ import numpy as np
 from hyperinr.filters.readers.grids import grid_of, shape_of
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.files import replacing
+from hyperinr_core.inr import INR
 from hyperinr_core.volume import Grid
 
 #: Readers say some failures only as a warning, among warnings that harm nothing.
@@ -27,6 +28,10 @@ _MESSAGE = re.compile(r"^(ERROR|Generic Warning|Warning): In .*, line \d+\n(.+)"
 
 #: VTK's marks of ghost and blanked points, and of points that a resampling filter found data for: no data themselves.
 GHOSTS, VALID = "vtkGhostType", "vtkValidPointMask"
+
+
+#: Masks of which so large a share of the points with values is common differ little.
+ALIKE = 0.9
 
 
 def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Sequence[int] | None = None) -> Any:
@@ -69,11 +74,61 @@ def masked_image(
 ) -> Any:
     """What `to_image` makes, where points are hidden at which all arrays, or all those named, are NaN."""
     image = to_image(grid, arrays, region)
-    masked = [np.isnan(arrays[name]) for name in names or arrays]
-    hidden = np.logical_and.reduce([part.all(axis=-1) if part.ndim == 4 else part for part in masked])
+    hidden = np.logical_and.reduce(_masked(arrays[name] for name in names or arrays))
     if hidden.any():
         hide(image, ~hidden)
     return image
+
+
+def image_of(
+    inr: INR,
+    values: np.ndarray,
+    names: Sequence[str],
+    grid: Grid,
+    region: Sequence[int] | None = None,
+    beneath: np.ndarray | None = None,
+) -> Any:
+    """An image of named fields' values (nz, ny, nx, C), as an INR has them on a region of a grid.
+
+    A point is hidden at which no field has a value. Where masks differ little, as on staggered grids, it is hidden when one
+    field lacks one: VTK's mappers show the NaN of points that are not hidden as something.
+
+    Parameters
+    ----------
+    beneath : numbers (nz, ny, nx, C) for hidden points, in the place of NaN: at a border VTK's volume mapper blends them in.
+        They are brought into the range of the other points.
+    """
+    arrays = inr.split(values, names)
+    if not inr.is_masked or not arrays:
+        return to_image(grid, arrays, region)
+    everywhere = inr.valid()  # not of the region: the pieces of an image go by one rule
+    valid = [everywhere[name] for name in names]
+    common = np.count_nonzero(np.logical_and.reduce(valid))
+    alike = common >= ALIKE * max(np.count_nonzero(each) for each in valid)
+    hidden = (np.logical_or if alike else np.logical_and).reduce(_masked(arrays.values()))
+    if beneath is not None:
+        numbers = inr.split(beneath, names)
+        arrays = {name: _with_numbers(array, numbers[name], hidden) for name, array in arrays.items()}
+    image = to_image(grid, arrays, region)
+    if hidden.any():
+        hide(image, ~hidden)
+    return image
+
+
+def _masked(arrays: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Where each of arrays (nz, ny, nx) or (nz, ny, nx, C) is NaN, (nz, ny, nx)."""
+    return [np.isnan(array).all(axis=-1) if array.ndim == 4 else np.isnan(array) for array in arrays]
+
+
+def _with_numbers(array: np.ndarray, numbers: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """The array with numbers at hidden points, of which no component is outside of the range of the shown ones."""
+    if hidden.all():
+        return array
+    shown = array[~hidden]
+    low, high = np.fmin.reduce(shown), np.fmax.reduce(shown)
+    result = array.copy()
+    result[hidden] = np.clip(numbers[hidden], low, high)
+    return result
 
 
 def hide(image: Any, valid: np.ndarray) -> None:

@@ -85,7 +85,7 @@ def facts_of(source: Any, view: Any) -> dict[str, Any]:
     """What a source says of how it is shown, {"kind", "time", "fields"}; for others than ours what their data says."""
     source.UpdatePipeline(view.ViewTime)
     information = source.GetDataInformation().DataInformation
-    if information.GetDataSetTypeAsString() != "vtkImageData" or not len(source.PointData):
+    if not information.DataSetTypeIsA("vtkImageData") or not len(source.PointData):
         raise DataError(
             f"the source is {information.GetDataSetTypeAsString() or 'empty'} with {len(source.PointData)} point arrays; "
             "expected an image with values at its points, select a HyperINR Source in the pipeline browser"

@@ -52,7 +52,7 @@ def export(
     NAME.pvd lists .vti files, which lie in a folder NAME beside it. NAME.vtkhdf is one time, or for several times
     NAME.vtkhdf.series lists files in such a folder; VTK 9.2 cannot write them, newer ones can.
     """
-    from hyperinr.filters.image import masked_image, to_image, write_pvd
+    from hyperinr.filters.image import image_of, write_pvd
 
     if output.suffix not in (".pvd", ".vtkhdf"):
         raise ParameterError(f"output is {output}; expected a name that ends in .pvd or .vtkhdf")
@@ -64,7 +64,7 @@ def export(
 
     def image_at(theta: dict[str, float]) -> Any:
         inr = network.generate(theta, backend)
-        return (masked_image if inr.is_masked else to_image)(grid, inr.split(inr.sample_grid(grid), names))
+        return image_of(inr, inr.sample_grid(grid), names, grid)
 
     network.generate(thetas[0], backend).split(
         np.empty((0, network.n_output_dims)), names

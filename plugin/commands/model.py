@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.inr import INR
     from hyperinr_core.volume import Grid
 
 
@@ -113,8 +114,7 @@ def sample(
     if output.suffix == ".npy" and len(names) > 1:
         raise ParameterError(f"a .npy holds one field, the model has {', '.join(names)}; choose with --field")
     grid = network.grid.with_dims(dims) if dims else network.grid
-    arrays = inr.split(inr.sample_grid(grid), names)
-    _write(output, grid, arrays)
+    _write(output, inr, inr.sample_grid(grid), names, grid)
     click.echo(f"{output}: {' x '.join(map(str, grid.dims))}, {', '.join(names)}")
 
 
@@ -138,15 +138,15 @@ def _nothing(network: HyperINR) -> np.ndarray:
     return np.empty((0, network.n_output_dims), np.float32)
 
 
-def _write(output: Path, grid: Grid, arrays: dict[str, np.ndarray]) -> None:
+def _write(output: Path, inr: INR, values: np.ndarray, names: list[str], grid: Grid) -> None:
     if output.suffix == ".vti":
-        from hyperinr.filters.image import masked_image, write_image
+        from hyperinr.filters.image import image_of, write_image
 
-        write_image(output, masked_image(grid, arrays))
+        write_image(output, image_of(inr, values, names, grid))
         return
     import numpy as np
 
     from hyperinr_core.files import replacing
 
     with replacing(output) as part, open(part, "wb") as file:
-        np.save(file, next(iter(arrays.values())))
+        np.save(file, next(iter(inr.split(values, names).values())))
