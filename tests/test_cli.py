@@ -12,9 +12,11 @@ import time
 
 import numpy as np
 import pytest
+from masked import masked_model
 from models import random_model
 from series import moving_blob
 
+from hyperinr.filters.readers.series import open_series
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 
@@ -197,3 +199,15 @@ def test_progress_lines_are_few(monkeypatch, capsys):
             report(SimpleNamespace(samples=i, total=100, loss=0.1, psnr=20.0, seconds_left=100 - i))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 11 and "0:99" not in lines[0] and lines[0].endswith("1:39 left")
+
+
+def test_masked_points_are_nan_where_they_are_written_and_their_share_is_said(tmp_path):
+    model = masked_model()
+    hinr.save(model, tmp_path / "m.hinr")
+    for name in ("s.npy", "s.vti"):
+        result = hyperinr("sample", tmp_path / "m.hinr", "--at", "time=0.5", "-o", tmp_path / name)
+        assert result.returncode == 0, result.stderr
+    truth = np.isnan(model.generate(0.5).sample_grid()[..., 0])
+    np.testing.assert_array_equal(np.isnan(np.load(tmp_path / "s.npy")), truth)
+    np.testing.assert_array_equal(np.isnan(open_series([tmp_path / "s.vti"]).read(0, ["density"])[..., 0]), truth)
+    assert f", {truth.mean():.1%} masked" in hyperinr("info", tmp_path / "m.hinr").stdout

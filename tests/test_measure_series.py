@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time as clock
 
 import numpy as np
 import pytest
+from masked import masked_model, wall
 from models import random_model
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr, ssim
-from hyperinr_core.measure.series import measure_series, steps_at
+from hyperinr_core.measure.series import measure_series, steps_at, value_range
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 #: The model was trained on every second of these; the last lies beyond it.
@@ -136,3 +138,24 @@ def test_two_parameters_are_refused():
     lights = tuple(Parameter(name, "free", (0.0, 1.0), "", (0.0, 1.0)) for name in "ab")
     with pytest.raises(ParameterError, match="the model has the parameters a, b; expected one"):
         measure_series(random_model((8, 9, 10), lights), series(), ["density"])
+
+
+def test_points_count_that_both_have_a_value_at():
+    model = masked_model(wall, 3)
+    inrs = {t: model.generate(t).unmasked() for t in (0.0, 0.5, 1.0, 2.0)}
+    truth = {t: inr.sample_grid()[..., 0] + np.float32(0.1) for t, inr in inrs.items()}
+    for values in truth.values():
+        values[:2] = np.nan
+    times = list(truth)
+    series = VolumeSeries(
+        model.grid, times, {"density": 1}, lambda step, name, z: truth[times[step]][slice(*(z or (None,)))], "here"
+    )
+    model = dataclasses.replace(model, parameters=(dataclasses.replace(model.parameters[0], values=(0.0, 1.0, 2.0)),))
+    entry = measure_series(model, series, ["density"])["density"]["steps"][1]
+    limits = value_range(series, "density", range(4))
+    predicted = model.generate(0.5).sample_grid()[..., 0]
+    assert np.isfinite(limits).all() and np.isnan(predicted[3]).any()
+    assert entry["model"]["psnr"] == pytest.approx(psnr(predicted, truth[0.5], limits), abs=1e-4)
+    blended = (truth[0.0] + truth[1.0]) / 2
+    assert entry["linear"]["psnr"] == pytest.approx(psnr(blended, truth[0.5], limits), abs=1e-3)
+    assert all(np.isfinite(entry[method][metric]) for method in ("model", "linear") for metric in ("psnr", "ssim"))

@@ -6,12 +6,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from masked import masked_blob, wall
 from series import moving_blob
 from test_training import with_training
 
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.teachers import CHEAP
+from hyperinr_core.training.volumes import survey as survey_module
 from hyperinr_core.training.volumes.survey import central, survey
 from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import Grid
@@ -93,3 +95,23 @@ def test_the_block_is_cut_from_the_longest_axes():
     x, y, z = central(Grid((300, 200, 100)), 1 << 20)
     nx, ny, nz = (axis.stop - axis.start for axis in (x, y, z))
     assert 0.7 * 2**20 < nx * ny * nz <= 2**20 and nz == 100 and x.start == (300 - nx) // 2
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 30, 1 << 20])
+def test_masked_points_have_numbers_that_go_on_from_those_beside_them(memory_bytes):
+    series = masked_blob(wall, dims=(40, 36, 32))
+    found = survey(series, ["density"], memory_bytes)
+    for step in (0, 4):
+        truth, values = series.read(step, ["density"]), found.series.read(step, ["density"])
+        np.testing.assert_array_equal(found.series.truth(step, ["density"]), truth)
+        assert np.isfinite(values).all() and values.max() <= np.nanmax(truth) and values.min() >= np.nanmin(truth)
+    clean = survey(moving_blob(dims=(40, 36, 32)), ["density"], memory_bytes)
+    assert clean.series.mask is None and found.fields[0].value_range[0][1] <= clean.fields[0].value_range[0][1]
+
+
+def test_teachers_are_compared_where_there_is_something(monkeypatch):
+    monkeypatch.setattr(survey_module, "MOST_POINTS", 8 * 8 * 8)
+    middle = masked_blob(lambda x, y, z, t: (abs(x - 0.5) < 0.3) & (abs(y - 0.5) < 0.3) & (abs(z - 0.5) < 0.3))
+    for memory_bytes in (1 << 30, 1 << 16):
+        block = survey(middle, ["density"], memory_bytes).block
+        assert np.isfinite(block.truth(0, ["density"])).mean() >= survey_module.ENOUGH
