@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hyperinr_core.backends import cuda
+from hyperinr_core.backends import cuda  # imports no torch
 
 # Python started by a test must find the installed package, compiled kernel and all, and not the sources in the current folder.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+# Torch's threads wait by spinning, which takes the processors from whoever has work: on two, a training takes many times as long.
+os.environ["OMP_WAIT_POLICY"] = "passive"
 
 # Without a GPU, Triton's interpreter runs its kernels on the CPU; with one, the same tests run the compiled kernels.
 if not cuda.driver_is_present():
