@@ -42,3 +42,33 @@ def figures():
             file.write(f"| {what} | {found} |\n")
 
     return note
+
+
+@pytest.fixture(scope="session")
+def balls(tmp_path_factory):
+    """A Cinema database of 48 views."""
+    from view_models import balls_database, views
+
+    return balls_database(tmp_path_factory.mktemp("balls") / "balls.cdb", views(48))
+
+
+@pytest.fixture(scope="session")
+def quick_views(tmp_path_factory):
+    """A file of settings that learn pictures in a moment."""
+    from view_models import QUICK
+
+    path = tmp_path_factory.mktemp("settings") / "quick.json"
+    path.write_text(QUICK)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_views(balls, quick_views, tmp_path_factory):
+    """A model of half of the views of balls, and what its training printed."""
+    from view_models import call
+
+    from hyperinr.plugin.commands.train_views import train_views
+
+    path = tmp_path_factory.mktemp("model") / "balls.hinr"
+    sizes = ["--holdout", 0.5, "--encoders", 60, "--teacher-views", 150, "--teacher-steps", 100]
+    return path, call(train_views, balls, "-o", path, *sizes, "--config", quick_views).output

@@ -87,7 +87,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from series import moving_blob
-from test_training import with_training
+from small import with_training
 from hyperinr_core.training.distributed import join, leave
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.trainer import Trainer
