@@ -19,6 +19,15 @@ os.environ["OMP_WAIT_POLICY"] = "passive"
 if not cuda.driver_is_present():
     os.environ["TRITON_INTERPRET"] = "1"
 
+#: Files that take half a minute or more; they begin first, so that several processes end together.
+LONGEST = ("bad_input", "demo", "distributed", "gpu_benchmark", "gui", "killed", "native", "neural", "paraview", "servers",
+           "shadow_paraview", "triton", "view")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first."""
+    items.sort(key=lambda item: item.path.stem not in {f"test_{name}" for name in LONGEST})
+
 
 def pytest_addoption(parser):
     """`make stress` runs the tests of endurance in full."""
