@@ -129,7 +129,7 @@ def test_gradients_and_losses_are_those_of_the_whole_batch(tmp_path):
 
 def test_stopping_keeps_one_checkpoint_and_resume_goes_on(folder):
     settings = json.loads((folder / "settings.json").read_text())
-    settings["training"]["samples"] = 2_000_000
+    settings["training"]["samples"] = 1_200_000
     (folder / "long.json").write_text(json.dumps(settings))
     arguments = [folder / "blob.npy", "-o", folder / "cut.hinr", "--config", folder / "long.json", "--teacher", "none"]
     command = [str(word) for word in (*CLI, "train", *arguments, "--device", "cpu", "--progress", "json")]
