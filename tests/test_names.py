@@ -49,7 +49,7 @@ ELSEWHERE = {
     "filters/frames.py": ("source", "the images that it keeps"),
     "filters/readers/blocks.py": ("medical_images", "planes of packed files, through the readers that ask for them"),
     "filters/readers/cf.py": ("netcdf", "conventions of NetCDF, in files"),
-    "filters/readers/libraries.py": ("series_errors", "what a missing library says"),
+    "filters/readers/libraries.py": ("netcdf", "what a missing library says"),
     "filters/readers/meta_image.py": ("medical_images", "the formats of scanners, under the same cases"),
     "filters/readers/nifti.py": ("medical_images", "the same"),
     "filters/readers/openpmd.py": ("hdf5", "images in HDF5, under the same cases"),
