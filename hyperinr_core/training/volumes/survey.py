@@ -82,7 +82,6 @@ class Holes:
 
     def __init__(self, series: VolumeSeries, names: Sequence[str]) -> None:
         self._series, self._names = series, names
-        self._ends = np.cumsum([series.field_info[name] for name in names])[:-1]
         self._sheets, self._owners = Sheets(), np.full((len(series), len(names)), -1)
         self._step = -1
         self._valid: list[np.ndarray] = []
@@ -92,7 +91,8 @@ class Holes:
         if block.step != self._step:
             self._finish()
             self._step, self._valid = block.step, [np.ones(self._series.grid.shape, bool) for _ in self._names]
-        for valid, part in zip(self._valid, np.split(values, self._ends, axis=-1)):
+        ends = np.cumsum([self._series.field_info[name] for name in self._names])[:-1]
+        for valid, part in zip(self._valid, np.split(values, ends, axis=-1)):
             valid[block.z_start : block.z_stop] = valid_points(part)
 
     def mask(self) -> Mask | None:
