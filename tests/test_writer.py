@@ -175,7 +175,7 @@ def test_a_training_that_is_killed_is_an_error_and_paraview_lives(tmp_path):
         (Source(times=()), {}, "0 time steps"),
         (Source(), {"Every": 9}, "Every 9 leaves 1"),
         (Source(), {"ChooseFields": 1}, "fields chosen are none"),
-        (Source(spoil=np.nan), {}, "nan"),
+        (Source(spoil=np.inf), {}, "inf"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, source, settings, message):
