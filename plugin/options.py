@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import click
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.spaces.views import ViewSpace
+
+logger = logging.getLogger("hyperinr")
 
 #: What decorates a command.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -81,7 +84,7 @@ output_dims_option = dims_option("nx ny nz of the output.  [default: the trainin
 
 #: How to understand the files of a series, for `open_series`.
 READING = (
-    dims_option("nx ny nz of .raw data."),
+    dims_option("nx ny nz of .raw data, or of the points that a mesh is resampled to."),
     click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4."),
     click.option(
         "--axes", help="Letters of t, z, y, x and c for the axes of a .nrrd or .tif, slowest first, such as tzyx."
@@ -111,11 +114,19 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return applied(*READING)(with_reading)
 
 
-def open_steps(series: tuple[str, ...], **how: Any) -> Any:
-    """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`."""
+def open_steps(series: tuple[str, ...], says: bool = True, **how: Any) -> Any:
+    """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`.
+
+    Parameters
+    ----------
+    says : warn of what is to be heard of it; else that is left to the caller.
+    """
     from hyperinr.filters.readers.series import open_series
 
-    return open_series(series[0] if len(series) == 1 else list(series), **how)
+    found = open_series(series[0] if len(series) == 1 else list(series), **how)
+    for note in found.notes if says else ():
+        logger.warning("%s", note)
+    return found
 
 
 @contextlib.contextmanager

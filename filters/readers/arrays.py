@@ -45,6 +45,7 @@ class Frames:
     times : one value per frame, None when the file has none.
     units : by field name, and "time".
     notes : what the user should hear about how the file was understood, a sentence each.
+    prepare : (frame, field names), for what is long in the making: makes it and keeps it, so that reading it is quick.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Frames:
     times: tuple[float, ...] | None = None
     units: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    prepare: Callable[[int, Sequence[str]], None] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from hyperinr.filters.readers import meta_image, nifti, openpmd, tiff, vtkhdf
+from hyperinr.filters.readers import meshes, meta_image, nifti, openpmd, tiff, vtkhdf
 from hyperinr.filters.readers.formats import FORMATS
 from hyperinr.filters.readers.grids import RESAMPLE
 from hyperinr.filters.readers.netcdf import ENGINES
@@ -22,24 +22,12 @@ INDEXES = (".pvd", ".series")
 STEPS = (
     *(*FORMATS, *ENGINES, *vtkhdf.SUFFIXES, *openpmd.SUFFIXES, *nifti.SUFFIXES, *meta_image.SUFFIXES, *tiff.SUFFIXES),
     *(".nrrd", ".nhdr", ".npy", ".npz", ".raw"),
+    *(*meshes.SUFFIXES, *meshes.BY_PARAVIEW),
 )
 #: Suffixes of folders that are one file to the user.
 FOLDERS = (".zarr",)
-NOT_REGULAR = (
-    ".vtu",
-    ".pvtu",
-    ".vtp",
-    ".pvtp",
-    ".vts",
-    ".pvts",
-    ".vtm",
-    ".vtmb",
-    ".ex2",
-    ".exo",
-    ".stl",
-    ".ply",
-    ".cgns",
-)
+#: Surfaces, which have no inside.
+SURFACES = (".vtp", ".pvtp", ".stl", ".ply")
 
 #: A number in a file's name.
 _NUMBER = re.compile(
@@ -92,7 +80,7 @@ def _in_folder(folder: Path, raw: bool) -> list[Step]:
         files = indexes
     else:
         known = [path for path in files if suffix_of(path) in STEPS and (raw or suffix_of(path) != ".raw")]
-        files = known or [path for path in files if suffix_of(path) in (".raw", *NOT_REGULAR)]
+        files = known or [path for path in files if suffix_of(path) in (".raw", *SURFACES)]
     if not files:
         raise DataError(f"{folder} has no time steps; expected files that end in {' '.join((*INDEXES, *STEPS))}")
     kinds = sorted({path.name if indexes else _NUMBER.sub("*", path.name) for path in files})

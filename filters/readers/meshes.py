@@ -1,0 +1,213 @@
+"""Steps in meshes of any kind that VTK or ParaView reads, resampled to a regular grid by processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hyperinr.filters.readers.arrays import Frames, ZRange
+from hyperinr.filters.readers.workers import Workers, workers
+from hyperinr_core.errors import DataError
+from hyperinr_core.volume import Grid
+
+#: Suffixes of meshes that VTK reads.
+SUFFIXES = (
+    *(".vtu", ".pvtu", ".vts", ".pvts", ".vtm", ".vtmb", ".vtpd", ".vtpc", ".vth", ".vthb", ".htg"),
+    *(".ex2", ".exo", ".e", ".g", ".cgns", ".case", ".encas", ".foam", ".xdmf", ".xmf"),
+)
+#: Those that ParaView alone has a reader for.
+BY_PARAVIEW = (".bp", ".pvsm", ".openfoam")
+
+#: Those of formats that hold regular grids as well, and are tried as such first.
+MAYBE = (".vtr", ".pvtr", ".vtk", ".vtkhdf")
+
+#: Points of the grid that is taken where none is asked for: more are worth asking for.
+MOST_POINTS = 1 << 24
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Where what is resampled is kept, and by whom it is made.
+
+    Attributes
+    ----------
+    owner : removes a temporary folder when nobody reads from it any more.
+    """
+
+    folder: Path
+    helpers: Workers
+    owner: tempfile.TemporaryDirectory | None
+
+
+class Meshes:
+    """Opens the files of one series: the first and the last tell the grid of all, and the first the fields.
+
+    Attributes
+    ----------
+    fields : those wanted, all on points when None; those on cells where there are no others, or all wanted ones are there.
+    dims : (nx, ny, nz) of the grid; those that resolve most cells when None.
+    folder : where resampled steps are kept for another run; a temporary one when None.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[str] | None,
+        dims: tuple[int, int, int] | None,
+        folder: Path | None,
+        last: Path | None = None,
+    ) -> None:
+        self._fields, self._dims, self._folder, self._last = fields, dims, folder, last
+        self._temporary: tempfile.TemporaryDirectory | None = None
+        self._first: dict[str, Any] | None = None
+        self._warned: set[Path] = set()
+
+    def open(self, path: Path, by_paraview: bool = False) -> Frames:
+        """The steps of one file; DataError when it is broken or fills no space."""
+        helpers = workers(by_paraview)
+        notes: tuple[str, ...] = ()
+        if self._first is None:
+            self._first = told = self._described(helpers, path)
+            notes = (self._note(path, told),)
+        elif self._first["moment"] is None:
+            told = helpers.ask(path, "describe", frames=[0], times_only=True)
+        else:
+            told = helpers.ask(path, "describe", frames=[0], times_only=False)
+        grid, arrays = self._first["grid"], self._first["arrays"]
+        times = told["times"] or ([told["moment"]] if told.get("moment") is not None else None)
+        n = len(times or (0,))
+        made = _Resampled(path, grid, self._first["on_cells"], _Kept(self._place(), helpers, self._temporary), tuple(arrays))
+        return Frames(
+            path, grid, arrays, made.read, n, None if times is None else tuple(times), {}, notes, made.prepare
+        )
+
+    def _described(self, helpers: Workers, path: Path) -> dict[str, Any]:
+        told = helpers.ask(path, "describe", frames=[0, -1], times_only=False)
+        bounds = np.array(told["bounds"])
+        if self._last is not None and self._last != path:
+            other = np.array(helpers.ask(self._last, "describe", frames=[-1], times_only=False)["bounds"])
+            bounds[::2], bounds[1::2] = np.minimum(bounds[::2], other[::2]), np.maximum(bounds[1::2], other[1::2])
+        points, cells, wanted = told["points"], told["cells"], set(self._fields or ())
+        if wanted - set(points) - set(cells):
+            known = ", ".join(sorted({*points, *cells})) or "none"
+            raise DataError(
+                f"{path} has no field {sorted(wanted - set(points) - set(cells))[0]!r}; expected one of {known}"
+            )
+        apart = sorted(wanted & set(cells) - set(points)), sorted(wanted & set(points) - set(cells))
+        if all(apart):
+            raise DataError(
+                f"{path} has {apart[1][0]!r} on points and {apart[0][0]!r} on cells; expected all fields on one of them, "
+                "train a model for each"
+            )
+        on_cells = bool(cells) and (not points or bool(apart[0]))
+        arrays = cells if on_cells else points
+        if not arrays:
+            raise DataError(f"{path} has a mesh without numeric arrays; expected at least one on its points or cells")
+        grid = grid_over(bounds, told["sizes"], on_cells, self._dims)
+        return {**told, "on_cells": on_cells, "arrays": arrays, "grid": grid}
+
+    def _note(self, path: Path, told: dict[str, Any]) -> str:
+        blocks = f" in {told['n_blocks']} blocks" if told["n_blocks"] > 1 else ""
+        where = "cells" if told["on_cells"] else "points"
+        dims = " x ".join(map(str, told["grid"].dims))
+        asked = "as asked" if self._dims else "as fine as its cells; --dims nx ny nz for another"
+        if not self._dims and told["grid"].n_points > 0.9 * MOST_POINTS:
+            asked = "coarser than its cells; --dims nx ny nz for another"
+        return (
+            f"{path.name} is a mesh of {told['n_cells']} cells{blocks}; what its {where} hold is resampled to {dims} points, "
+            f"{asked}"
+        )
+
+    def _place(self) -> Path:
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return self._folder
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="hyperinr-")
+        return Path(self._temporary.name)
+
+
+def grid_over(
+    bounds: Sequence[float], sizes: Sequence[float], on_cells: bool, dims: tuple[int, int, int] | None
+) -> Grid:
+    """The grid of a box: points on its faces, or for values of cells, in the middle of equal parts.
+
+    Parameters
+    ----------
+    bounds : x0, x1, y0, y1, z0, z1. sizes : typical cells along the axes. dims : over what follows from these.
+
+    Raises DataError for a box that is flat along two axes.
+    """
+    lengths = np.array([bounds[2 * axis + 1] - bounds[2 * axis] for axis in range(3)])
+    flat = lengths <= 1e-9 * lengths.max()
+    if flat.sum() > 1:
+        raise DataError(f"the mesh has the bounds {tuple(bounds)}; expected an extent along two axes at least")
+    parts = np.ones(3)
+    parts[~flat] = lengths[~flat] / np.maximum(np.array(sizes)[~flat], 1e-6 * lengths[~flat])
+    if math.prod(parts) > MOST_POINTS:
+        # the shortest axes may be of one part, which then shrinks no further
+        for _ in range(3):
+            free = parts > 1
+            parts[free] *= (MOST_POINTS / math.prod(parts)) ** (1 / free.sum())
+            parts = np.maximum(parts, 1)
+    counts = np.maximum(np.floor(parts + 0.5), 1).astype(int)
+    counts = np.array(dims) if dims else np.where(flat, 1, counts + (0 if on_cells else 1))
+    steps = np.where(flat, 1.0, lengths / np.maximum(counts if on_cells else counts - 1, 1))
+    middle = on_cells | (counts == 1)
+    starts = np.asarray(bounds[::2]) + np.where(middle & ~flat, steps / 2, 0)
+    return Grid(counts.tolist(), starts.tolist(), steps.tolist())
+
+
+class _Resampled:
+    """The steps of one mesh, made when they are asked for and kept in files."""
+
+    def __init__(self, path: Path, grid: Grid, on_cells: bool, kept: _Kept, names: tuple[str, ...]) -> None:
+        self._path, self._grid, self._on_cells, self._kept = path, grid, on_cells, kept
+        about = path.stat()
+        self._key = repr((str(path.absolute()), about.st_size, about.st_mtime_ns, grid, on_cells))
+
+    def read(self, frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
+        """(nz, ny, nx[, c]) with NaN outside the mesh."""
+        self.prepare(frame, [name])
+        values = np.load(self._file(frame, name), mmap_mode="r")
+        return np.asarray(values[slice(*(z_range or (None,)))])
+
+    def prepare(self, frame: int, names: Sequence[str]) -> None:
+        """Resample fields of a step unless that is done."""
+        missing = [name for name in names if not self._file(frame, name).exists()]
+        if not missing:
+            return
+        grid = {"dims": self._grid.dims, "origin": self._grid.origin, "spacing": self._grid.spacing}
+        self._kept.helpers.ask(
+            self._path,
+            "resample",
+            frame=frame,
+            names=missing,
+            on_cells=self._on_cells,
+            grid=grid,
+            outputs=[str(self._file(frame, name).absolute()) for name in missing],
+        )
+
+    def _file(self, frame: int, name: str) -> Path:
+        digest = hashlib.sha256(f"{self._key} {frame} {name}".encode()).hexdigest()
+        return self._kept.folder / f"{digest[:24]}.npy"
+
+
+def prepare(
+    frames: Sequence[tuple[Frames, int]], names: Sequence[str], progress: Callable[[float, float], Any] = lambda *_: 0
+) -> None:
+    """Resample steps of meshes in as many processes as there are CPUs; nothing to do for other files."""
+    wanted = [(file, frame) for file, frame in frames if file.prepare is not None]
+    if not wanted:
+        return
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for done, _ in enumerate(pool.map(lambda step: step[0].prepare(step[1], names), wanted)):
+            progress(done + 1.0, float(len(wanted)))
