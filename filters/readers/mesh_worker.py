@@ -206,11 +206,11 @@ def _moment(data: Any) -> float | None:
 
 def main() -> None:
     """Answer until the other end closes."""
-    answers = os.fdopen(os.dup(1), "w")
+    questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")  # pvpython's sys.stdin is no file
     os.dup2(2, 1)  # what libraries print is no answer
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     worker = Worker()
-    for line in sys.stdin:
+    for line in questions:
         window = vtkStringOutputWindow()
         vtkOutputWindow.SetInstance(window)
         try:

@@ -25,7 +25,10 @@ SUFFIXES = (
     *(".ex2", ".exo", ".e", ".g", ".cgns", ".case", ".encas", ".foam", ".xdmf", ".xmf"),
 )
 #: Those that ParaView alone has a reader for.
-BY_PARAVIEW = (".bp", ".pvsm", ".openfoam")
+BY_PARAVIEW = (
+    *(".bp", ".boundary", ".cas", ".cube", ".flash", ".hierarchy", ".inp", ".k", ".mfx", ".mrc", ".nek5000", ".p3d"),
+    *(".pht", ".pio", ".spcth", ".tec", ".tp"),
+)
 
 #: Those of formats that hold regular grids as well, and are tried as such first.
 MAYBE = (".vtr", ".pvtr", ".vtk", ".vtkhdf")

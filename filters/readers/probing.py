@@ -155,7 +155,7 @@ def resampled(
         box = _box(leaf.GetBounds(), dims, origin, spacing)
         if box is None or not set(names) & set(_names(part.GetCellData() if on_cells else part.GetPointData())):
             continue
-        found, valid = _probed(part, box, dims, origin, spacing)
+        found, valid = probed(part, box, dims, origin, spacing)
         region = tuple(slice(box[axis], box[axis + 1] + 1) for axis in (4, 2, 0))
         new = valid & ~filled[region]
         hidden = found.pop(GHOSTS, None)
@@ -222,7 +222,7 @@ def _box(bounds: Any, dims: list[int], origin: list[float], spacing: list[float]
     return box
 
 
-def _probed(
+def probed(
     part: Any, box: list[int], dims: list[int], origin: list[float], spacing: list[float]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Fields (nz, ny, nx[, c]) at the points of a box, and at which of them there is mesh."""

@@ -100,7 +100,7 @@ class _Opener:
         self._dims, self._dtype, self._components, self._many, self._axes = dims, dtype, components, len(paths) > 1, axes
         self._fields = fields
         self._name = fields[0] if fields and len(fields) == 1 else "value"
-        self._vtk, self._cf = VTKFiles(fields), CFFiles(fields)
+        self._vtk, self._cf = VTKFiles(fields), CFFiles(fields, dims)
         self._meshes = meshes.Meshes(fields, dims, keep, paths[-1])
         self._uneven: set[str] = set()  # suffixes of files that turned out to hold no regular grid
 
@@ -124,7 +124,7 @@ class _Opener:
                 raise
             self._uneven.add(suffix)
             return self._meshes.open(path)
-        if self._dims is not None or self._dtype is not None:
+        if self._dtype is not None or (self._dims is not None and frames.grid.dims != self._dims):
             raise DataError(f"{path} says its own dims and dtype; expected them for .raw files only, leave them out")
         return frames
 
