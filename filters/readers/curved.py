@@ -234,7 +234,9 @@ def sound(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(is_used, x, np.nan), np.where(is_used, y, np.nan)
 
 
-def _places(quads: np.ndarray, x: np.ndarray, y: np.ndarray, grid: Grid, is_round: bool) -> tuple[np.ndarray, np.ndarray]:
+def _places(
+    quads: np.ndarray, x: np.ndarray, y: np.ndarray, grid: Grid, is_round: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """The cells, some of them twice on a globe, and the places of their corners, (n, 4, 3)."""
     x, y = x.ravel()[quads], y.ravel()[quads]
     if is_round:

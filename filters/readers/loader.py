@@ -50,7 +50,7 @@ class Loader:
 
     Attributes
     ----------
-    frames : the file of each step, and the step's number in it.
+    frames : the file of each step, and the step's number in it. arrays : names of those that the fields are of.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Loader:
         reading: Callable[[Path], AbstractContextManager],
     ) -> None:
         self.frames, self.parts, self._reading = frames, parts, reading
+        self.arrays = list(dict.fromkeys(part.array for part in parts.values()))
 
     def __call__(self, step: int, name: str, z_range: ZRange | None) -> np.ndarray:
         file, frame = self.frames[step]

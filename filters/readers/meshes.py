@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +38,16 @@ MAYBE = (".vtr", ".pvtr", ".vtk", ".vtkhdf")
 MOST_POINTS = 1 << 24
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Where what is resampled is kept, and by whom it is made.
+class _Folder:
+    """A folder that stays, or a temporary one that goes when nobody holds it any more."""
 
-    Attributes
-    ----------
-    owner : removes a temporary folder when nobody reads from it any more.
-    """
-
-    folder: Path
-    helpers: Workers
-    owner: tempfile.TemporaryDirectory | None
+    def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            path.mkdir(parents=True, exist_ok=True)
+        else:
+            path = Path(tempfile.mkdtemp(prefix="hyperinr-"))
+            weakref.finalize(self, shutil.rmtree, path, True)
+        self.path = path
 
 
 class Meshes:
@@ -69,9 +68,8 @@ class Meshes:
         last: Path | None = None,
     ) -> None:
         self._fields, self._dims, self._folder, self._last = fields, dims, folder, last
-        self._temporary: tempfile.TemporaryDirectory | None = None
+        self._kept: _Folder | None = None
         self._first: dict[str, Any] | None = None
-        self._warned: set[Path] = set()
 
     def open(self, path: Path, by_paraview: bool = False) -> Frames:
         """The steps of one file; DataError when it is broken or fills no space."""
@@ -87,7 +85,8 @@ class Meshes:
         grid, arrays = self._first["grid"], self._first["arrays"]
         times = told["times"] or ([told["moment"]] if told.get("moment") is not None else None)
         n = len(times or (0,))
-        made = _Resampled(path, grid, self._first["on_cells"], _Kept(self._place(), helpers, self._temporary), tuple(arrays))
+        self._kept = self._kept or _Folder(self._folder)
+        made = _Resampled(path, grid, self._first["on_cells"], self._kept, helpers)
         return Frames(
             path, grid, arrays, made.read, n, None if times is None else tuple(times), {}, notes, made.prepare
         )
@@ -129,14 +128,6 @@ class Meshes:
             f"{asked}"
         )
 
-    def _place(self) -> Path:
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return self._folder
-        if self._temporary is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="hyperinr-")
-        return Path(self._temporary.name)
-
 
 def grid_over(
     bounds: Sequence[float], sizes: Sequence[float], on_cells: bool, dims: tuple[int, int, int] | None
@@ -172,8 +163,8 @@ def grid_over(
 class _Resampled:
     """The steps of one mesh, made when they are asked for and kept in files."""
 
-    def __init__(self, path: Path, grid: Grid, on_cells: bool, kept: _Kept, names: tuple[str, ...]) -> None:
-        self._path, self._grid, self._on_cells, self._kept = path, grid, on_cells, kept
+    def __init__(self, path: Path, grid: Grid, on_cells: bool, kept: _Folder, helpers: Workers) -> None:
+        self._path, self._grid, self._on_cells, self._kept, self._helpers = path, grid, on_cells, kept, helpers
         about = path.stat()
         self._key = repr((str(path.absolute()), about.st_size, about.st_mtime_ns, grid, on_cells))
 
@@ -189,7 +180,7 @@ class _Resampled:
         if not missing:
             return
         grid = {"dims": self._grid.dims, "origin": self._grid.origin, "spacing": self._grid.spacing}
-        self._kept.helpers.ask(
+        self._helpers.ask(
             self._path,
             "resample",
             frame=frame,
@@ -201,7 +192,7 @@ class _Resampled:
 
     def _file(self, frame: int, name: str) -> Path:
         digest = hashlib.sha256(f"{self._key} {frame} {name}".encode()).hexdigest()
-        return self._kept.folder / f"{digest[:24]}.npy"
+        return self._kept.path / f"{digest[:24]}.npy"
 
 
 def prepare(

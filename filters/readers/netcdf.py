@@ -90,7 +90,9 @@ class CFFiles:
             return self._places.warp.grid, self._places
         try:
             if axes.z and Places.columns_of(data, name, axes.z):
-                raise NotRegular(f"{path} has heights that differ from column to column; expected a regular grid, {RESAMPLE}")
+                raise NotRegular(
+                    f"{path} has heights that differ from column to column; expected a regular grid, {RESAMPLE}"
+                )
             return _grid(path, data, axes), None
         except NotRegular:
             points = {kind: _points(path, data, getattr(axes, kind), kind) for kind in "xyz" if getattr(axes, kind)}

@@ -24,6 +24,10 @@ STEPS = (
     *(".nrrd", ".nhdr", ".npy", ".npz", ".raw"),
     *(*meshes.SUFFIXES, *meshes.BY_PARAVIEW),
 )
+#: What may be read, in words.
+READABLE = " ".join(
+    (*INDEXES, *(suffix for suffix in STEPS if suffix not in (*meshes.SUFFIXES, *meshes.BY_PARAVIEW)))
+) + (", or a mesh such as .vtu .vtm .ex2 .foam .xdmf")
 #: Suffixes of folders that are one file to the user.
 FOLDERS = (".zarr",)
 #: Surfaces, which have no inside.
@@ -82,7 +86,7 @@ def _in_folder(folder: Path, raw: bool) -> list[Step]:
         known = [path for path in files if suffix_of(path) in STEPS and (raw or suffix_of(path) != ".raw")]
         files = known or [path for path in files if suffix_of(path) in (".raw", *SURFACES)]
     if not files:
-        raise DataError(f"{folder} has no time steps; expected files that end in {' '.join((*INDEXES, *STEPS))}")
+        raise DataError(f"{folder} has no time steps; expected files that end in {READABLE}")
     kinds = sorted({path.name if indexes else _NUMBER.sub("*", path.name) for path in files})
     if len(kinds) > 1:
         listed = ", ".join(kinds[:4]) + (", ..." if len(kinds) > 4 else "")

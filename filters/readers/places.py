@@ -71,6 +71,8 @@ class Places:
         letters = {kind: getattr(axes, kind) for kind in "xyzt" if getattr(axes, kind)}
         columns = cls.columns_of(data, name, axes.z) if axes.z else ""
         curved = [_curved(data, name, axes, kind) for kind in "xy"]
+        if any(curved) and not all(curved):
+            raise DataError(f"{path} has curved axes, {''.join(curved)}, but not the other one; expected both")
         x, y = points["x"], points["y"]
         if all(curved):
             x, y = (_plane(data, other, axes) for other in curved)
@@ -177,9 +179,7 @@ def _of_geopotential(data: Any, axes: Mapping[str, str], frame: int, shape: tupl
         heights = (heights[1:] + heights[:-1]) / 2
     for axis in (1, 2):
         if heights.shape[axis] == shape[axis] - 1:  # velocities lie on the faces of cells
-            padded = np.concatenate(
-                [heights.take([0], axis), heights, heights.take([-1], axis)], axis
-            )
+            padded = np.concatenate([heights.take([0], axis), heights, heights.take([-1], axis)], axis)
             low = padded.take(range(shape[axis]), axis)
             heights = (low + padded.take(range(1, shape[axis] + 1), axis)) / 2
     return heights

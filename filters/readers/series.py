@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from hyperinr.filters.readers import meshes, meta_image, nifti, openpmd, tiff, vtkhdf
-from hyperinr.filters.readers.arrays import Frames, ZRange, open_npy, open_npz, open_raw
+from hyperinr.filters.readers.arrays import Frames, open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
 from hyperinr.filters.readers.grids import NotRegular
 from hyperinr.filters.readers.libraries import in_one_line
 from hyperinr.filters.readers.loader import Loader, Part
 from hyperinr.filters.readers.netcdf import ENGINES, CFFiles
 from hyperinr.filters.readers.nrrd import open_nrrd
-from hyperinr.filters.readers.paths import FOLDERS, INDEXES, STEPS, SURFACES, find_steps, gaps, suffix_of
+from hyperinr.filters.readers.paths import FOLDERS, READABLE, STEPS, SURFACES, find_steps, gaps, suffix_of
 from hyperinr.filters.readers.upright import upright
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
@@ -97,7 +97,13 @@ class _Opener:
         axes: str | None,
         keep: Path | None,
     ) -> None:
-        self._dims, self._dtype, self._components, self._many, self._axes = dims, dtype, components, len(paths) > 1, axes
+        self._dims, self._dtype, self._components, self._many, self._axes = (
+            dims,
+            dtype,
+            components,
+            len(paths) > 1,
+            axes,
+        )
         self._fields = fields
         self._name = fields[0] if fields and len(fields) == 1 else "value"
         self._vtk, self._cf = VTKFiles(fields), CFFiles(fields, dims)
@@ -117,6 +123,9 @@ class _Opener:
             return self._open_raw(path)
         if suffix in (*meshes.SUFFIXES, *meshes.BY_PARAVIEW, *self._uneven):
             return self._meshes.open(path, suffix in meshes.BY_PARAVIEW)
+        may_ask = self._dtype is None and (self._dims is None or suffix in (*meshes.MAYBE, *ENGINES))
+        if not may_ask:
+            raise self._says_its_own(path)
         try:
             frames = self._open_regular(path, suffix)
         except NotRegular:
@@ -124,9 +133,12 @@ class _Opener:
                 raise
             self._uneven.add(suffix)
             return self._meshes.open(path)
-        if self._dtype is not None or (self._dims is not None and frames.grid.dims != self._dims):
-            raise DataError(f"{path} says its own dims and dtype; expected them for .raw files only, leave them out")
+        if self._dims is not None and frames.grid.dims != self._dims:
+            raise self._says_its_own(path)
         return frames
+
+    def _says_its_own(self, path: Path) -> DataError:
+        return DataError(f"{path} says its own dims and dtype; expected them for .raw files only, leave them out")
 
     def _open_regular(self, path: Path, suffix: str) -> Frames:
         if suffix in ENGINES:
@@ -152,8 +164,7 @@ class _Opener:
         if suffix in SURFACES:
             raise DataError(f"{path} is a surface; expected something with an inside, such as .vti or .vtu")
         raise DataError(
-            f"{path} has the unknown extension {suffix!r}; expected one of {' '.join((*INDEXES, *STEPS))}, "
-            "or dims and dtype for raw data"
+            f"{path} has the unknown extension {suffix!r}; expected one of {READABLE}, or dims and dtype for raw data"
         )
 
     def _open_raw(self, path: Path) -> Frames:

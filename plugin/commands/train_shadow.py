@@ -96,7 +96,7 @@ def train_shadow(
         say_size(output, 4 * grid.n_points * shadow.lights, "the training lights' volumes as float32")
         click.echo(f"Compare it with: {sys.argv[0]} evaluate-shadow {output} {volume}")
 
-    run(task, output, how.settings(shadow_preset(how.preset, grid)), how, opening, closing)
+    run(task, output, how.settings(shadow_preset(how.preset, grid)), how, lambda: opening, closing)
 
 
 def read_volume(path: str, field: str | None, dims: tuple[int, int, int] | None) -> tuple[np.ndarray, Grid, str]:
