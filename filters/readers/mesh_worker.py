@@ -118,6 +118,8 @@ def _want_all(reader: Any) -> None:
     if reader.IsA("vtkDataReader"):
         for attribute in ("Scalars", "Vectors", "Normals", "Tensors", "Fields"):
             getattr(reader, f"ReadAll{attribute}On")()
+    if hasattr(reader, "SetCreateCellToPoint"):
+        reader.SetCreateCellToPoint(0)  # OpenFOAM computes in cells, and means of their values are not what it found
     if hasattr(reader, "SetMaximumLevelsToReadByDefault"):
         reader.SetMaximumLevelsToReadByDefault(0)  # 0 is all; without it the coarsest level alone is read
     if hasattr(reader, "EnableAllCellArrays"):

@@ -98,9 +98,9 @@ class Places:
         attributes = {**data.variables[name].encoding, **data.variables[name].attrs}
         for other in str(attributes.get("coordinates", "")).split():
             variable = data.variables.get(other)
-            if variable is not None and variable.ndim >= 3 and dim in variable.dims:
-                if kind_of_axis(other, variable.attrs) == "z":
-                    return other
+            is_deep = variable is not None and variable.ndim >= 3 and dim in variable.dims
+            if is_deep and kind_of_axis(other, variable.attrs) == "z":
+                return other
         own = data.variables.get(dim)
         if own is not None and own.attrs.get("standard_name") in _FORMULAS and "formula_terms" in own.attrs:
             terms = _terms(own.attrs)
