@@ -104,7 +104,7 @@ def blocks():
 
 def refined():
     """Two levels of cells, the finer one over the middle of the coarser, which lies about what is there."""
-    from vtkmodules.vtkCommonDataModel import vtkAMRBox, vtkOverlappingAMR, vtkUniformGrid
+    from vtkmodules.vtkCommonDataModel import VTK_XYZ_GRID, vtkAMRBox, vtkOverlappingAMR, vtkUniformGrid
 
     def level(start, step, n, add):
         data = vtkUniformGrid()
@@ -120,7 +120,7 @@ def refined():
     data = vtkOverlappingAMR()
     data.Initialize(2, [1, 1])
     data.SetOrigin([0, 0, 0])
-    data.SetGridDescription(7)
+    data.SetGridDescription(VTK_XYZ_GRID)
     for number, (step, box) in enumerate(((0.125, (0, 7)), (0.0625, (4, 11)))):
         data.SetSpacing(number, [step] * 3)
         data.SetAMRBox(number, 0, vtkAMRBox([box[0]] * 3, [box[1]] * 3))
@@ -215,7 +215,7 @@ def write_foam(folder, times=(0.5, 1.0), n=4) -> Path:
                             corners.reverse()
                         if is_high and max(high) < n:
                             inner.append((cell(i, j, k), cell(*high), corners))
-                        elif is_high and high[axis_number] == n or not is_high and low[axis_number] == 0:
+                        elif (is_high and high[axis_number] == n) or (not is_high and low[axis_number] == 0):
                             outer.append((cell(i, j, k), None, corners))
                         elif is_high:
                             inner.append((cell(i, j, k), cell(*high), corners))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperinr.filters.readers.meshes import MOST_POINTS
+from hyperinr.filters.readers.grids import MOST_POINTS
 from hyperinr_core.volume import Grid
 
 #: Share of the distances of neighbouring points that may be smaller than the default grid's.

@@ -13,6 +13,9 @@ from hyperinr_core.volume import IDENTITY, Extent, Grid
 
 RESAMPLE = "apply ParaView's Resample To Image filter and save its result"
 
+#: Points of the grid that is resampled to where none is asked for: more are worth asking for.
+MOST_POINTS = 1 << 24
+
 
 class NotRegular(DataError):
     """Data whose points lie on no regular grid, so that it must be resampled."""

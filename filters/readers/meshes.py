@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from hyperinr.filters.readers.arrays import Frames, ZRange
+from hyperinr.filters.readers.grids import MOST_POINTS
+from hyperinr.filters.readers.netcdf import check_classic_size
 from hyperinr.filters.readers.workers import Workers, workers
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
@@ -33,9 +35,6 @@ BY_PARAVIEW = (
 
 #: Those of formats that hold regular grids as well, and are tried as such first.
 MAYBE = (".vtr", ".pvtr", ".vtk", ".vtkhdf")
-
-#: Points of the grid that is taken where none is asked for: more are worth asking for.
-MOST_POINTS = 1 << 24
 
 
 class _Folder:
@@ -73,6 +72,7 @@ class Meshes:
 
     def open(self, path: Path, by_paraview: bool = False) -> Frames:
         """The steps of one file; DataError when it is broken or fills no space."""
+        check_classic_size(path)
         helpers = workers(by_paraview)
         notes: tuple[str, ...] = ()
         if self._first is None:

@@ -61,7 +61,7 @@ class CFFiles:
 
     def open(self, path: Path, suffix: str) -> Frames:
         """The steps of one file; DataError when what is wanted does not lie on one regular grid."""
-        _check_classic_size(path)
+        check_classic_size(path)
         with _opened(path) as data:
             axes, notes = self._chosen(path, data)
             first = next(iter(axes.values()))
@@ -295,7 +295,7 @@ def _sizes(data: Any, dims: Any) -> str:
     return ", ".join(f"{dim} {data.sizes[dim]}" for dim in dims)
 
 
-def _check_classic_size(path: Path) -> None:
+def check_classic_size(path: Path) -> None:
     """DataError when a classic NetCDF file is short, which is read as zeros; the HDF5 kind is checked by HDF5."""
     from scipy.io import netcdf_file
 

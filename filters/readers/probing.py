@@ -5,6 +5,7 @@ Imported by `mesh_worker.py` alone, in the Python of any ParaView, so nothing of
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -18,6 +19,10 @@ GHOSTS, VALID = "vtkGhostType", "vtkValidPointMask"
 
 #: Share of the cells that may be smaller than what the default grid resolves.
 SMALLER = 0.25
+
+
+#: Share of the spacing that decides nothing.
+HAIR = 1e-6
 
 
 class NoMesh(Exception):
@@ -229,22 +234,21 @@ def probed(
     image = vtkImageData()
     shape = [box[2 * axis + 1] - box[2 * axis] + 1 for axis in (2, 1, 0)]
     image.SetDimensions(*shape[::-1])
-    # a millionth of a cell inside: rounding must not put points of the boundary outside
-    inset = [1e-6 * step if n > 1 else 0.0 for n, step in zip(dims, spacing)]
-    steps = [step - 2 * less / (n - 1) if n > 1 else step for n, step, less in zip(dims, spacing, inset)]
-    image.SetOrigin(*(origin[i] + inset[i] + box[2 * i] * steps[i] for i in range(3)))
-    image.SetSpacing(*steps)
+    start = [origin[i] + box[2 * i] * spacing[i] for i in range(3)]
+    image.SetOrigin(*start)
+    image.SetSpacing(*spacing)
     found = _probe(image, part)
     fields = {name: array.reshape(*shape, *array.shape[1:]) for name, array in found.items()}
     valid = fields.pop(VALID) != 0
-    holes = _holes(valid)
-    if holes.any():
-        places = np.argwhere(holes)[:, ::-1] * steps + image.GetOrigin()
-        again = _probe(_cloud(places), part)
+    beside, way = _beside(valid)
+    if len(beside):
+        # rounding may put what lies on the face of a cell out of it: a hair inwards it is found
+        again = _probe(_cloud((beside + HAIR * way)[:, ::-1] * spacing + start), part)
         met = again.pop(VALID) != 0
+        index = tuple(beside[met].T)
         for name, array in again.items():
-            fields[name][tuple(np.argwhere(holes)[met].T)] = array[met]
-        valid[tuple(np.argwhere(holes)[met].T)] = True
+            fields[name][index] = array[met]
+        valid[index] = True
     return fields, valid
 
 
@@ -261,13 +265,17 @@ def _names(attributes: Any) -> list[str]:
     return [attributes.GetArrayName(i) for i in range(attributes.GetNumberOfArrays())]
 
 
-def _holes(valid: np.ndarray) -> np.ndarray:
-    """Points without mesh between neighbours with it: rounding on the faces of cells leaves such."""
-    holes = np.zeros_like(valid)
-    for axis in range(3):
-        middle, before, after = (np.moveaxis(array, axis, 0) for array in (holes, valid, valid))
-        middle[1:-1] |= before[:-2] & after[2:]
-    return holes & ~valid
+def _beside(valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers (n, 3) of the points without mesh that have neighbours with it, and the way (n, 3) to these, each -1 or 1."""
+    padded = np.pad(valid, 1)
+    n_near = np.zeros(valid.shape, np.int8)
+    ways = np.zeros((*valid.shape, 3), np.int8)
+    for offset in itertools.product((-1, 0, 1), repeat=3):
+        near = padded[tuple(slice(1 + step, 1 + step + n) for step, n in zip(offset, valid.shape))]
+        n_near += near
+        ways += near[..., None] * np.array(offset, np.int8)
+    beside = np.argwhere((n_near > 0) & ~valid)
+    return beside, np.where(ways[tuple(beside.T)] < 0, -1.0, 1.0)
 
 
 def _cloud(places: np.ndarray) -> Any:
