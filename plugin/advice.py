@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 from hyperinr.filters.readers.arrays import COORDINATES, TIMES
+from hyperinr.filters.readers.libraries import library
 from hyperinr.plugin.understanding import Understood
 
 #: First bytes -> what a file of such is, and what to do with it.
@@ -112,10 +113,7 @@ def _on_hdf5(path: Path) -> list[str]:
     described = [path.with_suffix(suffix) for suffix in (".xdmf", ".xmf") if path.with_suffix(suffix).is_file()]
     if described:
         return [f"{described[0].name} beside it describes it: name that"]
-    try:
-        import h5py
-    except ImportError:
-        return ["it is HDF5, which h5py reads: `pip install 'hyperinr[read]'`"]
+    h5py = library("h5py", "HDF5")
     arrays: list[tuple[int, str, tuple[int, ...]]] = []
 
     def note(name: str, thing: object) -> None:

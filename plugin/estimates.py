@@ -29,14 +29,11 @@ class Estimate:
 
     def line(self) -> str:
         """For people."""
-        time = (
-            "time shows once it runs"
-            if self.seconds is None
-            else f"about {_duration(self.seconds)}, as the last run here"
-        )
+        known = self.seconds is not None
+        time = f"about {_duration(self.seconds)}, as the last such run" if known else "the time shows once it runs"
         return (
-            f"costs: {_size(self.file_bytes)} of file and what smooth fields add, about {_size(self.memory_bytes)} of memory, "
-            f"{time}"
+            f"costs: a file of {_size(self.file_bytes)}, more where fields are smooth in time; about "
+            f"{_size(self.memory_bytes)} of memory; {time}"
         )
 
 

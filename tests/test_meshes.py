@@ -264,3 +264,14 @@ def test_the_default_grid_resolves_the_cells(on_cells, n):
 def test_the_default_grid_is_bounded():
     grid = meshes.grid_over((0, 1, 0, 1, 0, 1e-3), (1e-5, 1e-5, 1e-3), True, None)
     assert MOST_POINTS * 0.9 < grid.n_points <= MOST_POINTS and grid.dims[2] == 1
+
+
+def test_a_legacy_file_is_read_by_another_process_first(tmp_path, monkeypatch):
+    """Damaged ones crash or hang VTK's reader; a process that dies stands for it here."""
+    path = made.write("vtkIOLegacy", "vtkUnstructuredGridWriter", tmp_path / "a.vtk", made.hexahedra())
+    killer = tmp_path / "killer.py"
+    killer.write_text("import os, sys\nsys.stdin.readline()\nos.kill(os.getpid(), 6)\n")
+    monkeypatch.setattr(workers, "_workers", {})
+    monkeypatch.setattr(workers, "SCRIPT", killer)
+    with pytest.raises(DataError, match=r"a\.vtk brings its reader down \(SIGABRT\)"):
+        open_series(path)

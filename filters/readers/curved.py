@@ -218,12 +218,12 @@ def _quads(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def unrolled(x: np.ndarray) -> np.ndarray:
-    """Longitudes (ny, nx) without jumps, as far as one turn of the globe goes."""
-    if np.isfinite(x).all():
-        x = np.unwrap(x, period=360, axis=1)
-        x = x + (np.unwrap(x[:, 0], period=360) - x[:, 0])[:, None]
-    low = np.nanmin(x[0])
-    return low + (x - low) % 360 if np.nanmax(x) - np.nanmin(x) > 360 else x
+    """Longitudes in one turn of the globe that begins after the widest gap between them."""
+    around = np.unique(x[np.isfinite(x)] % 360)
+    gaps = np.diff(around, append=around[0] + 360)
+    low = around[(np.argmax(gaps) + 1) % len(around)]
+    low -= 360 if low > 180 else 0
+    return low + (x - low) % 360
 
 
 def sound(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

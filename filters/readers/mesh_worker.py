@@ -54,11 +54,16 @@ READERS = {
     ".xmf": ("vtkIOXdmf2", "vtkXdmfReader"),
 }
 
-_MESSAGE = re.compile(r"^(?:ERROR|Generic Warning): In .*, line \d+\n(?:\w+ \(0x[0-9a-f]+\): )?(.+)", re.MULTILINE)
+_FAILURE = re.compile(r"error|fail|truncat|mismatch|premature|cannot|could not", re.IGNORECASE)
+_MESSAGE = re.compile(r"^(ERROR|Generic Warning): In .*, line \d+\n(?:\w+ \(0x[0-9a-f]+\): )?(.+)", re.MULTILINE)
 
 
 class Failed(Exception):
     """What is wrong with a file."""
+
+
+class Lacking(Exception):
+    """There is no reader for a file here."""
 
 
 class Source:
@@ -136,7 +141,7 @@ def _of_paraview(path: str) -> Any:
     try:
         from paraview import simple
     except ImportError:
-        raise Failed("this Python has no reader for it, and no ParaView") from None
+        raise Lacking from None
     proxy = simple.OpenDataFile(path)
     if proxy is None:
         raise Failed("ParaView has no reader for it")
@@ -178,6 +183,12 @@ class Worker:
         bounds = np.stack([np.min(lows, axis=0), np.max(highs, axis=0)], axis=1).ravel().tolist()
         return {**found[0], "bounds": bounds, "times": source.times}
 
+    def load(self) -> dict[str, Any]:
+        """Read a file, to see whether that can be done."""
+        self._source.data(0)
+        self._source = None
+        return {}
+
     def resample(
         self, frame: int, names: list[str], on_cells: bool, grid: dict[str, Any], outputs: list[str]
     ) -> dict[str, Any]:
@@ -206,27 +217,38 @@ def _moment(data: Any) -> float | None:
     return None
 
 
+def _complaint(window: Any) -> str:
+    """The first failure that VTK's readers told of, in one line; warnings of what harms nothing are none."""
+    for kind, text in _MESSAGE.findall(window.GetOutput()):
+        if kind == "ERROR" or _FAILURE.search(text):
+            return " ".join(text.split()).rstrip(".")
+    return ""
+
+
+def _answered(worker: Worker, line: str) -> dict[str, Any]:
+    window = vtkStringOutputWindow()
+    vtkOutputWindow.SetInstance(window)
+    try:
+        answer = worker.answer(json.loads(line))
+    except Lacking:
+        return {"lacking": True}
+    except Exception as error:  # readers raise whatever they stumble over
+        own = isinstance(error, (Failed, probing.NoMesh))
+        return {"failed": _complaint(window) or (str(error) if own else f"{type(error).__name__}: {error}")}
+    # a reader that complains has read less than there is
+    complaint = _complaint(window)
+    return {"failed": complaint} if complaint else answer
+
+
 def main() -> None:
     """Answer until the other end closes."""
-    questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")  # pvpython's sys.stdin is no file
-    os.dup2(2, 1)  # what libraries print is no answer
+    # what libraries print is no answer, and pvpython's sys.stdin is no file
+    questions, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     worker = Worker()
     for line in questions:
-        window = vtkStringOutputWindow()
-        vtkOutputWindow.SetInstance(window)
-        try:
-            answer = worker.answer(json.loads(line))
-        except (Failed, probing.NoMesh) as error:
-            said = _MESSAGE.findall(window.GetOutput())
-            answer = {"failed": " ".join((said[0] if said else str(error)).split()).rstrip(".")}
-        except Exception as error:
-            answer = {"failed": f"{type(error).__name__}: {error}"}
-        else:
-            said = _MESSAGE.findall(window.GetOutput())
-            if said:  # a reader that complains has read less than there is
-                answer = {"failed": " ".join(said[0].split()).rstrip(".")}
-        print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps(_answered(worker, line)), file=answers, flush=True)
 
 
 if __name__ == "__main__":

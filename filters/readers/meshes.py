@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import os
 import shutil
@@ -18,9 +19,11 @@ import numpy as np
 from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import MOST_POINTS
 from hyperinr.filters.readers.netcdf import check_classic_size
-from hyperinr.filters.readers.workers import Workers, workers
+from hyperinr.filters.readers.workers import Lacking, Workers, workers
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
+
+logger = logging.getLogger("hyperinr")
 
 #: Suffixes of meshes that VTK reads.
 SUFFIXES = (
@@ -73,6 +76,12 @@ class Meshes:
     def open(self, path: Path, by_paraview: bool = False) -> Frames:
         """The steps of one file; DataError when it is broken or fills no space."""
         check_classic_size(path)
+        try:
+            return self._open(path, by_paraview)
+        except Lacking:
+            return self._open(path, True)
+
+    def _open(self, path: Path, by_paraview: bool) -> Frames:
         helpers = workers(by_paraview)
         notes: tuple[str, ...] = ()
         if self._first is None:
@@ -165,6 +174,7 @@ class _Resampled:
 
     def __init__(self, path: Path, grid: Grid, on_cells: bool, kept: _Folder, helpers: Workers) -> None:
         self._path, self._grid, self._on_cells, self._kept, self._helpers = path, grid, on_cells, kept, helpers
+        self._is_beyond = False
         about = path.stat()
         self._key = repr((str(path.absolute()), about.st_size, about.st_mtime_ns, grid, on_cells))
 
@@ -180,7 +190,7 @@ class _Resampled:
         if not missing:
             return
         grid = {"dims": self._grid.dims, "origin": self._grid.origin, "spacing": self._grid.spacing}
-        self._helpers.ask(
+        answer = self._helpers.ask(
             self._path,
             "resample",
             frame=frame,
@@ -189,6 +199,18 @@ class _Resampled:
             grid=grid,
             outputs=[str(self._file(frame, name).absolute()) for name in missing],
         )
+        self._check_inside(frame, answer["bounds"])
+
+    def _check_inside(self, frame: int, bounds: Sequence[float]) -> None:
+        """Warn of a mesh that has moved out of the grid, once for a file."""
+        low = np.array(self._grid.origin) - self._grid.spacing
+        high = low + np.multiply(self._grid.spacing, np.array(self._grid.dims) + 1)
+        if not self._is_beyond and ((bounds[::2] < low).any() or (bounds[1::2] > high).any()):
+            self._is_beyond = True
+            logger.warning(
+                "step %d of %s reaches from %s to %s, out of the grid that holds the first and the last step",
+                *(frame, self._path, tuple(bounds[::2]), tuple(bounds[1::2])),
+            )
 
     def _file(self, frame: int, name: str) -> Path:
         digest = hashlib.sha256(f"{self._key} {frame} {name}".encode()).hexdigest()

@@ -82,7 +82,8 @@ class Places:
             z = np.moveaxis(heights, 0, -1).reshape(-1, len(heights))
         is_round = bool(all(curved)) and is_angle(curved[0], data.variables[curved[0]].attrs, "x")
         if all(curved):
-            x, y = sound(unrolled(x) if is_round else x, y)
+            x, y = sound(x, y)
+            x = unrolled(x) if is_round else x
         grid = grid_of_axes(x, np.swapaxes(y, 0, -1) if y.ndim == 2 else y, z, dims)
         across = across_cells(x, y, grid, is_round) if all(curved) else across_axes(x, y, grid)
         heights = None if columns or not axes.z or len(z) == 1 else z

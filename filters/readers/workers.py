@@ -25,6 +25,10 @@ SCRIPT = Path(__file__).with_name("mesh_worker.py")
 PATIENCE = 1800.0
 
 
+class Lacking(DataError):
+    """A file that the Python which was asked has no reader for."""
+
+
 class Workers:
     """As many processes as are asked at the same time, kept until the end; by one Python or by ParaView's."""
 
@@ -34,11 +38,13 @@ class Workers:
         self._lock = threading.Lock()
         atexit.register(self.close)
 
-    def ask(self, path: Path, do: str, **parameters: Any) -> dict[str, Any]:
+    def ask(self, path: Path, do: str, patience: float | None = None, **parameters: Any) -> dict[str, Any]:
         """What a process answers; DataError when the file is broken, brings the process down or hangs it."""
         request = {"path": str(path.absolute()), "do": do, "with": parameters}
         with self._worker() as process:
-            answer = _answer(process, request, path)
+            answer = _answer(process, request, path, patience or PATIENCE)
+        if "lacking" in answer:
+            raise Lacking(f"{path} has no reader in {self._program}; expected VTK with one, or ParaView's pvpython")
         if "failed" in answer:
             raise DataError(
                 f"{path} cannot be read ({answer['failed']}); expected a whole, readable mesh, check or write it again"
@@ -79,13 +85,15 @@ def _started(program: str) -> subprocess.Popen:
     )
 
 
-def _answer(process: subprocess.Popen, request: dict[str, Any], path: Path) -> dict[str, Any]:
+def _answer(process: subprocess.Popen, request: dict[str, Any], path: Path, patience: float) -> dict[str, Any]:
     line = b""
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
-        if not select.select([process.stdout], [], [], PATIENCE)[0]:
-            raise DataError(f"{path} keeps its reader busy for more than {PATIENCE:.0f} s; expected a whole file")
+        if not select.select([process.stdout], [], [], patience)[0]:
+            raise DataError(
+                f"{path} keeps its reader busy for more than {patience:.0f} s; expected a whole file, check or write it again"
+            )
         line = process.stdout.readline()
     if line:
         return json.loads(line)
