@@ -36,7 +36,7 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training.evaluators import evaluator_class
 from hyperinr_core.training.evaluators.base import Adam
 from hyperinr_core.training.evaluators.torch import TorchEvaluator
-from hyperinr_core.training.teachers.sine_network import CoordNet
+from hyperinr_core.training.teachers.sine_network import CoordNetwork
 from hyperinr_core.volume import Field, Grid, Parameter
 
 RESULTS = Path(__file__).parent / "results"
@@ -152,10 +152,10 @@ class Bench:
         for name, kind in (("fp32", torch.float32), ("fp16", torch.float16)):
             if kind == torch.float16 and self.device.type != "cuda":
                 continue
-            network, inputs = CoordNet(4, 1).to(self.device, kind), points.to(kind)
+            network, inputs = CoordNetwork(4, 1).to(self.device, kind), points.to(kind)
             with torch.inference_mode():
                 found[f"forward_{name}_ms"] = million * self.median_ms(lambda f=network, x=inputs: f(x))
-        network = CoordNet(4, 1).to(self.device)
+        network = CoordNetwork(4, 1).to(self.device)
         optimizer = torch.optim.Adam(network.parameters(), 1e-6)
 
         def step() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -221,15 +221,15 @@ class VolumeSeries:
             self._check_finite(parts[-1], step, name, z_range)
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
-    def select(self, indices: Sequence[int]) -> VolumeSeries:
+    def select(self, indices: Iterable[int]) -> VolumeSeries:
         """The series of only these steps."""
-        indices = [int(i) for i in indices]
+        chosen = [int(index) for index in indices]
         loader = self.loader
         return VolumeSeries(
             self.grid,
-            self.thetas[indices],
+            self.thetas[chosen],
             self.field_info,
-            lambda step, name, z_range: loader(indices[step], name, z_range),
+            lambda step, name, z_range: loader(chosen[step], name, z_range),
             self.source,
             self.parameters,
             self.roles,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,12 @@ from hyperinr_core.light.lights import ShadowTruth
 from hyperinr_core.measure.metrics import PSNR_CAP
 from hyperinr_core.measure.report import RIVALS, Report
 from hyperinr_core.measure.series import METHODS
+from hyperinr_core.pictures.picture_set import PictureSet
 from hyperinr_core.pictures.transfer import TransferFunction
 from hyperinr_core.volume import Grid
+
+#: A method's values at theta (P,).
+Method = Callable[[np.ndarray], np.ndarray]
 
 #: What methods are called, by their names in a report.
 LABELS = {
@@ -163,8 +167,8 @@ def draw_gains(report: Report, path: Path) -> None:
     save_figure(figure, path, expected=".png, .svg or .pdf in a folder of yours")
 
 
-def draw_views(model: HyperINR, held_out: Any, interpolate: Any, backend: str, path: Path) -> None:
-    """Draw held-out pictures (a PictureSet): rows truth, model, interpolation.
+def draw_views(model: HyperINR, held_out: PictureSet, interpolate: Method, backend: str, path: Path) -> None:
+    """Draw held-out pictures: rows truth, model, interpolation.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
@@ -190,7 +194,7 @@ def draw_views(model: HyperINR, held_out: Any, interpolate: Any, backend: str, p
 def draw_lights(
     model: HyperINR,
     truth: ShadowTruth,
-    interpolate: Any,
+    interpolate: Method,
     values: np.ndarray,
     function: TransferFunction,
     backend: str,
@@ -205,7 +209,7 @@ def draw_lights(
 
     unit = model.provenance["shadow"]["unit_distance"]
     shading = Shading(values, model.grid, model.grid.extent, function, unit)
-    columns = {
+    columns: dict[str, Method] = {
         "truth": truth,
         "HyperINR": lambda light: model.generate(light, backend).sample_grid()[..., 0],
         "inverse distance": interpolate,

@@ -8,12 +8,15 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.spaces.views import ViewSpace
+
+if TYPE_CHECKING:
+    from hyperinr_core.volume import VolumeSeries
 
 logger = logging.getLogger("hyperinr")
 
@@ -114,7 +117,7 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return applied(*READING)(with_reading)
 
 
-def open_steps(series: tuple[str, ...], says: bool = True, **how: Any) -> Any:
+def open_steps(series: tuple[str, ...], says: bool = True, **how: Any) -> VolumeSeries:
     """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`.
 
     Parameters

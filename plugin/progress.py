@@ -7,7 +7,10 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # only the commands that train need what it imports
+    from hyperinr_core.training.task import Report
 
 #: Seconds between two lines when standard error is no terminal.
 LINE_SECONDS = 10.0
@@ -19,7 +22,7 @@ class TrainingProgress:
     def __init__(self, show: Callable[[float, str, str], None]) -> None:
         self._show = show
 
-    def __call__(self, report: Any) -> None:
+    def __call__(self, report: Report) -> None:
         """Samples, loss, PSNR and the time left."""
         self._show(report.samples / report.total, "training", _text(report))
 
@@ -73,7 +76,7 @@ def _lines() -> Callable[[float, str, str], None]:
     return show
 
 
-def _text(report: Any) -> str:
+def _text(report: Report) -> str:
     minutes, seconds = divmod(round(report.seconds_left), 60)
     return (
         f"{report.samples / 1e6:.1f} of {report.total / 1e6:.0f} M samples  loss {report.loss:.5f}  "
@@ -82,7 +85,7 @@ def _text(report: Any) -> str:
 
 
 @contextlib.contextmanager
-def evaluation_progress() -> Iterator[Callable[[int, int], Any]]:
+def evaluation_progress() -> Iterator[Callable[[int, int], object]]:
     """Called with what is measured and the total: a bar on a terminal and nothing elsewhere."""
     from rich.console import Console
     from rich.progress import Progress

@@ -17,6 +17,7 @@ from hyperinr.plugin.options import applied, device_option, interruptible
 from hyperinr.plugin.progress import training_progress
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.spline_base import Base
 from hyperinr_core.training.settings import PRESETS, RunConfig, with_file
 from hyperinr_core.training.task import Task, Tell
 from hyperinr_core.training.teachers.choice import Choice
@@ -88,8 +89,8 @@ def run(
     config: RunConfig,
     how: How,
     opening: Callable[[], str],
-    closing: Callable[[HyperINR], Any],
-    prepare: Callable[[Callable[[str, float, float], Any]], Any] = lambda tell: None,
+    closing: Callable[[HyperINR], object],
+    prepare: Callable[[Callable[[str, float, float], object]], object] = lambda tell: None,
 ) -> None:
     """Train with all processes that torchrun started, of which the first speaks.
 
@@ -132,7 +133,7 @@ def say_choice(name: str, choice: Choice) -> None:
         click.echo("  by gap: " + ", ".join(choice.per_gap))
 
 
-def say_base(base: Any, names: Sequence[str]) -> None:
+def say_base(base: Base, names: Sequence[str]) -> None:
     """Print that the network adds to splines, and how many coefficients they have."""
     counts = " x ".join(map(str, base.coefficients.shape[3:0:-1]))
     click.echo(

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hyperinr.plugin.commands import bench
 from hyperinr_core.backends.native import supported_isas
 from hyperinr_core.training.settings import TrainingConfig
-from hyperinr_core.training.teachers.sine_network import CoordNet
+from hyperinr_core.training.teachers.sine_network import CoordNetwork
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_shares_and_ratios_follow_from_the_times(report):
 
 def test_coordnet_keeps_activations_in_range():
     torch.manual_seed(0)
-    network = CoordNet(4, 2)
+    network = CoordNetwork(4, 2)
     hidden = network.blocks(torch.rand(500, 4) * 2 - 1)
     assert network(torch.rand(5, 4)).shape == (5, 2)
     assert hidden.abs().max() <= 1 and hidden.std() > 0.1

@@ -9,7 +9,7 @@ from view_models import balls_database
 
 from hyperinr.filters.readers.cinema import open_pictures, read_picture, write_picture, write_table
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.pictures.picture_set import parameters_of, read_optics
+from hyperinr_core.pictures.picture_set import picture_parameters, read_optics
 from hyperinr_core.spaces.views import view_angles
 
 VIEWS = [(0.0, -30.0), (90.0, 0.0), (180.0, 30.0), (270.0, 60.0)]
@@ -33,8 +33,8 @@ def test_pictures_parameters_and_roles(tmp_path):
     part = pictures.select([3, 5])
     assert part.thetas.tolist() == [[90, 0, 1], [180, 30, 1]] and part.files[1] == pictures.files[5]
     np.testing.assert_array_equal(part.picture(1), pictures.picture(5))
-    bounds = [parameter.bounds for parameter in parameters_of(pictures, part)]
-    assert bounds == [(0, 360), (-30, 60), (0.5, 1)] and parameters_of(pictures, part)[2].values == (1.0, 1.0)
+    bounds = [parameter.bounds for parameter in picture_parameters(pictures, part)]
+    assert bounds == [(0, 360), (-30, 60), (0.5, 1)] and picture_parameters(pictures, part)[2].values == (1.0, 1.0)
 
 
 def test_rows_go_from_the_lowest_up(tmp_path):

@@ -248,12 +248,10 @@ def test_a_scale_from_another_device_is_not_taken_where_nothing_is_unscaled():
 def test_the_scale_halves_at_infinity_and_grows_after_a_while(monkeypatch):
     monkeypatch.setattr(LossScale, "GROWTH_INTERVAL", 2)
     scale = LossScale(True)
-    tensor = torch.zeros(2, requires_grad=True)
-    tensor.grad = torch.tensor([65536.0, float("inf")])
-    assert not scale.unscale([tensor]) and scale.value == 2**15
+    assert not scale.unscale([torch.tensor([65536.0, float("inf")])]) and scale.value == 2**15
     for _ in range(2):
-        tensor.grad = torch.tensor([2.0**15, 0])
-        assert scale.unscale([tensor]) and tensor.grad[0] == 1
+        gradient = torch.tensor([2.0**15, 0])
+        assert scale.unscale([gradient]) and gradient[0] == 1
     assert scale.value == 2**16
 
 

@@ -243,11 +243,12 @@ def test_a_grid_holds_what_the_network_says_at_its_points(name):
     series = moving_blob(dims=(7, 6, 5), n_steps=3)
     teacher = create(name, series, "motion")
     teacher.fit(FitSettings(samples=1))
+    network, field = teacher._fitted
     values = teacher.evaluate(np.array([0.7]))
     x, y, z = (2 * np.array([4, 1, 3]) / (np.array([7, 6, 5]) - 1) - 1).tolist()
     with torch.no_grad():
-        found = teacher._network(torch.tensor([[x, y, z, 2 * 0.7 / 2 - 1]]))[0].numpy()
-    low, high = np.array(teacher._field.value_range).T
+        found = network(torch.tensor([[x, y, z, 2 * 0.7 / 2 - 1]]))[0].numpy()
+    low, high = np.array(field.value_range).T
     np.testing.assert_allclose(values[3, 1, 4], 0.5 * (found + 1) * (high - low) + low, rtol=1e-3, atol=1e-4)
 
 

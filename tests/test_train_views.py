@@ -16,7 +16,7 @@ from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, HyperINRError, ParameterError
 from hyperinr_core.light.lights import poisson_lights
 from hyperinr_core.measure.metrics import psnr
-from hyperinr_core.pictures.picture_set import Optics, is_picture, parameters_of, picture_field
+from hyperinr_core.pictures.picture_set import Optics, is_picture, picture_field, picture_parameters
 from hyperinr_core.spaces.views import view_angles
 from hyperinr_core.training.teachers.base import FitSettings
 from hyperinr_core.training.teachers.radiance import (
@@ -227,7 +227,7 @@ def test_levels_go_for_which_a_teacher_said_too_few_pixels(database, quick, tmp_
 def test_encoders_and_teacher_views_stay_within_narrow_bounds(tmp_path):
     corner = [(azimuth, elevation) for azimuth in (10.0, 30.0, 50.0) for elevation in (0.0, 20.0, 40.0)]
     pictures = open_pictures(balls_database(tmp_path / "c.cdb", corner))
-    parameters = parameters_of(pictures, pictures)
+    parameters = picture_parameters(pictures, pictures)
     config = training.views_preset("fast", pictures.grid).replace(encoders={"poisson": 0.5, "gaussian": 0.5})
     positions = placement.encoder_positions(pictures, parameters, config, 20, True)
     thetas = placement.taught_thetas(pictures, parameters, 50, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ class PictureSet(VolumeSeries):
         """(ny, nx, C) uint8."""
         return self.loader(step, self.name, None)[0]
 
-    def select(self, indices: Sequence[int]) -> PictureSet:
+    def select(self, indices: Iterable[int]) -> PictureSet:
         """The set of only these pictures."""
         chosen = [int(index) for index in indices]
         loader = self.loader
@@ -79,7 +79,7 @@ def to_bytes(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def parameters_of(pictures: VolumeSeries, training: VolumeSeries) -> tuple[Parameter, ...]:
+def picture_parameters(pictures: VolumeSeries, training: VolumeSeries) -> tuple[Parameter, ...]:
     """A model's parameters: bounds are those of all pictures, values those of the pictures it was trained on.
 
     Azimuths that go all the way round stand for the whole circle, elevations near a pole for all up to it.

@@ -150,8 +150,8 @@ def lattice(positions: np.ndarray, others: Sequence[int]) -> tuple[list[np.ndarr
     for place, axis, column in zip(places.T, axes, others):
         place[:] = np.searchsorted(axis, positions[:, column])
     rows: dict[tuple[int, ...], list[int]] = {}
-    for row, place in enumerate(places.tolist()):
-        rows.setdefault(tuple(place), []).append(row)
+    for row, combination in enumerate(places.tolist()):
+        rows.setdefault(tuple(combination), []).append(row)
     expected = math.prod(len(axis) for axis in axes)
     if len(rows) != expected:
         raise ParameterError(

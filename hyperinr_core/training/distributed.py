@@ -95,9 +95,12 @@ class World:
 
     def in_turn(self, work: Callable[[], Result]) -> Result:
         """What the work gives. The first process does it, and then the others, who find what it has kept on disk."""
-        found = work() if self.leads else None
+        if self.leads:
+            result = work()
+            self.told(None)
+            return result
         self.told(None)
-        return found if self.leads else work()
+        return work()
 
 
 def join(device: str) -> World:

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import NamedTuple
 
 import torch
 
 from hyperinr_core.training.samples import Batch
+from hyperinr_core.training.task import Stream
 
 #: Batches that are drawn and sent before they are asked for.
 AHEAD = 3
+
+
+class Tensors(NamedTuple):
+    """A batch's on the device; see `Batch`."""
+
+    points: torch.Tensor
+    targets: torch.Tensor
+    step_weights: torch.Tensor
 
 
 class Feed:
@@ -23,22 +32,23 @@ class Feed:
 
     Parameters
     ----------
-    stream : has `draw(iteration)` and `close()`; on CUDA they are called from a thread of this feed's own.
+    stream : on CUDA its `draw` is called from a thread of this feed's own.
     share : what of a batch is this process's; see `World.share`.
     """
 
     def __init__(
-        self, stream: Any, device: torch.device, share: Callable[[Batch], Batch] = lambda batch: batch
+        self, stream: Stream, device: torch.device, share: Callable[[Batch], Batch] = lambda batch: batch
     ) -> None:
         self._stream, self._device, self._share = stream, device, share
-        self._ahead: deque[tuple[int, Future]] = deque()
+        self._ahead: deque[tuple[int, Future[tuple[Batch, Tensors, torch.cuda.Event | None]]]] = deque()
         self._drawer = ThreadPoolExecutor(1, "hyperinr-draw") if device.type == "cuda" else None
         self._copier = torch.cuda.Stream(device) if device.type == "cuda" else None
 
-    def draw(self, iteration: int) -> tuple[Batch, list[torch.Tensor]]:
-        """A batch, and its points, targets and weights on the device."""
+    def draw(self, iteration: int) -> tuple[Batch, Tensors]:
+        """A batch, and its tensors on the device."""
         if self._drawer is None:
-            return self._fetch(iteration)[:2]
+            batch, tensors, _ = self._fetch(iteration)
+            return batch, tensors
         if self._ahead and self._ahead[0][0] != iteration:  # another run of iterations begins
             self.drop()
         while len(self._ahead) < AHEAD:
@@ -66,11 +76,12 @@ class Feed:
             if not future.cancel():
                 future.exception()
 
-    def _fetch(self, iteration: int) -> tuple[Batch, list[torch.Tensor], Any]:
+    def _fetch(self, iteration: int) -> tuple[Batch, Tensors, torch.cuda.Event | None]:
+        """A batch, its tensors, and what happens on the device when they are all there."""
         batch = self._share(self._stream.draw(iteration))
-        tensors = [torch.from_numpy(part) for part in (batch.points, batch.targets, batch.step_weights)]
+        parts = [torch.from_numpy(part) for part in (batch.points, batch.targets, batch.step_weights)]
         if self._copier is None:
-            return batch, [tensor.to(self._device) for tensor in tensors], None
+            return batch, Tensors(*(part.to(self._device) for part in parts)), None
         with torch.cuda.stream(self._copier):
-            tensors = [tensor.pin_memory().to(self._device, non_blocking=True) for tensor in tensors]
+            tensors = Tensors(*(part.pin_memory().to(self._device, non_blocking=True) for part in parts))
             return batch, tensors, self._copier.record_event()

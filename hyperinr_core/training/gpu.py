@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -37,13 +37,13 @@ class LossScale:
         if self._enabled:
             self.value, self.good_steps = value, int(good_steps)
 
-    def unscale(self, tensors: list[torch.Tensor]) -> bool:
-        """Divide the gradients by the scale; False when the step must be skipped."""
+    def unscale(self, gradients: Sequence[torch.Tensor]) -> bool:
+        """Divide gradients by the scale, in place; False when the step must be skipped."""
         if not self._enabled:
             return True
-        for tensor in tensors:
-            tensor.grad /= self.value
-        finite = bool(torch.stack([tensor.grad.isfinite().all() for tensor in tensors]).all())
+        for gradient in gradients:
+            gradient.div_(self.value)
+        finite = bool(torch.stack([gradient.isfinite().all() for gradient in gradients]).all())
         self.good_steps = self.good_steps + 1 if finite else 0
         if not finite:
             self.value /= 2

@@ -7,7 +7,7 @@ or Reptile (Nichol et al., 2018), which goes towards where they end. The network
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ from hyperinr_core.training.teachers.neural import sine_output
 from hyperinr_core.training.teachers.sine_network import SineLayer
 
 #: Weights, or what keeps them (1) and prunes them (0), by name.
-Weights = dict[str, torch.Tensor]
+Weights = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -114,15 +114,14 @@ def learn(network: nn.Module, masks: Weights, signals: Signals, config: MetaConf
     for _ in range(config.outer_steps):
         optimizer.zero_grad(set_to_none=True)
         for which in torch.randint(len(signals.values), (config.signals,), generator=generator).tolist():
-            start: Weights = parameters if second_order else {n: p.detach().clone() for n, p in parameters.items()}
-            adapted = start
+            adapted = {n: p if second_order else p.detach().clone() for n, p in parameters.items()}
             for _ in range(config.inner_steps):
                 wanted = [value if value.requires_grad else value.requires_grad_() for value in adapted.values()]
                 loss = _loss(network, adapted, signals, which, config.points, generator)
-                found = torch.autograd.grad(loss, wanted, create_graph=second_order)
+                gradients = torch.autograd.grad(loss, wanted, create_graph=second_order)
                 adapted = {
                     name: value - config.inner_rate * grad * masks.get(name, 1.0)
-                    for (name, value), grad in zip(adapted.items(), found)
+                    for (name, value), grad in zip(adapted.items(), gradients)
                 }
                 if not second_order:
                     adapted = {name: value.detach() for name, value in adapted.items()}
@@ -175,11 +174,16 @@ def fit(
 
 
 def _loss(
-    network: nn.Module, weights: Weights, signals: Signals, which: int, count: int, generator: torch.Generator
+    network: nn.Module,
+    weights: dict[str, torch.Tensor],
+    signals: Signals,
+    which: int,
+    count: int,
+    generator: torch.Generator,
 ) -> torch.Tensor:
     chosen = torch.randint(len(signals.points), (min(count, len(signals.points)),), generator=generator)
-    found = functional_call(network, weights, (signals.points[chosen],))
-    return (found - signals.values[which, chosen]).square().mean()
+    values = functional_call(network, weights, (signals.points[chosen],))
+    return (values - signals.values[which, chosen]).square().mean()
 
 
 @torch.no_grad()
@@ -192,6 +196,6 @@ def _pruned(network: nn.Module, masks: Weights, share: float, scores: Weights) -
     left = torch.cat([scores[name][mask > 0] for name, mask in masks.items()])
     count = round(share * len(left))
     threshold = left.kthvalue(count).values if count else left.min() - 1
-    found = {name: mask * (scores[name] > threshold) for name, mask in masks.items()}
-    _keep(dict(network.named_parameters()), found)
-    return found
+    kept = {name: mask * (scores[name] > threshold) for name, mask in masks.items()}
+    _keep(dict(network.named_parameters()), kept)
+    return kept

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -60,7 +59,7 @@ def scan_fields(
     series: VolumeSeries,
     names: Sequence[str],
     memory_bytes: int,
-    each: Callable[[Block, np.ndarray], Any] = lambda block, values: None,
+    each: Callable[[Block, np.ndarray], object] = lambda block, values: None,
 ) -> tuple[Field, ...]:
     """The named fields with their ranges over all steps; reads the whole series once and so finds NaN and Inf.
 
@@ -68,15 +67,13 @@ def scan_fields(
     ----------
     each : called with every block and its values (nz, ny, nx, C).
     """
-    low: np.ndarray | None = None
+    lows, highs = [], []
     for block in _plan(series, names, memory_bytes)[0]:
         values = series.read(block.step, names, (block.z_start, block.z_stop))
         each(block, values)
-        smallest, largest = values.min(axis=(0, 1, 2)), values.max(axis=(0, 1, 2))
-        if low is None:
-            low, high = smallest, largest
-        else:
-            low, high = np.minimum(low, smallest), np.maximum(high, largest)
+        lows.append(values.min(axis=(0, 1, 2)))
+        highs.append(values.max(axis=(0, 1, 2)))
+    low, high = np.min(lows, axis=0), np.max(highs, axis=0)
     fields, start = [], 0
     for name in names:
         stop = start + series.field_info[name]
@@ -148,7 +145,7 @@ class SampleStream:
         self._period = max(1, points_per_block // (self._batch_steps * batch_points))
         self._resident: dict[int, np.ndarray] = {}
         self._reader = ThreadPoolExecutor(1, "hyperinr-read")
-        self._reading: dict[int, Future] = {}
+        self._reading: dict[int, Future[np.ndarray]] = {}
 
     @property
     def batch_size(self) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
@@ -17,7 +18,7 @@ from hyperinr_core.training.settings import preset
 from hyperinr_core.training.task import Context, Lesson, Tell
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.trainer import Trainer
-from hyperinr_core.training.volumes.task import Volumes, parameters_of
+from hyperinr_core.training.volumes.task import Volumes, series_parameters
 from hyperinr_core.volume import VolumeSeries
 
 #: Iterations whose time tells how many samples a budget of seconds allows, after as many to warm up.
@@ -32,7 +33,14 @@ class Distilled(Teacher):
     def __init__(self, series: VolumeSeries, field: str) -> None:
         super().__init__(series, field)
         self.config = preset("default", series.grid)
-        self.model: HyperINR | None = None
+        self._model: HyperINR | None = None
+
+    @property
+    def model(self) -> HyperINR:
+        """What was trained."""
+        if self._model is None:
+            raise ParameterError(f"{type(self).__name__} was not fitted; expected fit before evaluate")
+        return self._model
 
     @property
     def n_bytes(self) -> int:
@@ -40,7 +48,7 @@ class Distilled(Teacher):
 
     def fit(self, settings: FitSettings) -> None:
         """Train for the samples or the seconds given, of which the teacher takes its share; goes on from a state."""
-        self.model = self._train(self.series, settings)
+        self._model = self._train(self.series, settings)
 
     def evaluate(self, theta: np.ndarray) -> np.ndarray:
         return self.model.generate(theta).sample_grid()
@@ -62,11 +70,10 @@ class Distilled(Teacher):
                 samples = max(1, int(left * _samples_per_second(lesson, settings.device)))
             lesson = replace(lesson, config=config.replace(training={"samples": samples}))
             trainer = Trainer(lesson, settings.device)
-            if begun:
+            if path is not None and begun:
                 trainer.load_state(path)
-            model = trainer.run(
-                path, settings.progress and (lambda report: settings.progress(report.samples / report.total))
-            )
+            heard = settings.progress
+            model = trainer.run(path, None if heard is None else lambda report: heard(report.samples / report.total))
             trainer.save_state(path)  # what is finished stays so until the caller deletes it
             lesson.forget()
         return model
@@ -94,9 +101,9 @@ class Separate(Direct):
             state.unlink(missing_ok=True)
         self._ranges = [model.fields for model in models]
         self._networks = np.stack([model.mlp_params for model in models])
-        self.model = replace(
+        self._model = replace(
             models[0],
-            parameters=parameters_of(self.series),
+            parameters=series_parameters(self.series),
             fields=scan_fields(self.series, [self.field], settings.memory_bytes),
             encoder_positions=self.series.thetas,
             encoder_params=np.concatenate([model.encoder_params for model in models]),

@@ -28,8 +28,9 @@ if TYPE_CHECKING:  # torch is imported when a run begins, not when it is describ
 class Stream(Protocol):
     """Where batches of points come from. What an iteration draws depends on the seed and the iteration alone."""
 
-    #: the grid, and the thetas that a checkpoint is for
-    series: VolumeSeries
+    @property
+    def series(self) -> VolumeSeries:
+        """The grid, and the thetas that a checkpoint is for."""
 
     @property
     def batch_size(self) -> int:
@@ -65,10 +66,14 @@ class Tell:
     report : called with the trainer's `Report` about twice a second.
     """
 
-    chosen: Callable[[str, Choice], Any] = lambda name, choice: None
-    based: Callable[[Base, Sequence[str]], Any] = lambda base, names: None
-    progress: Callable[[str, float, float], Any] = lambda what, done, total: None
-    report: Callable[[Report], Any] = lambda report: None
+    chosen: Callable[[str, Choice], object] = lambda name, choice: None
+    based: Callable[[Base, Sequence[str]], object] = lambda base, names: None
+    progress: Callable[[str, float, float], object] = lambda what, done, total: None
+    report: Callable[[Report], object] = lambda report: None
+
+    def fraction(self, what: str) -> Callable[[float], object]:
+        """Called with the finished fraction of something, tells of it as progress."""
+        return lambda done: self.progress(what, done, 1.0)
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ class Lesson:
     identity: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, Choice] = field(default_factory=dict)
-    forget: Callable[[], Any] = lambda: None
+    forget: Callable[[], object] = lambda: None
 
     @property
     def architecture(self) -> Architecture:

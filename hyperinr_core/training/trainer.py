@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator
 from hyperinr_core.training.evaluators.base import Adam, Evaluator
-from hyperinr_core.training.feed import Feed
+from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.samples import Batch
@@ -89,7 +88,7 @@ class Trainer:
     def n_iterations(self) -> int:
         return math.ceil(self.config.training.samples / self._stream.batch_size)
 
-    def run(self, path: Path | None = None, report: Callable[[Report], Any] | None = None) -> HyperINR:
+    def run(self, path: Path | None = None, report: Callable[[Report], object] | None = None) -> HyperINR:
         """The model at the end of the budget, its tables as they are stored: what is measured of it is what users get.
 
         Parameters
@@ -156,17 +155,17 @@ class Trainer:
         self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
         self._table_steps, self._scale.value = np.array(table_steps), scale.item()
 
-    def _learn(self, batch: Batch, data: list[torch.Tensor]) -> torch.Tensor:
+    def _learn(self, batch: Batch, data: Tensors) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
         blended = self._blend(rows, mixing, batch.thetas).detach().requires_grad_()
         mlp = self._mlp.detach().requires_grad_()
         loss = self.evaluator.loss(blended, mlp, *data, self.config.training.loss)
-        (loss * self._scale.value).backward()
+        mlp_grad, grad = torch.autograd.grad(loss * self._scale.value, (mlp, blended))
         loss = loss.detach()
         n_all = self._stream.batch_size // len(batch.thetas)
-        self.world.mean([mlp.grad, blended.grad, loss], batch.points.shape[1], n_all)
-        if self._scale.unscale([mlp, blended]):
-            self._optimise(rows, mixing, blended.grad[:, : self._tables.shape[1]], mlp.grad)
+        self.world.mean([mlp_grad, grad, loss], batch.points.shape[1], n_all)
+        if self._scale.unscale([mlp_grad, grad]):
+            self._optimise(rows, mixing, grad[:, : self._tables.shape[1]], mlp_grad)
         return loss
 
     def _blending(self, thetas: np.ndarray) -> tuple[list[int], np.ndarray]:
@@ -236,9 +235,9 @@ def _quiet_torch(evaluator: Evaluator) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _weighted_sum(parts: Sequence[torch.Tensor], weights: np.ndarray) -> torch.Tensor:
+def _weighted_sum(parts: Sequence[torch.Tensor] | torch.Tensor, weights: np.ndarray) -> torch.Tensor:
     """Sum of weights times (M,) tensors; a tensor that is alone with weight 1 is returned as it is, not copied."""
-    (first, *others) = np.flatnonzero(weights)
+    first, *others = np.flatnonzero(weights).tolist()
     if not others and weights[first] == 1:
         return parts[first]
     total = parts[first] * float(weights[first])

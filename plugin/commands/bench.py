@@ -8,8 +8,9 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -17,8 +18,12 @@ import numpy as np
 from hyperinr.plugin.options import json_option
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import native
+from hyperinr_core.backends.base import Backend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError
+
+if TYPE_CHECKING:  # imports torch, which may not be there
+    from hyperinr_core.training.evaluators.base import Evaluator
 
 #: Points along an axis of the grids that are decoded, and encoders in the model: the paper's time series.
 GRIDS = (64, 128, 256)
@@ -32,6 +37,9 @@ ARCHITECTURE = Architecture(EncodingConfig(), NetworkConfig(), 1)
 #: Encoders and weights that are blended: two as in time, four as in a parameter space.
 PAIR = (np.array([7, 8]), np.array([0.3, 0.7]))
 FOUR = (np.arange(4), np.full(4, 0.25))
+
+#: An architecture, tables (N, M) float16 and a network (W,) float32.
+Parts = tuple[Architecture, np.ndarray, np.ndarray]
 
 _PRECISIONS = {"native_fp32": "float32", "native_bf16": "bfloat16"}
 
@@ -56,12 +64,7 @@ def bench(as_json: bool, output: Path | None) -> None:
 def measure() -> dict[str, Any]:
     """Everything that `bench` prints."""
     native.set_threads_from_environment()
-    try:
-        import torch
-    except ImportError:
-        torch = None
-    else:
-        torch.set_num_threads(native.library().hinr_num_threads())
+    with_torch = _torch_takes(native.library().hinr_num_threads())
     report: dict[str, Any] = {
         "machine": machine(),
         "limits": {f"{name}_gflops": limit for name, limit in limits().items()},
@@ -73,11 +76,21 @@ def measure() -> dict[str, Any]:
     report.update(measure_native(model))
     for name, limit in limits().items():  # again: the clock may have risen, or another program may have ended
         report["limits"][f"{name}_gflops"] = max(limit, report["limits"][f"{name}_gflops"])
-    if torch is not None:
+    if with_torch:
         measure_torch(model, report["decode"])
         report["training"] = measure_training()
     add_ratios(report)
     return report
+
+
+def _torch_takes(n_threads: int) -> bool:
+    """Whether torch is there, which then uses so many threads."""
+    try:
+        import torch
+    except ImportError:
+        return False
+    torch.set_num_threads(n_threads)
+    return True
 
 
 def machine() -> dict[str, Any]:
@@ -107,9 +120,10 @@ def limits() -> dict[str, float]:
     return found
 
 
-def best(run: Callable[[], Any], seconds: float = 2.0, at_least: int = 3) -> float:
+def best(run: Callable[[], object], seconds: float = 2.0, at_least: int = 3) -> float:
     """Milliseconds of the fastest of several runs."""
-    times, begin = [], time.perf_counter()
+    times: list[float] = []
+    begin = time.perf_counter()
     while len(times) < at_least or time.perf_counter() - begin < seconds:
         start = time.perf_counter()
         run()
@@ -117,7 +131,7 @@ def best(run: Callable[[], Any], seconds: float = 2.0, at_least: int = 3) -> flo
     return 1000 * min(times)
 
 
-def measure_native(model: tuple) -> dict[str, Any]:
+def measure_native(model: Parts) -> dict[str, Any]:
     """Decode, scattered points and blend with the CPU kernel, in every precision that it has here."""
     report: dict[str, Any] = {"decode": {str(n): {} for n in GRIDS}, "scattered": {}}
     points = np.random.default_rng(1).random((GRIDS[1] ** 3, 3), np.float32)
@@ -128,17 +142,17 @@ def measure_native(model: tuple) -> dict[str, Any]:
             continue
         table = backend.blend(*PAIR)
         for n in GRIDS:
-            report["decode"][str(n)][way] = {"ms": best(lambda b=backend, t=table, n=n: decode(b, t, n))}
-        report["scattered"][way] = {"ms": best(lambda b=backend, t=table: b.sample(t, points)), "points": len(points)}
-        report["blend_ms"] = best(lambda b=backend: b.blend(*PAIR), 0.5)
-        report["blend_4_ms"] = best(lambda b=backend: b.blend(*FOUR), 0.5)
+            report["decode"][str(n)][way] = {"ms": best(partial(decode, backend, table, n))}
+        report["scattered"][way] = {"ms": best(partial(backend.sample, table, points)), "points": len(points)}
+        report["blend_ms"] = best(partial(backend.blend, *PAIR), 0.5)
+        report["blend_4_ms"] = best(partial(backend.blend, *FOUR), 0.5)
     return report
 
 
 _outputs: dict[int, np.ndarray] = {}
 
 
-def decode(backend: Any, table: Any, n: int) -> np.ndarray:
+def decode(backend: Backend, table: Any, n: int) -> np.ndarray:
     """One grid of n points along each axis."""
     out = _outputs.setdefault(n, np.zeros((n, n, n, ARCHITECTURE.n_outputs), np.float32))
     one = np.ones(ARCHITECTURE.n_outputs, np.float32)
@@ -146,22 +160,22 @@ def decode(backend: Any, table: Any, n: int) -> np.ndarray:
     return out
 
 
-def measure_torch(model: tuple, decoding: dict[str, Any]) -> None:
+def measure_torch(model: Parts, decoding: dict[str, Any]) -> None:
     """Torch eager on the same grids up to 128, and CoordNet's time for them, added to `decoding`."""
     import torch
 
     from hyperinr_core.backends.torch import TorchBackend
-    from hyperinr_core.training.teachers.sine_network import CoordNet
+    from hyperinr_core.training.teachers.sine_network import CoordNetwork
 
     backend = TorchBackend(*model)
     table = backend.blend(*PAIR)
     for n in GRIDS[:2]:
-        decoding[str(n)]["torch_eager"] = {"ms": best(lambda n=n: decode(backend, table, n), 1.0, 2)}
+        decoding[str(n)]["torch_eager"] = {"ms": best(partial(decode, backend, table, n), 1.0, 2)}
     points = torch.rand((COORDNET_POINTS, 4)) * 2 - 1
     for way, dtype in (("coordnet_fp32", torch.float32), ("coordnet_bf16", torch.bfloat16)):
-        network, inputs = CoordNet(4, ARCHITECTURE.n_outputs).to(dtype), points.to(dtype)
+        network, inputs = CoordNetwork(4, ARCHITECTURE.n_outputs).to(dtype), points.to(dtype)
         with torch.inference_mode():
-            milliseconds = best(lambda f=network, x=inputs: f(x), 2.0, 2)
+            milliseconds = best(partial(network, inputs), 2.0, 2)
         for n in GRIDS:
             decoding[str(n)][way] = {"ms": milliseconds * n**3 / COORDNET_POINTS}
 
@@ -181,7 +195,7 @@ def measure_training() -> dict[str, Any]:
     return result
 
 
-def training_step(evaluator: Any, size: tuple[int, int]) -> Callable[[], None]:
+def training_step(evaluator: Evaluator, size: tuple[int, int]) -> Callable[[], None]:
     """A function that does one step on random data: loss, gradients, Adam on two tables and on the network."""
     import torch
 
@@ -198,9 +212,8 @@ def training_step(evaluator: Any, size: tuple[int, int]) -> Callable[[], None]:
     def step() -> None:
         leaves = [p.detach().requires_grad_() for p in params]
         loss = evaluator.loss(torch.stack(leaves[:-1]), leaves[-1], points, targets, weights, "l1")
-        loss.backward()
-        for p, leaf, (m, v) in zip(params, leaves, moments):
-            evaluator.adam_step(p, leaf.grad, m, v, adam)
+        for p, gradient, (m, v) in zip(params, torch.autograd.grad(loss, leaves), moments):
+            evaluator.adam_step(p, gradient, m, v, adam)
 
     return step
 

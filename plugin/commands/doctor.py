@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,8 +152,8 @@ def _check_server(report: Report, path: str) -> None:
 
 
 @contextmanager
-def _server(program: str):
-    """A pvserver on a free port of this machine; it goes when the block ends, or with its client."""
+def _server(program: str) -> Iterator[int]:
+    """A pvserver on a free port of this machine, which is given; it goes when the block ends, or with its client."""
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]

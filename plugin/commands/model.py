@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,12 @@ from hyperinr.plugin.options import (
 )
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.volume import Grid
 
 
 @click.command()
@@ -124,13 +130,13 @@ def parse_theta(places: tuple[str, ...]) -> dict[str, float]:
     return theta
 
 
-def _nothing(network: Any) -> Any:
+def _nothing(network: HyperINR) -> np.ndarray:
     import numpy as np
 
     return np.empty((0, network.n_output_dims), np.float32)
 
 
-def _write(output: Path, grid: Any, arrays: dict[str, Any]) -> None:
+def _write(output: Path, grid: Grid, arrays: dict[str, np.ndarray]) -> None:
     if output.suffix == ".vti":
         from hyperinr.filters.image import to_image, write_image
 

@@ -9,12 +9,11 @@ import json
 import platform
 import sys
 from collections.abc import Callable
-from typing import Any
 
 MARK = "HYPERINR_PROBE "
 
 
-def attempt(check: Callable[[], Any]) -> dict:
+def attempt(check: Callable[[], object]) -> dict:
     """{"ok": True, "found": what the check gives} or {"ok": False, "found": why not}; nothing stops the probe."""
     try:
         return {"ok": True, "found": check()}

@@ -35,8 +35,8 @@ EVALUATORS = {
 
 def make_evaluator(architecture: Architecture, device: str) -> Evaluator:
     """The fastest evaluator for cpu or cuda: a compiled one where there is one that runs, torch otherwise."""
-    found = (_attempt(name, architecture) for name, spec in EVALUATORS.items() if spec.device == device)
-    return next((evaluator for evaluator in found if evaluator is not None), None) or TorchEvaluator(architecture)
+    tried = (_attempt(name, architecture) for name, spec in EVALUATORS.items() if spec.device == device)
+    return next((evaluator for evaluator in tried if evaluator is not None), None) or TorchEvaluator(architecture)
 
 
 def evaluator_class(name: str) -> type[Evaluator]:

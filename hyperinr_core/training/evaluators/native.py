@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -102,11 +103,11 @@ class NativeEvaluator(Evaluator):
         step_weights = _checked("step_weights", step_weights.contiguous(), (len(tables),))
         native.check(self._library.hinr_model_set_mlp(self._model.handle, mlp_params.data_ptr(), mlp_params.numel()))
         grad_tables, grad_mlp = torch.empty_like(tables), torch.empty_like(mlp_params)
-        loss = native.c_double()
+        loss = ctypes.c_double()
         code = self._library.hinr_backward(
             self._model.handle,
             *(tables.data_ptr(), *tables.shape, points.data_ptr(), points.shape[1]),
-            *(targets.data_ptr(), step_weights.data_ptr(), kind, native.ctypes.byref(loss)),
+            *(targets.data_ptr(), step_weights.data_ptr(), kind, ctypes.byref(loss)),
             *(grad_tables.data_ptr(), grad_mlp.data_ptr(), grad_mlp.numel()),
         )
         native.check(code)
@@ -129,7 +130,9 @@ def _checked(name: str, tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.T
 
 class _Values(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, evaluator: NativeEvaluator, tables: Any, mlp_params: Any, points: Any) -> torch.Tensor:
+    def forward(
+        ctx: Any, evaluator: NativeEvaluator, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor
+    ) -> torch.Tensor:
         ctx.evaluator = evaluator
         ctx.save_for_backward(tables, mlp_params, points)
         return evaluator._forward(tables, mlp_params, points)
@@ -148,11 +151,11 @@ class _Loss(torch.autograd.Function):
     def forward(
         ctx: Any,
         evaluator: NativeEvaluator,
-        tables: Any,
-        mlp_params: Any,
-        points: Any,
-        targets: Any,
-        step_weights: Any,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: int,
     ) -> torch.Tensor:
         loss, *grads = evaluator._backward(tables, mlp_params, points, targets, step_weights, kind)

@@ -163,7 +163,9 @@ class TritonEvaluator(Evaluator):
 
 class _Values(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, evaluator: TritonEvaluator, tables: Any, mlp_params: Any, points: Any) -> torch.Tensor:
+    def forward(
+        ctx: Any, evaluator: TritonEvaluator, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor
+    ) -> torch.Tensor:
         ctx.evaluator = evaluator
         tables, points = tables.contiguous(), points.contiguous()
         ctx.save_for_backward(tables, mlp_params, points)
@@ -185,11 +187,11 @@ class _Loss(torch.autograd.Function):
     def forward(
         ctx: Any,
         evaluator: TritonEvaluator,
-        tables: Any,
-        mlp_params: Any,
-        points: Any,
-        targets: Any,
-        step_weights: Any,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        step_weights: torch.Tensor,
         kind: int,
     ) -> torch.Tensor:
         expected = (*points.shape[:2], evaluator.architecture.n_outputs)

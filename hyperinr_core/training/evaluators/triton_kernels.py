@@ -31,7 +31,7 @@ def _forward(features, matrices, IN: tl.constexpr, N: tl.constexpr, C: tl.conste
     for _ in tl.static_range(N_HIDDEN - 1):
         hidden = tl.dot(hidden, load_layer(matrices, N, N), input_precision="ieee")
         hidden = tl.maximum(hidden, 0).to(kind)
-        kept = kept + (hidden,)  # noqa: RUF005 - the compiler knows no unpacking
+        kept = kept + (hidden,)  # type: ignore[assignment] # noqa: RUF005 - it knows no unpacking, and unrolls the loop
         matrices += N * N
     return tl.dot(hidden, load_layer(matrices, C, N), input_precision="ieee"), kept
 

@@ -61,8 +61,8 @@ class LightStream:
         grid = self.series.grid
         index = rng.integers(0, grid.n_points, (self._n_steps, self._n_points))
         thetas = np.concatenate([self._light(int(number)) for number in numbers])
-        targets = [self._values(int(number), chosen, iteration) for number, chosen in zip(numbers, index)]
-        targets = np.stack(targets).astype(np.float32)[..., None]
+        values = [self._values(int(number), chosen, iteration) for number, chosen in zip(numbers, index)]
+        targets = np.stack(values).astype(np.float32)[..., None]
         places = np.unravel_index(index, grid.shape)[::-1]
         points = np.stack([place / max(n - 1, 1) for place, n in zip(places, grid.dims)], axis=-1).astype(np.float32)
         return Batch(thetas, points, targets, np.ones(self._n_steps, np.float32))
@@ -75,12 +75,13 @@ class LightStream:
         """(1, 2) a light of the endless sequence, or of the pool that stays."""
         return random_lights(number, 1, self._seed) if self._lights is None else self._lights[[number]]
 
-    def _is_taught(self, number: int) -> bool:
-        return self._lights is not None and number >= len(self.series)
+    def _teacher_of(self, number: int) -> Teacher | None:
+        """Who knows a light's shadow; None for truth."""
+        return None if self._lights is None or number < len(self.series) else self._teacher
 
     def _values(self, number: int, voxels: np.ndarray, iteration: int) -> np.ndarray:
         """(n,) shadow of a light at voxels. What is random is drawn anew each time: kept, its noise would be learned."""
-        if self._truth.kind == "scatter" and not self._is_taught(number):
+        if self._truth.kind == "scatter" and self._teacher_of(number) is None:
             return self._truth.scattered_at(self._light(number)[0], voxels, iteration)
         return self._volume(number)[voxels]
 
@@ -88,7 +89,7 @@ class LightStream:
         """(n_points,) float16 shadow of a light."""
         slot = number % self._n_pool
         if slot not in self._pool or self._pool[slot][0] != number:
-            light = self._light(number)[0]
-            values = self._teacher.evaluate(light) if self._is_taught(number) else self._truth(light)
+            light, teacher = self._light(number)[0], self._teacher_of(number)
+            values = self._truth(light) if teacher is None else teacher.evaluate(light)
             self._pool[slot] = number, values.astype(np.float16).ravel()
         return self._pool[slot][1]

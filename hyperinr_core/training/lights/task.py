@@ -127,6 +127,7 @@ class Lights(Task):
     """
 
     name = "shadow"
+    settings: ShadowConfig
 
     def __init__(
         self, values: np.ndarray, grid: Grid, function: TransferFunction, settings: ShadowConfig, source: str
@@ -169,7 +170,7 @@ class Lights(Task):
             quality=partial(_quality, truth=self.truth, lights=lights),
             interpolation=settings.interpolation,
             guide=guide_of(self.truth, settings),
-            identity={"extinction": hashlib.sha256(self.truth.tau).hexdigest()},
+            identity={"extinction": hashlib.sha256(self.truth.tau.data).hexdigest()},
             provenance={
                 "shadow": {"unit_distance": unit_distance_of(grid, settings)},
                 "transfer_function": {"digest": self.function.digest, **self.function.to_dict()},
@@ -234,7 +235,7 @@ def fitted_teacher(kind: str, series: VolumeSeries, config: RunConfig, context: 
             state=context.folder / STATE,
             memory_bytes=training.memory_bytes,
             device=context.device,
-            progress=lambda done: context.tell.progress("fitting the teacher", done, 1.0),
+            progress=context.tell.fraction("fitting the teacher"),
         )
     )
     return teacher

@@ -33,7 +33,7 @@ class Spec:
 TEACHERS = {
     "linear": Spec("linear", "Linear"),
     "catmull_rom": Spec("catmull_rom", "CatmullRom"),
-    "spline": Spec("spline", "Spline"),
+    "spline": Spec("spline", "SplineTeacher"),
     "flow": Spec("flow", "Flow"),
     "coordnet": Spec("coordnet", "CoordNet", ("volumes", "shadow", "views")),
     "siren": Spec("siren", "Siren"),

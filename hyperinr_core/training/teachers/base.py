@@ -8,7 +8,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -40,7 +39,7 @@ class FitSettings:
     state: Path | None = None
     memory_bytes: int = 1 << 32
     device: str = "cpu"
-    progress: Callable[[float], Any] | None = None
+    progress: Callable[[float], object] | None = None
     field: Field | None = None
 
 

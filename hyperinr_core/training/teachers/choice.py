@@ -59,7 +59,7 @@ def choose(
     candidates: Sequence[str] = CHEAP,
     limits: tuple[float, float] | None = None,
     n_workers: int = 1,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> Choice:
     """The candidate that predicts left-out steps of a field best.
 
@@ -91,10 +91,11 @@ def leave_one_out(
     teachers: dict[str, Teacher],
     limits: tuple[float, float] | None = None,
     n_workers: int = 1,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Callable[[int, int], object] | None = None,
 ) -> tuple[list[int], dict[str, list[float]]]:
     """Steps left out, and for each teacher of one field of one series the PSNR in dB of predicting them from the others."""
-    series, name = (getattr(next(iter(teachers.values())), part) for part in ("series", "field"))
+    first = next(iter(teachers.values()))
+    series, name = first.series, first.field
     inner = np.arange(1, len(series) - 1)
     if len(inner) > MOST_STEPS:
         inner = inner[np.linspace(0, len(inner) - 1, MOST_STEPS).round().astype(int)]

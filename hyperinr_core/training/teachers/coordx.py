@@ -39,7 +39,7 @@ class SplitNetwork(nn.Module):
         return self.fused(product)
 
 
-class CoordX(Neural):
+class CoordX(Neural[SplitNetwork]):
     """Space and parameters apart (XY+T in the CoordX paper, XYZ+T here)."""
 
     learning_rate = 3e-4
@@ -49,10 +49,10 @@ class CoordX(Neural):
         n_pos = self.series.grid.n_pos_dims
         return [list(range(n_pos)), list(range(n_pos, self.n_inputs))]
 
-    def build(self) -> nn.Module:
+    def build(self) -> SplitNetwork:
         return SplitNetwork(self.splits(), self.n_outputs)
 
-    def on_grid(self, network: nn.Module, axes: list[torch.Tensor], theta: torch.Tensor) -> torch.Tensor:
+    def on_grid(self, network: SplitNetwork, axes: list[torch.Tensor], theta: torch.Tensor) -> torch.Tensor:
         n_pos = len(axes)
         moment = network.branch(len(network.splits) - 1, theta[None])
         if len(network.splits) == 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future
 
 import numpy as np
@@ -25,15 +26,15 @@ class MotionCache:
     """Motion between pairs of steps, each pair's computed once whoever asks; float16, 6 bytes a point in 3-D."""
 
     def __init__(self) -> None:
-        self._motions: dict[tuple[float, float], Future] = {}
+        self._motions: dict[tuple[float, float], Future[np.ndarray]] = {}
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[float, float], compute) -> np.ndarray:
+    def get(self, key: tuple[float, float], compute: Callable[[], np.ndarray]) -> np.ndarray:
         """The motion stored under a key, or what `compute` returns; another thread's running computation is awaited."""
         with self._lock:
             future = self._motions.get(key)
             mine = future is None
-            if mine:
+            if future is None:
                 future = self._motions[key] = Future()
         if mine:
             try:
@@ -87,7 +88,9 @@ class Flow(Teacher):
 
     def _middles(self, gap: _Gap, weights: np.ndarray) -> np.ndarray:
         """(D, ...) where the path that passes through each point now is in the middle of the gap."""
-        travelled = sum(np.float32(weight) * offset for weight, offset in zip(weights, gap.offsets))
+        travelled = np.zeros_like(gap.offsets[0])
+        for weight, offset in zip(weights, gap.offsets):
+            travelled += np.float32(weight) * offset
         middle = self._lattice.points - travelled
         for _ in range(N_FIXED_POINT):
             middle = self._lattice.points - self._lattice.at(travelled, middle)

@@ -22,12 +22,14 @@ INITIAL = 1e-4
 class HashNetwork(nn.Module):
     """Hash encoding and OneBlob side by side into the bias-free network that HyperINR shares among its encoders."""
 
+    centers: torch.Tensor
+
     def __init__(self, encoding: EncodingConfig, n_parameters: int, n_outputs: int) -> None:
         super().__init__()
-        self.grid = hash_grid(encoding)
+        self.hash_grid = hash_grid(encoding)
         n_inputs = encoding.n_output_dims + N_BINS * n_parameters
         self.shapes = NetworkConfig().layer_shapes(n_inputs, n_outputs)
-        self.table = nn.Parameter(torch.empty(self.grid.n_params).uniform_(-INITIAL, INITIAL))
+        self.table = nn.Parameter(torch.empty(self.hash_grid.n_params).uniform_(-INITIAL, INITIAL))
         layers = []
         for rows, columns in self.shapes:
             limit = (6 / (rows + columns)) ** 0.5
@@ -37,21 +39,21 @@ class HashNetwork(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         unit = (0.5 * (x + 1)).clamp(0, 1)
-        n_pos = self.grid.config.n_pos_dims
-        features = encode(self.grid, self.table[None], unit[None, :, :n_pos])[0]
+        n_pos = self.hash_grid.config.n_pos_dims
+        features = encode(self.hash_grid, self.table[None], unit[None, :, :n_pos])[0]
         blob = torch.exp(-0.5 * ((unit[:, n_pos:, None] - self.centers) * N_BINS) ** 2).flatten(1)
         both = torch.cat([features, blob], dim=1)
         return 2 * apply_layers(self.shapes, self.mlp, both) - 1
 
 
-class HashINR(Neural):
+class HashINR(Neural[HashNetwork]):
     """Fast to decode, and weak between the training steps."""
 
     learning_rate = 5e-3
     epsilon = 1e-10
     log2_hashmap_size = LOG2_HASHMAP_SIZE
 
-    def build(self) -> nn.Module:
+    def build(self) -> HashNetwork:
         n_pos = self.series.grid.n_pos_dims
         encoding = EncodingConfig(
             n_pos_dims=n_pos, log2_hashmap_size=self.log2_hashmap_size, base_resolution=4 if n_pos == 3 else 8

@@ -6,6 +6,7 @@ import math
 import time
 from abc import abstractmethod
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -29,7 +30,11 @@ REPORT_SECONDS = 0.5
 DEFAULT_SAMPLES = 20_000_000
 
 
-class Neural(Teacher):
+#: The class of a teacher's network.
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Neural(Teacher, Generic[Network]):
     """One network over all scene parameters and positions, (theta, x) in [-1, 1] to values in [-1, 1].
 
     Subclasses build the network and may change the class attributes.
@@ -48,18 +53,17 @@ class Neural(Teacher):
         self._extent = np.where(extent > 0, extent, 1)
         self.n_inputs = series.grid.n_pos_dims + len(series.parameters)
         self.n_outputs = series.field_info[field]
-        self._field: Field | None = None
-        self._network: nn.Module | None = None
+        self._fitted: tuple[Network, Field] | None = None
         self._device = torch.device("cpu")
 
     @abstractmethod
-    def build(self) -> nn.Module:
+    def build(self) -> Network:
         """The network, (B, n_inputs) to (B, n_outputs), positions before parameters; drawn from torch's generator."""
 
     @property
     def n_params(self) -> int:
         """Trainable numbers of the network."""
-        return sum(p.numel() for p in self._trained().parameters())
+        return sum(p.numel() for p in self._trained()[0].parameters())
 
     @property
     def n_bytes(self) -> int:
@@ -68,32 +72,32 @@ class Neural(Teacher):
 
     def fit(self, settings: FitSettings) -> None:
         """Fit to the training steps; a state left by an interrupted fit is continued."""
-        self._field = settings.field or scan_fields(self.series, [self.field], settings.memory_bytes)[0]
+        field = settings.field or scan_fields(self.series, [self.field], settings.memory_bytes)[0]
         stream = SampleStream(
-            self.series, [self._field], min(4, len(self.series)), self.batch_points // 4, settings.memory_bytes, settings.seed
+            self.series, [field], min(4, len(self.series)), self.batch_points // 4, settings.memory_bytes, settings.seed
         )  # fmt: skip
         self._device = torch.device(settings.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self._network = self.build().to(self._device)
+            network = self.build().to(self._device)
         optimizer = torch.optim.Adam(
-            self._network.parameters(), self.learning_rate, eps=self.epsilon, weight_decay=self.weight_decay
+            network.parameters(), self.learning_rate, eps=self.epsilon, weight_decay=self.weight_decay
         )
-        fit = _Fit(self, self._network, optimizer, stream, settings)
-        fit.run()
+        _Fit(self, network, field, optimizer, stream, settings).run()
         stream.close()
+        self._fitted = network, field
 
     def evaluate(self, theta: np.ndarray) -> np.ndarray:
-        grid, network = self.series.grid, self._trained()
+        grid, (network, field) = self.series.grid, self._trained()
         axes = [2 * axis - 1 for axis in grid.axes(None, grid.n_pos_dims)]
         unit = torch.from_numpy((2 * (np.asarray(theta) - self._low) / self._extent - 1).astype(np.float32))
         with torch.no_grad():
             values = self.on_grid(network, [torch.from_numpy(a).to(self._device) for a in axes], unit.to(self._device))
-        low, high = np.array(self._field.value_range, np.float32).T
+        low, high = np.array(field.value_range, np.float32).T
         values = (0.5 * (values.cpu().numpy() + 1)) * (high - low) + low
         return values.reshape(*grid.shape, -1).astype(np.float32)
 
-    def on_grid(self, network: nn.Module, axes: list[torch.Tensor], theta: torch.Tensor) -> torch.Tensor:
+    def on_grid(self, network: Network, axes: list[torch.Tensor], theta: torch.Tensor) -> torch.Tensor:
         """(nz * ny * nx, c) values on the grid of the axes x, y (, z)."""
         shape = [len(axis) for axis in reversed(axes)]
         n_points, parts = math.prod(shape), []
@@ -114,10 +118,10 @@ class Neural(Teacher):
         both = np.concatenate([batch.points, thetas], axis=-1)
         return torch.from_numpy(2 * both.reshape(-1, self.n_inputs) - 1)
 
-    def _trained(self) -> nn.Module:
-        if self._network is None:
+    def _trained(self) -> tuple[Network, Field]:
+        if self._fitted is None:
             raise ParameterError(f"{type(self).__name__} was not fitted; expected fit before evaluate")
-        return self._network
+        return self._fitted
 
 
 def sine_output(n_inputs: int, n_outputs: int) -> nn.Linear:
@@ -133,8 +137,9 @@ class _Fit:
 
     def __init__(
         self,
-        teacher: Neural,
-        network: nn.Module,
+        teacher: Neural[Network],
+        network: Network,
+        field: Field,
         optimizer: torch.optim.Adam,
         stream: SampleStream,
         settings: FitSettings,
@@ -142,7 +147,7 @@ class _Fit:
         self._teacher, self._network, self._optimizer, self._stream = teacher, network, optimizer, stream
         self._settings = settings
         identity = {"teacher": type(teacher).__name__, "seed": settings.seed}
-        self._digest = checkpoint.fingerprint(stream.series, [teacher._field], identity)
+        self._digest = checkpoint.fingerprint(stream.series, [field], identity)
         self._iteration, self._seconds = 0, 0.0
         self._n_iterations = math.ceil((settings.samples or DEFAULT_SAMPLES) / stream.batch_size)
 

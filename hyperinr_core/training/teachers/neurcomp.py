@@ -28,12 +28,12 @@ class Residual(nn.Module):
         return self.scale_out * (x + self.layers(self.scale_in * x))
 
 
-class NeurComp(Neural):
+class NeurComp(Neural[nn.Sequential]):
     """One sine layer, ten residual blocks, one linear layer."""
 
     learning_rate = 5e-5
 
-    def build(self) -> nn.Module:
+    def build(self) -> nn.Sequential:
         width = width_for(N_PARAMS)
         blocks = (Residual(width, place > 0, place == N_BLOCKS - 1) for place in range(N_BLOCKS))
         return nn.Sequential(SineLayer(self.n_inputs, width, first=True), *blocks, sine_output(width, self.n_outputs))

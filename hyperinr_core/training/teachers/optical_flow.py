@@ -40,7 +40,8 @@ def optical_flow(before: np.ndarray, after: np.ndarray, periodic: tuple[bool, ..
     lattices = [Lattice(before.shape[1:], periodic)]
     pairs = [(before, after)]
     while (coarse := lattices[-1].coarser(SMALLEST)).shape != lattices[-1].shape:
-        pairs.append(tuple(_halve(channels, lattices[-1], coarse) for channels in pairs[-1]))
+        first, second = (_halve(channels, lattices[-1], coarse) for channels in pairs[-1])
+        pairs.append((first, second))
         lattices.append(coarse)
     motion = np.zeros((len(periodic), *lattices[-1].shape), np.float32)
     previous = lattices[-1]

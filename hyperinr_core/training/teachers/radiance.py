@@ -137,7 +137,8 @@ def find_optics(pictures: PictureSet, n_steps: int, seed: int) -> Optics:
     if known:
         return known
     _, scenes = scenes_of(pictures)
-    scene = pictures.select(max(scenes.values(), key=len))
+    largest = max(scenes.values(), key=len)
+    scene = pictures.select(largest)
     candidates = [Optics(turn=turn, tilt=tilt) for turn in (1, -1) for tilt in (1, -1)]
     scores = [radiance_score(scene, optics, n_steps, seed) for optics in candidates]
     return candidates[int(np.argmax(scores))]
@@ -161,10 +162,10 @@ def left_out_scores(
     for step in out:
         truth = pictures.picture(step).reshape(-1, pictures.field_info[pictures.name])[pixels]
         first, second = (teacher.at(pictures.thetas[step], pixels) for teacher in (radiance, blended))
-        for share, found in scores.items():
+        for share, numbers in scores.items():
             mean = np.clip(share * first + (1 - share) * second, *RANGE)
-            found.append(min(psnr(mean.astype(np.float32), truth, RANGE), PSNR_CAP))
-    return {share: float(np.mean(found)) for share, found in scores.items()}
+            numbers.append(min(psnr(mean.astype(np.float32), truth, RANGE), PSNR_CAP))
+    return {share: float(np.mean(numbers)) for share, numbers in scores.items()}
 
 
 def left_out(angles: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,8 @@ is bilinear, for which torch has a vectorised kernel, and a picture is the plane
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -49,10 +48,10 @@ STEADY = 4
 class Box:
     """Where the grid lies: (3,) low and high corners, of its outermost voxels."""
 
-    low: tuple[float, float, float]
-    high: tuple[float, float, float]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
 
-    def dims(self, longest: int) -> tuple[int, int, int]:
+    def dims(self, longest: int) -> tuple[int, ...]:
         """Voxels along x, y, z that are as good as cubes."""
         edges = np.subtract(self.high, self.low)
         return tuple(int(n) for n in np.maximum(np.rint(longest * edges / edges.max()), 8))
@@ -67,7 +66,7 @@ class RadianceField:
     background : (ny, nx, C) float32 in [0, 1].
     """
 
-    def __init__(self, shape: tuple[int, int, int], optics: Optics, background: np.ndarray) -> None:
+    def __init__(self, shape: tuple[int, ...], optics: Optics, background: np.ndarray) -> None:
         self.shape, self.optics = shape, optics
         self.box = Box((-HALF_BOX * max(1, shape[1] / shape[0]),) * 3, (HALF_BOX * max(1, shape[1] / shape[0]),) * 3)
         self._background = torch.from_numpy(background.reshape(-1, shape[2]))
@@ -85,7 +84,7 @@ class RadianceField:
         pictures: list[np.ndarray],
         n_steps: int,
         seed: int,
-        progress: Callable[[float], Any] = lambda done: None,
+        progress: Callable[[float], object] = lambda done: None,
     ) -> None:
         """Learn the scene.
 
@@ -107,7 +106,9 @@ class RadianceField:
                 done += 1
                 progress(min(done / n_steps, 1.0))
 
-    def _stage(self, views: np.ndarray, flat: list[np.ndarray], steps: int, stage: int, rng: Any) -> Any:
+    def _stage(
+        self, views: np.ndarray, flat: list[np.ndarray], steps: int, stage: int, rng: np.random.Generator
+    ) -> Iterator[int]:
         parts = [self._grid[:1].clone().requires_grad_(), self._grid[1:].clone().requires_grad_()]
         optimizer = torch.optim.Adam([{"params": [part]} for part in parts], betas=(0.9, 0.99), eps=1e-12, fused=True)
         order = np.concatenate([rng.permutation(len(views)) for _ in range(-(-steps // len(views)))])[:steps]
@@ -127,7 +128,8 @@ class RadianceField:
     def _variation(self, start: int) -> torch.Tensor:
         """Mean absolute difference of neighbours in a slab of the grid: all of it would cost more than the pictures."""
         slab = self._grid[:, start : start + SLAB]
-        return sum(torch.diff(slab, dim=axis).abs().mean() for axis in (1, 2, 3))
+        along_z, along_y, along_x = (torch.diff(slab, dim=axis).abs().mean() for axis in (1, 2, 3))
+        return along_z + along_y + along_x
 
     def _refine(self, longest: int) -> None:
         """A finer grid over the part of the box that is not empty, with a margin of two voxels."""
@@ -173,7 +175,7 @@ class RadianceField:
         planes = np.linspace(low[major], high[major], self._grid.shape[3 - major])
         if towards[major] > 0:
             planes = planes[::-1]
-        values = self._seen_from(origins[0], towards, major)  # (planes, 1 + C, minor, minor)
+        seen = self._seen_from(origins[0], towards, major)  # (planes, 1 + C, minor, minor)
         t = (planes[:, None] - origins[:, major]) / rays[:, major]
         places = [
             2 * (origins[:, axis] + t * rays[:, axis] - low[axis]) / (high[axis] - low[axis]) - 1 for axis in others
@@ -184,12 +186,12 @@ class RadianceField:
         hit = inside.any(dim=0).nonzero()[:, 0]
         if not len(hit):
             return colors + 0 * self._grid.sum()
-        found = functional.grid_sample(values, where[:, None, hit], align_corners=True)[:, :, 0]
+        values = functional.grid_sample(seen, where[:, None, hit], align_corners=True)[:, :, 0]
         voxels = torch.from_numpy((1 / abs(rays[:, major])).astype(np.float32))[hit]  # crossed from plane to plane
-        depth = functional.softplus(found[:, 0] + SHIFT) * inside[:, hit] * voxels
+        depth = functional.softplus(values[:, 0] + SHIFT) * inside[:, hit] * voxels
         clear = torch.exp(-depth.cumsum(dim=0))
         before = torch.cat([torch.ones_like(clear[:1]), clear[:-1]])
-        shown = torch.einsum("pn,pcn->nc", before - clear, found[:, 1:]) + clear[-1][:, None] * colors[hit]
+        shown = torch.einsum("pn,pcn->nc", before - clear, values[:, 1:]) + clear[-1][:, None] * colors[hit]
         return colors.index_copy(0, hit, shown)
 
     def _seen_from(self, eye: np.ndarray, towards: np.ndarray, major: int) -> torch.Tensor:

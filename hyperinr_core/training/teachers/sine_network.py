@@ -43,7 +43,7 @@ class ResidualBlock(nn.Module):
         return 0.5 * (self.shortcut(x) + self.layers(x))
 
 
-class CoordNet(nn.Module):
+class CoordNetwork(nn.Module):
     """(x, y, z, theta) to values: 3 blocks that widen the input, 10 of full width, and one that decodes.
 
     Parameters

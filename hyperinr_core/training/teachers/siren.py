@@ -10,11 +10,11 @@ from hyperinr_core.training.teachers.sine_network import SineLayer
 WIDTH, N_HIDDEN = 256, 3
 
 
-class Siren(Neural):
+class Siren(Neural[nn.Sequential]):
     """A sine layer of the coordinates, three of 256, and a linear one."""
 
     learning_rate = 3e-4
 
-    def build(self) -> nn.Module:
+    def build(self) -> nn.Sequential:
         hidden = (SineLayer(WIDTH, WIDTH) for _ in range(N_HIDDEN))
         return nn.Sequential(SineLayer(self.n_inputs, WIDTH, first=True), *hidden, sine_output(WIDTH, self.n_outputs))

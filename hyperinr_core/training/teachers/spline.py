@@ -14,7 +14,7 @@ from hyperinr_core.volume import VolumeSeries
 SMALLEST_WEIGHT = 1e-4
 
 
-class Spline(Blend):
+class SplineTeacher(Blend):
     """Twice differentiable in time, without curvature at the first and last step."""
 
     max_parameters = 1

@@ -39,7 +39,9 @@ def encoder_positions(
     layers = list(itertools.product(*axes))
     positions = []
     for number, layer in enumerate(layers):
-        chosen = placed_views(training, parameters, config, max(4, count // len(layers)), config.training.seed + number)
+        chosen = placed_views(
+            training, parameters, columns, config, max(4, count // len(layers)), config.training.seed + number
+        )
         rows = np.empty((len(chosen), len(parameters)))
         rows[:, list(columns)], rows[:, others] = chosen, layer
         positions.append(rows)
@@ -52,14 +54,18 @@ def _values(values: np.ndarray) -> np.ndarray:
 
 
 def placed_views(
-    training: PictureSet, parameters: tuple[Parameter, ...], config: RunConfig, count: int, seed: int
+    training: PictureSet,
+    parameters: tuple[Parameter, ...],
+    columns: tuple[int, int],
+    config: RunConfig,
+    count: int,
+    seed: int,
 ) -> np.ndarray:
     """(count, 2) angles as the parameters count them: Poisson disks on the sphere, and the share `gaussian` around
-    training views."""
-    columns = list(training.columns())
+    training views, whose azimuth and elevation are in two columns of the thetas."""
     rng = np.random.Generator(np.random.Philox(key=[seed, 13]))
     n_gaussian = round(config.encoders.gaussian * count)
-    chosen = np.unique(training.thetas[:, columns], axis=0)[rng.integers(0, 1 << 30, n_gaussian) % len(training)] if (
+    chosen = np.unique(training.thetas[:, list(columns)], axis=0)[rng.integers(0, 1 << 30, n_gaussian) % len(training)] if (
         n_gaussian
     ) else np.empty((0, 2))  # fmt: skip
     bounds = np.array([parameters[column].bounds for column in columns])
@@ -76,11 +82,11 @@ def views_within(bounds: np.ndarray, role: str, count: int, draw: Callable[[int]
     while True:
         azimuth, polar = draw(n).T
         turns = np.floor((azimuth - bounds[0, 0]) / 360) * 360
-        found = np.stack([azimuth - turns, polar if role == "view_polar" else 90 - polar], axis=1)
-        found = found[((found >= bounds[:, 0]) & (found <= bounds[:, 1])).all(axis=1)]
-        if len(found) >= count:
-            return found[np.linspace(0, len(found) - 1, count).round().astype(int)]
-        n = max(n + 8, int(n * min(4.0, 1.1 * count / max(len(found), 1))))
+        views = np.stack([azimuth - turns, polar if role == "view_polar" else 90 - polar], axis=1)
+        views = views[((views >= bounds[:, 0]) & (views <= bounds[:, 1])).all(axis=1)]
+        if len(views) >= count:
+            return views[np.linspace(0, len(views) - 1, count).round().astype(int)]
+        n = max(n + 8, int(n * min(4.0, 1.1 * count / max(len(views), 1))))
 
 
 def taught_thetas(training: PictureSet, parameters: tuple[Parameter, ...], count: int, seed: int) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -96,7 +95,7 @@ def ask(
     parameters: tuple[Parameter, ...],
     count: int,
     seed: int,
-    progress: Callable[[int, int], Any],
+    progress: Callable[[int, int], object],
 ) -> TaughtPictures:
     """A teacher's colours at random pixels of pictures at views that cover the bounds evenly."""
     thetas = taught_thetas(training, parameters, count, seed)

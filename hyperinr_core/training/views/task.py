@@ -20,8 +20,8 @@ from hyperinr_core.pictures.picture_set import (
     RANGE,
     Optics,
     PictureSet,
-    parameters_of,
     picture_field,
+    picture_parameters,
     to_bytes,
 )
 from hyperinr_core.spaces.sphere import camera_frames
@@ -124,6 +124,7 @@ class Views(Task):
     """
 
     name = "views"
+    settings: ViewsConfig
 
     def __init__(self, pictures: PictureSet, settings: ViewsConfig, held_out: np.ndarray | None = None) -> None:
         self.pictures, self.settings, self.source = pictures, settings, pictures.source
@@ -143,7 +144,7 @@ class Views(Task):
 
     def learn(self, config: RunConfig, context: Context) -> Lesson:
         pictures, training, settings = self.pictures, self.training, self.settings
-        parameters = parameters_of(pictures, training)
+        parameters = picture_parameters(pictures, training)
         fields = (picture_field(pictures.field_info[pictures.name]),)
         asked = settings.teacher_views * n_asked(training)
         possible = {"none": [0], "auto": [asked, 0]}.get(settings.teacher, [asked])
@@ -152,6 +153,11 @@ class Views(Task):
         choice, taught = context.world.in_turn(lambda: self._taught(parameters, config, context))
         context.tell.chosen(pictures.name, Choice(choice["teacher"], choice["reason"], psnr=choice["left_out_psnr_db"]))
         config, n_encoders = fit_into(settings, within_taught(settings, config, taught.pixels.size), fields)
+
+        def forget() -> None:
+            for name in (SAID, STATE):
+                (context.folder / name).unlink(missing_ok=True)
+
         return Lesson(
             stream=PixelStream(training, taught, config),
             config=config,
@@ -162,7 +168,7 @@ class Views(Task):
             interpolation=settings.interpolation if pictures.columns() else None,
             identity={"roles": list(pictures.roles)},
             provenance={"views": choice, "held_out": pictures.thetas[self.held_out].tolist()},
-            forget=lambda: [(context.folder / name).unlink(missing_ok=True) for name in (SAID, STATE)],
+            forget=forget,
         )
 
     def _taught(
@@ -185,9 +191,15 @@ class Views(Task):
             progress = partial(context.tell.progress, "asking the teacher")
             taught = ask(teacher, training, parameters, self.settings.teacher_views, seed, progress)
         context.folder.mkdir(exist_ok=True)
-        answers = {"thetas": taught.thetas, "pixels": taught.pixels, "colors": taught.colors}
         with replacing(said) as file, open(file, "wb") as stream:
-            np.savez(stream, **answers, choice=json.dumps(choice), identity=identity)
+            np.savez(
+                stream,
+                thetas=taught.thetas,
+                pixels=taught.pixels,
+                colors=taught.colors,
+                choice=np.array(json.dumps(choice)),
+                identity=np.array(identity),
+            )
         return choice, taught
 
 
@@ -226,7 +238,7 @@ def _fitted(
     training: PictureSet, settings: ViewsConfig, choice: dict[str, Any], seed: int, context: Context
 ) -> Teacher:
     """The teacher that was chosen; the camera that it finds is noted in the choice."""
-    tell, kind = context.tell.progress, choice["teacher"]
+    kind = choice["teacher"]
     if kind != "radiance":
         teacher = turned_to_frames(training, kind)
         teacher.fit(
@@ -235,16 +247,17 @@ def _fitted(
                 seed=seed,
                 state=context.folder / STATE,
                 device=context.device,
-                progress=lambda done: tell(f"fitting {kind}", done, 1.0),
+                progress=context.tell.fraction(f"fitting {kind}"),
             )
         )
         return teacher
-    radiance = Radiance(training, training.name, Optics(**choice["optics"]) if "optics" in choice else None)
-    fitting = FitSettings(
-        settings.teacher_steps, seed=seed, progress=lambda done: tell("fitting radiance fields", done, 1.0)
+    known = choice.get("optics")
+    optics = Optics(**known) if known else find_optics(training, settings.teacher_steps, seed)
+    radiance = Radiance(training, training.name, optics)
+    radiance.fit(
+        FitSettings(settings.teacher_steps, seed=seed, progress=context.tell.fraction("fitting radiance fields"))
     )
-    radiance.fit(fitting)
-    choice["optics"] = dataclasses.asdict(radiance.optics)
+    choice["optics"] = dataclasses.asdict(optics)
     share = choice.get("share", 1.0)
     return radiance if share == 1 else Mean(radiance, BlendedPictures(training, training.name), share)
 
@@ -282,10 +295,10 @@ def choose_teacher(training: PictureSet, views: ViewsConfig, seed: int, tell: Te
         return {"teacher": "none", "reason": "a scene has fewer than 8 pictures", "left_out_psnr_db": {}}
     tell.progress("choosing a teacher", 0.0, 1.0)
     optics = find_optics(training, views.teacher_steps, seed)
-    scene = training.select(max(scenes.values(), key=len))
-    scores = left_out_scores(scene, optics, views.teacher_steps, seed)
+    largest = max(scenes.values(), key=len)
+    scores = left_out_scores(training.select(largest), optics, views.teacher_steps, seed)
     tell.progress("choosing a teacher", 1.0, 1.0)
-    share = max(scores, key=scores.get)
+    share = max(scores, key=scores.__getitem__)
     named = {"none": scores[0.0], "radiance": scores[1.0]}
     if 0 < share < 1:
         named[f"{share:g} radiance and {1 - share:g} blended pictures"] = scores[share]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -31,20 +30,21 @@ class DistillationSet:
 
     Parameters
     ----------
-    teachers : one for each field, fitted.
+    teachers : one for each field, fitted; None where another process has it.
     folder : where volumes are kept when they do not fit into memory, and where an interrupted run finds them again.
     """
 
     def __init__(
         self,
         series: VolumeSeries,
-        teachers: dict[str, Teacher],
+        teachers: Mapping[str, Teacher | None],
         config: DistillationConfig,
         folder: Path,
         memory_bytes: int,
         seed: int,
     ) -> None:
-        self._truth, self._teachers, self._folder = series, teachers, folder
+        self._truth, self._names, self._folder = series, list(teachers), folder
+        self._teachers = {name: teacher for name, teacher in teachers.items() if teacher is not None}
         thetas = distillation_thetas(series, config, seed)
         self._order = np.concatenate([np.arange(len(series)), np.full(len(thetas), -1)])
         everything = np.concatenate([series.thetas, thetas])
@@ -56,7 +56,7 @@ class DistillationSet:
         self.series = VolumeSeries(
             series.grid,
             self._thetas,
-            {name: series.field_info[name] for name in teachers},
+            {name: series.field_info[name] for name in self._names},
             self._load,
             series.source,
             series.parameters,
@@ -67,7 +67,7 @@ class DistillationSet:
     def __len__(self) -> int:
         return len(self._thetas)
 
-    def precompute(self, n_workers: int, progress: Callable[[int, int], Any] | None = None) -> None:
+    def precompute(self, n_workers: int, progress: Callable[[int, int], object] | None = None) -> None:
         """Evaluate the teachers at every theta, as the storage asks; volumes that an earlier run left are kept."""
         if self.storage == "on_demand":
             return
@@ -115,9 +115,7 @@ class DistillationSet:
 
     def _open_storage(self, missing: Sequence[int]) -> set[int]:
         """Make room for the volumes; the steps that are there already."""
-        shapes = {
-            name: (len(missing), *self._truth.grid.shape, self._truth.field_info[name]) for name in self._teachers
-        }
+        shapes = {name: (len(missing), *self._truth.grid.shape, self._truth.field_info[name]) for name in self._names}
         if self.storage == "memory":
             self._volumes = {name: np.empty(shape, np.float32) for name, shape in shapes.items()}
             return set()
@@ -143,7 +141,8 @@ class DistillationSet:
 
     def _note(self, done: set[int]) -> None:
         for volumes in self._volumes.values():
-            volumes.flush()
+            if isinstance(volumes, np.memmap):
+                volumes.flush()
         part = self._folder / "done.part"
         part.write_text(json.dumps({"key": self._key(), "steps": sorted(done)}))
         os.replace(part, self._folder / "done.json")
@@ -153,10 +152,10 @@ class DistillationSet:
         return json.loads(json.dumps([names, self._thetas.tolist(), repr(self._truth.grid), self._truth.source]))
 
     def _paths(self) -> dict[str, Path]:
-        return {name: self._folder / f"teacher_{place}.npy" for place, name in enumerate(self._teachers)}
+        return {name: self._folder / f"teacher_{place}.npy" for place, name in enumerate(self._names)}
 
     def _n_bytes(self) -> int:
-        n_values = sum(self._truth.field_info[name] for name in self._teachers)
+        n_values = sum(self._truth.field_info[name] for name in self._names)
         return 4 * self._truth.grid.n_points * n_values * int(np.count_nonzero(~self.is_truth))
 
 

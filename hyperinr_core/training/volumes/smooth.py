@@ -86,9 +86,9 @@ def residual_series(series: VolumeSeries, names: Sequence[str], base: Base) -> V
 
 def _interpolated(block: VolumeSeries, field: Field, choice: Choice | None) -> dict[str, float]:
     """PSNR in dB of predicting left-out steps by each interpolation."""
-    known = choice is not None and set(Line.kinds) <= set(choice.psnr)
-    scores = (choice if known else choose(block, field.name, tuple(Line.kinds), field.whole_range)).psnr
-    return {kind: scores[kind] for kind in Line.kinds}
+    if choice is None or not set(Line.kinds) <= set(choice.psnr):
+        choice = choose(block, field.name, tuple(Line.kinds), field.whole_range)
+    return {kind: choice.psnr[kind] for kind in Line.kinds}
 
 
 def _components(series: VolumeSeries, names: Sequence[str], chosen: Sequence[str]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -98,11 +99,12 @@ class Cut:
 def central(grid: Grid, most_points: int) -> tuple[slice, slice, slice]:
     """Along x, y, z: the block of at most about so many points in the middle, cut from the longest axes."""
     dims = list(grid.dims)
-    while np.prod(dims) > max(most_points, 1):
+    while math.prod(dims) > max(most_points, 1):
         longest = int(np.argmax(dims))
-        dims[longest] = max(int(dims[longest] * max(0.8, most_points / np.prod(dims))), 1)
+        dims[longest] = max(int(dims[longest] * max(0.8, most_points / math.prod(dims))), 1)
     starts = ((full - n) // 2 for full, n in zip(grid.dims, dims))
-    return tuple(slice(start, start + n) for start, n in zip(starts, dims))
+    x, y, z = (slice(start, start + n) for start, n in zip(starts, dims))
+    return x, y, z
 
 
 def _cropped(series: VolumeSeries, most_points: int) -> VolumeSeries:

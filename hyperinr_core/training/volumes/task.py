@@ -55,7 +55,7 @@ class Volumes(Task):
     def learn(self, config: RunConfig, context: Context) -> Lesson:
         sizes = {name: self.series.field_info[name] for name in self.names if name in self.series.field_info}
         plain = [Field(name, size, ((0.0, 1.0),) * size) for name, size in sizes.items()]
-        hinr.check_limits(parameters_of(self.series), self.series.grid, plain)
+        hinr.check_limits(series_parameters(self.series), self.series.grid, plain)
         found = survey(self.series, self.names, config.training.memory_bytes)
         check_precision(self.series, found.fields)
         context.expect(config.architecture(found.fields))
@@ -65,7 +65,7 @@ class Volumes(Task):
         return Lesson(
             stream=_stream(series, ranges, config.training, taught.step_weights),
             config=config,
-            parameters=parameters_of(self.series),
+            parameters=series_parameters(self.series),
             fields=found.fields,
             positions=encoder_positions(self.series, config),
             quality=partial(_quality, series=self.series, taught=taught),
@@ -112,7 +112,7 @@ def encoder_positions(series: VolumeSeries, config: RunConfig) -> np.ndarray:
     return place(series, config.encoders.replace(count=count), config.training.seed)
 
 
-def parameters_of(series: VolumeSeries) -> tuple[Parameter, ...]:
+def series_parameters(series: VolumeSeries) -> tuple[Parameter, ...]:
     """The scene parameters that a model of this series has."""
     return tuple(
         Parameter(
@@ -283,7 +283,7 @@ def _fitted(found: Survey, choices: dict[str, Choice], config: RunConfig, contex
                 state=context.folder / f"state_{number}.safetensors",
                 memory_bytes=config.training.memory_bytes,
                 device=context.device,
-                progress=lambda done, name=name: context.tell.progress(f"fitting the teacher of {name}", done, 1.0),
+                progress=context.tell.fraction(f"fitting the teacher of {name}"),
                 field=field,
             )
         )
