@@ -29,8 +29,9 @@ class Estimate:
 
     def line(self) -> str:
         """For people."""
-        known = self.seconds is not None
-        time = f"about {_duration(self.seconds)}, as the last such run" if known else "the time shows once it runs"
+        time = "the time shows once it runs"
+        if self.seconds is not None:
+            time = f"about {_duration(self.seconds)}, as the last such run"
         return (
             f"costs: a file of {_size(self.file_bytes)}, more where fields are smooth in time; about "
             f"{_size(self.memory_bytes)} of memory; {time}"

@@ -145,3 +145,61 @@ def test_folders_of_other_programs(tmp_path):
     (tmp_path / "system" / "controlDict").touch()
     status, text = inspected(tmp_path)
     assert status == 1 and f"it is an OpenFOAM case: `touch {tmp_path / 'case.foam'}`" in text
+
+
+def test_training_begins_with_it_and_knows_its_costs(tmp_path, monkeypatch):
+    """The second run knows how long the first took; the file is as large as was said, but for its header."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((4, 8, 8, 8), np.float32))
+    (tmp_path / "few.json").write_text(
+        '{"training": {"samples": 5000, "base": "never"}, "distillation": {"teacher": "none"}}'
+    )
+    said = []
+    for name in ("a.hinr", "b.hinr"):
+        options = [
+            "-o",
+            str(tmp_path / name),
+            "--config",
+            str(tmp_path / "few.json"),
+            "--teacher",
+            "none",
+            "--device",
+            "cpu",
+        ]
+        result = CliRunner().invoke(hyperinr, ["train", str(tmp_path / "a.npy"), *options])
+        assert result.exit_code == 0, result.output
+        said.append(result.output.splitlines()[:5])
+    assert said[0][0] == f"{tmp_path / 'a.npy'}: 4 steps of 8 x 8 x 8, training on 4"
+    assert said[0][4].endswith("; the time shows once it runs") and said[1][4].endswith(" s, as the last such run")
+    number, unit = said[0][4].split("a file of ")[1].split(",")[0].split()
+    size = float(number) * {"kB": 1e3, "MB": 1e6}[unit]
+    assert 0 < (tmp_path / "a.hinr").stat().st_size - size < 8000
+
+
+def test_training_keeps_what_it_resampled_until_the_model_is_there(tmp_path):
+    path = made.write_steps("vtkIOExodus", "vtkExodusIIWriter", tmp_path / "a.ex2", [0.0, 1.0, 2.0, 3.0])
+    (tmp_path / "few.json").write_text('{"training": {"samples": 5000}}')
+    command = [
+        "train",
+        str(path),
+        "-o",
+        str(tmp_path / "a.hinr"),
+        "--config",
+        str(tmp_path / "few.json"),
+        "--field",
+        "s",
+    ]
+    kept = tmp_path / "a.hinr.resampled"
+    seen = []
+
+    def stop(*_, **__):
+        seen.append(len(list(kept.glob("*.npy"))))
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hyperinr_core.training.run.train", stop)
+        assert CliRunner().invoke(hyperinr, [*command, "--holdout", "1"]).exit_code == 130
+    assert seen == [3] and kept.is_dir()
+    result = CliRunner().invoke(hyperinr, command)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "a.hinr").is_file() and not kept.exists()

@@ -170,8 +170,9 @@ def test_dims_components_and_magnitude(tmp_path):
 def test_what_is_resampled_is_kept_and_found_again(tmp_path, monkeypatch):
     path = made.write_steps("vtkIOExodus", "vtkExodusIIWriter", tmp_path / "a.ex2", [0.0, 1.0, 2.0])
     first = open_series(path, fields=["s"], keep=tmp_path / "kept")
-    meshes.prepare([first.loader.frames[step] for step in (0, 2)], first.loader.arrays)
-    assert len(list((tmp_path / "kept").iterdir())) == 2
+    told = []
+    meshes.prepare(first, (0, 2), lambda *share: told.append(share))
+    assert told == [(1.0, 2.0), (2.0, 2.0)] and len(list((tmp_path / "kept").iterdir())) == 2
     again = open_series(path, fields=["s"], keep=tmp_path / "kept")
     monkeypatch.setattr(workers.Workers, "ask", lambda *_, **__: pytest.fail("resampled again"))
     assert np.array_equal(values(again, 2), values(first, 2)) and is_exact(again, 2)
@@ -261,8 +262,14 @@ def test_the_default_grid_resolves_the_cells(on_cells, n):
     assert grid.origin[0] + grid.spacing[0] * (n - 1) == pytest.approx(0.95 if on_cells else 1.0)
 
 
+def test_a_point_that_lies_far_off():
+    with pytest.raises(DataError, match="1e\\+08 long along z and a usual cell 0.25; expected at most 100000 cells"):
+        meshes.grid_over((0, 1, 0, 1, 0, 1e8), (0.1, 0.1, 0.25), False, None)
+    assert meshes.grid_over((0, 1, 0, 1, 0, 1e8), (0.1, 0.1, 0.25), False, (2, 3, 4)).dims == (2, 3, 4)
+
+
 def test_the_default_grid_is_bounded():
-    grid = meshes.grid_over((0, 1, 0, 1, 0, 1e-3), (1e-5, 1e-5, 1e-3), True, None)
+    grid = meshes.grid_over((0, 1, 0, 1, 0, 1e-3), (1e-4, 1e-4, 1e-3), True, None)
     assert MOST_POINTS * 0.9 < grid.n_points <= MOST_POINTS and grid.dims[2] == 1
 
 

@@ -18,10 +18,11 @@ import numpy as np
 
 from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import MOST_POINTS
+from hyperinr.filters.readers.loader import Loader
 from hyperinr.filters.readers.netcdf import check_classic_size
 from hyperinr.filters.readers.workers import Lacking, Workers, workers
 from hyperinr_core.errors import DataError
-from hyperinr_core.volume import Grid
+from hyperinr_core.volume import Grid, VolumeSeries
 
 logger = logging.getLogger("hyperinr")
 
@@ -38,6 +39,9 @@ BY_PARAVIEW = (
 
 #: Those of formats that hold regular grids as well, and are tried as such first.
 MAYBE = (".vtr", ".pvtr", ".vtk", ".vtkhdf")
+
+#: Cells along an axis beyond which a box is rather of a point that lies far off.
+MOST_ALONG = 100_000
 
 
 class _Folder:
@@ -147,7 +151,7 @@ def grid_over(
     ----------
     bounds : x0, x1, y0, y1, z0, z1. sizes : typical cells along the axes. dims : over what follows from these.
 
-    Raises DataError for a box that is flat along two axes.
+    Raises DataError for a box that is flat along two axes, or much larger than its cells.
     """
     lengths = np.array([bounds[2 * axis + 1] - bounds[2 * axis] for axis in range(3)])
     flat = lengths <= 1e-9 * lengths.max()
@@ -155,6 +159,12 @@ def grid_over(
         raise DataError(f"the mesh has the bounds {tuple(bounds)}; expected an extent along two axes at least")
     parts = np.ones(3)
     parts[~flat] = lengths[~flat] / np.maximum(np.array(sizes)[~flat], 1e-6 * lengths[~flat])
+    if dims is None and parts.max() > MOST_ALONG:
+        axis = int(parts.argmax())
+        raise DataError(
+            f"the mesh is {lengths[axis]:.6g} long along {'xyz'[axis]} and a usual cell {sizes[axis]:.6g}; expected at most "
+            f"{MOST_ALONG} cells along an axis, mend a point that lies far off, or name the --dims to resample to"
+        )
     if math.prod(parts) > MOST_POINTS:
         # the shortest axes may be of one part, which then shrinks no further
         for _ in range(3):
@@ -217,13 +227,12 @@ class _Resampled:
         return self._kept.path / f"{digest[:24]}.npy"
 
 
-def prepare(
-    frames: Sequence[tuple[Frames, int]], names: Sequence[str], progress: Callable[[float, float], Any] = lambda *_: 0
-) -> None:
-    """Resample steps of meshes in as many processes as there are CPUs; nothing to do for other files."""
-    wanted = [(file, frame) for file, frame in frames if file.prepare is not None]
-    if not wanted:
+def prepare(series: VolumeSeries, steps: Sequence[int], progress: Callable[[float, float], object]) -> None:
+    """Resample steps of a series in as many processes as there are CPUs; nothing is to do where nothing is resampled."""
+    if not isinstance(series.loader, Loader):
         return
+    names = series.loader.arrays
+    makers = [(file.prepare, frame) for file, frame in (series.loader.frames[step] for step in steps) if file.prepare]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done, _ in enumerate(pool.map(lambda step: step[0].prepare(step[1], names), wanted)):
-            progress(done + 1.0, float(len(wanted)))
+        for done, _ in enumerate(pool.map(lambda maker: maker[0](maker[1], names), makers)):
+            progress(done + 1.0, float(len(makers)))

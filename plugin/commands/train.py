@@ -73,7 +73,7 @@ def train(
         _say_result(model, data, chosen, output)
 
     def prepare(tell: Callable[[str, float, float], Any]) -> None:
-        resample([data.loader.frames[step] for step in chosen], data.loader.arrays, partial(tell, "resampling"))
+        resample(data, chosen, partial(tell, "resampling"))
 
     try:
         run(task, output, settings, how, opening, closing, prepare)
