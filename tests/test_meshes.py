@@ -263,7 +263,7 @@ def test_the_default_grid_resolves_the_cells(on_cells, n):
 
 
 def test_a_point_that_lies_far_off():
-    with pytest.raises(DataError, match="1e\\+08 long along z and a usual cell 0.25; expected at most 100000 cells"):
+    with pytest.raises(DataError, match=r"1e\+08 long along z and a usual cell 0.25; expected at most 100000 cells"):
         meshes.grid_over((0, 1, 0, 1, 0, 1e8), (0.1, 0.1, 0.25), False, None)
     assert meshes.grid_over((0, 1, 0, 1, 0, 1e8), (0.1, 0.1, 0.25), False, (2, 3, 4)).dims == (2, 3, 4)
 

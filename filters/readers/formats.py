@@ -30,7 +30,7 @@ class Format:
     ----------
     slabs : it reads a few planes without the rest.
     full : its header does not tell enough, so that opening a step reads it.
-    fragile : damaged files crash or hang it, as 3 of 240 did, so that another process reads each file first.
+    fragile : damaged files crash it, as 1 of 840 did, so that another process reads each file first.
     """
 
     module: str
