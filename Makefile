@@ -14,7 +14,7 @@ demo: install ## Simulate turbulence, train, evaluate and render in ParaView; re
 	$(PYTHON) examples/demo.py
 
 test: .venv/.test install .venv-vtk/.package ## Run the tests
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-paraview-next: ## Run the tests that need ParaView on Debian testing's, set up in FOLDER (build/testing) by root
 	tools/paraview_next.sh $(FOLDER)

@@ -7,14 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from hyperinr_core.backends import cuda
+from hyperinr_core.backends import cuda  # imports no torch
 
 # Python started by a test must find the installed package, compiled kernel and all, and not the sources in the current folder.
 os.environ["PYTHONSAFEPATH"] = "1"
 
+# Torch's threads wait by spinning, which takes the processors from whoever has work: on two, a training takes many times as long.
+os.environ["OMP_WAIT_POLICY"] = "passive"
+
 # Without a GPU, Triton's interpreter runs its kernels on the CPU; with one, the same tests run the compiled kernels.
 if not cuda.driver_is_present():
     os.environ["TRITON_INTERPRET"] = "1"
+
+#: Files that take half a minute or more; they begin first, so that several processes end together.
+LONGEST = ("bad_input", "demo", "distributed", "gpu_benchmark", "gui", "killed", "native", "neural", "paraview", "servers",
+           "shadow_paraview", "triton", "view")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first."""
+    items.sort(key=lambda item: item.path.stem not in {f"test_{name}" for name in LONGEST})
 
 
 def pytest_addoption(parser):
@@ -39,3 +51,33 @@ def figures():
             file.write(f"| {what} | {found} |\n")
 
     return note
+
+
+@pytest.fixture(scope="session")
+def balls(tmp_path_factory):
+    """A Cinema database of 48 views."""
+    from view_models import balls_database, views
+
+    return balls_database(tmp_path_factory.mktemp("balls") / "balls.cdb", views(48))
+
+
+@pytest.fixture(scope="session")
+def quick_views(tmp_path_factory):
+    """A file of settings that learn pictures in a moment."""
+    from view_models import QUICK
+
+    path = tmp_path_factory.mktemp("settings") / "quick.json"
+    path.write_text(QUICK)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_views(balls, quick_views, tmp_path_factory):
+    """A model of half of the views of balls, and what its training printed."""
+    from view_models import call
+
+    from hyperinr.plugin.commands.train_views import train_views
+
+    path = tmp_path_factory.mktemp("model") / "balls.hinr"
+    sizes = ["--holdout", 0.5, "--encoders", 60, "--teacher-views", 150, "--teacher-steps", 100]
+    return path, call(train_views, balls, "-o", path, *sizes, "--config", quick_views).output

@@ -6,10 +6,11 @@ import os
 
 import pytest
 from series import moving_blob
-from test_training import with_training
+from small import SMALL, with_training
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.training import checkpoint
+from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.run import train
 from hyperinr_core.training.trainer import Interrupted, Trainer
 from hyperinr_core.training.volumes.task import Volumes
@@ -49,3 +50,9 @@ def test_an_unfinished_run_is_overwritten_by_none_that_does_not_resume_it(tmp_pa
     with pytest.raises(ParameterError, match="add --resume to continue it"):
         checkpoint.begin(tmp_path / "m.hinr", False)
     assert checkpoint.begin(tmp_path / "m.hinr", True) == path
+
+
+def test_damaged_checkpoint_is_named(tmp_path):
+    checkpoint_path(tmp_path / "m.hinr").write_bytes(b"half")
+    with pytest.raises(DataError, match="no whole checkpoint"):
+        train(Volumes(moving_blob(), ["density"]), tmp_path / "m.hinr", SMALL, resume=True)

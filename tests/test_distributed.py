@@ -10,9 +10,11 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from series import moving_blob
 from view_models import balls_database
 
+from hyperinr.plugin.cli import hyperinr
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.distributed import World
@@ -21,7 +23,7 @@ from hyperinr_core.training.samples import Batch
 # Debian's PyTorch has no libuv, which torchrun's own store needs: they meet through a file.
 MEET = ["--rdzv-backend=c10d", "--rdzv-conf=store_type=file"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", *MEET, "--nproc-per-node=2"]
-TRAIN = ["-m", "hyperinr.plugin.cli", "train"]
+CLI = [*TORCHRUN, "-m", "hyperinr.plugin.cli"]
 
 
 @pytest.fixture(autouse=True)
@@ -50,11 +52,14 @@ def folder(tmp_path_factory):
     return folder
 
 
-def train(launcher, folder, name, *options):
-    """Train on the series, and the output."""
-    arguments = [folder / "blob.npy", "-o", folder / name, "--config", folder / "settings.json", "--device", "cpu"]
-    command = [*launcher, *TRAIN, *arguments, *options]
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+def alone(*words) -> str:
+    """The output of a command in this process."""
+    return CliRunner().invoke(hyperinr, [str(word) for word in words], catch_exceptions=False).output
+
+
+def together(*words) -> str:
+    """The output of a command in two processes."""
+    result = subprocess.run([str(word) for word in (*CLI, *words)], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -64,8 +69,9 @@ def quality(path) -> float:
 
 
 def test_two_processes_reach_the_loss_of_one(folder):
-    train([sys.executable], folder, "one.hinr", "--teacher", "linear")
-    said = train(TORCHRUN, folder, "two.hinr", "--teacher", "linear")
+    options = ["--config", folder / "settings.json", "--device", "cpu", "--teacher", "linear"]
+    alone("train", folder / "blob.npy", "-o", folder / "one.hinr", *options)
+    said = together("train", folder / "blob.npy", "-o", folder / "two.hinr", *options)
     one, two = hinr.load(folder / "one.hinr"), hinr.load(folder / "two.hinr")
     assert quality(folder / "one.hinr") > 25
     assert quality(folder / "two.hinr") == pytest.approx(quality(folder / "one.hinr"), abs=0.5)
@@ -81,7 +87,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from series import moving_blob
-from test_training import with_training
+from small import with_training
 from hyperinr_core.training.distributed import join, leave
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.trainer import Trainer
@@ -123,10 +129,10 @@ def test_gradients_and_losses_are_those_of_the_whole_batch(tmp_path):
 
 def test_stopping_keeps_one_checkpoint_and_resume_goes_on(folder):
     settings = json.loads((folder / "settings.json").read_text())
-    settings["training"]["samples"] = 6_000_000
+    settings["training"]["samples"] = 1_200_000
     (folder / "long.json").write_text(json.dumps(settings))
     arguments = [folder / "blob.npy", "-o", folder / "cut.hinr", "--config", folder / "long.json", "--teacher", "none"]
-    command = [str(word) for word in (*TORCHRUN, *TRAIN, *arguments, "--device", "cpu", "--progress", "json")]
+    command = [str(word) for word in (*CLI, "train", *arguments, "--device", "cpu", "--progress", "json")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         for line in process.stderr:
             if '"training"' in line:
@@ -164,12 +170,9 @@ def check_both(folder, settings, *command):
     """Train in one process and in two, and compare what became of it."""
     (folder / "both.json").write_text(json.dumps(settings))
     models = []
-    for name, launcher in (("one", [sys.executable]), ("two", TORCHRUN)):
-        words = [*launcher, "-m", "hyperinr.plugin.cli", *command, "-o", folder / f"{name}_.hinr"]
-        words += ["--config", folder / "both.json", "--device", "cpu"]
-        result = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=120)
-        assert result.returncode == 0, result.stderr
-        assert result.stdout.count("dB PSNR on the training") == 1, "only the first process speaks"
+    for name, run in (("one", alone), ("two", together)):
+        said = run(*command, "-o", folder / f"{name}_.hinr", "--config", folder / "both.json", "--device", "cpu")
+        assert said.count("dB PSNR on the training") == 1, "only the first process speaks"
         models.append(hinr.load(folder / f"{name}_.hinr"))
     one, two = models
     assert one.provenance == two.provenance and not list(folder.glob("*_.hinr.*")), "what they shared is gone"

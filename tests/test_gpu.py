@@ -25,19 +25,20 @@ from hyperinr_core.backends.triton import INTERPRETED
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError
 from hyperinr_core.training import evaluators
-from hyperinr_core.training.feed import Feed
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
-from hyperinr_core.training.samples import Batch
 
 LIVE = pytest.mark.skipif(
     cuda.obstacle() is not None or not cuda.is_installed("tinycudann"),
     reason="needs a GPU and tiny-cuda-nn's torch bindings; parity with them is not checked here",
 )
 
+
 ROOT = Path(__file__).parent.parent
+
 
 #: What tiny-cuda-nn gave on a GPU, once.
 FROZEN = ROOT / "tests" / "data" / "tcnn_numbers.npz"
+
 
 TCNN_CASES = ["volume", "plane", "odd growth", "one feature", "eight features"]
 
@@ -70,9 +71,6 @@ class Failing(ReferenceBackend):
 
     def sample_grid(self, *arguments):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory, for this test")
-
-
-# What is there.
 
 
 def test_no_driver_is_found_out_without_torch():
@@ -143,9 +141,6 @@ def test_every_backend_is_in_the_panel():
     assert lists == [list(backends.NAMES)] * 2
 
 
-# What auto does.
-
-
 def test_auto_takes_the_fastest_that_is_there(gpu, monkeypatch, caplog):
     replace_backends(monkeypatch, triton=Failing)
     assert random_hyperinr().generate(0.7)._backend.name == "triton"
@@ -191,9 +186,6 @@ def test_auto_goes_on_with_the_next_backend_when_memory_is_full(gpu, monkeypatch
     np.testing.assert_allclose(inr.sample(np.zeros((1, 3))), values[:1, 0, 0], atol=1e-6)
 
 
-# Memory.
-
-
 def test_slabs_shrink_when_memory_is_full_and_that_is_said_once(monkeypatch, caplog):
     model = random_model(CASES["plane"])
     backend, asked = TorchBackend(*model), []
@@ -233,9 +225,6 @@ def test_a_model_larger_than_the_card_is_one_sentence(monkeypatch):
         device.upload("triton", np.zeros((2, 8), np.float16), torch.device("cpu"))
 
 
-# Training.
-
-
 def test_a_scale_from_another_device_is_not_taken_where_nothing_is_unscaled():
     scale = LossScale(False)
     scale.resume(65536.0, 12.0)
@@ -258,30 +247,6 @@ def test_the_scale_halves_at_infinity_and_grows_after_a_while(monkeypatch):
 def test_full_memory_in_training_is_one_sentence():
     with pytest.raises(BackendError, match="too small for this training; expected room"), memory_errors_explained():
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-
-
-def test_the_feed_brings_the_stream_s_batches_in_order(monkeypatch):
-    class Stream:
-        closed = False
-
-        def draw(self, iteration):
-            part = np.full((1, 2, 3), iteration, np.float32)
-            return Batch(np.zeros((1, 1)), part, part[..., :1], np.ones(1, np.float32))
-
-        def close(self):
-            self.closed = True
-
-    from concurrent.futures import ThreadPoolExecutor
-
-    stream = Stream()
-    feed = Feed(stream, torch.device("cpu"))
-    feed._drawer = ThreadPoolExecutor(1)  # as with CUDA, where batches are drawn ahead
-    for iteration in (0, 1, 2, 3, 9, 10, 2):
-        batch, (points, targets, weights) = feed.draw(iteration)
-        assert (points == iteration).all() and (targets == iteration).all() and weights.item() == 1
-        assert (batch.points == iteration).all()
-    feed.close()
-    assert stream.closed
 
 
 def test_training_takes_torch_where_no_kernel_runs(monkeypatch):
@@ -308,9 +273,6 @@ def test_an_interpreted_kernel_does_not_train():
             evaluators.evaluator_class("triton")(architecture).check()
     else:
         evaluators.evaluator_class("triton")(architecture).check()
-
-
-# tiny-cuda-nn.
 
 
 @pytest.mark.parametrize("case", CASES)

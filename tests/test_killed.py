@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -27,7 +28,6 @@ from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.volume import Grid
 
 HERE = Path(__file__).parent
-KILLED = str(HERE / "killed.py")
 OLD = b"what was there before"
 SMALL = {
     "encoding": {"n_levels": 3, "log2_hashmap_size": 8},
@@ -53,6 +53,25 @@ def series(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def hyperinr(tmp_path_factory):
+    """A function that runs `hyperinr`, kills it after so many seconds, and returns its exit status and what was said."""
+    said = tmp_path_factory.mktemp("said") / "said.txt"
+    command = [sys.executable, HERE / "killed.py"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as forks:
+
+        def run(words, kill_after=None):
+            forks.stdin.write(json.dumps([[str(word) for word in words], str(said)]).encode() + b"\n")
+            child = int(forks.stdout.readline())
+            if not select.select([forks.stdout], [], [], kill_after or 600)[0]:
+                with contextlib.suppress(ProcessLookupError):  # it may just have ended
+                    os.kill(child, signal.SIGKILL)
+            return int(forks.stdout.readline()), said.read_text()
+
+        yield run
+        forks.stdin.close()
+
+
 def run(command, kill_after=None, environment=None):
     """Exit status and what was said; negative when the process and its children were killed after so many seconds."""
     process = subprocess.Popen(
@@ -71,43 +90,23 @@ def run(command, kill_after=None, environment=None):
 def commands(series, config):
     """What is trained, by name."""
     common = ["--config", str(config), "--seed", "3", "-o"]
-    shadow = [
-        series / "volume.npy",
-        "--transfer-function",
-        "Grayscale",
-        "--encoders",
-        "6",
-        "--lights",
-        "5",
-        "--guide",
-        "8",
-    ]
-    views = [
-        series / "balls.cdb",
-        "--teacher",
-        "radiance",
-        "--teacher-steps",
-        "30",
-        "--teacher-views",
-        "20",
-        "--encoders",
-        "8",
-    ]
+    shadow = ["--transfer-function", "Grayscale", "--encoders", "6", "--lights", "5", "--guide", "8"]
+    views = ["--teacher", "radiance", "--teacher-steps", "30", "--teacher-views", "20", "--encoders", "8"]
     return {
-        "train": [sys.executable, KILLED, "train", series / "series.npy", *common],
-        "train-shadow": [sys.executable, KILLED, "train-shadow", *shadow, *common],
-        "train-views": [sys.executable, KILLED, "train-views", *views, *common],
+        "train": ["train", series / "series.npy", *common],
+        "train-shadow": ["train-shadow", series / "volume.npy", *shadow, *common],
+        "train-views": ["train-views", series / "balls.cdb", *views, *common],
     }
 
 
 @pytest.mark.parametrize(("what", "few", "many"), [("train", 6, 100), ("train-shadow", 2, 20), ("train-views", 2, 20)])
-def test_a_killed_training_ends_with_the_same_bytes(series, tmp_path, amount, figures, what, few, many):
+def test_a_killed_training_ends_with_the_same_bytes(hyperinr, series, tmp_path, amount, figures, what, few, many):
     config = tmp_path / "small.json"
     settings = dict(SMALL) if what == "train" else {key: SMALL[key] for key in ("encoding", "training")}
     config.write_text(json.dumps(settings))
     command = commands(series, config)[what]
     begin = time.monotonic()
-    status, said = run([*command, tmp_path / "whole.hinr"])
+    status, said = hyperinr([*command, tmp_path / "whole.hinr"])
     lasts = time.monotonic() - begin
     assert status == 0, said
     whole = (tmp_path / "whole.hinr").read_bytes()
@@ -118,7 +117,7 @@ def test_a_killed_training_ends_with_the_same_bytes(series, tmp_path, amount, fi
         status = -1
         while status:
             moment = None if kills >= amount(few, many) else float(rng.uniform(0.3, 1.0)) * lasts
-            status, said = run([*command, output, "--resume"], moment)
+            status, said = hyperinr([*command, output, "--resume"], moment)
             assert status in (0, -signal.SIGKILL), said
             assert output.read_bytes() in (OLD, whole), f"half a model after {kills} kills"
             kills += status != 0
@@ -136,30 +135,30 @@ def test_a_killed_training_ends_with_the_same_bytes(series, tmp_path, amount, fi
     )
 
 
-def test_a_killed_compress_leaves_the_old_model_or_the_new_one(tmp_path, amount, figures):
+def test_a_killed_compress_leaves_the_old_model_or_the_new_one(hyperinr, tmp_path, amount, figures):
     encoding = EncodingConfig(n_levels=6, log2_hashmap_size=13)
     hinr.save(random_model((24, 24, 24), n_encoders=12, encoding=encoding), tmp_path / "m.hinr")
-    command = [sys.executable, KILLED, "compress", tmp_path / "m.hinr", "--target-psnr", "40", "-o"]
+    command = ["compress", tmp_path / "m.hinr", "--target-psnr", "40", "-o"]
     begin = time.monotonic()
-    status, said = run([*command, tmp_path / "whole.hinr"])
+    status, said = hyperinr([*command, tmp_path / "whole.hinr"])
     lasts = time.monotonic() - begin
     assert status == 0, said
     whole, output = (tmp_path / "whole.hinr").read_bytes(), tmp_path / "cut.hinr"
     rng, kills, done = np.random.default_rng(8), amount(3, 30), 0
     for _ in range(kills):
         output.write_bytes(OLD)
-        run([*command, output], float(rng.uniform(0.3, 1.0)) * lasts)
+        hyperinr([*command, output], float(rng.uniform(0.3, 1.0)) * lasts)
         assert output.read_bytes() in (OLD, whole)
         done += output.read_bytes() == whole
     figures(f"{kills} kills of `compress`, at random", f"{kills - done} left the old model, {done} were too late")
 
 
-def test_a_killed_export_leaves_whole_files(tmp_path, amount, figures):
+def test_a_killed_export_leaves_whole_files(hyperinr, tmp_path, amount, figures):
     hinr.save(random_model((24, 24, 24)), tmp_path / "m.hinr")
-    command = [sys.executable, KILLED, "export", tmp_path / "m.hinr", "--times", "0:2:0.05", "-o"]
+    command = ["export", tmp_path / "m.hinr", "--times", "0:2:0.05", "-o"]
     (tmp_path / "whole").mkdir()
     begin = time.monotonic()
-    status, said = run([*command, tmp_path / "whole" / "e.pvd"])
+    status, said = hyperinr([*command, tmp_path / "whole" / "e.pvd"])
     lasts = time.monotonic() - begin
     assert status == 0, said
     whole = {path.name: path.read_bytes() for path in (tmp_path / "whole" / "e").iterdir()}
@@ -167,7 +166,7 @@ def test_a_killed_export_leaves_whole_files(tmp_path, amount, figures):
     for number in range(kills):
         folder = tmp_path / f"cut{number}"
         folder.mkdir()
-        run([*command, folder / "e.pvd"], float(rng.uniform(0.3, 1.0)) * lasts)
+        hyperinr([*command, folder / "e.pvd"], float(rng.uniform(0.3, 1.0)) * lasts)
         seen = [path for path in folder.iterdir() if not path.name.startswith(".")]
         assert {path.name for path in seen} <= {"e", "e.pvd"}
         if (folder / "e").exists():

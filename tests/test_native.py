@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -109,8 +110,9 @@ def test_equals_the_reference(config, way):
     assert_near(kernel.sample(table, points), reference.sample(expected_table, points), way)
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("HYPERINR_FUZZ", "8"))))
-def test_random_configurations_equal_the_reference(seed, way):
+@functools.lru_cache(maxsize=8)
+def random_case(seed):
+    """A model of random settings, a blend of it, axes and the reference's values there; every way is compared with the same."""
     rng = np.random.default_rng(seed)
     encoding = EncodingConfig(
         n_pos_dims=int(rng.integers(2, 4)),
@@ -122,12 +124,19 @@ def test_random_configurations_equal_the_reference(seed, way):
     )
     network = NetworkConfig(16 * int(rng.integers(1, 9)), int(rng.integers(1, 9)))
     model = random_model(encoding, network, int(rng.integers(1, 17)), seed, rng.choice([np.float16, np.float32]))
-    reference, kernel = ReferenceBackend(*model), NativeBackend(*model, precision=way)
-    weights = rng.uniform(0, 1, 2)
-    expected_table, table = (backend.blend(np.array([1, 3]), weights) for backend in (reference, kernel))
+    blend = np.array([1, 3]), rng.uniform(0, 1, 2)
     axes = random_axes(encoding, seed, sizes=tuple(int(n) for n in rng.integers(2, 60, 3)))
+    reference = ReferenceBackend(*model)
+    return model, blend, axes, evaluate_grid(reference, reference.blend(*blend), axes)
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("HYPERINR_FUZZ", "8"))))
+def test_random_configurations_equal_the_reference(seed, way):
+    model, blend, axes, expected = random_case(seed)
+    kernel = NativeBackend(*model, precision=way)
+    table = kernel.blend(*blend)
     values = evaluate_grid(kernel, table, axes)
-    assert_near(values, evaluate_grid(reference, expected_table, axes), way)
+    assert_near(values, expected, way)
     np.testing.assert_array_equal(kernel.sample(table, grid_points(axes)).reshape(values.shape), values)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from gui import differ, gui, shows_something, view_of
 from models import random_model
-from test_shadow_filter import light_model
+from test_filters_shadow import light_model
 
 from hyperinr.filters.image import to_image, write_image
 from hyperinr.plugin import launch

@@ -9,7 +9,7 @@ import pytest
 from models import based_model, random_base, random_model
 from scipy.interpolate import BSpline
 from series import moving_blob
-from test_training import SMALL
+from small import SMALL
 
 from hyperinr_core import hinr
 from hyperinr_core.measure.baselines import Baseline

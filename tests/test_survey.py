@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from series import moving_blob
-from test_training import with_training
+from small import with_training
 
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.task import Context, Tell

@@ -1,16 +1,23 @@
-"""How tables and the network are stepped: each table's Adam counts its own steps, and the rates fall along a cosine."""
+"""How tables and the network are stepped, and that a run which was cut off ends with the same bytes."""
 
 from __future__ import annotations
+
+import os
+import signal
 
 import numpy as np
 import pytest
 import torch
 from series import moving_blob
-from test_training import with_training
+from small import SMALL, with_training
 
+from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.training import trainer as trainer_module
 from hyperinr_core.training.distributed import World
+from hyperinr_core.training.run import train
+from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Context, Tell
-from hyperinr_core.training.trainer import Trainer
+from hyperinr_core.training.trainer import Interrupted, Trainer, choose_device
 from hyperinr_core.training.volumes.task import Volumes
 
 
@@ -55,3 +62,53 @@ def test_rates_fall_to_zero_along_a_cosine(trained):
     rates = sorted((rate for steps in tables for _, rate in steps), reverse=True)
     np.testing.assert_allclose(rates, training.lr_encoding * share)
     assert all(torch.isfinite(table).all() for table in trainer._tables)
+
+
+@pytest.mark.parametrize("cut", [1, 60, 199])
+def test_interrupted_run_continues_to_the_same_bytes(tmp_path, monkeypatch, cut):
+    series = moving_blob()
+    train(Volumes(series, ["density"]), tmp_path / "whole.hinr", SMALL)
+    draw = SampleStream.draw
+
+    def draw_and_interrupt(self, iteration):
+        if iteration == cut:
+            os.kill(os.getpid(), signal.SIGINT)
+        return draw(self, iteration)
+
+    monkeypatch.setattr(SampleStream, "draw", draw_and_interrupt)
+    with pytest.raises(Interrupted):
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL)
+    monkeypatch.setattr(SampleStream, "draw", draw)
+    assert not (tmp_path / "cut.hinr").exists()
+    with pytest.raises(ParameterError, match="--resume"):
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL)
+    with pytest.raises(DataError, match="other data or settings"):
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", with_training(seed=1), resume=True)
+    train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL, resume=True)
+    assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ["cut.hinr", "whole.hinr"]
+
+
+def test_killed_run_continues_from_its_last_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0.0)
+    series = moving_blob()
+    config = with_training(samples=40_000)
+    train(Volumes(series, ["density"]), tmp_path / "whole.hinr", config)
+    draw = SampleStream.draw
+
+    def draw_and_die(self, iteration):
+        if iteration == 13:
+            raise RuntimeError("killed")
+        return draw(self, iteration)
+
+    monkeypatch.setattr(SampleStream, "draw", draw_and_die)
+    with pytest.raises(RuntimeError, match="killed"):
+        train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config)
+    monkeypatch.setattr(SampleStream, "draw", draw)
+    train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config, resume=True)
+    assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
+
+
+def test_named_device_must_be_there():
+    with pytest.raises(ParameterError, match="expected auto, cpu or cuda"):
+        choose_device("tpu")

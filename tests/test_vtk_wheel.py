@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = ROOT / ".venv-vtk" / "bin" / "python"
-MODULES = ("source", "compare_filter", "shadow_filter", "image", "coarse", "memory")
+MODULES = ("source", "filters_compare", "filters_shadow", "image", "coarse", "memory")
 
 
 def run(*words):

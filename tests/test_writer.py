@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import threading
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -20,15 +19,13 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 
 from hyperinr.filters import interpreter
-from hyperinr.filters.image import array_of, to_image
-from hyperinr.filters.ranks import _merged
+from hyperinr.filters.image import to_image
 from hyperinr.filters.writer import HyperINRWriter
 from hyperinr.plugin import launch
 from hyperinr.plugin.commands.stop import stop
 from hyperinr_core import hinr
 from hyperinr_core.training.settings import PRESETS
 from hyperinr_core.training.teachers import teachers_of
-from hyperinr_core.volume import Grid
 
 BLOB = moving_blob(dims=(10, 9, 8), n_steps=5)
 
@@ -204,38 +201,6 @@ def test_without_pytorch_the_sentence_says_what_to_install(tmp_path, monkeypatch
     writer, said = writer_of(tmp_path / "m.hinr")
     assert writer.Write() == 0 and len(said) == 1
     assert f"{bare} has no torch" in said[0] and "pip install 'hyperinr[train]'" in said[0]
-
-
-def test_a_python_is_asked_only_for_what_the_package_imports():
-    folders = [Path(__file__).parents[1] / name for name in ("plugin", "filters", "hyperinr_core")]
-    sources = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")]
-    imported = {name for source in sources for name in re.findall(r"^ *(?:from|import) (\w+)", source, re.MULTILINE)}
-    assert {name.split(".")[0] for name in interpreter.NEEDED} <= imported | {"hyperinr", "hyperinr_core"}
-
-
-def test_a_python_that_is_not_there_is_named(monkeypatch):
-    monkeypatch.setenv(interpreter.VARIABLE, "/no/python")
-    with pytest.raises(Exception, match=r"no Python 3\.\d+ was found"):
-        interpreter.find_python()
-
-
-def test_pieces_of_all_ranks_make_the_whole():
-    grid = Grid((5, 4, 6), (1.0, 2.0, 3.0), (0.5, 1.0, 2.0))
-    whole = (0, 4, 0, 3, 2, 7)
-    values = np.arange(6 * 4 * 5, dtype=np.float32).reshape(6, 4, 5)
-    cells = np.arange(5 * 3 * 4 * 2, dtype=np.float64).reshape(5, 3, 4, 2)
-    parts = []
-    for low, high in ((2, 4), (4, 7)):
-        part = to_image(grid, {"a": values[low - 2 : high - 1]}, (0, 4, 0, 3, low, high))
-        array = to_image(Grid((4, 3, high - low)), {"c": cells[low - 2 : high - 2]}).GetPointData().GetArray("c")
-        part.GetCellData().AddArray(array)
-        parts.append(part)
-    image = _merged(parts, whole)
-    assert image.GetExtent() == whole and image.GetOrigin() == grid.origin and image.GetSpacing() == grid.spacing
-    np.testing.assert_array_equal(array_of(image.GetPointData(), "a", (6, 4, 5)), values)
-    np.testing.assert_array_equal(array_of(image.GetCellData(), "c", (5, 3, 4)), cells)
-    with pytest.raises(Exception, match="hold 60% of 'a'"):
-        _merged([parts[0]], (0, 4, 0, 3, 2, 6))
 
 
 def test_the_dialog_is_the_class_s():

@@ -1,14 +1,16 @@
-"""Pictures of a small scene, and models of pictures with random parameters."""
+"""Pictures of a small scene, models of pictures with random parameters, and ways to make more."""
 
 from __future__ import annotations
 
 import json
 
 import numpy as np
+from click.testing import CliRunner
 from models import random_model
 
 from hyperinr.filters.readers.cinema import write_picture, write_table
 from hyperinr_core.config import EncodingConfig
+from hyperinr_core.light.lights import poisson_lights
 from hyperinr_core.pictures.picture_set import picture_field
 from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.volume import Parameter
@@ -20,6 +22,8 @@ BALLS = (
     ((0.0, 0.0, 0.55), 0.2, (50, 80, 200)),
     ((-0.3, -0.3, -0.3), 0.35, (230, 180, 40)),
 )
+
+
 VIEW = (
     Parameter("phi", "view_azimuth", (0.0, 360.0), "deg", tuple(np.linspace(0, 360, 8))),
     Parameter("theta", "view_elevation", (-90.0, 90.0), "deg", tuple(np.linspace(-80, 80, 8))),
@@ -67,3 +71,16 @@ def picture_model(size=(24, 16), n_components=3, parameters=VIEW, n_encoders=8, 
         "barycentric",
         EncodingConfig(2, n_levels=3, log2_hashmap_size=9),
     )
+
+
+#: Settings that learn pictures in a moment.
+QUICK = '{"training": {"samples": 400000, "batch_points": 400}}'
+
+
+def call(command, *arguments):
+    """Run a command here, letting its errors out."""
+    return CliRunner().invoke(command, [str(a) for a in arguments], standalone_mode=False, catch_exceptions=False)
+
+
+def views(n, seed=0):
+    return poisson_lights(n, seed) * [1, -1] + [0, 90]

@@ -1,0 +1,125 @@
+"""Training's GPU kernels equal torch's autograd: interpreted on the CPU here, compiled where there is a GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.triton import kernel_device
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.training.evaluators.base import Adam
+from hyperinr_core.training.evaluators.torch import TorchEvaluator
+from hyperinr_core.training.evaluators.triton import TritonEvaluator
+
+#: Models for training; padding of levels, neurons and outputs, one hidden layer and many.
+CONFIGS = {
+    "default": Architecture(EncodingConfig(), NetworkConfig(), 1),
+    "plane": Architecture(EncodingConfig(n_pos_dims=2, n_levels=5, n_features_per_level=2), NetworkConfig(32, 2), 3),
+    "one layer": Architecture(
+        EncodingConfig(n_levels=3, n_features_per_level=8, log2_hashmap_size=6), NetworkConfig(48, 1), 16
+    ),
+    "deep": Architecture(
+        EncodingConfig(n_levels=5, n_features_per_level=1, log2_hashmap_size=4), NetworkConfig(128, 8), 5
+    ),
+}
+
+
+KERNEL_DEVICE = kernel_device()
+
+
+def random_inputs(architecture, n_tables=2, n_points=23):
+    generator = torch.Generator().manual_seed(0)
+    tables = torch.rand((n_tables, architecture.n_table), generator=generator) * 2 - 1
+    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in architecture.layer_shapes])
+    points = torch.rand((n_tables, n_points, architecture.encoding.n_pos_dims), generator=generator)
+    points[0, 0], points[0, 1] = 0, 1
+    targets = torch.randn((n_tables, n_points, architecture.n_outputs), generator=generator)
+    parts = [part.to(KERNEL_DEVICE) for part in (tables, mlp, points, targets, torch.linspace(0.5, 1.5, n_tables))]
+    return parts[0].requires_grad_(), parts[1].requires_grad_(), *parts[2:]
+
+
+def gradients(result, tables, mlp):
+    return torch.autograd.grad(result, (tables, mlp))
+
+
+def assert_close(found, expected, tolerance):
+    for got, want in zip(found, expected):
+        assert torch.isfinite(got).all()
+        assert (got - want).norm() <= tolerance * want.norm()
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("kind", ["l1", "l2"])
+def test_loss_and_gradients_equal_torch(config, kind):
+    architecture = CONFIGS[config]
+    tables, mlp, points, targets, weights = random_inputs(architecture)
+    found = TritonEvaluator(architecture, "float32").loss(tables, mlp, points, targets, weights, kind)
+    twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
+    others = [part.cpu() for part in (points, targets, weights)]
+    expected = TorchEvaluator(architecture).loss(*twins, *others, kind)
+    assert abs(found.item() - expected.item()) <= 1e-5 * abs(expected.item())
+    found = [part.cpu() for part in gradients(3 * found, tables, mlp)]
+    assert_close(found, gradients(3 * expected, *twins), 2e-5)
+
+
+@pytest.mark.parametrize("config", ["plane", "one layer"])
+def test_values_and_their_gradients_equal_torch(config):
+    architecture = CONFIGS[config]
+    tables, mlp, points, targets, _ = random_inputs(architecture)
+    found = TritonEvaluator(architecture, "float32").values(tables, mlp, points)
+    twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
+    expected = TorchEvaluator(architecture).values(*twins, points.cpu())
+    assert_close([found.cpu()], [expected], 1e-5)
+    # derivatives far smaller than half precision holds must survive
+    tiny = 1e-9 * targets
+    assert_close(
+        [part.cpu() for part in gradients((found * tiny).sum(), tables, mlp)],
+        gradients((expected * tiny.cpu()).sum(), *twins),
+        2e-5,
+    )
+
+
+def test_half_precision_gradients_point_the_same_way():
+    architecture = CONFIGS["default"]
+    tables, mlp, *data = random_inputs(architecture, n_points=100)
+    results = []
+    for precision in ("float16", "float32"):
+        loss = TritonEvaluator(architecture, precision).loss(tables, mlp, *data, "l1")
+        results.append(gradients(loss, tables, mlp))
+    for half, single in zip(*results):
+        assert torch.nn.functional.cosine_similarity(half.ravel(), single.ravel(), dim=0) > 0.995
+        assert abs(half.norm() / single.norm() - 1) < 0.02
+
+
+def test_adam_equals_torch_s_evaluator():
+    ours = TritonEvaluator(Architecture(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1))
+    theirs = TorchEvaluator(Architecture(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1))
+    generator = torch.Generator().manual_seed(1)
+    params = torch.randn(1003, generator=generator).to(KERNEL_DEVICE)
+    states = [[params.clone(), torch.zeros_like(params), torch.zeros_like(params)] for _ in range(2)]
+    for step in (1, 2, 3):
+        grad = torch.randn(1003, generator=generator).to(KERNEL_DEVICE)
+        grad[::3] = 0
+        for evaluator, (p, m, v) in zip((ours, theirs), states):
+            evaluator.adam_step(p, grad, m, v, Adam(step, 5e-3, 0.9, 0.99, 1e-15), 0.4)
+    torch.testing.assert_close(*states, rtol=2e-6, atol=2e-6)
+
+
+def test_a_guide_is_refused():
+    with pytest.raises(BackendError, match="'triton' knows no guides"):
+        TritonEvaluator(Architecture(EncodingConfig(guide_resolution=8), NetworkConfig(16, 1), 1))
+
+
+def test_wrong_inputs_are_refused():
+    evaluator = TritonEvaluator(CONFIGS["plane"])
+    tables, mlp, points, targets, weights = random_inputs(CONFIGS["plane"], n_points=4)
+    with pytest.raises(ParameterError, match="tables is"):
+        evaluator.loss(tables[:, :-1], mlp, points, targets, weights, "l1")
+    with pytest.raises(ParameterError, match="points is"):
+        evaluator.loss(tables, mlp, points.double(), targets, weights, "l1")
+    with pytest.raises(ParameterError, match="targets is"):
+        evaluator.loss(tables, mlp, points, targets[:1], weights, "l1")
+    with pytest.raises(ParameterError, match="the loss is"):
+        evaluator.loss(tables, mlp, points, targets, weights, "l3")
