@@ -282,3 +282,18 @@ def test_a_legacy_file_is_read_by_another_process_first(tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "SCRIPT", killer)
     with pytest.raises(DataError, match=r"a\.vtk brings its reader down \(SIGABRT\)"):
         open_series(path)
+
+
+def test_a_temporary_folder_holds_the_latest_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(meshes, "MOST_TEMPORARY", 2)
+    series = open_series(made.write_steps("vtkIOExodus", "vtkExodusIIWriter", tmp_path / "a.ex2", [0.0, 1.0, 2.0, 3.0]))
+    assert all(is_exact(series, step) for step in (0, 1, 2, 3, 0))
+    assert len(list(series.loader.frames[0][0].read.__self__._kept.path.iterdir())) == 2
+
+
+def test_a_step_that_leaves_the_grid_is_told_of(tmp_path, caplog):
+    for step, shift in enumerate((0.0, 2.0, 0.0)):
+        made.write(*STILL["hexahedra.vtu"][:2], tmp_path / f"a{step}.vtu", made.hexahedra(step, shift))
+    series = open_series(tmp_path, fields=["s"])
+    assert np.isnan(values(series, 1)[..., :-1]).all() and not np.isnan(values(series, 2)).any()
+    assert [record.message.split(" reaches")[0] for record in caplog.records] == [f"step 0 of {tmp_path / 'a1.vtu'}"]

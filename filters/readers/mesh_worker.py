@@ -198,11 +198,19 @@ class Worker:
         for name, output in zip(names, outputs):
             if name not in fields:
                 raise Failed(f"step {frame} has no field {name!r} on its {'cells' if on_cells else 'points'}")
-            part = f"{output}.{os.getpid()}.part"
-            with open(part, "wb") as file:
-                np.save(file, fields[name])
-            os.replace(part, output)
+            _save(output, fields[name])
         return {"bounds": probing.describe_bounds(data)}
+
+
+def _save(output: str, values: np.ndarray) -> None:
+    """Write a .npy file whole or not at all."""
+    part = f"{output}.{os.getpid()}.part"
+    try:
+        with open(part, "wb") as file:
+            np.save(file, values)
+        os.replace(part, output)
+    finally:
+        Path(part).unlink(missing_ok=True)
 
 
 def _moment(data: Any) -> float | None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,20 +41,31 @@ BY_PARAVIEW = (
 #: Those of formats that hold regular grids as well, and are tried as such first.
 MAYBE = (".vtr", ".pvtr", ".vtk", ".vtkhdf")
 
+#: Files of fields of steps that are kept where nobody wants them later.
+MOST_TEMPORARY = 64
+
 #: Cells along an axis beyond which a box is rather of a point that lies far off.
 MOST_ALONG = 100_000
 
 
 class _Folder:
-    """A folder that stays, or a temporary one that goes when nobody holds it any more."""
+    """A folder that stays, or a temporary one of the latest files, which goes when nobody holds it any more."""
 
     def __init__(self, path: Path | None) -> None:
+        self._latest: deque[Path] | None = None if path else deque()
         if path is not None:
             path.mkdir(parents=True, exist_ok=True)
         else:
             path = Path(tempfile.mkdtemp(prefix="hyperinr-"))
             weakref.finalize(self, shutil.rmtree, path, True)
         self.path = path
+
+    def add(self, files: Sequence[Path]) -> None:
+        """Tell of new files, for which the oldest of a temporary folder go."""
+        if self._latest is not None:
+            self._latest.extend(files)
+            while len(self._latest) > MOST_TEMPORARY:
+                self._latest.popleft().unlink(missing_ok=True)
 
 
 class Meshes:
@@ -64,6 +76,7 @@ class Meshes:
     fields : those wanted, all on points when None; those on cells where there are no others, or all wanted ones are there.
     dims : (nx, ny, nz) of the grid; those that resolve most cells when None.
     folder : where resampled steps are kept for another run; a temporary one when None.
+    last : the last file. is_timed : the times of all files are known, so that none is read for its own.
     """
 
     def __init__(
@@ -72,8 +85,9 @@ class Meshes:
         dims: tuple[int, int, int] | None,
         folder: Path | None,
         last: Path | None = None,
+        is_timed: bool = False,
     ) -> None:
-        self._fields, self._dims, self._folder, self._last = fields, dims, folder, last
+        self._fields, self._dims, self._folder, self._last, self._is_timed = fields, dims, folder, last, is_timed
         self._kept: _Folder | None = None
         self._first: dict[str, Any] | None = None
 
@@ -91,7 +105,7 @@ class Meshes:
         if self._first is None:
             self._first = told = self._described(helpers, path)
             notes = (self._note(path, told),)
-        elif self._first["moment"] is None:
+        elif self._is_timed or self._first["moment"] is None:
             told = helpers.ask(path, "describe", frames=[0], times_only=True)
         else:
             told = helpers.ask(path, "describe", frames=[0], times_only=False)
@@ -209,6 +223,7 @@ class _Resampled:
             grid=grid,
             outputs=[str(self._file(frame, name).absolute()) for name in missing],
         )
+        self._kept.add([self._file(frame, name) for name in missing])
         self._check_inside(frame, answer["bounds"])
 
     def _check_inside(self, frame: int, bounds: Sequence[float]) -> None:

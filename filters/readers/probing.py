@@ -158,16 +158,18 @@ def resampled(
     for leaf in leaves_of(data):
         part = _stripped(leaf, names, on_cells)
         box = _box(leaf.GetBounds(), dims, origin, spacing)
-        if box is None or not set(names) & set(_names(part.GetCellData() if on_cells else part.GetPointData())):
+        attributes = part.GetCellData() if on_cells else part.GetPointData()
+        for name in set(names) & set(_names(attributes)) - set(values):
+            array = vtk_to_numpy(attributes.GetArray(name))
+            kind = np.promote_types(array.dtype, np.float32)
+            values[name] = np.full((*filled.shape, *array.shape[1:]), np.nan, kind)
+        if box is None or not set(names) & set(_names(attributes)):
             continue
         found, valid = probed(part, box, dims, origin, spacing)
         region = tuple(slice(box[axis], box[axis + 1] + 1) for axis in (4, 2, 0))
         new = valid & ~filled[region]
         hidden = found.pop(GHOSTS, None)
         for name, array in found.items():
-            if name not in values:
-                kind = np.promote_types(array.dtype, np.float32)
-                values[name] = np.full((*filled.shape, *array.shape[3:]), np.nan, kind)
             values[name][region][new] = array[new]
             if hidden is not None:
                 values[name][region][new & (hidden != 0)] = np.nan
@@ -188,7 +190,7 @@ def _stripped(leaf: Any, names: list[str], on_cells: bool) -> Any:
             target.AddArray(source.GetArray(name))
     marks = leaf.GetCellData().GetArray(GHOSTS)
     hidden = vtkDataSetAttributes.HIDDENCELL
-    if marks is not None and (vtk_to_numpy(marks) & hidden).any() and not leaf.IsA("vtkUniformGrid"):
+    if marks is not None and (vtk_to_numpy(marks) & hidden).any():
         part.GetCellData().AddArray(_marks(vtk_to_numpy(marks) & hidden))
     marks = leaf.GetPointData().GetArray(GHOSTS)
     if marks is not None and not on_cells:

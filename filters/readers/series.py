@@ -17,7 +17,7 @@ from hyperinr.filters.readers.libraries import in_one_line
 from hyperinr.filters.readers.loader import Loader, Part
 from hyperinr.filters.readers.netcdf import ENGINES, CFFiles
 from hyperinr.filters.readers.nrrd import open_nrrd
-from hyperinr.filters.readers.paths import FOLDERS, READABLE, STEPS, SURFACES, find_steps, gaps, suffix_of
+from hyperinr.filters.readers.paths import FOLDERS, READABLE, STEPS, SURFACES, Step, find_steps, gaps, suffix_of
 from hyperinr.filters.readers.upright import upright
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
@@ -67,7 +67,7 @@ def open_series(
     source = str(paths) if isinstance(paths, (str, os.PathLike)) else f"{steps[0][0]} to {steps[-1][0]}"
     parts = None if fields is None else {name: Part.of(name) for name in fields}
     arrays = None if parts is None else tuple(dict.fromkeys(part.array for part in parts.values()))
-    opener = _Opener(dims, dtype, arrays, components, [path for path, _ in steps], axes, keep)
+    opener = _Opener(dims, dtype, arrays, components, steps, axes, keep)
     files = []
     for path, _ in steps:
         files.append(opener.open(path))
@@ -93,7 +93,7 @@ class _Opener:
         dtype: str | None,
         fields: tuple[str, ...] | None,
         components: int,
-        paths: Sequence[Path],
+        steps: Sequence[Step],
         axes: str | None,
         keep: Path | None,
     ) -> None:
@@ -101,13 +101,13 @@ class _Opener:
             dims,
             dtype,
             components,
-            len(paths) > 1,
+            len(steps) > 1,
             axes,
         )
         self._fields = fields
         self._name = fields[0] if fields and len(fields) == 1 else "value"
         self._vtk, self._cf = VTKFiles(fields), CFFiles(fields, dims)
-        self._meshes = meshes.Meshes(fields, dims, keep, paths[-1])
+        self._meshes = meshes.Meshes(fields, dims, keep, steps[-1][0], all(time is not None for _, time in steps))
         self._uneven: set[str] = set()  # suffixes of files that turned out to hold no regular grid
 
     def open(self, path: Path) -> Frames:

@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -86,18 +85,29 @@ def _started(program: str) -> subprocess.Popen:
 
 
 def _answer(process: subprocess.Popen, request: dict[str, Any], path: Path, patience: float) -> dict[str, Any]:
-    line = b""
-    with contextlib.suppress(BrokenPipeError):
+    line, is_late = b"", threading.Event()
+
+    def stop() -> None:
+        is_late.set()
+        process.kill()
+
+    timer = threading.Timer(patience, stop)
+    timer.start()
+    try:
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
-        if not select.select([process.stdout], [], [], patience)[0]:
-            raise DataError(
-                f"{path} keeps its reader busy for more than {patience:.0f} s; expected a whole file, check or write it again"
-            )
         line = process.stdout.readline()
+    except BrokenPipeError:  # it has ended before it was asked
+        pass
+    finally:
+        timer.cancel()
     if line:
         return json.loads(line)
     status = process.wait()
+    if is_late.is_set():
+        raise DataError(
+            f"{path} keeps its reader busy for more than {patience:.0f} s; expected a whole file, check or write it again"
+        )
     how = signal.Signals(-status).name if status < 0 else f"status {status}"
     raise DataError(f"{path} brings its reader down ({how}); expected a whole file, check or write it again")
 
