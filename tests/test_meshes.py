@@ -297,3 +297,19 @@ def test_a_step_that_leaves_the_grid_is_told_of(tmp_path, caplog):
     series = open_series(tmp_path, fields=["s"])
     assert np.isnan(values(series, 1)[..., :-1]).all() and not np.isnan(values(series, 2)).any()
     assert [record.message.split(" reaches")[0] for record in caplog.records] == [f"step 0 of {tmp_path / 'a1.vtu'}"]
+
+
+@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
+def test_several_files_make_a_step(tmp_path):
+    lines = []
+    for step, time in enumerate((0.5, 2.0)):
+        for part in (0, 1):
+            name = f"a{step}_{part}.vtu"
+            made.write(*STILL["hexahedra.vtu"][:2], tmp_path / name, made.hexahedra(time, float(part)))
+            lines.append(f'<DataSet timestep="{time}" part="{part}" file="{name}"/>')
+    (tmp_path / "a.pvd").write_text(
+        f'<VTKFile type="Collection" version="0.1"><Collection>{"".join(lines)}</Collection></VTKFile>'
+    )
+    series = open_series(tmp_path / "a.pvd", fields=["s"])
+    assert series.thetas.ravel().tolist() == [0.5, 2.0] and series.grid.dims[0] == 13
+    assert all(is_exact(series, step) and np.isfinite(values(series, step)).all() for step in range(2))

@@ -81,7 +81,7 @@ class Source:
         """The data set of a step."""
         if self.times is None:
             self.reader.Update()
-        elif self.reader.IsA("vtkXMLReader"):
+        elif self.reader.IsA("vtkXMLReader") and not self.reader.IsA("vtkPVDReader"):
             # its times are numbers of steps
             self.reader.SetTimeStep(int(self.times[frame]))
             self.reader.Update()

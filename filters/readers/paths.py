@@ -14,7 +14,6 @@ from pathlib import Path
 
 from hyperinr.filters.readers import meshes, meta_image, nifti, openpmd, tiff, vtkhdf
 from hyperinr.filters.readers.formats import FORMATS
-from hyperinr.filters.readers.grids import RESAMPLE
 from hyperinr.filters.readers.netcdf import ENGINES
 from hyperinr_core.errors import DataError
 
@@ -150,18 +149,18 @@ def _read_index(path: Path) -> list[Step]:
             raise DataError(
                 f"{path} names {file}, which does not exist; expected all its files beside it, restore them"
             )
+    times = [time for _, time in steps]
+    if suffix_of(path) == ".pvd" and None not in times and len(steps) > 1 and len(set(times)) < len(steps):
+        parts = {entry.get("part", "0") for entry in ElementTree.parse(path).getroot().iter("DataSet")}
+        if len(parts) > 1:  # several files make a step, which ParaView puts together
+            return [(path, None)]
     return steps
 
 
 def _pvd_entries(path: Path) -> list[tuple[str, str | None]]:
-    entries = list(ElementTree.parse(path).getroot().iter("DataSet"))
-    parts: dict[str | None, set[str]] = {}
-    for entry in entries:
-        parts.setdefault(entry.get("timestep"), set()).add(entry.get("part", "0"))
-    most = max(map(len, parts.values()), default=1)
-    if most > 1:
-        raise DataError(f"{path} has {most} parts at a time; expected one regular grid, {RESAMPLE}")
-    return [(entry.attrib["file"], entry.get("timestep")) for entry in entries]
+    return [
+        (entry.attrib["file"], entry.get("timestep")) for entry in ElementTree.parse(path).getroot().iter("DataSet")
+    ]
 
 
 def _series_entries(path: Path) -> list[tuple[str, float | None]]:

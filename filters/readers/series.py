@@ -17,7 +17,17 @@ from hyperinr.filters.readers.libraries import in_one_line
 from hyperinr.filters.readers.loader import Loader, Part
 from hyperinr.filters.readers.netcdf import ENGINES, CFFiles
 from hyperinr.filters.readers.nrrd import open_nrrd
-from hyperinr.filters.readers.paths import FOLDERS, READABLE, STEPS, SURFACES, Step, find_steps, gaps, suffix_of
+from hyperinr.filters.readers.paths import (
+    FOLDERS,
+    INDEXES,
+    READABLE,
+    STEPS,
+    SURFACES,
+    Step,
+    find_steps,
+    gaps,
+    suffix_of,
+)
 from hyperinr.filters.readers.upright import upright
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
@@ -119,6 +129,8 @@ class _Opener:
             return upright(self._open(path, suffix))
 
     def _open(self, path: Path, suffix: str) -> Frames:
+        if suffix in INDEXES:
+            return self._meshes.open(path, by_paraview=True)
         if suffix == ".raw" or (self._dims is not None and suffix not in STEPS):
             return self._open_raw(path)
         if suffix in (*meshes.SUFFIXES, *meshes.BY_PARAVIEW, *self._uneven):
