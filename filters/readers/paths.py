@@ -149,8 +149,7 @@ def _read_index(path: Path) -> list[Step]:
             raise DataError(
                 f"{path} names {file}, which does not exist; expected all its files beside it, restore them"
             )
-    times = [time for _, time in steps]
-    if suffix_of(path) == ".pvd" and None not in times and len(steps) > 1 and len(set(times)) < len(steps):
+    if suffix_of(path) == ".pvd" and len({time for _, time in steps}) < len(steps):
         parts = {entry.get("part", "0") for entry in ElementTree.parse(path).getroot().iter("DataSet")}
         if len(parts) > 1:  # several files make a step, which ParaView puts together
             return [(path, None)]
