@@ -80,6 +80,7 @@ def test_what_is_filled_in_is_no_place(tmp_path):
     data.to_netcdf(tmp_path / "a.nc")
     grid = open_series(tmp_path / "a.nc", fields=["T"]).grid
     assert grid.origin[0] == pytest.approx(LON.min()) and grid.origin[1] == pytest.approx(LAT.min())
+    assert grid.origin[0] + grid.spacing[0] * (grid.dims[0] - 1) == pytest.approx(LON.max())
 
 
 def stretched(eta):
