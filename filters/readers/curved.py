@@ -19,8 +19,8 @@ SMALLER = 0.25
 #: Most points along an uneven axis for each that it has.
 FINER = 2
 
-#: Cells so many times as high as the usual one are of coordinates that are filled in where the model has none.
-ABSURD = 20
+#: Points of a model that may be at one place: a globe's grid folds along its seams. More are filled in where it computes nothing.
+MOST_AT_ONE = 4
 
 
 @dataclass(frozen=True)
@@ -206,15 +206,10 @@ def across_cells(x: np.ndarray, y: np.ndarray, grid: Grid, is_round: bool) -> Ac
 
 
 def _quads(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Flat numbers (n, 4) of the corners of a model's cells, without absurd ones."""
+    """Flat numbers (n, 4) of the corners of a model's cells, without those that miss one."""
     number = np.arange(x.size).reshape(x.shape)
     quads = np.stack([number[:-1, :-1], number[:-1, 1:], number[1:, 1:], number[1:, :-1]], -1).reshape(-1, 4)
-    x, y = x.ravel()[quads], y.ravel()[quads]
-    heights = np.ptp(y, axis=1)
-    whole = np.isfinite(x).all(1) & np.isfinite(y).all(1)
-    whole &= heights > 0  # filled in with one place
-    whole &= heights <= ABSURD * np.median(heights[whole])
-    return quads[whole]
+    return quads[np.isfinite(x.ravel()[quads]).all(1) & np.isfinite(y.ravel()[quads]).all(1)]
 
 
 def unrolled(x: np.ndarray) -> np.ndarray:
@@ -227,11 +222,10 @@ def unrolled(x: np.ndarray) -> np.ndarray:
 
 
 def sound(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places (ny, nx) with NaN where they belong to no cell of the usual size: filled in, where a model computes nothing."""
-    is_used = np.zeros(x.size, bool)
-    is_used[_quads(x, y)] = True
-    is_used = is_used.reshape(x.shape)
-    return np.where(is_used, x, np.nan), np.where(is_used, y, np.nan)
+    """Places (ny, nx) with NaN for those that are filled in, such as with 0, where a model computes nothing."""
+    _, numbers, counts = np.unique(x.ravel() + 1j * y.ravel(), return_inverse=True, return_counts=True)
+    is_filled = (counts[numbers.ravel()] > MOST_AT_ONE).reshape(x.shape)
+    return np.where(is_filled, np.nan, x), np.where(is_filled, np.nan, y)
 
 
 def _places(
