@@ -14,6 +14,7 @@ from hyperinr_core.errors import HyperINRError
 #: Heading -> command -> (module in `hyperinr.plugin.commands`, help line). The function is called like the command.
 COMMANDS = {
     "Train": {
+        "inspect": ("inspect", "Say what training would understand of files."),
         "train": ("train", "Train a model from a time series of volumes."),
         "train-shadow": ("train_shadow", "Train a model of a volume's shadows."),
         "train-views": ("train_views", "Train a model from pictures of many views."),

@@ -42,8 +42,9 @@ def print_table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str
     """Print rows under headings, numbers to the right; of the terminal's width unless one is given."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title)
+    table = Table(title=Text(title, "table.title"))  # names of fields are no markup: U:mag: is no magnifying glass
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if number else "left")
     for row in rows:

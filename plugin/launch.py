@@ -48,7 +48,7 @@ def python_folder() -> Path:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin:
             places[name] = Path(spec.origin).parent.resolve()
-    folder = _cache() / f"python-{hashlib.sha256(repr(sorted(places.items())).encode()).hexdigest()[:12]}"
+    folder = cache() / f"python-{hashlib.sha256(repr(sorted(places.items())).encode()).hexdigest()[:12]}"
     folder.mkdir(exist_ok=True)
     for name, place in places.items():
         with contextlib.suppress(FileExistsError):  # from an earlier start, or one at the same time
@@ -66,7 +66,7 @@ def plugin_xml() -> Path:
     return _home() / "xml" / "HyperINR.xml"
 
 
-def _cache() -> Path:
+def cache() -> Path:
     """Our folder in the user's cache, made where it is missing."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperinr"
     try:
@@ -81,7 +81,7 @@ def _cache() -> Path:
 def write_plugin_config() -> Path:
     """A file in the user's cache that tells ParaView to load the plugin at its start; its name follows its content."""
     text = f'<Plugins>\n  <Plugin name="HyperINR" filename={quoteattr(str(plugin_xml()))} auto_load="1"/>\n</Plugins>\n'
-    path = _cache() / f"plugins-{hashlib.sha256(text.encode()).hexdigest()[:12]}.xml"
+    path = cache() / f"plugins-{hashlib.sha256(text.encode()).hexdigest()[:12]}.xml"
     if not path.is_file() or path.read_text() != text:
         with replacing(path) as part:
             part.write_text(text)

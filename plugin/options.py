@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from hyperinr_core.spaces.views import ViewSpace
 
 if TYPE_CHECKING:
     from hyperinr_core.volume import VolumeSeries
+
+logger = logging.getLogger("hyperinr")
 
 #: What decorates a command.
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -84,7 +87,7 @@ output_dims_option = dims_option("nx ny nz of the output.  [default: the trainin
 
 #: How to understand the files of a series, for `open_series`.
 READING = (
-    dims_option("nx ny nz of .raw data."),
+    dims_option("nx ny nz of .raw data, or of the points that a mesh is resampled to."),
     click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4."),
     click.option(
         "--axes", help="Letters of t, z, y, x and c for the axes of a .nrrd or .tif, slowest first, such as tzyx."
@@ -114,11 +117,19 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return applied(*READING)(with_reading)
 
 
-def open_steps(series: tuple[str, ...], **how: Any) -> VolumeSeries:
-    """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`."""
+def open_steps(series: tuple[str, ...], says: bool = True, **how: Any) -> VolumeSeries:
+    """The VolumeSeries that SERIES names: one source, or the files of its steps; `how` as for `open_series`.
+
+    Parameters
+    ----------
+    says : warn of what is to be heard of it; else that is left to the caller.
+    """
     from hyperinr.filters.readers.series import open_series
 
-    return open_series(series[0] if len(series) == 1 else list(series), **how)
+    found = open_series(series[0] if len(series) == 1 else list(series), **how)
+    for note in found.notes if says else ():
+        logger.warning("%s", note)
+    return found
 
 
 @contextlib.contextmanager

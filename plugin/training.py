@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import click
 
+from hyperinr.plugin.estimates import remember
 from hyperinr.plugin.options import applied, device_option, interruptible
 from hyperinr.plugin.progress import training_progress
 from hyperinr_core import hinr
@@ -82,13 +84,20 @@ def training_options(command: Callable) -> Callable:
 
 
 def run(
-    task: Task, output: Path, config: RunConfig, how: How, opening: str, closing: Callable[[HyperINR], object]
+    task: Task,
+    output: Path,
+    config: RunConfig,
+    how: How,
+    opening: Callable[[], str],
+    closing: Callable[[HyperINR], object],
+    prepare: Callable[[Callable[[str, float, float], object]], object] = lambda tell: None,
 ) -> None:
     """Train with all processes that torchrun started, of which the first speaks.
 
     Parameters
     ----------
     opening : what is said before. closing : says what became of the model.
+    prepare : what is to be done once before the processes read the data; called with what hears how far it is.
     """
     from hyperinr_core.training.distributed import join, leave
     from hyperinr_core.training.run import train
@@ -97,13 +106,19 @@ def run(
     device = choose_device(how.device)
     world = join(device)
     if world.leads:
-        click.echo(opening)
+        click.echo(opening())
     initial = None if how.init_from is None else hinr.load(how.init_from)
     kept, kind = f"beside {output}; repeat the command with --resume.", how.progress if world.leads else "none"
     with interruptible(kept, world.leads), training_progress(kind) as progress:
         tell = Tell(say_choice, say_base, progress.part, progress)
+        if world.leads:
+            prepare(progress.part)
+        world.told(None)
+        start = time.perf_counter()
         model = train(task, output, config, device=device, resume=how.resume, tell=tell, world=world, initial=initial)
     if world.leads:
+        if not how.resume:
+            remember(model.architecture, device, config.training.samples, time.perf_counter() - start)
         closing(model)
     leave()
 

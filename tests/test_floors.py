@@ -25,6 +25,8 @@ FLOORS = {
     "hyperinr_core/measure/codecs.py": LIBRARIES | {"zfpy", "pysz", "h5py", "hdf5plugin"},
     "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "triton"},
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules"},
+    "filters/readers/mesh_worker.py": {"numpy", "vtkmodules", "paraview", "probing"},
+    "filters/readers/probing.py": {"numpy", "vtkmodules"},
     "filters/readers/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},

@@ -25,12 +25,12 @@ MOST_COMPONENTS = 9
 _AMBIGUOUS = ("float", "int", "uint", "long", "ulong")
 
 #: What 1-D arrays beside a volume are called, by the axis whose points they place.
-_COORDINATES = {
+COORDINATES = {
     "x": ("x", "lon", "longitude"),
     "y": ("y", "lat", "latitude"),
     "z": ("z", "lev", "level", "depth", "height"),
 }
-_TIMES = ("time", "times", "t")
+TIMES = ("time", "times", "t")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Frames:
     times : one value per frame, None when the file has none.
     units : by field name, and "time".
     notes : what the user should hear about how the file was understood, a sentence each.
+    prepare : (frame, field names), for what is long in the making: makes it and keeps it, so that reading it is quick.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Frames:
     times: tuple[float, ...] | None = None
     units: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    prepare: Callable[[int, Sequence[str]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def open_npz(path: Path, name: str, n_components: int, one_step: bool, fields: S
             )
     n = len(keys) if unnamed else first.n
     lines = {key: _member(path, key).reshape(-1) for key, header in headers.items() if len(header[0]) <= 1}
-    times = next((lines[key] for key in _TIMES if key in lines), None)
+    times = next((lines[key] for key in TIMES if key in lines), None)
     if times is not None and len(times) != n:
         raise DataError(f"{path} has {len(times)} times for {n} steps; expected one for each")
     grid = _placed(path, first.grid, lines)
@@ -195,7 +197,7 @@ def _field_keys(shapes: dict[str, tuple[int, ...]], fields: Sequence[str] | None
 def _placed(path: Path, grid: Grid, lines: dict[str, np.ndarray]) -> Grid:
     """The grid with the origin and spacing that 1-D arrays beside the volume give."""
     origin, spacing = list(grid.origin), list(grid.spacing)
-    for axis, (letter, names) in enumerate(_COORDINATES.items()):
+    for axis, (letter, names) in enumerate(COORDINATES.items()):
         points = next((lines[key] for key in lines if key.lower() in names), None)
         if points is not None and len(points) == grid.dims[axis]:
             origin[axis] = float(points[0])

@@ -14,6 +14,7 @@ from hyperinr.filters.image import GHOSTS, VALID, array_of, captured_messages, n
 from hyperinr.filters.readers.appended import read_from
 from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import cell_grid, grid_in, point_grid, shape_of, whole_extent
+from hyperinr.filters.readers.workers import workers
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Extent, Grid
 
@@ -29,12 +30,14 @@ class Format:
     ----------
     slabs : it reads a few planes without the rest.
     full : its header does not tell enough, so that opening a step reads it.
+    fragile : damaged files crash it, as 1 of 840 did, so that another process reads each file first.
     """
 
     module: str
     reader: str
     slabs: bool = False
     full: bool = False
+    fragile: bool = False
 
 
 FORMATS = {
@@ -42,7 +45,7 @@ FORMATS = {
     ".pvti": Format("vtkIOXML", "vtkXMLPImageDataReader", slabs=True),
     ".vtr": Format("vtkIOXML", "vtkXMLRectilinearGridReader", full=True),
     ".pvtr": Format("vtkIOXML", "vtkXMLPRectilinearGridReader", full=True),
-    ".vtk": Format("vtkIOLegacy", "vtkGenericDataObjectReader"),
+    ".vtk": Format("vtkIOLegacy", "vtkGenericDataObjectReader", fragile=True),
 }
 
 
@@ -59,16 +62,25 @@ class VTKFiles:
         self._first: Frames | None = None
         self._times_in_data = False
         self._left_out: set[str] = set()
+        self._sound: set[Path] = set()
 
     def open(self, path: Path, suffix: str) -> Frames:
         """The steps of one file; DataError when it is broken or holds no regular grid."""
         kind = FORMATS[suffix]
+        if kind.fragile and self._first is None:
+            self._check_sound(path)
         if self._first is None or kind.full or self._times_in_data:
             frames = self._open_full(path, kind)
         else:
             frames = self._open_header(path, kind) or self._open_full(path, kind)
         self._first = self._first or frames
         return frames
+
+    def _check_sound(self, path: Path) -> None:
+        """DataError for a file that crashes its reader, or keeps it longer than any sound one would."""
+        if path not in self._sound:
+            workers().ask(path, "load", patience=20 + path.stat().st_size / 1e6)
+            self._sound.add(path)
 
     def _open_full(self, path: Path, kind: Format) -> Frames:
         with captured_messages() as messages:
@@ -128,6 +140,8 @@ class VTKFiles:
         def read(frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
             z0, z1 = z_range or (0, grid.dims[2])
             time = source.times[frame] if n > 1 else None
+            if kind.fragile:
+                self._check_sound(path)
             values, first_plane = _read(path, kind, source.extent, name, (z0, z1), time, on_cells)
             start = z0 - (first_plane - source.extent[4])
             if values.shape[1:3] != grid.shape[1:] or start + z1 - z0 > len(values):

@@ -13,13 +13,20 @@ from hyperinr_core.volume import IDENTITY, Extent, Grid
 
 RESAMPLE = "apply ParaView's Resample To Image filter and save its result"
 
+#: Points of the grid that is resampled to where none is asked for: more are worth asking for.
+MOST_POINTS = 1 << 24
+
+
+class NotRegular(DataError):
+    """Data whose points lie on no regular grid, so that it must be resampled."""
+
 
 def point_grid(path: Path, data: Any) -> Grid:
     """The grid of an image, or of a rectilinear grid with evenly spaced coordinates."""
     if data.IsA("vtkImageData"):
         return grid_of(data)
     if not data.IsA("vtkRectilinearGrid"):
-        raise DataError(f"{path} holds a {data.GetClassName()}; expected a regular grid (vtkImageData), {RESAMPLE}")
+        raise NotRegular(f"{path} holds a {data.GetClassName()}; expected a regular grid (vtkImageData), {RESAMPLE}")
     from vtkmodules.util.numpy_support import vtk_to_numpy
 
     axes = [vtk_to_numpy(getattr(data, f"Get{axis}Coordinates")()).astype(np.float64) for axis in "XYZ"]
@@ -34,7 +41,7 @@ def even_spacing(path: Path, name: str, axis: np.ndarray) -> float:
     steps, mean = np.diff(axis), (axis[-1] - axis[0]) / (len(axis) - 1)
     rounding = 4 * np.finfo(np.float32).eps * np.abs(axis).max()  # coordinates are often stored as float32
     if mean == 0 or np.abs(steps - mean).max() > 1e-3 * abs(mean) + rounding:
-        raise DataError(
+        raise NotRegular(
             f"{path} has {name} coordinates {np.abs(steps).min():g} to {np.abs(steps).max():g} apart; "
             f"expected even spacing, {RESAMPLE}"
         )

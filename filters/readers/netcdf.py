@@ -18,8 +18,9 @@ import numpy as np
 
 from hyperinr.filters.readers.arrays import MOST_COMPONENTS, Frames, ZRange
 from hyperinr.filters.readers.cf import COMPONENTS, VARIANTS, Clock, decoded, is_angle, is_moment, kind_of_axis
-from hyperinr.filters.readers.grids import RESAMPLE, even_spacing
+from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, even_spacing
 from hyperinr.filters.readers.libraries import library
+from hyperinr.filters.readers.places import Places
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -53,17 +54,18 @@ class _Axes:
 class CFFiles:
     """Opens the files of one series; their times are told in the unit of the first."""
 
-    def __init__(self, fields: tuple[str, ...] | None) -> None:
-        self._fields = fields
+    def __init__(self, fields: tuple[str, ...] | None, dims: tuple[int, int, int] | None) -> None:
+        self._fields, self._dims = fields, dims
         self._clock = Clock()
+        self._places: Places | None = None
 
     def open(self, path: Path, suffix: str) -> Frames:
         """The steps of one file; DataError when what is wanted does not lie on one regular grid."""
-        _check_classic_size(path)
+        check_classic_size(path)
         with _opened(path) as data:
             axes, notes = self._chosen(path, data)
             first = next(iter(axes.values()))
-            grid = _grid(path, data, first)
+            grid, places = self._grid(path, data, next(iter(axes)), first)
             sizes = dict(data.sizes)
             n = sizes[first.t] if first.t else 1
             times = self._times(path, data, first)
@@ -72,11 +74,30 @@ class CFFiles:
                 units["time"] = self._clock.units
 
         def read(frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
-            return _read(path, name, axes[name], frame, z_range, grid.shape)
+            if places is None:
+                return _read(path, name, axes[name], frame, z_range, grid.shape)
+            with _opened(path) as data:
+                heights = places.heights(data, frame)
+            return places.warp.applied(_read(path, name, axes[name], frame, None, places.shape), heights, z_range)
 
         units = {name: unit for name, unit in units.items() if unit}
         arrays = {name: sizes.get(each.c, 1) for name, each in axes.items()}
-        return Frames(path, grid, arrays, read, n, times, units, notes)
+        return Frames(path, grid, arrays, read, n, times, units, (*notes, *(places.notes if places else ())))
+
+    def _grid(self, path: Path, data: Any, name: str, axes: _Axes) -> tuple[Grid, Places | None]:
+        """The grid of a field, and how to come to it where the file's own is not regular."""
+        if self._places is not None:
+            return self._places.warp.grid, self._places
+        try:
+            if axes.z and Places.columns_of(data, name, axes.z):
+                raise NotRegular(
+                    f"{path} has heights that differ from column to column; expected a regular grid, {RESAMPLE}"
+                )
+            return _grid(path, data, axes), None
+        except NotRegular:
+            points = {kind: _points(path, data, getattr(axes, kind), kind) for kind in "xyz" if getattr(axes, kind)}
+            self._places = Places.found(path, data, name, axes, points, self._dims)
+            return self._places.warp.grid, self._places
 
     def _chosen(self, path: Path, data: Any) -> tuple[dict[str, _Axes], tuple[str, ...]]:
         """The fields to offer, all on the same dimensions, and what is to be said about the choice."""
@@ -215,6 +236,10 @@ def _moment(data: Any) -> str | None:
 
 def _grid(path: Path, data: Any, axes: _Axes) -> Grid:
     dims, origin, spacing = [], [], []
+    for kind in "xy":
+        name = Places.curved(data, getattr(axes, kind), kind)
+        if name and _coordinate(data, getattr(axes, kind), kind) is None:
+            raise NotRegular(f"{path} has curved axes, such as {name}; expected a regular grid, {RESAMPLE}")
     for kind in "xyz":
         dim = getattr(axes, kind)
         points = _points(path, data, dim, kind) if dim else np.zeros(1)
@@ -233,11 +258,6 @@ def _points(path: Path, data: Any, dim: str, kind: str) -> np.ndarray:
             attributes = data.variables[name].attrs
             points = decoded(values, attributes).astype(np.float64)
             return np.unwrap(points, period=360) if kind == "x" and is_angle(name, attributes, "x") else points
-    for other, variable in data.variables.items():
-        if dim in variable.dims and variable.ndim > 1 and kind in "xy" and is_angle(str(other), variable.attrs, kind):
-            raise DataError(
-                f"{path} has curved axes, {other} on {', '.join(variable.dims)}; expected a regular grid, {RESAMPLE}"
-            )
     return np.arange(data.sizes[dim], dtype=np.float64)
 
 
@@ -275,7 +295,7 @@ def _sizes(data: Any, dims: Any) -> str:
     return ", ".join(f"{dim} {data.sizes[dim]}" for dim in dims)
 
 
-def _check_classic_size(path: Path) -> None:
+def check_classic_size(path: Path) -> None:
     """DataError when a classic NetCDF file is short, which is read as zeros; the HDF5 kind is checked by HDF5."""
     from scipy.io import netcdf_file
 

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from hyperinr.filters.readers import meta_image, nifti, openpmd, tiff, vtkhdf
+from hyperinr.filters.readers import meshes, meta_image, nifti, openpmd, tiff, vtkhdf
 from hyperinr.filters.readers.formats import FORMATS
-from hyperinr.filters.readers.grids import RESAMPLE
 from hyperinr.filters.readers.netcdf import ENGINES
 from hyperinr_core.errors import DataError
 
@@ -22,24 +21,16 @@ INDEXES = (".pvd", ".series")
 STEPS = (
     *(*FORMATS, *ENGINES, *vtkhdf.SUFFIXES, *openpmd.SUFFIXES, *nifti.SUFFIXES, *meta_image.SUFFIXES, *tiff.SUFFIXES),
     *(".nrrd", ".nhdr", ".npy", ".npz", ".raw"),
+    *(*meshes.SUFFIXES, *meshes.BY_PARAVIEW),
 )
+#: What may be read, in words.
+READABLE = " ".join(
+    (*INDEXES, *(suffix for suffix in STEPS if suffix not in (*meshes.SUFFIXES, *meshes.BY_PARAVIEW)))
+) + (", or a mesh such as .vtu .vtm .ex2 .foam .xdmf")
 #: Suffixes of folders that are one file to the user.
 FOLDERS = (".zarr",)
-NOT_REGULAR = (
-    ".vtu",
-    ".pvtu",
-    ".vtp",
-    ".pvtp",
-    ".vts",
-    ".pvts",
-    ".vtm",
-    ".vtmb",
-    ".ex2",
-    ".exo",
-    ".stl",
-    ".ply",
-    ".cgns",
-)
+#: Surfaces, which have no inside.
+SURFACES = (".vtp", ".pvtp", ".stl", ".ply")
 
 #: A number in a file's name.
 _NUMBER = re.compile(
@@ -92,9 +83,9 @@ def _in_folder(folder: Path, raw: bool) -> list[Step]:
         files = indexes
     else:
         known = [path for path in files if suffix_of(path) in STEPS and (raw or suffix_of(path) != ".raw")]
-        files = known or [path for path in files if suffix_of(path) in (".raw", *NOT_REGULAR)]
+        files = known or [path for path in files if suffix_of(path) in (".raw", *SURFACES)]
     if not files:
-        raise DataError(f"{folder} has no time steps; expected files that end in {' '.join((*INDEXES, *STEPS))}")
+        raise DataError(f"{folder} has no time steps; expected files that end in {READABLE}")
     kinds = sorted({path.name if indexes else _NUMBER.sub("*", path.name) for path in files})
     if len(kinds) > 1:
         listed = ", ".join(kinds[:4]) + (", ..." if len(kinds) > 4 else "")
@@ -158,18 +149,17 @@ def _read_index(path: Path) -> list[Step]:
             raise DataError(
                 f"{path} names {file}, which does not exist; expected all its files beside it, restore them"
             )
+    if suffix_of(path) == ".pvd" and len({time for _, time in steps}) < len(steps):
+        parts = {entry.get("part", "0") for entry in ElementTree.parse(path).getroot().iter("DataSet")}
+        if len(parts) > 1:  # several files make a step, which ParaView puts together
+            return [(path, None)]
     return steps
 
 
 def _pvd_entries(path: Path) -> list[tuple[str, str | None]]:
-    entries = list(ElementTree.parse(path).getroot().iter("DataSet"))
-    parts: dict[str | None, set[str]] = {}
-    for entry in entries:
-        parts.setdefault(entry.get("timestep"), set()).add(entry.get("part", "0"))
-    most = max(map(len, parts.values()), default=1)
-    if most > 1:
-        raise DataError(f"{path} has {most} parts at a time; expected one regular grid, {RESAMPLE}")
-    return [(entry.attrib["file"], entry.get("timestep")) for entry in entries]
+    return [
+        (entry.attrib["file"], entry.get("timestep")) for entry in ElementTree.parse(path).getroot().iter("DataSet")
+    ]
 
 
 def _series_entries(path: Path) -> list[tuple[str, float | None]]:

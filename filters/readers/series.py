@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from hyperinr.filters.readers import meta_image, nifti, openpmd, tiff, vtkhdf
-from hyperinr.filters.readers.arrays import Frames, ZRange, open_npy, open_npz, open_raw
+from hyperinr.filters.readers import meshes, meta_image, nifti, openpmd, tiff, vtkhdf
+from hyperinr.filters.readers.arrays import Frames, open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
-from hyperinr.filters.readers.grids import RESAMPLE
+from hyperinr.filters.readers.grids import NotRegular
 from hyperinr.filters.readers.libraries import in_one_line
+from hyperinr.filters.readers.loader import Loader, Part
 from hyperinr.filters.readers.netcdf import ENGINES, CFFiles
 from hyperinr.filters.readers.nrrd import open_nrrd
-from hyperinr.filters.readers.paths import FOLDERS, INDEXES, NOT_REGULAR, STEPS, find_steps, gaps, suffix_of
+from hyperinr.filters.readers.paths import (
+    FOLDERS,
+    INDEXES,
+    READABLE,
+    STEPS,
+    SURFACES,
+    Step,
+    find_steps,
+    gaps,
+    suffix_of,
+)
 from hyperinr.filters.readers.upright import upright
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
-
-logger = logging.getLogger("hyperinr")
 
 #: The time of a step, None where there is none, its file, and its number in it.
 TimedStep = tuple["float | None", Frames, int]
@@ -37,6 +45,7 @@ def open_series(
     duplicates: str = "error",
     times: Sequence[float] | None = None,
     axes: str | None = None,
+    keep: Path | None = None,
 ) -> VolumeSeries:
     """Open time steps without reading more than one of them; the series reads the rest when asked for.
 
@@ -50,12 +59,15 @@ def open_series(
     ----------
     paths : a file, a folder, a pattern such as "run/density_*.vti", or several files; a single file that holds
         one step is a static volume.
-    dims, dtype : (nx, ny, nz) and NumPy type of .raw files, which hold one or more steps.
-    fields : arrays to offer, all when None; also the name for .npy, .raw and .nrrd, whose array has none.
+    dims : (nx, ny, nz) of .raw files, which hold one or more steps; or of the points that a mesh is resampled to.
+    dtype : NumPy type of .raw files.
+    fields : arrays to offer, all when None; also the name for .npy, .raw and .nrrd, whose array has none. "U:0" is a
+        component of U, "U:mag" its length.
     components : components of .raw and .npy values, interleaved.
     duplicates : which of several steps at one time counts, "first" or "last" in the files' order; or "error".
     times : of the steps in the files' order, over what the files say.
     axes : letters of t, z, y, x and c for the axes of arrays, slowest first, where a .nrrd says too little of them.
+    keep : folder for what is resampled, for another run to find; a temporary one when None.
 
     Raises
     ------
@@ -63,28 +75,23 @@ def open_series(
     """
     steps = find_steps(paths, dims is not None)
     source = str(paths) if isinstance(paths, (str, os.PathLike)) else f"{steps[0][0]} to {steps[-1][0]}"
-    opener = _Opener(dims, dtype, tuple(fields) if fields is not None else None, components, len(steps) > 1, axes)
+    parts = None if fields is None else {name: Part.of(name) for name in fields}
+    arrays = None if parts is None else tuple(dict.fromkeys(part.array for part in parts.values()))
+    opener = _Opener(dims, dtype, arrays, components, steps, axes, keep)
     files = []
     for path, _ in steps:
         files.append(opener.open(path))
-        _check_same(files[0], files[-1], fields)
+        _check_same(files[0], files[-1], arrays)
     first = files[0]
     timed = _timed(files, [time for _, time in steps])
     if times is not None:
         timed = _retimed(timed, times)
     thetas, frames, told = _in_time(timed, duplicates)
-
-    def load(step: int, name: str, z_range: ZRange | None) -> np.ndarray:
-        file, frame = frames[step]
-        with _reading(file.path):
-            return file.read(frame, name, z_range)
-
-    arrays = _chosen(first, fields)
+    loader = Loader(frames, parts or {name: Part(name) for name in first.arrays}, reading)
     missing = gaps([path for path, time in steps if time is None])
     notes = tuple(note for note in (*first.notes, missing, *told) if note)
-    for note in notes:
-        logger.warning("%s", note)
-    return VolumeSeries(first.grid, thetas, arrays, load, source, units=first.units, notes=notes)
+    fields = loader.components(_chosen(first, arrays))
+    return VolumeSeries(first.grid, thetas, fields, loader, source, units=loader.units(first.units), notes=notes)
 
 
 class _Opener:
@@ -96,27 +103,56 @@ class _Opener:
         dtype: str | None,
         fields: tuple[str, ...] | None,
         components: int,
-        many: bool,
+        steps: Sequence[Step],
         axes: str | None,
+        keep: Path | None,
     ) -> None:
-        self._dims, self._dtype, self._components, self._many, self._axes = dims, dtype, components, many, axes
+        self._dims, self._dtype, self._components, self._many, self._axes = (
+            dims,
+            dtype,
+            components,
+            len(steps) > 1,
+            axes,
+        )
         self._fields = fields
         self._name = fields[0] if fields and len(fields) == 1 else "value"
-        self._vtk, self._cf = VTKFiles(fields), CFFiles(fields)
+        self._vtk, self._cf = VTKFiles(fields), CFFiles(fields, dims)
+        self._meshes = meshes.Meshes(fields, dims, keep, steps[-1][0], all(time is not None for _, time in steps))
+        self._uneven: set[str] = set()  # suffixes of files that turned out to hold no regular grid
 
     def open(self, path: Path) -> Frames:
         """The steps of one file."""
         suffix = suffix_of(path)
         if not path.is_file() and not (suffix in FOLDERS and path.is_dir()):
             raise DataError(f"{path} does not exist; expected a file of one or more time steps, check the path")
-        with _reading(path):
+        with reading(path):
             return upright(self._open(path, suffix))
 
     def _open(self, path: Path, suffix: str) -> Frames:
+        if suffix in INDEXES:
+            return self._meshes.open(path, by_paraview=True)
         if suffix == ".raw" or (self._dims is not None and suffix not in STEPS):
             return self._open_raw(path)
-        if self._dims is not None or self._dtype is not None:
-            raise DataError(f"{path} says its own dims and dtype; expected them for .raw files only, leave them out")
+        if suffix in (*meshes.SUFFIXES, *meshes.BY_PARAVIEW, *self._uneven):
+            return self._meshes.open(path, suffix in meshes.BY_PARAVIEW)
+        may_ask = self._dtype is None and (self._dims is None or suffix in (*meshes.MAYBE, *ENGINES))
+        if not may_ask:
+            raise self._says_its_own(path)
+        try:
+            frames = self._open_regular(path, suffix)
+        except NotRegular:
+            if suffix not in meshes.MAYBE:
+                raise
+            self._uneven.add(suffix)
+            return self._meshes.open(path)
+        if self._dims is not None and frames.grid.dims != self._dims:
+            raise self._says_its_own(path)
+        return frames
+
+    def _says_its_own(self, path: Path) -> DataError:
+        return DataError(f"{path} says its own dims and dtype; expected them for .raw files only, leave them out")
+
+    def _open_regular(self, path: Path, suffix: str) -> Frames:
         if suffix in ENGINES:
             return self._cf.open(path, suffix)
         if suffix in FORMATS:
@@ -137,11 +173,10 @@ class _Opener:
             return open_npy(path, self._name, self._components, self._many)
         if suffix == ".npz":
             return open_npz(path, self._name, self._components, self._many, self._fields)
-        if suffix in NOT_REGULAR:
-            raise DataError(f"{path} is no regular grid; expected image data such as .vti, {RESAMPLE}")
+        if suffix in SURFACES:
+            raise DataError(f"{path} is a surface; expected something with an inside, such as .vti or .vtu")
         raise DataError(
-            f"{path} has the unknown extension {suffix!r}; expected one of {' '.join((*INDEXES, *STEPS))}, "
-            "or dims and dtype for raw data"
+            f"{path} has the unknown extension {suffix!r}; expected one of {READABLE}, or dims and dtype for raw data"
         )
 
     def _open_raw(self, path: Path) -> Frames:
@@ -153,7 +188,7 @@ class _Opener:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """Turn what is raised over a broken, vanished or forbidden file into one sentence."""
     try:
         yield

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr.filters.readers.arrays import Frames, ZRange
-from hyperinr.filters.readers.grids import RESAMPLE, cell_grid, shape_of, shifted_grid
+from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, cell_grid, shape_of, shifted_grid
 from hyperinr.filters.readers.libraries import library
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import IDENTITY
@@ -23,7 +23,7 @@ def open_vtkhdf(path: Path, fields: Sequence[str] | None) -> Frames:
     with _root(path) as root:
         kind = _text(root.attrs.get("Type", b""))
         if kind != "ImageData":
-            raise DataError(f"{path} holds a {kind or 'thing of no type'}; expected ImageData, {RESAMPLE}")
+            raise NotRegular(f"{path} holds a {kind or 'thing of no type'}; expected ImageData, {RESAMPLE}")
         extent = tuple(int(i) for i in root.attrs["WholeExtent"])
         direction = root.attrs.get("Direction", IDENTITY)
         grid = shifted_grid(extent, root.attrs["Origin"], root.attrs["Spacing"], direction)

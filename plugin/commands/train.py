@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hyperinr.plugin.estimates import estimate
 from hyperinr.plugin.options import open_steps, output_option, reading_options, series_argument
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
-from hyperinr_core.errors import ParameterError
+from hyperinr.plugin.understanding import understood
+from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training.settings import preset
 from hyperinr_core.training.teachers import teachers_of
@@ -48,17 +53,33 @@ def train(
 
     The last line says where the model is and how to look at it. Ctrl-C keeps a checkpoint, and --resume goes on from it.
     """
+    from hyperinr.filters.readers.meshes import prepare as resample
+    from hyperinr_core.training.trainer import choose_device
     from hyperinr_core.training.volumes.task import Volumes
 
-    data = open_steps(series, fields=list(fields) or None, **reading)
+    kept = Path(f"{output}.resampled")
+    data = open_steps(series, says=False, fields=list(fields) or None, keep=kept, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
     settings = how.settings(preset(how.preset, data.grid).replace(distillation={"teacher": teacher}))
     task = Volumes(data.select(chosen), fields)
-    opening = (
-        f"{data.source}: {len(data)} steps of {' x '.join(map(str, data.grid.dims))}, training on {len(chosen)}; "
-        f"fields: {', '.join(task.names)}"
-    )
-    run(task, output, settings, how, opening, lambda model: _say_result(model, data, chosen, output))
+
+    def opening() -> str:
+        first, *rest = understood(data, task.names).lines()
+        costs = estimate(data.select(chosen), task.names, settings, choose_device(how.device))
+        return "\n".join([f"{first}, training on {len(chosen)}", *rest, costs.line()])
+
+    def closing(model: HyperINR) -> None:
+        shutil.rmtree(kept, ignore_errors=True)
+        _say_result(model, data, chosen, output)
+
+    def prepare(tell: Callable[[str, float, float], Any]) -> None:
+        resample(data, chosen, partial(tell, "resampling"))
+
+    try:
+        run(task, output, settings, how, opening, closing, prepare)
+    except DataError:  # unlike a run that is interrupted, there is nothing to go on with
+        shutil.rmtree(kept, ignore_errors=True)
+        raise
 
 
 def training_steps(n_steps: int, every: int, holdout: str | None, seed: int) -> list[int]:

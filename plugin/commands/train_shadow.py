@@ -9,7 +9,8 @@ from typing import Any
 import click
 import numpy as np
 
-from hyperinr.plugin.options import dims_option, interpolation_option, output_option, scalar_option
+from hyperinr.filters.readers.loader import Part
+from hyperinr.plugin.options import dims_option, interpolation_option, open_steps, output_option, scalar_option
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -95,7 +96,7 @@ def train_shadow(
         say_size(output, 4 * grid.n_points * shadow.lights, "the training lights' volumes as float32")
         click.echo(f"Compare it with: {sys.argv[0]} evaluate-shadow {output} {volume}")
 
-    run(task, output, how.settings(shadow_preset(how.preset, grid)), how, opening, closing)
+    run(task, output, how.settings(shadow_preset(how.preset, grid)), how, lambda: opening, closing)
 
 
 def read_volume(path: str, field: str | None, dims: tuple[int, int, int] | None) -> tuple[np.ndarray, Grid, str]:
@@ -103,10 +104,9 @@ def read_volume(path: str, field: str | None, dims: tuple[int, int, int] | None)
 
     Raises DataError for a field that is not there or has several components.
     """
-    from hyperinr.filters.readers.series import open_series
     from hyperinr_core.light.shadow import resample
 
-    series = open_series(path)
+    series = open_steps((path,), fields=[field] if field and Part.of(field).component else None)
     names = [name for name, n_components in series.field_info.items() if n_components == 1]
     name = field or next(iter(names), None)
     if name not in names:

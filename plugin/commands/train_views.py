@@ -76,7 +76,7 @@ def train_views(
         if len(task.held_out):
             click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {database}")
 
-    run(task, output, settings, how, opening, closing)
+    run(task, output, settings, how, lambda: opening, closing)
 
 
 def parse_roles(texts: tuple[str, ...]) -> dict[str, str]:

@@ -1,0 +1,133 @@
+"""Processes that read meshes: a file that brings its reader down ends one of them, and is told of in a sentence."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hyperinr_core.errors import BackendError, DataError
+
+#: Run by path, so that no Python needs our packages for it.
+SCRIPT = Path(__file__).with_name("mesh_worker.py")
+
+#: Seconds without an answer after which a reader counts as hanging.
+PATIENCE = 1800.0
+
+
+class Lacking(DataError):
+    """A file that the Python which was asked has no reader for."""
+
+
+class Workers:
+    """As many processes as are asked at the same time, kept until the end; by one Python or by ParaView's."""
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._idle: list[subprocess.Popen] = []
+        self._lock = threading.Lock()
+        atexit.register(self.close)
+
+    def ask(self, path: Path, do: str, patience: float | None = None, **parameters: Any) -> dict[str, Any]:
+        """What a process answers; DataError when the file is broken, brings the process down or hangs it."""
+        request = {"path": str(path.absolute()), "do": do, "with": parameters}
+        with self._worker() as process:
+            answer = _answer(process, request, path, patience or PATIENCE)
+        if "lacking" in answer:
+            raise Lacking(f"{path} has no reader in {self._program}; expected VTK with one, or ParaView's pvpython")
+        if "failed" in answer:
+            raise DataError(
+                f"{path} cannot be read ({answer['failed']}); expected a whole, readable mesh, check or write it again"
+            )
+        return answer
+
+    @contextlib.contextmanager
+    def _worker(self) -> Iterator[subprocess.Popen]:
+        with self._lock:
+            process = self._idle.pop() if self._idle else None
+        process = process or _started(self._program)
+        try:
+            yield process
+        except BaseException:
+            _end(process)
+            raise
+        with self._lock:
+            self._idle.append(process)
+
+    def close(self) -> None:
+        """End the processes that wait."""
+        with self._lock:
+            for process in self._idle:
+                _end(process)
+            self._idle.clear()
+
+
+def _started(program: str) -> subprocess.Popen:
+    variables = {name: value for name, value in os.environ.items() if name != "PV_PLUGIN_CONFIG_FILE"}
+    return subprocess.Popen(
+        [program, str(SCRIPT)],
+        env=variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,  # Ctrl-C is for the program that asks
+    )
+
+
+def _answer(process: subprocess.Popen, request: dict[str, Any], path: Path, patience: float) -> dict[str, Any]:
+    line, is_late = b"", threading.Event()
+
+    def stop() -> None:
+        is_late.set()
+        process.kill()
+
+    timer = threading.Timer(patience, stop)
+    timer.start()
+    try:
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()
+        line = process.stdout.readline()
+    except BrokenPipeError:  # it has ended before it was asked
+        pass
+    finally:
+        timer.cancel()
+    if line:
+        return json.loads(line)
+    status = process.wait()
+    if is_late.is_set():
+        raise DataError(
+            f"{path} keeps its reader busy for more than {patience:.0f} s; expected a whole file, check or write it again"
+        )
+    how = signal.Signals(-status).name if status < 0 else f"status {status}"
+    raise DataError(f"{path} brings its reader down ({how}); expected a whole file, check or write it again")
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
+
+
+_workers: dict[str, Workers] = {}
+_lock = threading.Lock()
+
+
+def workers(by_paraview: bool = False) -> Workers:
+    """Those of this Python, or of ParaView's; BackendError where that is not installed."""
+    program = shutil.which("pvpython") if by_paraview else sys.executable
+    if not program:
+        raise BackendError("no pvpython is on the PATH, and only ParaView reads this; install ParaView or extend PATH")
+    with _lock:
+        return _workers.setdefault(program, Workers(program))
