@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 
 import mesh_files as made
@@ -313,3 +314,28 @@ def test_several_files_make_a_step(tmp_path):
     series = open_series(tmp_path / "a.pvd", fields=["s"])
     assert series.thetas.ravel().tolist() == [0.5, 2.0] and series.grid.dims[0] == 13
     assert all(is_exact(series, step) and np.isfinite(values(series, step)).all() for step in range(2))
+
+
+HANGING = """
+import sys
+sys.path.insert(0, {folder!r})
+import mesh_worker
+def hang(worker, line):
+    print("busy", file=sys.stderr, flush=True)
+    while True:
+        pass
+mesh_worker._answered = hang
+mesh_worker.main()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a process that hangs")
+def test_a_reader_that_hangs_ends_when_nobody_is_left_who_asks():
+    script = HANGING.format(folder=str(workers.SCRIPT.parent))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", script], **pipes) as process:
+        process.stdin.write(b"{}\n")
+        process.stdin.flush()
+        assert process.stderr.readline() == b"busy\n"
+        process.stdin.close()  # as it is when the asker was killed
+        assert process.wait(20) == -signal.SIGIO

@@ -6,13 +6,15 @@ Nothing of ours is imported but `probing.py` beside it, so that the Python of an
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 if __name__ == "__main__":
     # this folder last: modules of libraries may have the names of its modules
@@ -248,6 +250,27 @@ def _answered(worker: Worker, line: str) -> dict[str, Any]:
     return {"failed": complaint} if complaint else answer
 
 
+@contextlib.contextmanager
+def ended_with(questions: IO[str]) -> Iterator[None]:
+    """Let this process end when nobody is left who asks, even while a library's code does not come back.
+
+    Linux then sends SIGIO, which ends whoever does not handle it; it would for another question, too, but none is asked
+    before the last one is answered. Elsewhere a process that hangs ends when its asker's patience does.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    import fcntl
+
+    flags = fcntl.fcntl(questions, fcntl.F_GETFL)
+    fcntl.fcntl(questions, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(questions, fcntl.F_SETFL, flags | os.O_ASYNC)
+    try:
+        yield
+    finally:
+        fcntl.fcntl(questions, fcntl.F_SETFL, flags)
+
+
 def main() -> None:
     """Answer until the other end closes."""
     # what libraries print is no answer, and pvpython's sys.stdin is no file
@@ -256,7 +279,9 @@ def main() -> None:
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_OFF)
     worker = Worker()
     for line in questions:
-        print(json.dumps(_answered(worker, line)), file=answers, flush=True)
+        with ended_with(questions):
+            answer = json.dumps(_answered(worker, line))
+        print(answer, file=answers, flush=True)
 
 
 if __name__ == "__main__":
