@@ -107,9 +107,12 @@ def _inlined(path: Path) -> str | None:
     starts = sorted({start + int(offset) for offset in _OFFSET.findall(head)})
     end = dict(zip(starts, [*starts[1:], content.find(b"</AppendedData", start)]))  # of data that is text already
 
-    def inline(match: re.Match) -> bytes:
+    def inline(match: re.Match[bytes]) -> bytes:
         tag = match[0]
-        offset = start + int(_OFFSET.search(tag)[1])
+        said = _OFFSET.search(tag)
+        if said is None:
+            raise DataError(f"{path} has appended data without an offset; expected one for each array, write it again")
+        offset = start + int(said[1])
         try:
             data = (
                 _raw_block(content, offset, order, number, is_compressed) if is_raw else content[offset : end[offset]]

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -135,15 +136,15 @@ def open_raw(path: Path, name: str, dims: tuple[int, int, int], dtype: str, n_co
         raise DataError(f"dtype is {dtype!r}; expected a NumPy type such as float32, uint8 or >f4") from error
     if len(dims) != 3 or min(dims) < 1:
         raise DataError(f"dims are {tuple(dims)}; expected three sizes nx ny nz of at least 1")
-    shape = tuple(int(n) for n in dims[::-1])
-    step_bytes = math.prod(shape) * n_components * kind.itemsize
+    nx, ny, nz = (int(n) for n in dims)
+    step_bytes = nx * ny * nz * n_components * kind.itemsize
     found = path.stat().st_size
     if found == 0 or found % step_bytes:
         raise DataError(
             f"{path} has {found} bytes; expected {step_bytes} for a step of {' x '.join(map(str, dims))} {kind.name}"
             f"{f' with {n_components} components' if n_components > 1 else ''}, or a multiple of it; check dims and dtype"
         )
-    layout = Layout(found // step_bytes, shape, n_components)
+    layout = Layout(found // step_bytes, (nz, ny, nx), n_components)
     layout.check_numeric(kind, str(path))
 
     def read(frame: int, _: str, z_range: ZRange | None) -> np.ndarray:
@@ -219,7 +220,7 @@ def _members(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         raise _broken_npz(path, error) from error
 
 
-def _header(file: zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     return read(file)

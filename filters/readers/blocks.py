@@ -7,6 +7,7 @@ import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,7 @@ class Block:
 
     def read(self, frame: int, z_range: ZRange | None) -> np.ndarray:
         """(nz, ny, nx, c) of one step; maps or unpacks the file anew, and no more of it than up to what is asked for."""
+        whole: np.ndarray
         z0, z1 = z_range or (0, self.size("z"))
         if self.packing == "raw":
             self.check()
@@ -94,7 +96,7 @@ class Block:
             raise self._short(position, stop)
         return b"".join(parts)
 
-    def _unpacker(self):
+    def _unpacker(self) -> Any:
         return bz2.BZ2Decompressor() if self.packing == "bzip2" else zlib.decompressobj(47)  # gzip's header or zlib's
 
     def _short(self, found: int, expected: int) -> DataError:

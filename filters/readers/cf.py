@@ -113,7 +113,8 @@ def _limits(attributes: Mapping[str, Any]) -> tuple[Any, Any]:
     pair = _plain(attributes, "valid_range")
     if len(pair) == 2:
         return pair[0], pair[1]
-    return tuple(next(iter(_plain(attributes, key)), None) for key in ("valid_min", "valid_max"))
+    low, high = (next(iter(_plain(attributes, key)), None) for key in ("valid_min", "valid_max"))
+    return low, high
 
 
 def _plain(attributes: Mapping[str, Any], key: str) -> list[Any]:

@@ -208,20 +208,22 @@ def _check_poles(table: Path, parameters: list[str], thetas: np.ndarray, roles: 
 
 def _common_size(table: Path, files: Sequence[Path]) -> tuple[tuple[int, int], int]:
     """Width and height, and components, that all pictures share; only headers are read."""
-    first = None
+    sizes: list[tuple[int, int]] = []
     n_components = 3
     for file in files:
         with _opened(file) as image:
-            first = first or image.size
+            width, height = image.size
+            sizes.append((width, height))
             n_components = max(n_components, _components(image))
-        if image.size != first:
+        if sizes[-1] != sizes[0]:
             raise DataError(
-                f"{file} has {image.size[0]} x {image.size[1]} pixels, {files[0]} has {first[0]} x {first[1]}; "
+                f"{file} has {width} x {height} pixels, {files[0]} has {sizes[0][0]} x {sizes[0][1]}; "
                 "expected pictures of one size, scale or crop them first"
             )
-    if min(first) < 8:
-        raise DataError(f"{table} has pictures of {first[0]} x {first[1]} pixels; expected at least 8 along each side")
-    return first, n_components
+    width, height = sizes[0]
+    if min(width, height) < 8:
+        raise DataError(f"{table} has pictures of {width} x {height} pixels; expected at least 8 along each side")
+    return (width, height), n_components
 
 
 def _components(image: Any) -> int:

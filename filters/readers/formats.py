@@ -67,13 +67,14 @@ class VTKFiles:
     def open(self, path: Path, suffix: str) -> Frames:
         """The steps of one file; DataError when it is broken or holds no regular grid."""
         kind = FORMATS[suffix]
-        if kind.fragile and self._first is None:
+        first = self._first
+        if kind.fragile and first is None:
             self._check_sound(path)
-        if self._first is None or kind.full or self._times_in_data:
+        if first is None or kind.full or self._times_in_data:
             frames = self._open_full(path, kind)
         else:
-            frames = self._open_header(path, kind) or self._open_full(path, kind)
-        self._first = self._first or frames
+            frames = self._open_header(path, kind, first) or self._open_full(path, kind)
+        self._first = first or frames
         return frames
 
     def _check_sound(self, path: Path) -> None:
@@ -96,7 +97,7 @@ class VTKFiles:
             self._times_in_data = times is not None
         return self._frames(path, kind, _Source(data.GetExtent(), grid, arrays, times))
 
-    def _open_header(self, path: Path, kind: Format) -> Frames | None:
+    def _open_header(self, path: Path, kind: Format, first: Frames) -> Frames | None:
         """What the header tells; None when that is no extent, so that the file must be read to know."""
         with captured_messages() as messages:
             reader = _reader(path, kind)
@@ -106,7 +107,7 @@ class VTKFiles:
         if messages or extent is None:
             return None
         grid = grid_in(info, extent)
-        arrays = self._arrays_in_header(reader)
+        arrays = self._arrays_in_header(reader, first)
         return self._frames(path, kind, _Source(extent, grid, arrays, _times_of(reader)))
 
     def _choose_arrays(self, path: Path, data: Any) -> dict[str, int]:
@@ -124,22 +125,23 @@ class VTKFiles:
         self._left_out |= {attributes.GetArrayName(i) for i in range(attributes.GetNumberOfArrays())} - set(arrays)
         return arrays
 
-    def _arrays_in_header(self, reader: Any) -> dict[str, int]:
+    def _arrays_in_header(self, reader: Any, first: Frames) -> dict[str, int]:
         kind = "Cell" if self._on_cells else "Point"
         if hasattr(reader, f"Get{kind}DataArraySelection"):
             selection = getattr(reader, f"Get{kind}DataArraySelection")()
             names = {selection.GetArrayName(i) for i in range(selection.GetNumberOfArrays())}
             return dict.fromkeys(names - self._left_out - {GHOSTS, VALID}, 0)
-        return self._first.arrays  # image files hold one array; of a legacy file only reading it tells
+        return first.arrays  # image files hold one array; of a legacy file only reading it tells
 
     def _frames(self, path: Path, kind: Format, source: _Source) -> Frames:
         on_cells = self._on_cells
         grid = cell_grid(source.grid) if on_cells else source.grid
-        n = len(source.times) if source.times else 1
+        times = source.times or ()
+        n = len(times) or 1
 
         def read(frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
             z0, z1 = z_range or (0, grid.dims[2])
-            time = source.times[frame] if n > 1 else None
+            time = times[frame] if n > 1 else None
             if kind.fragile:
                 self._check_sound(path)
             values, first_plane = _read(path, kind, source.extent, name, (z0, z1), time, on_cells)

@@ -96,7 +96,8 @@ def grid_in(info: Any, extent: Extent) -> Grid:
 def shape_of(extent: Extent, on_cells: bool) -> tuple[int, int, int]:
     """(nz, ny, nx) of the points or cells of an extent."""
     points = [extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in (2, 1, 0)]
-    return tuple(max(n - 1, 1) if on_cells else n for n in points)
+    nz, ny, nx = (max(n - 1, 1) if on_cells else n for n in points)
+    return nz, ny, nx
 
 
 def cell_grid(grid: Grid) -> Grid:

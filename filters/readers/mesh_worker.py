@@ -22,7 +22,7 @@ if __name__ == "__main__":
     sys.path[:] = [*(folder for folder in sys.path if folder != HERE), HERE]
 
 import numpy as np
-import probing
+import probing  # type: ignore[import-not-found]  # found beside this file, which runs by path
 from vtkmodules.vtkCommonCore import vtkLogger, vtkOutputWindow, vtkStringOutputWindow
 from vtkmodules.vtkCommonDataModel import vtkCompositeDataSet
 from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
@@ -170,11 +170,10 @@ class Worker:
         if self._source is None or self._source.path != request["path"]:
             self._source = None
             self._source = Source(request["path"])
-        return getattr(self, request["do"])(**request.get("with", {}))
+        return getattr(self, request["do"])(self._source, **request.get("with", {}))
 
-    def describe(self, frames: list[int], times_only: bool) -> dict[str, Any]:
+    def describe(self, source: Source, frames: list[int], times_only: bool) -> dict[str, Any]:
         """What a file holds; with `times_only` no more than when its steps are, None where the header does not tell."""
-        source = self._source
         if times_only:
             return {"times": source.times}
         found: list[dict[str, Any]] = []
@@ -185,17 +184,17 @@ class Worker:
         bounds = np.stack([np.min(lows, axis=0), np.max(highs, axis=0)], axis=1).ravel().tolist()
         return {**found[0], "bounds": bounds, "times": source.times}
 
-    def load(self) -> dict[str, Any]:
+    def load(self, source: Source) -> dict[str, Any]:
         """Read a file, to see whether that can be done."""
-        self._source.data(0)
+        source.data(0)
         self._source = None
         return {}
 
     def resample(
-        self, frame: int, names: list[str], on_cells: bool, grid: dict[str, Any], outputs: list[str]
+        self, source: Source, frame: int, names: list[str], on_cells: bool, grid: dict[str, Any], outputs: list[str]
     ) -> dict[str, Any]:
         """Write fields of a step, (nz, ny, nx[, c]) with NaN outside the mesh, one .npy each."""
-        data = self._source.data(frame)
+        data = source.data(frame)
         fields = probing.resampled(data, names, on_cells, **grid)
         for name, output in zip(names, outputs):
             if name not in fields:

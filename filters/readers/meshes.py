@@ -140,7 +140,7 @@ class Meshes:
         arrays = cells if on_cells else points
         if not arrays:
             raise DataError(f"{path} has a mesh without numeric arrays; expected at least one on its points or cells")
-        grid = grid_over(bounds, told["sizes"], on_cells, self._dims)
+        grid = grid_over(bounds.tolist(), told["sizes"], on_cells, self._dims)
         return {**told, "on_cells": on_cells, "arrays": arrays, "grid": grid}
 
     def _note(self, path: Path, told: dict[str, Any]) -> str:

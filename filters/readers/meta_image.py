@@ -39,7 +39,8 @@ def open_meta_image(path: Path) -> Frames:
         raise DataError(f"{path} has DimSize {header['DimSize']}; expected two to four sizes of at least 1")
     components = int(header.get("ElementNumberOfChannels", 1))
     axes = "tzyx"[-len(sizes) :]
-    grid = _grid(header, (*sizes, 1)[:3])
+    nx, ny, nz = (*sizes, 1)[:3]
+    grid = _grid(header, (nx, ny, nz))
     n = sizes[3] if len(sizes) == 4 else 1
     blocks = _blocks(path, header, end, (*sizes[::-1], components), axes + "c", n)
     for block in blocks:

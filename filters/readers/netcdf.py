@@ -106,13 +106,13 @@ class CFFiles:
             if unknown:
                 known = ", ".join(sorted(_fields(data))) or "none"
                 raise DataError(f"{path} has no field {unknown[0]!r}; expected one of {known}")
-            axes = {name: _axes(path, data, name) for name in self._fields}
-            if len(set(axes.values())) > 1:
+            asked = {name: _axes(path, data, name) for name in self._fields}
+            if len(set(asked.values())) > 1:
                 raise DataError(
-                    f"{path} has the fields on different dimensions: {_table(data, axes)}; expected one set of them, "
+                    f"{path} has the fields on different dimensions: {_table(data, asked)}; expected one set of them, "
                     "train a model for each"
                 )
-            return axes, ()
+            return asked, ()
         fields = _fields(data)
         groups: dict[_Axes, list[str]] = {}
         for name, axes in fields.items():

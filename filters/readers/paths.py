@@ -106,9 +106,10 @@ def _ordered(paths: Iterable[Path]) -> list[Step]:
     return [(path, None) for path in paths]
 
 
-def _natural(path: Path, number: re.Pattern) -> list[str | Decimal]:
+def _natural(path: Path, number: re.Pattern[str]) -> list[str | Decimal]:
     text = str(path)
-    key, end = [], 0
+    key: list[str | Decimal] = []
+    end = 0
     for match in number.finditer(text):
         key += [text[end : match.start()], Decimal(match[0])]
         end = match.end()

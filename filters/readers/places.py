@@ -86,12 +86,13 @@ class Places:
             x = unrolled(x) if is_round else x
         grid = grid_of_axes(x, np.swapaxes(y, 0, -1) if y.ndim == 2 else y, z, dims)
         across = across_cells(x, y, grid, is_round) if all(curved) else across_axes(x, y, grid)
-        heights = None if columns or not axes.z or len(z) == 1 else z
-        shape = tuple(data.sizes[letters[kind]] if kind in letters else 1 for kind in "zyx")
+        levels = None if columns or not axes.z or len(z) == 1 else z
+        nz, ny, nx = (data.sizes[letters[kind]] if kind in letters else 1 for kind in "zyx")
         kind = "follow the terrain" if columns else "are curved" if all(curved) else "are uneven"
         said = "as asked" if dims else "--dims nx ny nz for another"
         note = f"the axes of {path.name} {kind}; resampled to {' x '.join(map(str, grid.dims))} points, {said}"
-        return cls(Warp(grid, across, heights), shape, letters, f"{name}|{columns}" if columns else "", (note,))
+        follows = f"{name}|{columns}" if columns else ""
+        return cls(Warp(grid, across, levels), (nz, ny, nx), letters, follows, (note,))
 
     @staticmethod
     def columns_of(data: Any, name: str, dim: str) -> str:
@@ -120,7 +121,8 @@ class Places:
         """(nz, ny, nx) of the points at a step; None where they are the same in all columns."""
         if not self.columns:
             return None
-        return _heights(data, *self.columns.split("|"), self.axes, frame)
+        name, columns = self.columns.split("|")
+        return _heights(data, name, columns, self.axes, frame)
 
 
 def _curved(data: Any, name: str, axes: Any, kind: str) -> str:
@@ -171,11 +173,11 @@ def _heights(data: Any, name: str, columns: str, axes: Mapping[str, str], frame:
 
 def _of_geopotential(data: Any, axes: Mapping[str, str], frame: int, shape: tuple[int, ...]) -> np.ndarray:
     """WRF's heights: of the faces between levels, across at the middle of cells."""
-    total = sum(
+    moved, still = (
         np.asarray(data.variables[name].isel({data.variables[name].dims[0]: frame}).values, np.float64)
         for name in ("PH", "PHB")
     )
-    heights = total / GRAVITY
+    heights = (moved + still) / GRAVITY
     if heights.shape[0] == shape[0] + 1:
         heights = (heights[1:] + heights[:-1]) / 2
     for axis in (1, 2):

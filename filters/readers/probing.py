@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ def _some(n: int) -> list[int]:
 
 
 def resampled(
-    data: Any, names: list[str], on_cells: bool, dims: list[int], origin: list[float], spacing: list[float]
+    data: Any, names: list[str], on_cells: bool, dims: Sequence[int], origin: Sequence[float], spacing: Sequence[float]
 ) -> dict[str, np.ndarray]:
     """Fields at the points of a grid, (nz, ny, nx[, c]), NaN where there is no mesh or it is blanked.
 
@@ -218,7 +219,7 @@ def _hide(attributes: Any, hidden: np.ndarray) -> None:
         attributes.AddArray(array)
 
 
-def _box(bounds: Any, dims: list[int], origin: list[float], spacing: list[float]) -> list[int] | None:
+def _box(bounds: Any, dims: Sequence[int], origin: Sequence[float], spacing: Sequence[float]) -> list[int] | None:
     """The inclusive box of points that a part of the mesh may reach; None when there is none."""
     box = []
     for axis in range(3):
@@ -230,7 +231,7 @@ def _box(bounds: Any, dims: list[int], origin: list[float], spacing: list[float]
 
 
 def probed(
-    part: Any, box: list[int], dims: list[int], origin: list[float], spacing: list[float]
+    part: Any, box: Sequence[int], dims: Sequence[int], origin: Sequence[float], spacing: Sequence[float]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Fields (nz, ny, nx[, c]) at the points of a box, and at which of them there is mesh."""
     image = vtkImageData()

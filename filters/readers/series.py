@@ -90,8 +90,8 @@ def open_series(
     loader = Loader(frames, parts or {name: Part(name) for name in first.arrays}, reading)
     missing = gaps([path for path, time in steps if time is None])
     notes = tuple(note for note in (*first.notes, missing, *told) if note)
-    fields = loader.components(_chosen(first, arrays))
-    return VolumeSeries(first.grid, thetas, fields, loader, source, units=loader.units(first.units), notes=notes)
+    n_components = loader.components(_chosen(first, arrays))
+    return VolumeSeries(first.grid, thetas, n_components, loader, source, units=loader.units(first.units), notes=notes)
 
 
 class _Opener:
@@ -205,7 +205,7 @@ def reading(path: Path) -> Iterator[None]:
 
 def _timed(files: list[Frames], given: list[float | None]) -> list[TimedStep]:
     """(time, file, frame) of every step; an index's time counts more than the file's own."""
-    steps = []
+    steps: list[TimedStep] = []
     for file, time in zip(files, given):
         if time is not None and file.n == 1:
             steps.append((time, file, 0))
@@ -225,15 +225,17 @@ def _in_time(steps: list[TimedStep], duplicates: str) -> tuple[np.ndarray, list[
 
     Raises DataError when two are equal and none of them is to count, or only some steps have a time.
     """
-    timeless = [file.path for time, file, _ in steps if time is None]
-    if timeless and len(timeless) < len(steps):
-        timed = next(file.path for time, file, _ in steps if time is not None)
-        raise DataError(f"{timeless[0]} has no time but {timed} has one; expected a time for all steps or for none")
-    if timeless:
+    timed = [(time, file, frame) for time, file, frame in steps if time is not None]
+    if timed and len(timed) < len(steps):
+        timeless = next(file.path for time, file, _ in steps if time is None)
+        raise DataError(
+            f"{timeless} has no time but {timed[0][1].path} has one; expected a time for all steps or for none"
+        )
+    if not timed:
         return np.arange(float(len(steps))), [(file, frame) for _, file, frame in steps], ()
-    kept: list[TimedStep] = []
+    kept: list[tuple[float, Frames, int]] = []
     n_equal = 0
-    for step in sorted(steps, key=lambda step: step[0]):
+    for step in sorted(timed, key=lambda step: step[0]):
         if not kept or step[0] != kept[-1][0]:
             kept.append(step)
             continue

@@ -108,13 +108,15 @@ def _spacing(file: Any) -> tuple[tuple[float, float, float], float]:
     if file.ome_metadata:
         sizes = [re.search(rf'PhysicalSize{axis}="([^"]+)"', file.ome_metadata) for axis in "XYZ"]
         interval = re.search(r'TimeIncrement="([^"]+)"', file.ome_metadata)
-        return tuple(float(size[1]) if size else 1.0 for size in sizes), float(interval[1]) if interval else 0.0
+        x, y, z = (float(size[1]) if size else 1.0 for size in sizes)
+        return (x, y, z), float(interval[1]) if interval else 0.0
     said = file.imagej_metadata
     if not said:
         return (1.0, 1.0, 1.0), 0.0
     tags = file.pages[0].tags
-    plane = []
+    plane: list[float] = []
     for tag in ("XResolution", "YResolution"):
         above, below = tags[tag].value if tag in tags else (1, 1)
         plane.append(below / above if above and below else 1.0)
-    return (*plane, float(said.get("spacing", 1.0)) or 1.0), float(said.get("finterval", 0.0))
+    x, y = plane
+    return (x, y, float(said.get("spacing", 1.0)) or 1.0), float(said.get("finterval", 0.0))

@@ -13,7 +13,7 @@ from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, cell_grid, shape_of, shifted_grid
 from hyperinr.filters.readers.libraries import library
 from hyperinr_core.errors import DataError
-from hyperinr_core.volume import IDENTITY
+from hyperinr_core.volume import IDENTITY, Extent
 
 SUFFIXES = (".vtkhdf",)
 
@@ -24,7 +24,8 @@ def open_vtkhdf(path: Path, fields: Sequence[str] | None) -> Frames:
         kind = _text(root.attrs.get("Type", b""))
         if kind != "ImageData":
             raise NotRegular(f"{path} holds a {kind or 'thing of no type'}; expected ImageData, {RESAMPLE}")
-        extent = tuple(int(i) for i in root.attrs["WholeExtent"])
+        x0, x1, y0, y1, z0, z1 = (int(i) for i in root.attrs["WholeExtent"])
+        extent = (x0, x1, y0, y1, z0, z1)
         direction = root.attrs.get("Direction", IDENTITY)
         grid = shifted_grid(extent, root.attrs["Origin"], root.attrs["Spacing"], direction)
         steps = root.get("Steps")
@@ -50,7 +51,7 @@ def _root(path: Path) -> Iterator[Any]:
         yield file["VTKHDF"]
 
 
-def _arrays(root: Any, where: str, extent: Any, n_steps: int) -> dict[str, int]:
+def _arrays(root: Any, where: str, extent: Extent, n_steps: int) -> dict[str, int]:
     """Components by name of the numeric arrays that have a value for each point, or cell."""
     shape, arrays = shape_of(extent, where == "CellData"), {}
     for name, array in root.get(where, {}).items():
@@ -75,6 +76,10 @@ def _without_time(sizes: Sequence[int], shape: Sequence[int], n_steps: int) -> t
 def _read(path: Path, root: Any, where: str, name: str, frame: int, planes: slice, shape: Any) -> np.ndarray:
     array = root[where][name]
     rest = _without_time(array.shape, shape, 0)
+    if rest is None:
+        raise DataError(
+            f"{path} has {name!r} of shape {array.shape}; expected (nz, ny, nx) {shape} in every step, write it again"
+        )
     index: tuple[Any, ...] = ()
     if len(rest) < array.ndim:
         # an array that stays as it is for some steps is stored once for them

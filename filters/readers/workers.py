@@ -33,7 +33,7 @@ class Workers:
 
     def __init__(self, program: str) -> None:
         self._program = program
-        self._idle: list[subprocess.Popen] = []
+        self._idle: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
         atexit.register(self.close)
 
@@ -51,7 +51,7 @@ class Workers:
         return answer
 
     @contextlib.contextmanager
-    def _worker(self) -> Iterator[subprocess.Popen]:
+    def _worker(self) -> Iterator[subprocess.Popen[bytes]]:
         with self._lock:
             process = self._idle.pop() if self._idle else None
         process = process or _started(self._program)
@@ -71,7 +71,7 @@ class Workers:
             self._idle.clear()
 
 
-def _started(program: str) -> subprocess.Popen:
+def _started(program: str) -> subprocess.Popen[bytes]:
     variables = {name: value for name, value in os.environ.items() if name != "PV_PLUGIN_CONFIG_FILE"}
     return subprocess.Popen(
         [program, str(SCRIPT)],
@@ -84,7 +84,9 @@ def _started(program: str) -> subprocess.Popen:
     )
 
 
-def _answer(process: subprocess.Popen, request: dict[str, Any], path: Path, patience: float) -> dict[str, Any]:
+def _answer(process: subprocess.Popen[bytes], request: dict[str, Any], path: Path, patience: float) -> dict[str, Any]:
+    questions, answers = process.stdin, process.stdout
+    assert questions is not None and answers is not None  # `_started` asks for both pipes
     line, is_late = b"", threading.Event()
 
     def stop() -> None:
@@ -94,9 +96,9 @@ def _answer(process: subprocess.Popen, request: dict[str, Any], path: Path, pati
     timer = threading.Timer(patience, stop)
     timer.start()
     try:
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
+        questions.write(json.dumps(request).encode() + b"\n")
+        questions.flush()
+        line = answers.readline()
     except BrokenPipeError:  # it has ended before it was asked
         pass
     finally:
@@ -112,10 +114,10 @@ def _answer(process: subprocess.Popen, request: dict[str, Any], path: Path, pati
     raise DataError(f"{path} brings its reader down ({how}); expected a whole file, check or write it again")
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
-    for pipe in (process.stdin, process.stdout):
+    for pipe in filter(None, (process.stdin, process.stdout)):
         with contextlib.suppress(BrokenPipeError):
             pipe.close()
 
