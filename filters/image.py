@@ -179,6 +179,7 @@ def with_nan(image: Any) -> Any:
     result.CopyStructure(image)
     for on_cells in (False, True):
         source, target = ((each.GetCellData() if on_cells else each.GetPointData()) for each in (image, result))
+        target.RemoveArray(GHOSTS)  # which newer VTKs count as structure
         shape = shape_of(image.GetExtent(), on_cells)
         for name in numeric_arrays(source):
             array = _vtk_array(name, without_hidden(array_of(source, name, shape), source, on_cells), shape)

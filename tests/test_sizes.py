@@ -19,7 +19,7 @@ def truth() -> Truth:
     """Five steps at uneven times, of which the first, third and last are key frames; values rise with the square of time."""
     thetas = np.array([0.0, 1.0, 4.0, 5.0, 8.0])
     values = (thetas**2).astype(np.float32)[:, None, None, None] * np.ones((1, 2, 3, 4), np.float32)
-    return Truth(values, thetas, np.array([0, 2, 4]), (0.0, 64.0))
+    return Truth(values, values, thetas, np.array([0, 2, 4]), (0.0, 64.0))
 
 
 def test_key_frames_are_linear_in_time():
@@ -37,7 +37,7 @@ def test_a_point_means_over_all_steps_and_over_those_held_out():
 
 
 def test_a_series_without_held_out_steps_has_no_psnr_of_them():
-    every = Truth(truth().values, truth().thetas, np.arange(5), (0.0, 64.0))
+    every = Truth(truth().values, truth().values, truth().thetas, np.arange(5), (0.0, 64.0))
     assert every.point("some", "", 1, every.values)["psnr_held_out"] is None
 
 

@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 [[ -x .venv-vtk/bin/pip ]] || /usr/bin/python3 -m venv .venv-vtk
 if [[ ! -e .venv-vtk/.requirements || tools/vtk_venv.sh -nt .venv-vtk/.requirements || pyproject.toml -nt .venv-vtk/.requirements ]]; then
     echo "Installing the vtk wheel into .venv-vtk"
-    .venv-vtk/bin/pip install --quiet vtk numpy scipy safetensors click rich pytest pytest-timeout
+    .venv-vtk/bin/pip install --quiet vtk numpy scipy safetensors zstandard click rich pytest pytest-timeout
     touch .venv-vtk/.requirements
 fi
 # the wheel is built where the build tools are; the kernel in it is the one of .venv, so nothing is compiled twice
