@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import accessible
 import numpy as np
@@ -347,6 +348,14 @@ def shows_something(pixels: np.ndarray) -> bool:
     """Whether a view holds a volume and not one colour: many colours on a good part of it."""
     colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
     return len(colours) > 100 and counts.max() < 0.97 * counts.sum()
+
+
+def is_whole(state: Path) -> bool:
+    """Whether a state file is there to its end, which ParaView writes bit by bit."""
+    try:
+        return state.is_file() and bool(ElementTree.parse(state))
+    except ElementTree.ParseError:
+        return False
 
 
 def view_of(pixels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from gui import MAIN, differ, gui, shows_something, version, view_of
+from gui import MAIN, differ, gui, is_whole, shows_something, version, view_of
 from models import random_model
 
 from hyperinr.plugin import launch
@@ -87,7 +87,7 @@ def test_a_session_from_play_to_a_saved_state_and_animation(gui, model, tmp_path
 
     window.choose("File", "Save State...")
     window.answer("Save State File", str(tmp_path / "session.pvsm"))
-    window.wait_until((tmp_path / "session.pvsm").is_file, "the state file")
+    window.wait_until(lambda: is_whole(tmp_path / "session.pvsm"), "the state file")
     n_images = len(window.witnessed())
     window.choose("File", "Save Animation...")
     window.answer("Save Animation", str(tmp_path / "film.png"))

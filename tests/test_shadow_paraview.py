@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui import differ, gui, shows_something, view_of
+from gui import differ, gui, is_whole, shows_something, view_of
 from models import random_model
 from test_filters_shadow import light_model
 
@@ -258,7 +258,7 @@ def test_shade_save_and_open_by_mouse(gui, folder, tmp_path):
     window.keep("shaded")
     window.choose("File", "Save State...")
     window.answer("Save State File", str(tmp_path / "scene.pvsm"))
-    window.wait_until((tmp_path / "scene.pvsm").is_file, "a state file")
+    window.wait_until(lambda: is_whole(tmp_path / "scene.pvsm"), "a state file")
     window.close()
     window = gui(f"--state={tmp_path / 'scene.pvsm'}")
     window.settle()
