@@ -182,6 +182,8 @@ def _stripped(leaf: Any, names: list[str], on_cells: bool) -> Any:
     """The mesh with the wanted arrays alone, and marks of hidden cells as one more; hidden points hold NaN."""
     part = leaf.NewInstance()
     part.CopyStructure(leaf)
+    for attributes in (part.GetPointData(), part.GetCellData()):
+        attributes.RemoveArray(GHOSTS)  # which newer VTKs count as structure, and then probe no cell beside a mark
     source, target = (
         (leaf.GetCellData(), part.GetCellData()) if on_cells else (leaf.GetPointData(), part.GetPointData())
     )
