@@ -18,6 +18,9 @@ from vtkmodules.vtkFiltersCore import vtkProbeFilter
 
 GHOSTS, VALID = "vtkGhostType", "vtkValidPointMask"
 
+#: What is added to an array's name for the one that says where it has holes, and the weight that counts as one.
+HOLES, LEAST_HOLE = " holes", 1e-6
+
 #: Share of the cells that may be smaller than what the default grid resolves.
 SMALLER = 0.25
 
@@ -169,11 +172,11 @@ def resampled(
         found, valid = probed(part, box, dims, origin, spacing)
         region = tuple(slice(box[axis], box[axis + 1] + 1) for axis in (4, 2, 0))
         new = valid & ~filled[region]
-        hidden = found.pop(GHOSTS, None)
-        for name, array in found.items():
-            values[name][region][new] = array[new]
-            if hidden is not None:
-                values[name][region][new & (hidden != 0)] = np.nan
+        hidden = found.pop(GHOSTS, np.zeros(filled[region].shape)) != 0
+        for name in set(found) & set(values):
+            holes = found.get(name + HOLES, np.zeros(hidden.shape)) > LEAST_HOLE
+            values[name][region][new] = found[name][new]
+            values[name][region][new & (hidden | holes)] = np.nan
         filled[region] |= new
     return values
 
@@ -195,9 +198,9 @@ def _stripped(leaf: Any, names: list[str], on_cells: bool) -> Any:
     hidden = vtkDataSetAttributes.HIDDENCELL
     if marks is not None and (vtk_to_numpy(marks) & hidden).any():
         part.GetCellData().AddArray(_marks(vtk_to_numpy(marks) & hidden))
-    marks = leaf.GetPointData().GetArray(GHOSTS)
-    if marks is not None and not on_cells:
-        _hide(target, vtk_to_numpy(marks) & vtkDataSetAttributes.HIDDENPOINT != 0)
+    if not on_cells:
+        marks = leaf.GetPointData().GetArray(GHOSTS)
+        _mark_holes(target, vtk_to_numpy(marks) & vtkDataSetAttributes.HIDDENPOINT != 0 if marks is not None else None)
     return part
 
 
@@ -209,16 +212,26 @@ def _marks(values: np.ndarray) -> Any:
     return array
 
 
-def _hide(attributes: Any, hidden: np.ndarray) -> None:
+def _mark_holes(attributes: Any, hidden: np.ndarray | None) -> None:
+    """Put a 0 where points are hidden or have no number, and beside each array one that is 1 there.
+
+    Interpolated, that says how much a hole counts at a place; NaN itself would count where its weight is 0, too, in newer VTKs.
+    """
     from vtkmodules.util.numpy_support import numpy_to_vtk
 
     for name in _names(attributes):
         values = vtk_to_numpy(attributes.GetArray(name))
+        holes = np.isnan(values).reshape(len(values), -1).any(axis=1)
+        if hidden is not None:
+            holes |= hidden
+        if not holes.any():
+            continue
         values = values.astype(np.promote_types(values.dtype, np.float32))
-        values[hidden] = np.nan
-        array = numpy_to_vtk(values, deep=1)
-        array.SetName(name)
-        attributes.AddArray(array)
+        values[holes] = 0
+        for title, content in ((name, values), (name + HOLES, holes.astype(np.float32))):
+            array = numpy_to_vtk(content, deep=1)
+            array.SetName(title)
+            attributes.AddArray(array)
 
 
 def _box(bounds: Any, dims: Sequence[int], origin: Sequence[float], spacing: Sequence[float]) -> list[int] | None:
