@@ -62,16 +62,14 @@ def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], 
 
     check_fits(frame.extent, model.n_output_dims)
     inr = model.generate(frame.theta, frame.backend, frame.interpolation)
-    whole, beneath = inr.unmasked(), None
+    whole = inr.unmasked()
     if factor > 1:
         values = sample_coarsely(whole, frame.grid, frame.extent, factor, progress)
     else:
         values = whole.sample_grid(frame.grid, frame.extent, progress=progress)
-    if inr.is_masked:
-        beneath, values = values, inr.masked(values.copy(), frame.grid, frame.extent)
     if is_picture(model.grid, model.fields):
         values = to_bytes(values)
-    image = image_of(inr, values, frame.fields, frame.grid, frame.extent, beneath)
+    image = image_of(inr, values, frame.fields, frame.grid, frame.extent, has_numbers=True)
     _set_units(image, model)
     add_facts(image, model)
     return image

@@ -19,7 +19,7 @@ from hyperinr.filters.readers.grids import grid_of, shape_of
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.inr import INR
-from hyperinr_core.volume import Grid
+from hyperinr_core.volume import Extent, Grid
 
 #: Readers say some failures only as a warning, among warnings that harm nothing.
 _FAILURE = re.compile(r"error|fail|truncat|mismatch|premature|cannot|could not", re.IGNORECASE)
@@ -52,7 +52,7 @@ def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Sequence[int]
     """
     from vtkmodules.vtkCommonDataModel import vtkImageData
 
-    x0, x1, y0, y1, z0, z1 = grid.extent if region is None else (int(i) for i in region)
+    x0, x1, y0, y1, z0, z1 = grid.extent if region is None else _extent(region)
     image = vtkImageData()
     image.SetExtent(x0, x1, y0, y1, z0, z1)
     image.SetOrigin(*grid.origin)
@@ -86,7 +86,7 @@ def image_of(
     names: Sequence[str],
     grid: Grid,
     region: Sequence[int] | None = None,
-    beneath: np.ndarray | None = None,
+    has_numbers: bool = False,
 ) -> Any:
     """An image of named fields' values (nz, ny, nx, C), as an INR has them on a region of a grid.
 
@@ -95,40 +95,36 @@ def image_of(
 
     Parameters
     ----------
-    beneath : numbers (nz, ny, nx, C) for hidden points, in the place of NaN: at a border VTK's volume mapper blends them in.
-        They are brought into the range of the other points.
+    has_numbers : whether the values are those of `inr.unmasked()`. Hidden points then keep their numbers, since VTK's volume
+        mapper blends them in at a border, brought into the range of the shown points; others become NaN, in place.
     """
     arrays = inr.split(values, names)
     if not inr.is_masked or not arrays:
         return to_image(grid, arrays, region)
     everywhere = inr.valid()  # not of the region: the pieces of an image go by one rule
-    valid = [everywhere[name] for name in names]
-    common = np.count_nonzero(np.logical_and.reduce(valid))
-    alike = common >= ALIKE * max(np.count_nonzero(each) for each in valid)
-    hidden = (np.logical_or if alike else np.logical_and).reduce(_masked(arrays.values()))
-    if beneath is not None:
-        numbers = inr.split(beneath, names)
-        arrays = {name: _with_numbers(array, numbers[name], hidden) for name, array in arrays.items()}
+    common = np.count_nonzero(np.logical_and.reduce([everywhere[name] for name in names]))
+    alike = common >= ALIKE * max(np.count_nonzero(everywhere[name]) for name in names)
+    here = inr.valid(grid, None if region is None else _extent(region))
+    shown = (np.logical_and if alike else np.logical_or).reduce([here[name] for name in names])
+    if has_numbers and shown.any():
+        for name, array in arrays.items():
+            array[shown & ~here[name]] = np.nan
+            seen = array[shown]
+            array[~shown] = np.clip(array[~shown], np.fmin.reduce(seen), np.fmax.reduce(seen))
     image = to_image(grid, arrays, region)
-    if hidden.any():
-        hide(image, ~hidden)
+    if not shown.all():
+        hide(image, shown)
     return image
+
+
+def _extent(region: Sequence[int]) -> Extent:
+    x0, x1, y0, y1, z0, z1 = (int(i) for i in region)
+    return x0, x1, y0, y1, z0, z1
 
 
 def _masked(arrays: Iterable[np.ndarray]) -> list[np.ndarray]:
     """Where each of arrays (nz, ny, nx) or (nz, ny, nx, C) is NaN, (nz, ny, nx)."""
     return [np.isnan(array).all(axis=-1) if array.ndim == 4 else np.isnan(array) for array in arrays]
-
-
-def _with_numbers(array: np.ndarray, numbers: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-    """The array with numbers at hidden points, of which no component is outside of the range of the shown ones."""
-    if hidden.all():
-        return array
-    shown = array[~hidden]
-    low, high = np.fmin.reduce(shown), np.fmax.reduce(shown)
-    result = array.copy()
-    result[hidden] = np.clip(numbers[hidden], low, high)
-    return result
 
 
 def hide(image: Any, valid: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr_core import mask_coding
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import DataError, FormatError, HyperINRError, ParameterError
@@ -19,7 +20,7 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.mask import Mask
 from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
-from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_mask, encode_mask
+from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_mask
 from hyperinr_core.spaces import check_interpolation
 from hyperinr_core.spaces.sphere import LIGHT_ROLES
 from hyperinr_core.spline_base import SUPPORT, Base
@@ -93,9 +94,7 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
     if model.guide:
         tensors[GUIDE_TENSOR] = np.ascontiguousarray(model.guide.extinction, np.float16)
     if model.mask is not None:
-        tensors[MASK_TENSOR] = encode_mask(model.mask)
-        tensors[OWNERS_TENSOR] = np.ascontiguousarray(model.mask.owners, np.uint32)
-        tensors[POSITIONS_TENSOR] = np.ascontiguousarray(model.mask.positions, np.float64)
+        tensors.update(mask_coding.tensors_of(model.mask))
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
     with replacing(path) as part:
@@ -220,8 +219,7 @@ def _document(model: HyperINR) -> dict[str, Any]:
         "quality": model.quality,
     }
     if model.mask is not None:
-        mask = {"sheets": len(model.mask.sheets), "shares": model.mask.shares().tolist()}
-        document |= {"version": VERSION, "mask": mask}
+        document |= {"version": VERSION, "mask": mask_coding.document_of(model.mask)}
     return document
 
 
@@ -279,7 +277,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "interpolation": document["interpolation"],
             "tables": TableCoding.from_dict(document.get("tables"), document["encoding"]["n_levels"]),
             "guide": _guide(document["guide"]),
-            "mask": _mask(document["mask"], len(document["fields"])) if "mask" in document else None,
+            "mask": mask_coding.n_sheets_of(document["mask"], len(document["fields"])) if "mask" in document else None,
             "provenance": _typed(document["provenance"], dict),
             "quality": _typed(document["quality"], dict),
         }
@@ -373,18 +371,6 @@ def _guide(item: Any) -> dict[str, float] | None:
     if not isinstance(item, dict) or set(item) != {"diameter"} or not 0 <= _number(item["diameter"]) <= 180:
         raise ValueError(f"the guide is {str(item)[:60]!r}; expected null, or a diameter of 0 to 180 degrees")
     return {"diameter": float(item["diameter"])}
-
-
-def _mask(item: Any, n_fields: int) -> int:
-    """The number of sheets."""
-    if not isinstance(item, dict) or set(item) != {"sheets", "shares"}:
-        raise ValueError(f"the mask is {str(item)[:60]!r}; expected sheets and shares")
-    shares = [_number(share) for share in _list(item["shares"], n_fields, n_fields)]
-    if not all(0 <= share <= 1 for share in shares):
-        raise ValueError(f"masked shares are {shares}; expected 0 to 1")
-    if type(item["sheets"]) is not int or not 1 <= item["sheets"] < 1 << 32:
-        raise ValueError(f"the mask has {str(item['sheets'])[:60]} sheets; expected a whole number from 1 on")
-    return item["sheets"]
 
 
 def _check_guide(parts: dict[str, Any], roles: list[str]) -> None:

@@ -6,6 +6,7 @@ one. At a theta between the training steps a mask is made of those beside it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,13 +102,9 @@ class Mask:
         times, time = self.positions[:, 0], theta[0]
         right = int(np.clip(np.searchsorted(times, time), 1, len(times) - 1))
         share = float(np.clip((time - times[right - 1]) / (times[right] - times[right - 1]), 0, 1))
-        return (
-            ([right - 1], [1.0])
-            if share == 0
-            else ([right], [1.0])
-            if share == 1
-            else ([right - 1, right], [1 - share, share])
-        )
+        if share in (0, 1):
+            return [right - 1 + int(share)], [1.0]
+        return [right - 1, right], [1 - share, share]
 
     def _between(self, sheets: tuple[int, ...], weights: Sequence[float]) -> np.ndarray:
         """One sheet, or what lies between two, where only those points are looked at that are masked in one of them."""
@@ -176,10 +173,7 @@ class Sheets:
 
 def n_bytes(shape: Sequence[int]) -> int:
     """Bytes of a sheet."""
-    n_points = 1
-    for n in shape:
-        n_points *= int(n)
-    return -(-n_points // 8)
+    return -(-math.prod(map(int, shape)) // 8)
 
 
 def valid_points(values: np.ndarray) -> np.ndarray:

@@ -11,9 +11,13 @@ from pathlib import Path
 
 from hyperinr.plugin.launch import cache
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.errors import HyperINRError
 from hyperinr_core.files import replacing
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.volume import VolumeSeries
+
+#: What reading or writing a few remembered numbers may meet; then there are none.
+_NO_ROOM = (OSError, ValueError, HyperINRError)
 
 #: Bytes of a table's number while it is trained: the number, its gradient and Adam's two means of it.
 TRAINED_BYTES = 4 * 4
@@ -53,7 +57,7 @@ def estimate(series: VolumeSeries, names: list[str], config: RunConfig, device: 
 
 def remember(architecture: Architecture, device: str, samples: int, seconds: float) -> None:
     """Keep the rate of a finished training for the next estimate; nothing happens where there is no room for it."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(*_NO_ROOM):
         rates = {**_rates(), _key(architecture, device): samples / seconds}
         with replacing(_file()) as part:
             part.write_text(json.dumps(rates), encoding="utf-8")
@@ -71,7 +75,7 @@ def _file() -> Path:
 
 
 def _rates() -> dict[str, float]:
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(*_NO_ROOM):
         return dict(json.loads(_file().read_text(encoding="utf-8")))
     return {}
 

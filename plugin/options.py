@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,19 @@ def applied(*decorators: Decorator) -> Decorator:
         for decorator in reversed(decorators):
             command = decorator(command)
         return command
+
+    return decorate
+
+
+def gathered(name: str, options: Sequence[Decorator], names: Sequence[str], into: Callable[..., Any]) -> Decorator:
+    """Add options to a command, which gets their values as one argument: what `into` makes of them, by their names."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_one(**given: Any) -> Any:
+            return command(**{name: into(**{each: given.pop(each) for each in names})}, **given)
+
+        return applied(*options)(with_one)
 
     return decorate
 
@@ -105,16 +118,8 @@ READING = (
 )
 
 
-def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of every command that reads a series; it gets them as `reading`, for `open_steps`."""
-
-    @functools.wraps(command)
-    def with_reading(**options: Any) -> Any:
-        names = ("dims", "dtype", "axes", "duplicates", "times")
-        reading = {name: options.pop(name) for name in names}
-        return command(**options, reading=reading)
-
-    return applied(*READING)(with_reading)
+#: The options of every command that reads a series, which gets them as `reading`, for `open_steps`.
+reading_options = gathered("reading", READING, ("dims", "dtype", "axes", "duplicates", "times"), dict)
 
 
 def open_steps(series: tuple[str, ...], says: bool = True, **how: Any) -> VolumeSeries:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from hyperinr.plugin.estimates import remember
-from hyperinr.plugin.options import applied, device_option, interruptible
+from hyperinr.plugin.options import device_option, gathered, interruptible
 from hyperinr.plugin.progress import training_progress
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
@@ -72,15 +70,8 @@ class How:
         return config
 
 
-def training_options(command: Callable) -> Callable:
-    """Add the options of every command that trains; it gets them as `how`."""
-
-    @functools.wraps(command)
-    def with_how(**options: Any) -> Any:
-        chosen = {name: options.pop(name) for name in How.__dataclass_fields__}
-        return command(**options, how=How(**chosen))
-
-    return applied(*OPTIONS)(with_how)
+#: The options of every command that trains, which gets them as `how`.
+training_options = gathered("how", OPTIONS, tuple(How.__dataclass_fields__), How)
 
 
 def run(

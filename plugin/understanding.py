@@ -14,8 +14,8 @@ from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 #: Steps that are looked at for the ranges of fields, spread evenly.
 N_SEEN = 3
 
-#: Values of a step that are looked at, at most; of more, planes spread evenly.
-MOST_VALUES = 1 << 24
+#: Values of a step that are looked at, at most; of more, planes spread evenly: training reads all of them anyway.
+MOST_VALUES = 1 << 21
 
 #: Points along z that are read at once, where not all are.
 N_PLANES = 8

@@ -152,12 +152,14 @@ def _of_paraview(path: str) -> Any:
             property_ = proxy.GetProperty(name)
             property_.SetData(list(property_.GetAvailable()))
     proxy.UpdatePipelineInformation()
-    _keep.append(proxy)
+    while _kept:  # the file before, of which no source is left
+        simple.Delete(_kept.pop())
+    _kept.append(proxy)
     return proxy.GetClientSideObject()
 
 
-#: ParaView's proxies, whose readers go with them.
-_keep: list[Any] = []
+#: ParaView's proxy of the open file, whose reader goes with it.
+_kept: list[Any] = []
 
 
 class Worker:

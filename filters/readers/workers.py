@@ -86,7 +86,10 @@ def _started(program: str) -> subprocess.Popen[bytes]:
 
 def _answer(process: subprocess.Popen[bytes], request: dict[str, Any], path: Path, patience: float) -> dict[str, Any]:
     questions, answers = process.stdin, process.stdout
-    assert questions is not None and answers is not None  # `_started` asks for both pipes
+    if questions is None or answers is None:
+        raise BackendError(
+            "a process that reads meshes was started without pipes; expected both, `_started` asks for them"
+        )
     line, is_late = b"", threading.Event()
 
     def stop() -> None:

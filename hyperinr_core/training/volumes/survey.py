@@ -46,7 +46,7 @@ def survey(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> Sur
 
     Raises
     ------
-    DataError for a step that cannot be read, or holds NaN or Inf.
+    DataError for a step that cannot be read, holds Inf, or has no value but NaN in a field.
     """
     holes = Holes(series, names)
     if fits_into(series, names, memory_bytes):
