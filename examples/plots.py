@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont
 from PIL import Image, ImageDraw, ImageFont
 
 from hyperinr_core.pictures import look
@@ -63,7 +64,8 @@ def animation(path: Path, frames: Sequence[Path], labels: Sequence[str]) -> None
 
 
 def _labelled(picture: Image.Image, label: str) -> Image.Image:
-    font = ImageFont.load_default(size=max(10, picture.height // 28))
+    # matplotlib's own font: Pillow has one that can be sized since 10.1 alone
+    font = ImageFont.truetype(findfont(FontProperties()), max(10, picture.height // 28))
     ImageDraw.Draw(picture).text((12, picture.height - 12), label, INK, font, anchor="ls")
     return picture
 

@@ -17,7 +17,7 @@ from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.settings import PRESETS, RunConfig, with_file
-from hyperinr_core.training.task import Task, Tell
+from hyperinr_core.training.task import Report, Task, Tell
 from hyperinr_core.training.teachers.choice import Choice
 
 OPTIONS = (
@@ -101,17 +101,38 @@ def run(
     initial = None if how.init_from is None else hinr.load(how.init_from)
     kept, kind = f"beside {output}; repeat the command with --resume.", how.progress if world.leads else "none"
     with interruptible(kept, world.leads), training_progress(kind) as progress:
-        tell = Tell(say_choice, say_base, progress.part, progress)
+        pace = Pace(progress)
+        tell = Tell(say_choice, say_base, progress.part, pace)
         if world.leads:
             prepare(progress.part)
         world.told(None)
-        start = time.perf_counter()
         model = train(task, output, config, device=device, resume=how.resume, tell=tell, world=world, initial=initial)
     if world.leads:
-        if not how.resume:
-            remember(model.architecture, device, config.training.samples, time.perf_counter() - start)
+        if pace.rate:
+            remember(model.architecture, device, pace.rate)
         closing(model)
     leave()
+
+
+class Pace:
+    """Hands reports on, and knows from them how many samples a second were drawn; 0 before there are two.
+
+    Parameters
+    ----------
+    listener : is called with each report.
+    """
+
+    def __init__(self, listener: Callable[[Report], object]) -> None:
+        self._listener = listener
+        self._first: tuple[int, float] | None = None
+        self.rate = 0.0
+
+    def __call__(self, report: Report) -> None:
+        now = time.perf_counter()
+        samples, start = self._first = self._first or (report.samples, now)
+        if now > start:
+            self.rate = (report.samples - samples) / (now - start)
+        self._listener(report)
 
 
 def say_choice(name: str, choice: Choice) -> None:

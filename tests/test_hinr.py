@@ -123,7 +123,11 @@ MASKS = {
     "more sheets": (lambda d: d["mask"].update(sheets=4), None, "is not the .* bytes of its 4 sheets"),
     "absurdly many": (lambda d: d["mask"].update(sheets=2**31), None, "claim to be"),
     "fewer sheets": (lambda d: d["mask"].update(sheets=2), None, "name sheet 2; expected one below 2"),
-    "shares of more fields": (lambda d: d["mask"].update(shares=[0.1, 0.2]), None, "2 masked shares are given; expected 1"),
+    "shares of more fields": (
+        lambda d: d["mask"].update(shares=[0.1, 0.2]),
+        None,
+        "2 masked shares are given; expected 1",
+    ),
     "more than all": (lambda d: d["mask"].update(shares=[1.1]), None, "masked shares are"),
     "another grid": (lambda d: d["grid"].update(dims=[12, 10, 9]), None, "is not the .* bytes"),
     "an absurd grid": (lambda d: d["grid"].update(dims=[1 << 20] * 3), None, "claim to be"),

@@ -10,10 +10,15 @@ import mesh_files as made
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from series import moving_blob
 from series_files import GRID, arrays, timed_image, write_netcdf, write_nrrd
 
 from hyperinr.filters.image import write_image
 from hyperinr.plugin.cli import hyperinr
+from hyperinr.plugin.estimates import PROGRAM_BYTES, VOLUMES_OF_FLOW, estimate
+from hyperinr.plugin.training import Pace
+from hyperinr_core.training.settings import preset
+from hyperinr_core.training.task import Report
 
 h5py = pytest.importorskip("h5py")
 
@@ -152,7 +157,7 @@ def test_training_begins_with_it_and_knows_its_costs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     np.save(tmp_path / "a.npy", np.random.default_rng(0).random((4, 8, 8, 8), np.float32))
     (tmp_path / "few.json").write_text(
-        '{"training": {"samples": 5000, "base": "never"}, "distillation": {"teacher": "none"}}'
+        '{"training": {"samples": 2000000, "base": "never"}, "distillation": {"teacher": "none"}}'
     )
     said = []
     for name in ("a.hinr", "b.hinr"):
@@ -170,7 +175,8 @@ def test_training_begins_with_it_and_knows_its_costs(tmp_path, monkeypatch):
         assert result.exit_code == 0, result.output
         said.append(result.output.splitlines()[:5])
     assert said[0][0] == f"{tmp_path / 'a.npy'}: 4 steps of 8 x 8 x 8, training on 4"
-    assert said[0][4].endswith("; the time shows once it runs") and said[1][4].endswith(" s, as the last such run")
+    assert said[0][4].endswith("; the time shows once it runs")
+    assert said[1][4].endswith(" s once the teachers are done, at the pace of the last such run")
     number, unit = said[0][4].split("a file of ")[1].split(",")[0].split()
     size = float(number) * {"kB": 1e3, "MB": 1e6}[unit]
     assert 0 < (tmp_path / "a.hinr").stat().st_size - size < 8000
@@ -203,3 +209,29 @@ def test_training_keeps_what_it_resampled_until_the_model_is_there(tmp_path):
     result = CliRunner().invoke(hyperinr, command)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "a.hinr").is_file() and not kept.exists()
+
+
+def test_memory_grows_with_what_is_kept_and_with_the_search_for_motion():
+    """No figure for a bare estimate is right to the byte; what it is made of is."""
+    small, large = (moving_blob(dims=dims, n_steps=5) for dims in ((16, 16, 16), (64, 64, 64)))
+    settings = preset("fast", large.grid)
+
+    def memory(series, teacher):
+        config = settings.replace(distillation={"teacher": teacher})
+        return estimate(series, ["density"], config, "cpu").memory_bytes
+
+    volume = 4 * large.grid.n_points
+    assert memory(small, "none") > PROGRAM_BYTES
+    assert memory(large, "none") - memory(small, "none") == 2 * 5 * (volume - 4 * small.grid.n_points)
+    assert memory(large, "linear") - memory(large, "none") == 2 * 16 * volume
+    assert memory(large, "auto") - memory(large, "linear") >= VOLUMES_OF_FLOW * volume
+
+
+def test_the_pace_is_that_between_reports(monkeypatch):
+    heard, clock = [], iter((10.0, 12.0, 14.0))
+    monkeypatch.setattr("hyperinr.plugin.training.time.perf_counter", lambda: next(clock))
+    pace = Pace(heard.append)
+    for samples in (1000, 3000, 9000):
+        report = Report(samples, 9000, 0.1, 20.0, 0.0)
+        pace(report)
+        assert pace.rate == {1000: 0.0, 3000: 1000.0, 9000: 2000.0}[samples] and heard[-1] is report
