@@ -1,6 +1,8 @@
-"""Settings with which training takes a moment."""
+"""Settings with which training takes a moment, and inputs for what evaluates a model."""
 
 from __future__ import annotations
+
+import torch
 
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.training.settings import DistillationConfig, RunConfig, TrainingConfig
@@ -15,3 +17,20 @@ SMALL = RunConfig(
 
 def with_training(**changes) -> RunConfig:
     return SMALL.replace(training=changes)
+
+
+def random_inputs(architecture, n_tables=2, n_points=203, device="cpu"):
+    """Tables and a network that want gradients, points with both corners among them, targets and step weights."""
+    generator = torch.Generator().manual_seed(0)
+    tables = torch.rand((n_tables, architecture.n_table), generator=generator) * 2 - 1
+    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in architecture.layer_shapes])
+    points = torch.rand((n_tables, n_points, architecture.encoding.n_pos_dims), generator=generator)
+    points[0, 0], points[0, 1] = 0, 1
+    targets = torch.randn((n_tables, n_points, architecture.n_outputs), generator=generator)
+    parts = [part.to(device) for part in (tables, mlp, points, targets, torch.linspace(0.5, 1.5, n_tables))]
+    return parts[0].requires_grad_(), parts[1].requires_grad_(), *parts[2:]
+
+
+def gradients(result, tables, mlp):
+    """By tables and by the network."""
+    return torch.autograd.grad(result, (tables, mlp))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from small import gradients, random_inputs
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.native import supported_isas
@@ -51,20 +52,6 @@ def autograd_values(architecture, tables, mlp_params, points):
             start += rows * columns
         results.append(hidden)
     return torch.stack(results)
-
-
-def random_inputs(architecture, n_tables=2, n_points=203):
-    generator = torch.Generator().manual_seed(0)
-    tables = torch.rand((n_tables, architecture.n_table), generator=generator) * 2 - 1
-    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in architecture.layer_shapes])
-    points = torch.rand((n_tables, n_points, architecture.encoding.n_pos_dims), generator=generator)
-    points[0, 0], points[0, 1] = 0, 1
-    targets = torch.randn((n_tables, n_points, architecture.n_outputs), generator=generator)
-    return tables.requires_grad_(), mlp.requires_grad_(), points, targets, torch.linspace(0.5, 1.5, n_tables)
-
-
-def gradients(result, tables, mlp):
-    return torch.autograd.grad(result, (tables, mlp))
 
 
 def assert_gradients_agree(found, expected):

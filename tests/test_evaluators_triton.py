@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small import gradients, random_inputs
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.triton import kernel_device
@@ -29,21 +30,6 @@ CONFIGS = {
 KERNEL_DEVICE = kernel_device()
 
 
-def random_inputs(architecture, n_tables=2, n_points=23):
-    generator = torch.Generator().manual_seed(0)
-    tables = torch.rand((n_tables, architecture.n_table), generator=generator) * 2 - 1
-    mlp = torch.cat([torch.randn(o * i, generator=generator) * (2 / i) ** 0.5 for o, i in architecture.layer_shapes])
-    points = torch.rand((n_tables, n_points, architecture.encoding.n_pos_dims), generator=generator)
-    points[0, 0], points[0, 1] = 0, 1
-    targets = torch.randn((n_tables, n_points, architecture.n_outputs), generator=generator)
-    parts = [part.to(KERNEL_DEVICE) for part in (tables, mlp, points, targets, torch.linspace(0.5, 1.5, n_tables))]
-    return parts[0].requires_grad_(), parts[1].requires_grad_(), *parts[2:]
-
-
-def gradients(result, tables, mlp):
-    return torch.autograd.grad(result, (tables, mlp))
-
-
 def assert_close(found, expected, tolerance):
     for got, want in zip(found, expected):
         assert torch.isfinite(got).all()
@@ -54,7 +40,7 @@ def assert_close(found, expected, tolerance):
 @pytest.mark.parametrize("kind", ["l1", "l2"])
 def test_loss_and_gradients_equal_torch(config, kind):
     architecture = CONFIGS[config]
-    tables, mlp, points, targets, weights = random_inputs(architecture)
+    tables, mlp, points, targets, weights = random_inputs(architecture, n_points=23, device=KERNEL_DEVICE)
     found = TritonEvaluator(architecture, "float32").loss(tables, mlp, points, targets, weights, kind)
     twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
     others = [part.cpu() for part in (points, targets, weights)]
@@ -67,7 +53,7 @@ def test_loss_and_gradients_equal_torch(config, kind):
 @pytest.mark.parametrize("config", ["plane", "one layer"])
 def test_values_and_their_gradients_equal_torch(config):
     architecture = CONFIGS[config]
-    tables, mlp, points, targets, _ = random_inputs(architecture)
+    tables, mlp, points, targets, _ = random_inputs(architecture, n_points=23, device=KERNEL_DEVICE)
     found = TritonEvaluator(architecture, "float32").values(tables, mlp, points)
     twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
     expected = TorchEvaluator(architecture).values(*twins, points.cpu())
@@ -83,7 +69,7 @@ def test_values_and_their_gradients_equal_torch(config):
 
 def test_half_precision_gradients_point_the_same_way():
     architecture = CONFIGS["default"]
-    tables, mlp, *data = random_inputs(architecture, n_points=100)
+    tables, mlp, *data = random_inputs(architecture, n_points=100, device=KERNEL_DEVICE)
     results = []
     for precision in ("float16", "float32"):
         loss = TritonEvaluator(architecture, precision).loss(tables, mlp, *data, "l1")
@@ -114,7 +100,7 @@ def test_a_guide_is_refused():
 
 def test_wrong_inputs_are_refused():
     evaluator = TritonEvaluator(CONFIGS["plane"])
-    tables, mlp, points, targets, weights = random_inputs(CONFIGS["plane"], n_points=4)
+    tables, mlp, points, targets, weights = random_inputs(CONFIGS["plane"], n_points=4, device=KERNEL_DEVICE)
     with pytest.raises(ParameterError, match="tables is"):
         evaluator.loss(tables[:, :-1], mlp, points, targets, weights, "l1")
     with pytest.raises(ParameterError, match="points is"):
