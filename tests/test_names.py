@@ -53,6 +53,7 @@ ELSEWHERE = {
     "filters/readers/mesh_worker.py": ("meshes", "the process that a reader asks"),
     "filters/readers/places.py": ("curved", "where curved axes are"),
     "filters/readers/probing.py": ("meshes", "what a mesh is sampled with"),
+    "filters/readers/steps.py": ("meshes", "which values are taken, of meshes and of images"),
     "filters/readers/workers.py": ("meshes", "who asks the processes"),
     "filters/readers/meta_image.py": ("medical_images", "the formats of scanners, under the same cases"),
     "filters/readers/nifti.py": ("medical_images", "the same"),

@@ -6,18 +6,17 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from hyperinr.filters.readers.grids import even_spacing
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
-
-ZRange = tuple[int, int]
 
 #: Longest last axis that is taken for components where nothing is said: a tensor's.
 MOST_COMPONENTS = 9
@@ -35,33 +34,7 @@ TIMES = ("time", "times", "t")
 
 
 @dataclass(frozen=True)
-class Frames:
-    """The time steps that one file holds.
-
-    Attributes
-    ----------
-    grid : the grid of all of them.
-    arrays : components by field name; 0 where the header does not tell.
-    read : (frame, field name, z_range or None) to an array (nz, ny, nx) or (nz, ny, nx, c).
-    times : one value per frame, None when the file has none.
-    units : by field name, and "time".
-    notes : what the user should hear about how the file was understood, a sentence each.
-    prepare : (frame, field names), for what is long in the making: makes it and keeps it, so that reading it is quick.
-    """
-
-    path: Path
-    grid: Grid
-    arrays: dict[str, int]
-    read: Callable[[int, str, ZRange | None], np.ndarray]
-    n: int = 1
-    times: tuple[float, ...] | None = None
-    units: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    prepare: Callable[[int, Sequence[str]], None] | None = None
-
-
-@dataclass(frozen=True)
-class Layout:
+class ArrayLayout:
     """What the axes of an array mean: n steps of (nz, ny, nx) with c components."""
 
     n: int
@@ -83,7 +56,7 @@ class Layout:
             raise DataError(f"{what} holds {dtype}; expected integers or floats, save its parts as such arrays")
 
 
-def layout_of(shape: tuple[int, ...], what: str, n_components: int, one_step: bool) -> Layout:
+def layout_of(shape: tuple[int, ...], what: str, n_components: int, one_step: bool) -> ArrayLayout:
     """The meaning of a shape: (z, y, x), (t, z, y, x) or (t, z, y, x, c); with `one_step`, (y, x) or (z, y, x[, c]).
 
     With `n_components` above 1 the last axis is the components in any of them.
@@ -100,10 +73,10 @@ def layout_of(shape: tuple[int, ...], what: str, n_components: int, one_step: bo
         expected = "(z, y, x) or (z, y, x, c)" if one_step else "(z, y, x), (t, z, y, x) or (t, z, y, x, c)"
         suffix = f" with c = {n_components}" if n_components > 1 else ""
         raise DataError(f"{what} has shape {shape}; expected {expected}{suffix}, reshape it first")
-    return Layout(rest[0], rest[1:], c)
+    return ArrayLayout(rest[0], rest[1:], c)
 
 
-def open_npy(path: Path, name: str, n_components: int, one_step: bool) -> Frames:
+def open_npy(path: Path, name: str, n_components: int, one_step: bool) -> FileSteps:
     """Steps of a .npy file; every read maps the file anew, so that a long set holds no open files."""
     array = _mapped(path)
     # of several files with four axes, each is a part of the series, unless the last axis is as short as components are
@@ -114,7 +87,7 @@ def open_npy(path: Path, name: str, n_components: int, one_step: bool) -> Frames
     def read(frame: int, _: str, z_range: ZRange | None) -> np.ndarray:
         return _mapped(path).reshape(layout.stored)[frame, slice(*(z_range or (None,)))]
 
-    return Frames(path, layout.grid, {name: layout.n_components}, read, layout.n)
+    return FileSteps(path, layout.grid, {name: layout.n_components}, read, layout.n)
 
 
 def _mapped(path: Path) -> np.ndarray:
@@ -124,7 +97,7 @@ def _mapped(path: Path) -> np.ndarray:
         raise DataError(f"{path} cannot be read ({error}); expected a whole .npy file, write it again") from error
 
 
-def open_raw(path: Path, name: str, dims: tuple[int, int, int], dtype: str, n_components: int) -> Frames:
+def open_raw(path: Path, name: str, dims: tuple[int, int, int], dtype: str, n_components: int) -> FileSteps:
     """Steps of a .raw file, x fastest, components interleaved, one step after the other."""
     if dtype in _AMBIGUOUS:
         raise DataError(
@@ -144,16 +117,18 @@ def open_raw(path: Path, name: str, dims: tuple[int, int, int], dtype: str, n_co
             f"{path} has {found} bytes; expected {step_bytes} for a step of {' x '.join(map(str, dims))} {kind.name}"
             f"{f' with {n_components} components' if n_components > 1 else ''}, or a multiple of it; check dims and dtype"
         )
-    layout = Layout(found // step_bytes, (nz, ny, nx), n_components)
+    layout = ArrayLayout(found // step_bytes, (nz, ny, nx), n_components)
     layout.check_numeric(kind, str(path))
 
     def read(frame: int, _: str, z_range: ZRange | None) -> np.ndarray:
         return np.memmap(path, kind, "r", shape=layout.stored)[frame, slice(*(z_range or (None,)))]
 
-    return Frames(path, layout.grid, {name: n_components}, read, layout.n)
+    return FileSteps(path, layout.grid, {name: n_components}, read, layout.n)
 
 
-def open_npz(path: Path, name: str, n_components: int, one_step: bool, fields: Sequence[str] | None = None) -> Frames:
+def open_npz(
+    path: Path, name: str, n_components: int, one_step: bool, fields: Sequence[str] | None = None
+) -> FileSteps:
     """Steps of a .npz file: one array per field, or the unnamed arrays arr_0, arr_1... as one step each.
 
     A field (z, y, x) says that the file is one step; an array "time", "times" or "t" gives the times, and 1-D arrays such
@@ -185,7 +160,7 @@ def open_npz(path: Path, name: str, n_components: int, one_step: bool, fields: S
         return _member(path, key, layouts[key], 0 if unnamed else frame, z_range)
 
     arrays = {name: first.n_components} if unnamed else {key: layout.n_components for key, layout in layouts.items()}
-    return Frames(path, grid, arrays, read, n, None if times is None else tuple(times.tolist()))
+    return FileSteps(path, grid, arrays, read, n, None if times is None else tuple(times.tolist()))
 
 
 def _field_keys(shapes: dict[str, tuple[int, ...]], fields: Sequence[str] | None) -> list[str]:
@@ -227,7 +202,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 
 def _member(
-    path: Path, key: str, layout: Layout | None = None, frame: int = 0, z_range: ZRange | None = None
+    path: Path, key: str, layout: ArrayLayout | None = None, frame: int = 0, z_range: ZRange | None = None
 ) -> np.ndarray:
     """Planes of one frame of a member, or all of it without a layout; holds no more than that in memory."""
     try:
@@ -235,7 +210,7 @@ def _member(
             shape, fortran, kind = _header(file)
             if fortran and len(shape) > 1:
                 raise DataError(f"{key} in {path} is stored in Fortran order; expected C order, use ascontiguousarray")
-            layout = layout or Layout(1, (1, 1, math.prod(shape)), 1)
+            layout = layout or ArrayLayout(1, (1, 1, math.prod(shape)), 1)
             z0, z1 = z_range or (0, layout.shape[0])
             plane_bytes = math.prod(layout.stored[2:]) * kind.itemsize
             file.seek(file.tell() + (frame * layout.shape[0] + z0) * plane_bytes)

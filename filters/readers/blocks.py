@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import ZRange
 from hyperinr.filters.readers.libraries import in_one_line
+from hyperinr.filters.readers.steps import ZRange
 from hyperinr_core.errors import DataError
 
 #: Bytes that are read at once of packed data.

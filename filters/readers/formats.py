@@ -12,8 +12,8 @@ import numpy as np
 
 from hyperinr.filters.image import GHOSTS, VALID, array_of, captured_messages, numeric_arrays, without_hidden
 from hyperinr.filters.readers.appended import read_from
-from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import cell_grid, grid_in, point_grid, shape_of, whole_extent
+from hyperinr.filters.readers.steps import FileSteps, ZRange, wants_cells
 from hyperinr.filters.readers.workers import workers
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Extent, Grid
@@ -59,12 +59,12 @@ class VTKFiles:
     def __init__(self, fields: tuple[str, ...] | None = None) -> None:
         self._fields = fields
         self._on_cells = False
-        self._first: Frames | None = None
+        self._first: FileSteps | None = None
         self._times_in_data = False
         self._left_out: set[str] = set()
         self._sound: set[Path] = set()
 
-    def open(self, path: Path, suffix: str) -> Frames:
+    def open(self, path: Path, suffix: str) -> FileSteps:
         """The steps of one file; DataError when it is broken or holds no regular grid."""
         kind = FORMATS[suffix]
         first = self._first
@@ -83,7 +83,7 @@ class VTKFiles:
             workers().ask(path, "load", patience=20 + path.stat().st_size / 1e6)
             self._sound.add(path)
 
-    def _open_full(self, path: Path, kind: Format) -> Frames:
+    def _open_full(self, path: Path, kind: Format) -> FileSteps:
         with captured_messages() as messages:
             reader = _reader(path, kind)
             reader.Update()
@@ -97,7 +97,7 @@ class VTKFiles:
             self._times_in_data = times is not None
         return self._frames(path, kind, _Source(data.GetExtent(), grid, arrays, times))
 
-    def _open_header(self, path: Path, kind: Format, first: Frames) -> Frames | None:
+    def _open_header(self, path: Path, kind: Format, first: FileSteps) -> FileSteps | None:
         """What the header tells; None when that is no extent, so that the file must be read to know."""
         with captured_messages() as messages:
             reader = _reader(path, kind)
@@ -113,19 +113,12 @@ class VTKFiles:
     def _choose_arrays(self, path: Path, data: Any) -> dict[str, int]:
         points, cells = numeric_arrays(data.GetPointData()), numeric_arrays(data.GetCellData())
         if self._first is None:
-            wanted = set(self._fields or ())
-            apart = sorted(wanted & set(cells) - set(points)), sorted(wanted & set(points) - set(cells))
-            if all(apart):
-                raise DataError(
-                    f"{path} has {apart[1][0]!r} on points and {apart[0][0]!r} on cells; expected all fields on one of them, "
-                    "train a model for each"
-                )
-            self._on_cells = bool(cells) and (not points or (not wanted & set(points) and bool(wanted & set(cells))))
+            self._on_cells = wants_cells(path, points, cells, self._fields or ())
         attributes, arrays = (data.GetCellData(), cells) if self._on_cells else (data.GetPointData(), points)
         self._left_out |= {attributes.GetArrayName(i) for i in range(attributes.GetNumberOfArrays())} - set(arrays)
         return arrays
 
-    def _arrays_in_header(self, reader: Any, first: Frames) -> dict[str, int]:
+    def _arrays_in_header(self, reader: Any, first: FileSteps) -> dict[str, int]:
         kind = "Cell" if self._on_cells else "Point"
         if hasattr(reader, f"Get{kind}DataArraySelection"):
             selection = getattr(reader, f"Get{kind}DataArraySelection")()
@@ -133,7 +126,7 @@ class VTKFiles:
             return dict.fromkeys(names - self._left_out - {GHOSTS, VALID}, 0)
         return first.arrays  # image files hold one array; of a legacy file only reading it tells
 
-    def _frames(self, path: Path, kind: Format, source: _Source) -> Frames:
+    def _frames(self, path: Path, kind: Format, source: _Source) -> FileSteps:
         on_cells = self._on_cells
         grid = cell_grid(source.grid) if on_cells else source.grid
         times = source.times or ()
@@ -152,7 +145,7 @@ class VTKFiles:
                 )
             return values[start : start + z1 - z0]
 
-        return Frames(path, grid, source.arrays, read, n, source.times)
+        return FileSteps(path, grid, source.arrays, read, n, source.times)
 
 
 @dataclass(frozen=True)

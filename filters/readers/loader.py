@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 
 _PART = re.compile(r"(.+):(\d+|mag)")
@@ -55,7 +55,7 @@ class Loader:
 
     def __init__(
         self,
-        frames: Sequence[tuple[Frames, int]],
+        frames: Sequence[tuple[FileSteps, int]],
         parts: Mapping[str, Part],
         reading: Callable[[Path], AbstractContextManager],
     ) -> None:

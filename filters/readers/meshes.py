@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import MOST_POINTS
 from hyperinr.filters.readers.loader import Loader
 from hyperinr.filters.readers.netcdf import check_classic_size
+from hyperinr.filters.readers.steps import FileSteps, ZRange, wants_cells
 from hyperinr.filters.readers.workers import Lacking, Workers, workers
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid, VolumeSeries
@@ -91,7 +91,7 @@ class Meshes:
         self._kept: _Folder | None = None
         self._first: dict[str, Any] | None = None
 
-    def open(self, path: Path, by_paraview: bool = False) -> Frames:
+    def open(self, path: Path, by_paraview: bool = False) -> FileSteps:
         """The steps of one file; DataError when it is broken or fills no space."""
         check_classic_size(path)
         try:
@@ -99,7 +99,7 @@ class Meshes:
         except Lacking:
             return self._open(path, True)
 
-    def _open(self, path: Path, by_paraview: bool) -> Frames:
+    def _open(self, path: Path, by_paraview: bool) -> FileSteps:
         helpers = workers(by_paraview)
         notes: tuple[str, ...] = ()
         if self._first is None:
@@ -114,7 +114,7 @@ class Meshes:
         n = len(times or (0,))
         self._kept = self._kept or _Folder(self._folder)
         made = _Resampled(path, grid, self._first["on_cells"], self._kept, helpers)
-        return Frames(
+        return FileSteps(
             path, grid, arrays, made.read, n, None if times is None else tuple(times), {}, notes, made.prepare
         )
 
@@ -130,13 +130,7 @@ class Meshes:
             raise DataError(
                 f"{path} has no field {sorted(wanted - set(points) - set(cells))[0]!r}; expected one of {known}"
             )
-        apart = sorted(wanted & set(cells) - set(points)), sorted(wanted & set(points) - set(cells))
-        if all(apart):
-            raise DataError(
-                f"{path} has {apart[1][0]!r} on points and {apart[0][0]!r} on cells; expected all fields on one of them, "
-                "train a model for each"
-            )
-        on_cells = bool(cells) and (not points or bool(apart[0]))
+        on_cells = wants_cells(path, points, cells, wanted)
         arrays = cells if on_cells else points
         if not arrays:
             raise DataError(f"{path} has a mesh without numeric arrays; expected at least one on its points or cells")

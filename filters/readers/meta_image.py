@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.blocks import Block
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -28,7 +28,7 @@ _TYPES = {
 }  # fmt: skip
 
 
-def open_meta_image(path: Path) -> Frames:
+def open_meta_image(path: Path) -> FileSteps:
     """The steps of a file: two to three axes of space, and the slowest of four is time."""
     header, end = _header(path)
     for key in ("DimSize", "ElementType", "ElementDataFile"):
@@ -55,7 +55,7 @@ def open_meta_image(path: Path) -> Frames:
         z0, z1 = z_range or (0, grid.dims[2])
         return np.concatenate([blocks[frame * grid.dims[2] + z].read(0, None) for z in range(z0, z1)])
 
-    return Frames(path, grid, {NAME: components}, read, n, _times(header, n))
+    return FileSteps(path, grid, {NAME: components}, read, n, _times(header, n))
 
 
 def _header(path: Path) -> tuple[dict[str, str], int]:

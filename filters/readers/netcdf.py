@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import MOST_COMPONENTS, Frames, ZRange
+from hyperinr.filters.readers.arrays import MOST_COMPONENTS
 from hyperinr.filters.readers.cf import COMPONENTS, VARIANTS, Clock, decoded, is_angle, is_moment, kind_of_axis
 from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, even_spacing
 from hyperinr.filters.readers.libraries import library
 from hyperinr.filters.readers.places import Places
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -59,7 +60,7 @@ class CFFiles:
         self._clock = Clock()
         self._places: Places | None = None
 
-    def open(self, path: Path, suffix: str) -> Frames:
+    def open(self, path: Path, suffix: str) -> FileSteps:
         """The steps of one file; DataError when what is wanted does not lie on one regular grid."""
         check_classic_size(path)
         with _opened(path) as data:
@@ -82,7 +83,7 @@ class CFFiles:
 
         units = {name: unit for name, unit in units.items() if unit}
         arrays = {name: sizes.get(each.c, 1) for name, each in axes.items()}
-        return Frames(path, grid, arrays, read, n, times, units, (*notes, *(places.notes if places else ())))
+        return FileSteps(path, grid, arrays, read, n, times, units, (*notes, *(places.notes if places else ())))
 
     def _grid(self, path: Path, data: Any, name: str, axes: _Axes) -> tuple[Grid, Places | None]:
         """The grid of a field, and how to come to it where the file's own is not regular."""

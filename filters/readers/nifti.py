@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.libraries import in_one_line, library
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -20,7 +20,7 @@ NAME = "NIFTI"
 _SECONDS = {"sec": "s", "msec": "ms", "usec": "us"}
 
 
-def open_nifti(path: Path) -> Frames:
+def open_nifti(path: Path) -> FileSteps:
     """The steps of a file: x, y, z, time, and at most one axis of components, or colours."""
     header = _image(path).header
     stored = tuple(int(size) for size in header.get_data_shape())
@@ -44,7 +44,7 @@ def open_nifti(path: Path) -> Frames:
         return values[::-1] if reverse else values
 
     times, units = _times(header, n)
-    return Frames(path, Grid(shape, spacing=tuple(spacing)), {NAME: components}, read, n, times, units)
+    return FileSteps(path, Grid(shape, spacing=tuple(spacing)), {NAME: components}, read, n, times, units)
 
 
 def _image(path: Path) -> Any:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.blocks import Block
 from hyperinr.filters.readers.libraries import in_one_line, library
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -39,7 +39,7 @@ _SPATIAL, _TIMES = ("domain", "space"), ("time", "list")
 _FEW = 4
 
 
-def open_nrrd(path: Path, name: str, axes: str | None = None) -> Frames:
+def open_nrrd(path: Path, name: str, axes: str | None = None) -> FileSteps:
     """The steps of a .nrrd or .nhdr file.
 
     Parameters
@@ -67,7 +67,7 @@ def open_nrrd(path: Path, name: str, axes: str | None = None) -> Frames:
 
     times, units = _times(header, letters[::-1], block.size("t"))
     grid = _grid(header, block.dims, letters[::-1])
-    return Frames(path, grid, {name: block.size("c")}, read, block.size("t"), times, units)
+    return FileSteps(path, grid, {name: block.size("c")}, read, block.size("t"), times, units)
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

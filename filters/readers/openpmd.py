@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.libraries import library
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -31,7 +31,7 @@ class _Mesh:
     components: tuple[str, ...]
 
 
-def open_openpmd(path: Path, fields: Sequence[str] | None) -> Frames:
+def open_openpmd(path: Path, fields: Sequence[str] | None) -> FileSteps:
     """The steps, which openPMD calls iterations, that one file holds."""
     with _file(path) as file:
         iterations = sorted(file["data"], key=int)
@@ -62,7 +62,7 @@ def open_openpmd(path: Path, fields: Sequence[str] | None) -> Frames:
 
     notes = (f"{', '.join(left)} of {path.name} lie on other grids, and are left out",) if left else ()
     arrays = {name: max(len(mesh.components), 1) for name, mesh in alike.items()}
-    return Frames(path, grid, arrays, read, len(iterations), times, {"time": "s"}, notes)
+    return FileSteps(path, grid, arrays, read, len(iterations), times, {"time": "s"}, notes)
 
 
 @contextlib.contextmanager

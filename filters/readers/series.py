@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hyperinr.filters.readers import meshes, meta_image, nifti, openpmd, tiff, vtkhdf
-from hyperinr.filters.readers.arrays import Frames, open_npy, open_npz, open_raw
+from hyperinr.filters.readers.arrays import open_npy, open_npz, open_raw
 from hyperinr.filters.readers.formats import FORMATS, VTKFiles
 from hyperinr.filters.readers.grids import NotRegular
 from hyperinr.filters.readers.libraries import in_one_line
@@ -28,12 +28,13 @@ from hyperinr.filters.readers.paths import (
     gaps,
     suffix_of,
 )
+from hyperinr.filters.readers.steps import FileSteps
 from hyperinr.filters.readers.upright import upright
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
 
 #: The time of a step, None where there is none, its file, and its number in it.
-TimedStep = tuple["float | None", Frames, int]
+TimedStep = tuple["float | None", FileSteps, int]
 
 
 def open_series(
@@ -120,7 +121,7 @@ class _Opener:
         self._meshes = meshes.Meshes(fields, dims, keep, steps[-1][0], all(time is not None for _, time in steps))
         self._uneven: set[str] = set()  # suffixes of files that turned out to hold no regular grid
 
-    def open(self, path: Path) -> Frames:
+    def open(self, path: Path) -> FileSteps:
         """The steps of one file."""
         suffix = suffix_of(path)
         if not path.is_file() and not (suffix in FOLDERS and path.is_dir()):
@@ -128,7 +129,7 @@ class _Opener:
         with reading(path):
             return upright(self._open(path, suffix))
 
-    def _open(self, path: Path, suffix: str) -> Frames:
+    def _open(self, path: Path, suffix: str) -> FileSteps:
         if suffix in INDEXES:
             return self._meshes.open(path, by_paraview=True)
         if suffix == ".raw" or (self._dims is not None and suffix not in STEPS):
@@ -152,7 +153,7 @@ class _Opener:
     def _says_its_own(self, path: Path) -> DataError:
         return DataError(f"{path} says its own dims and dtype; expected them for .raw files only, leave them out")
 
-    def _open_regular(self, path: Path, suffix: str) -> Frames:
+    def _open_regular(self, path: Path, suffix: str) -> FileSteps:
         if suffix in ENGINES:
             return self._cf.open(path, suffix)
         if suffix in FORMATS:
@@ -179,7 +180,7 @@ class _Opener:
             f"{path} has the unknown extension {suffix!r}; expected one of {READABLE}, or dims and dtype for raw data"
         )
 
-    def _open_raw(self, path: Path) -> Frames:
+    def _open_raw(self, path: Path) -> FileSteps:
         if self._dims is None or self._dtype is None:
             raise DataError(
                 f"{path} is raw data; expected both dims and dtype to read it, such as --dims 64 64 64 --dtype float32"
@@ -203,7 +204,7 @@ def reading(path: Path) -> Iterator[None]:
 # At which times, and whether the steps fit each other.
 
 
-def _timed(files: list[Frames], given: list[float | None]) -> list[TimedStep]:
+def _timed(files: list[FileSteps], given: list[float | None]) -> list[TimedStep]:
     """(time, file, frame) of every step; an index's time counts more than the file's own."""
     steps: list[TimedStep] = []
     for file, time in zip(files, given):
@@ -220,7 +221,9 @@ def _retimed(steps: list[TimedStep], times: Sequence[float]) -> list[TimedStep]:
     return [(float(time), file, frame) for time, (_, file, frame) in zip(times, steps)]
 
 
-def _in_time(steps: list[TimedStep], duplicates: str) -> tuple[np.ndarray, list[tuple[Frames, int]], tuple[str, ...]]:
+def _in_time(
+    steps: list[TimedStep], duplicates: str
+) -> tuple[np.ndarray, list[tuple[FileSteps, int]], tuple[str, ...]]:
     """Times, increasing, the frame of each, and what is to be said about them.
 
     Raises DataError when two are equal and none of them is to count, or only some steps have a time.
@@ -233,7 +236,7 @@ def _in_time(steps: list[TimedStep], duplicates: str) -> tuple[np.ndarray, list[
         )
     if not timed:
         return np.arange(float(len(steps))), [(file, frame) for _, file, frame in steps], ()
-    kept: list[tuple[float, Frames, int]] = []
+    kept: list[tuple[float, FileSteps, int]] = []
     n_equal = 0
     for step in sorted(timed, key=lambda step: step[0]):
         if not kept or step[0] != kept[-1][0]:
@@ -256,7 +259,7 @@ def _at_one_time(one: TimedStep, other: TimedStep) -> DataError:
     )
 
 
-def _check_same(first: Frames, other: Frames, fields: Sequence[str] | None) -> None:
+def _check_same(first: FileSteps, other: FileSteps, fields: Sequence[str] | None) -> None:
     """DataError unless both files have the same grid and arrays, or the wanted ones of these."""
     expected, found = first.grid, other.grid
     tolerance = 1e-5 * max(expected.spacing)
@@ -279,11 +282,11 @@ def _text(numbers: Iterable[float]) -> str:
     return "(" + ", ".join(f"{number:.9g}" for number in numbers) + ")"
 
 
-def _names(file: Frames) -> str:
+def _names(file: FileSteps) -> str:
     return ", ".join(sorted(file.arrays)) or "none"
 
 
-def _chosen(file: Frames, fields: Sequence[str] | None) -> dict[str, int]:
+def _chosen(file: FileSteps, fields: Sequence[str] | None) -> dict[str, int]:
     """Components of the wanted fields, in the order they were asked for."""
     if fields is None:
         return file.arrays

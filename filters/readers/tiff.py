@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.blocks import Block, in_order, of_step
 from hyperinr.filters.readers.libraries import in_one_line, library
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -29,7 +29,7 @@ MOST_PACKED = 1 << 12
 _LETTERS = {"T": "t", "Z": "z", "Y": "y", "X": "x", "C": "c", "S": "c"}
 
 
-def open_tiff(path: Path, axes: str | None = None) -> Frames:
+def open_tiff(path: Path, axes: str | None = None) -> FileSteps:
     """The steps of a file; its first row is at y = 0, where ParaView puts it.
 
     Parameters
@@ -57,7 +57,7 @@ def open_tiff(path: Path, axes: str | None = None) -> Frames:
 
     grid = Grid((nx, ny, nz), spacing=spacing)
     times = tuple((interval * np.arange(n)).tolist()) if interval and n > 1 else None
-    return Frames(path, grid, {NAME: block.size("c")}, read, n, times, {"time": "s"} if times else {})
+    return FileSteps(path, grid, {NAME: block.size("c")}, read, n, times, {"time": "s"} if times else {})
 
 
 @contextlib.contextmanager

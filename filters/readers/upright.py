@@ -7,11 +7,11 @@ import itertools
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.volume import Grid
 
 
-def upright(frames: Frames) -> Frames:
+def upright(frames: FileSteps) -> FileSteps:
     """The same points at the same places, in an order with positive spacing and a rotation for direction.
 
     ParaView 5.11 draws no volume of a mirrored image, and its contours ignore what mirrors it.

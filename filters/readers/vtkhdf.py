@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.arrays import Frames, ZRange
 from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, cell_grid, shape_of, shifted_grid
 from hyperinr.filters.readers.libraries import library
+from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import IDENTITY, Extent
 
 SUFFIXES = (".vtkhdf",)
 
 
-def open_vtkhdf(path: Path, fields: Sequence[str] | None) -> Frames:
+def open_vtkhdf(path: Path, fields: Sequence[str] | None) -> FileSteps:
     """The steps of an image; arrays on points, or those on cells where there are no others or these are wanted."""
     with _root(path) as root:
         kind = _text(root.attrs.get("Type", b""))
@@ -40,7 +40,7 @@ def open_vtkhdf(path: Path, fields: Sequence[str] | None) -> Frames:
         with _root(path) as root:
             return _read(path, root, where, name, frame, slice(*(z_range or (None,))), shape)
 
-    return Frames(path, cell_grid(grid) if on_cells else grid, arrays[where], read, len(times or (0,)), times)
+    return FileSteps(path, cell_grid(grid) if on_cells else grid, arrays[where], read, len(times or (0,)), times)
 
 
 @contextlib.contextmanager
