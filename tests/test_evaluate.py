@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import mesh_files as made
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from test_measure_series import TIMES, model, series, truth_at
 
-from hyperinr.plugin.commands.evaluate import evaluate
+from hyperinr.filters.readers.series import open_series
+from hyperinr.plugin.commands.evaluate import evaluate, true_steps
 from hyperinr_core import hinr
 from hyperinr_core.measure.series import measure_series
 
@@ -41,3 +43,13 @@ def test_the_command_prints_a_table_and_draws_the_plot(files, tmp_path):
     assert "exact" in result.output
     assert "1 steps before the first or after the last training step are left out." in result.output
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_resampled_comes_on_the_model_s_grid_and_nothing_else(tmp_path):
+    reading = {"dims": None, "dtype": None, "axes": None, "duplicates": "error", "times": None}
+    mesh = made.write_steps("vtkIOExodus", "vtkExodusIIWriter", tmp_path / "a.ex2", [0.0, 1.0])
+    name = next(iter(open_series(mesh).field_info))
+    assert true_steps((str(mesh),), [name], (5, 4, 3), reading).grid.dims == (5, 4, 3)
+    assert true_steps((str(mesh),), [name], (5, 4, 3), {**reading, "dims": (6, 6, 6)}).grid.dims == (6, 6, 6)
+    np.save(tmp_path / "a.npy", np.zeros((2, 7, 8, 9), np.float32))
+    assert true_steps((str(tmp_path / "a.npy"),), ["value"], (5, 4, 3), reading).grid.dims == (9, 8, 7)

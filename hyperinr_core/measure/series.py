@@ -99,7 +99,7 @@ def _check_match(model: HyperINR, series: VolumeSeries, names: Sequence[str]) ->
     if model.grid.dims != series.grid.dims:
         raise DataError(
             f"{series.source} has dims {series.grid.dims}; expected the model's {model.grid.dims}, "
-            "give the series that the model was trained from, one that is resampled with the same --dims"
+            "give the series that the model was trained from"
         )
     known = {field.name: field.n_components for field in model.fields}
     for name in names:

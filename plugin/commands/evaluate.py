@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from hyperinr.plugin.options import (
     reading_options,
     series_argument,
 )
+from hyperinr_core.errors import DataError
+from hyperinr_core.volume import VolumeSeries
 
 
 @click.command()
@@ -50,7 +53,7 @@ def evaluate(
     names = [field] if field else [each.name for each in network.fields]
     if as_json:
         names = names[:1]
-    truth = open_steps(series, fields=names, **reading)
+    truth = true_steps(series, names, network.grid.dims, reading)
     with evaluation_progress() as progress:
         reports = measure_series(network, truth, names, backend, progress)
     if plot:
@@ -59,3 +62,13 @@ def evaluate(
         click.echo(json.dumps(reports[names[0]]))
     else:
         print_series(reports, n_outside=len(truth) - len(reports[names[0]]["steps"]))
+
+
+def true_steps(
+    series: tuple[str, ...], names: list[str], dims: tuple[int, int, int], reading: dict[str, Any]
+) -> VolumeSeries:
+    """Fields of SERIES, on a grid of a model's dims where they are resampled anyway and no others are asked for."""
+    if reading["dims"] is None:
+        with contextlib.suppress(DataError):  # of what has a grid of its own, or is broken, which is then said
+            return open_steps(series, fields=names, **{**reading, "dims": dims})
+    return open_steps(series, fields=names, **reading)
