@@ -1,0 +1,46 @@
+// What the flow units share with the code that calls them: plain data, no code (see kernels.h for why).
+#ifndef HYPERINR_FLOW_KERNELS_H
+#define HYPERINR_FLOW_KERNELS_H
+
+#include <stdint.h>
+
+namespace hinr {
+
+constexpr int64_t kFlowPad = 3;  // points that a cubic spline needs beyond the cell of a sample
+
+// Axes z, y, x; a plane has one point along z and two components of motion, y and x.
+struct FlowAxes {
+    int64_t n[3];
+    uint8_t wraps[3];
+};
+
+// A volume with a border of kFlowPad on each axis but a plane's z, and what its samples lie between.
+struct FlowVolume {
+    const float *padded;
+    int64_t row, plane;  // strides
+    FlowAxes axes;
+    int cubic;
+};
+
+struct FlowKernels {
+    // Values at positions (n) along z, y, x, in points; beyond a border the border's, around a periodic axis.
+    void (*sample)(const FlowVolume &, const float *z, const float *y, const float *x, int64_t n, float *out);
+    // out (n) = sum of weights[k] * rows[k][i].
+    void (*combine)(const float *const *rows, const float *weights, int64_t n_rows, int64_t n, float *out);
+    // out (n) = sum of weights[k] * row[i + k]; the row holds n + n_weights - 1.
+    void (*smooth)(const float *row, const float *weights, int64_t n_weights, int64_t n, float *out);
+    // Adds one channel's equations of a row: slopes (D rows), change = start - end, motion (D rows).
+    // matrix: the D (D + 1) / 2 rows of the upper triangle of g g^T; right: D rows of g (g . motion + change).
+    void (*equations)(int n_axes, const float *const *slopes, const float *change, const float *const *motion, int64_t n,
+                      float *const *matrix, float *const *right);
+    // Solves the row's systems; matrix and right are used up.
+    void (*solve)(int n_axes, float *const *matrix, float *const *right, float pull, int64_t n, float *const *motion);
+};
+
+extern const FlowKernels kFlowGeneric;
+#ifdef HINR_X86
+extern const FlowKernels kFlowAvx2, kFlowAvx512;
+#endif
+
+}  // namespace hinr
+#endif

@@ -1,0 +1,60 @@
+"""The compiled optical flow: same function as flow_reference, at the machine's speed."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from ctypes import c_double, c_int, c_int64, c_void_p
+
+import numpy as np
+
+from hyperinr_core.backends import native
+from hyperinr_core.errors import BackendError
+from hyperinr_core.training.teachers import flow_reference as reference
+
+
+class Settings(ctypes.Structure):
+    """hinr_flow_settings of flow.h."""
+
+    _fields_ = [
+        ("window", c_double),
+        ("pull", c_double),
+        ("n_coarse", c_int64),
+        ("n_linear", c_int64),
+        ("n_cubic", c_int64),
+        ("smallest", c_int64),
+    ]
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    library = native.library()
+    try:
+        library.hinr_flow.argtypes = [
+            c_int, c_void_p, c_void_p, c_int64, c_int, c_void_p, c_void_p, ctypes.POINTER(Settings), c_int, c_void_p,
+        ]  # fmt: skip
+        library.hinr_flow.restype = c_int
+    except AttributeError as error:
+        raise BackendError(f"the CPU kernel has no optical flow ({error}); reinstall the package") from error
+    native.set_threads_from_environment()
+    return library
+
+
+def optical_flow(
+    before: np.ndarray, after: np.ndarray, periodic: tuple[bool, ...], window: float = reference.WINDOW
+) -> np.ndarray:
+    """See flow_reference.optical_flow."""
+    before, after = (np.ascontiguousarray(side, np.float32) for side in (before, after))
+    shape = np.array(before.shape[1:], np.int64)
+    wraps = np.array(periodic, np.uint8)
+    settings = Settings(
+        window, reference.PULL, reference.N_COARSE, reference.N_LINEAR, reference.N_CUBIC, reference.SMALLEST
+    )
+    motion = np.zeros((len(shape), *before.shape[1:]), np.float32)
+    native.check(
+        _library().hinr_flow(
+            native.choose_isa(), before.ctypes.data, after.ctypes.data, len(before), len(shape), shape.ctypes.data,
+            wraps.ctypes.data, ctypes.byref(settings), 0, motion.ctypes.data,
+        )
+    )  # fmt: skip
+    return motion
