@@ -19,15 +19,6 @@ constexpr int64_t kColumns = 16;        // lines of a spline that are filtered s
 constexpr int64_t kApart = 16;           // floats between planes: equal places of many would share a line of the cache
 constexpr double kTruncate = 2.5;       // standard deviations that a Gaussian window reaches
 
-const FlowKernels *find_flow_kernels(int isa) {
-    if (!find_kernels(isa)) return nullptr;
-#ifdef HINR_X86
-    if (isa == HINR_ISA_AVX2) return &kFlowAvx2;
-    if (isa != HINR_ISA_GENERIC) return &kFlowAvx512;
-#endif
-    return &kFlowGeneric;
-}
-
 // The point that stands at place i of an axis: around it, or reflected in its border points.
 int64_t folded(int64_t i, int64_t n, bool wraps) {
     if (n == 1) return 0;
@@ -450,6 +441,19 @@ void search(const FlowKernels &kernels, const Scale &finest, const hinr_flow_set
 }
 
 }  // namespace
+
+namespace hinr {
+
+const FlowKernels *find_flow_kernels(int isa) {
+    if (!find_kernels(isa)) return nullptr;
+#ifdef HINR_X86
+    if (isa == HINR_ISA_AVX2) return &kFlowAvx2;
+    if (isa != HINR_ISA_GENERIC) return &kFlowAvx512;
+#endif
+    return &kFlowGeneric;
+}
+
+}  // namespace hinr
 
 int hinr_flow(int isa, const float *before, const float *after, int64_t n_channels, int n_axes, const int64_t *shape,
               const uint8_t *periodic, const hinr_flow_settings *settings, int started, float *motion) {

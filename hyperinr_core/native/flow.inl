@@ -236,9 +236,11 @@ static void solve(int n_axes, float *const *matrix, float *const *right, float p
     else solve_of<2>(matrix, right, pull, n, motion);
 }
 
+#include "carry.inl"
+
 }  // namespace HINR_UNIT
 
 const FlowKernels HINR_FLOW_KERNELS = {HINR_UNIT::sample, HINR_UNIT::combine, HINR_UNIT::smooth, HINR_UNIT::equations,
-                                       HINR_UNIT::solve};
+                                       HINR_UNIT::solve, HINR_UNIT::channels, HINR_UNIT::carry};
 
 }  // namespace hinr

@@ -22,6 +22,24 @@ struct FlowVolume {
     int cubic;
 };
 
+constexpr int kCarrySteps = 4, kCarryChannels = 16, kCarryTrust = 12;
+
+// hinr_nodes and hinr_moment in single precision.
+struct NodesJob {
+    int64_t n[3], size[3];
+    bool wraps[3];
+    float scale[3], per_turn[3];
+    const float *coefficients;
+};
+
+struct CarryJob {
+    int64_t start[3], size[3];
+    const float *const *steps, *const *values;
+    int n_steps, first, n_components;
+    bool at_step;
+    float weights[kCarrySteps], share, bend;
+};
+
 struct FlowKernels {
     // Values at positions (n) along z, y, x, in points; beyond a border the border's, around a periodic axis.
     void (*sample)(const FlowVolume &, const float *z, const float *y, const float *x, int64_t n, float *out);
@@ -35,7 +53,15 @@ struct FlowKernels {
                       float *const *matrix, float *const *right);
     // Solves the row's systems; matrix and right are used up.
     void (*solve)(int n_axes, float *const *matrix, float *const *right, float pull, int64_t n, float *const *motion);
+    // The kCarryChannels numbers of nodes at positions (n).
+    void (*channels)(const NodesJob &, const float *z, const float *y, const float *x, int64_t n, float *channels);
+    // Carried values (n, components) at positions (n); with room for a row of nodes, at x (n) and the one z and y.
+    void (*carry)(const NodesJob &, const CarryJob &, const float *z, const float *y, const float *x, int64_t n, float *row,
+                  float *values);
 };
+
+// Those of an instruction set of hyperinr_native.h; null where the processor or the build lacks it.
+const FlowKernels *find_flow_kernels(int isa);
 
 extern const FlowKernels kFlowGeneric;
 #ifdef HINR_X86

@@ -1,0 +1,54 @@
+"""Splines, and what is carried along paths: by the compiled kernel where it loads, in NumPy where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hyperinr_core.backends import native as compiled
+from hyperinr_core.motion import native, reference
+
+if TYPE_CHECKING:
+    from hyperinr_core.motion.motion import Moment
+    from hyperinr_core.motion.splines import Nodes
+    from hyperinr_core.motion.steps import Step
+
+
+def spline(values: np.ndarray) -> np.ndarray:
+    """Coefficients of cubic B-splines through values (z, y, x), less `steps.REACH` at both ends of each axis of several points."""
+    return (native if compiled.available() else reference).spline(values)
+
+
+def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Fields of cubic B-splines on a coarse lattice.
+
+    Parameters
+    ----------
+    padded : (pz, py, px, k) float32, see `Nodes.padded`.
+    positions : (3, *) z, y, x in points of the training grid.
+
+    Returns
+    -------
+    (k, *) float32.
+    """
+    if compiled.available() and padded.shape[-1] == native.N_CHANNELS:
+        return native.channels(nodes, padded, positions)
+    return reference.channels(nodes, padded, positions)
+
+
+def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool = False) -> np.ndarray:
+    """Values at a time between steps, carried along paths as far as these are trusted.
+
+    Parameters
+    ----------
+    steps : (J,) those of the moment's gap, of equal shape, start and number c of components.
+    axes : (3,) z, y, x in points of the training grid: coordinates, every combination of which is a point.
+    scattered : the axes are instead the coordinates of as many points.
+
+    Returns
+    -------
+    (nz, ny, nx, c) float32; (n, c) of scattered points.
+    """
+    return (native if compiled.available() else reference).carry(moment, steps, axes, scattered)

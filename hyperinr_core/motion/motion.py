@@ -1,0 +1,278 @@
+"""The motion that a model stores: what stands where a path is in the middle of a gap was, or will be, so far away at its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hyperinr_core.motion.splines import Nodes
+from hyperinr_core.spaces.line import catmull_rom_weights
+
+#: Times that a path is followed back to the middle of its gap.
+N_FIXED_POINT = 3
+
+#: Numbers at a node: offsets to the steps that a path passes, N_STEPS times z, y, x; trust; error; zeros.
+N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 12, 13, 16
+
+#: Share of a gap over which the speed of a path is measured.
+NUDGE = 1e-3
+
+#: What a stored trust or error is a share of.
+BYTE = 255
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Paths through the gaps between a model's encoders, and how far they are to be believed.
+
+    Coefficients are those of cubic B-splines on a coarse lattice over the training grid, see `Nodes`.
+
+    Attributes
+    ----------
+    shape : (nz, ny, nx) of the training grid.
+    periodic : (3,) z, y, x: whether the point after the last is the first.
+    nodes : (3,) nodes of the coarse lattice along each axis.
+    times : (N,) of the encoders, increasing; there are N - 1 gaps.
+    paths : (M, N - 1, 2, 3, cz, cy, cx) int16: for M motions and each gap the offset from where a path is in the middle of the
+        gap to its places at the first and at the last end, z, y, x, in steps of `path_step` points.
+    path_step : points.
+    anchored : (M,) whether paths pass through their middle half way in time, as traced ones do; those that optical flow finds
+        are known at the ends alone.
+    owners : (F,) the motion of each field.
+    trust : (F, N - 1, cz, cy, cx) uint8, of 255, how much what paths carry replaces linear interpolation.
+    error : (F, N - 1, cz, cy, cx) uint8, of 255 times `largest_error`: the root mean squared error that is expected in the middle
+        of a gap.
+    largest_error : (F,) in the fields' units.
+    bend : (F,) from 0 to 1, how much Catmull-Rom replaces linear interpolation in place.
+    """
+
+    shape: tuple[int, int, int]
+    periodic: tuple[bool, bool, bool]
+    nodes: tuple[int, int, int]
+    times: np.ndarray
+    paths: np.ndarray
+    path_step: float
+    anchored: tuple[bool, ...]
+    owners: tuple[int, ...]
+    trust: np.ndarray
+    error: np.ndarray
+    largest_error: tuple[float, ...]
+    bend: tuple[float, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """Of the stored numbers."""
+        return self.paths.nbytes + self.trust.nbytes + self.error.nbytes
+
+    @cached_property
+    def lattice(self) -> Nodes:
+        """Of the coefficients."""
+        return Nodes(self.shape, self.periodic, self.nodes)
+
+    def moment(self, field: int, time: float) -> Moment:
+        """What a field needs at a time within the encoders' own; those of the gap that was asked for last are made quickly."""
+        gap = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
+        return self.gap(field, gap).at(time)
+
+    def gap(self, field: int, gap: int) -> Gap:
+        """The paths of a field through a gap; the latest are kept."""
+        key = field, gap
+        if key not in self._gaps:
+            while len(self._gaps) >= 2 * len(self.owners):
+                self._gaps.pop(next(iter(self._gaps)), None)
+            beside = [self._ends(field, g) if 0 <= g < len(self.times) - 1 else None for g in (gap - 1, gap + 1)]
+            self._gaps[key] = Gap.of(
+                self.lattice,
+                self.times,
+                gap,
+                self._ends(field, gap),
+                beside,
+                self.trust[field, gap] / np.float32(BYTE),
+                self.error[field, gap] * np.float32(self.largest_error[field] / BYTE),
+                self.anchored[self.owners[field]],
+                self.bend[field],
+            )
+        return self._gaps[key]
+
+    def _ends(self, field: int, gap: int) -> np.ndarray:
+        return self.paths[self.owners[field], gap] * np.float32(self.path_step)
+
+    @cached_property
+    def _gaps(self) -> dict[tuple[int, int], Gap]:
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """Paths through one gap, and on through those beside it.
+
+    Attributes
+    ----------
+    lattice : of the coefficients.
+    steps : (J,) two to four encoders in their order, around the gap.
+    times : (J,) theirs.
+    first : which of the J is the gap's first end; the next one is its last.
+    coefficients : (pz, py, px, 16) float32, padded, of the channels of a path by where it is in the middle of the gap: offsets to
+        the J steps, z, y, x each; trust; error.
+    anchored, bend : as of `Motion`.
+    """
+
+    lattice: Nodes
+    steps: tuple[int, ...]
+    times: np.ndarray
+    first: int
+    coefficients: np.ndarray
+    anchored: bool
+    bend: float
+
+    @classmethod
+    def of(
+        cls,
+        lattice: Nodes,
+        times: np.ndarray,
+        gap: int,
+        ends: np.ndarray,
+        beside: Sequence[np.ndarray | None],
+        trust: np.ndarray,
+        error: np.ndarray,
+        anchored: bool,
+        bend: float,
+    ) -> Gap:
+        """The paths whose ends (2, 3, cz, cy, cx), in points, are those of a gap and of the gaps before and after it.
+
+        Parameters
+        ----------
+        times : (N,) of all encoders.
+        beside : None where there is no gap before, or after.
+        trust, error : (cz, cy, cx).
+        """
+        before, after = beside
+        steps = tuple(range(gap - (before is not None), gap + 2 + (after is not None)))
+        offsets = [ends[0], ends[1]]
+        if before is not None:
+            offsets.insert(0, _onward(lattice, ends[0], before, 1))
+        if after is not None:
+            offsets.append(_onward(lattice, ends[1], after, 0))
+        channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
+        channels[: 3 * len(offsets)] = np.concatenate(offsets)
+        channels[TRUST], channels[ERROR] = trust, error
+        chosen = np.asarray(times, np.float64)[list(steps)]
+        return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend)
+
+    def at(self, time: float) -> Moment:
+        """The gap at a time in it, or at one of its ends."""
+        a, b = self.times[self.first], self.times[self.first + 1]
+        share = float((time - a) / (b - a))
+        weights = _weights(catmull_rom_weights(self.times, time), len(self.times))
+        if share in (0.0, 1.0):
+            return Moment(self, share, weights, self.coefficients)
+        return Moment(self, share, weights, self.lattice.padded(self.lattice.interpolate(self._here(time)[0])))
+
+    def known(self, time: float) -> Known:
+        """What else is known of points at a time."""
+        a, b = self.times[self.first], self.times[self.first + 1]
+        channels, found = self._here(time)
+        # by differences, which cubic pieces allow
+        early, late = np.clip([time - NUDGE * (b - a), time + NUDGE * (b - a)], a, b)
+        rates = (self._on_path(float(late)) - self._on_path(float(early))) / (late - early)
+        channels[:3] = _sum(rates, found)
+        return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)))
+
+    def _here(self, time: float) -> tuple[np.ndarray, np.ndarray]:
+        """Channels (16, mz, my, mx) of what is at the nodes at a time, offsets from there; (J, 3, mz, my, mx) from the middle."""
+        on_path, n, places = self._on_path(time), len(self.steps), self.lattice.places
+        middle = places
+        for _ in range(N_FIXED_POINT + 1):
+            channels = self.lattice.at(self.coefficients, middle)
+            found = channels[: 3 * n].reshape(n, 3, *places.shape[1:]).copy()
+            travelled = _sum(on_path, found)
+            middle = places - travelled
+        channels[: 3 * n] -= np.tile(travelled, (n, 1, 1, 1))
+        return channels, found
+
+    def _on_path(self, time: float) -> np.ndarray:
+        """(J,) weights of the offsets at a time: Catmull-Rom through them, and through the middle where that is on the path."""
+        if not self.anchored:
+            return _weights(catmull_rom_weights(self.times, time), len(self.times))
+        middle = self.first + 1
+        times = np.insert(self.times, middle, 0.5 * (self.times[self.first] + self.times[middle]))
+        return np.delete(_weights(catmull_rom_weights(times, time), len(times)), middle)
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A time in a gap.
+
+    Attributes
+    ----------
+    share : how far through the gap, 0 to 1.
+    weights : (J,) of the steps, Catmull-Rom.
+    coefficients : (pz, py, px, 16) as of `Gap`, by where a path is now, and with offsets from there.
+    """
+
+    gap: Gap
+    share: float
+    weights: np.ndarray
+    coefficients: np.ndarray
+
+    @property
+    def is_at_step(self) -> bool:
+        """Whether it is one of the gap's ends, where nothing moves."""
+        return self.share in (0.0, 1.0)
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The gap's."""
+        return self.gap.steps
+
+    @cached_property
+    def reach(self) -> tuple[int, int, int]:
+        """z, y, x: points that a place may lie away from where it is asked for, at most."""
+        largest = abs(self.coefficients[..., :TRUST]).reshape(-1, N_STEPS, 3).max(axis=(0, 1))
+        z, y, x = (0 if self.is_at_step else int(np.ceil(n)) for n in largest)
+        return z, y, x
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a motion knows of points at a time besides their values."""
+
+    lattice: Nodes
+    coefficients: np.ndarray
+
+    def at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of positions (3, *) z, y, x in points.
+
+        Returns
+        -------
+        Velocity (3, *) z, y, x in points per unit of time; trust (*) from 0 to 1; the error that is expected (*), root mean
+        squared, in the field's units.
+        """
+        channels = self.lattice.at(self.coefficients, positions)
+        return channels[:3], np.clip(channels[TRUST], 0, 1), np.maximum(channels[ERROR], 0)
+
+
+def _weights(coefficients: tuple[np.ndarray, np.ndarray], n: int) -> np.ndarray:
+    found = np.zeros(n)
+    found[coefficients[0]] = coefficients[1]
+    return found
+
+
+def _sum(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    return np.tensordot(weights.astype(np.float32), offsets, axes=1)
+
+
+def _onward(lattice: Nodes, offset: np.ndarray, ends: np.ndarray, near: int) -> np.ndarray:
+    """Coefficients (3, cz, cy, cx) of the offsets to the far end of the next gap, whose near end lies at an offset."""
+    channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
+    channels[:9] = np.concatenate([offset, ends[near], ends[1 - near]])
+    padded = lattice.padded(channels)
+    start = lattice.places + lattice.at(padded, lattice.places)[:3]
+    middle = start
+    for _ in range(N_FIXED_POINT + 1):
+        found = lattice.at(padded, middle)
+        middle = start - found[3:6]
+    return lattice.interpolate(middle + lattice.at(padded, middle)[6:9] - lattice.places)

@@ -1,0 +1,116 @@
+"""The compiled kernel of motion: same functions as `reference`, at the machine's speed."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hyperinr_core.backends import native
+from hyperinr_core.errors import BackendError
+
+if TYPE_CHECKING:
+    from hyperinr_core.motion.motion import Moment
+    from hyperinr_core.motion.splines import Nodes
+    from hyperinr_core.motion.steps import Step
+
+#: Numbers at a node, and values to either side that a spline coefficient is made of: the kernel's own.
+N_CHANNELS, REACH = 16, 12
+
+
+class CNodes(ctypes.Structure):
+    """hinr_nodes of carry.h."""
+
+    _fields_ = [
+        ("n", c_int64 * 3),
+        ("wraps", c_int32 * 3),
+        ("reserved", c_int32),
+        ("size", c_int64 * 3),
+        ("scale", c_double * 3),
+        ("coefficients", c_void_p),
+    ]
+
+
+class CMoment(ctypes.Structure):
+    """hinr_moment of carry.h."""
+
+    _fields_ = [
+        ("start", c_int64 * 3),
+        ("size", c_int64 * 3),
+        ("steps", c_void_p),
+        ("values", c_void_p),
+        ("n_steps", c_int32),
+        ("first", c_int32),
+        ("n_components", c_int32),
+        ("at_step", c_int32),
+        ("weights", c_double * 4),
+        ("share", c_double),
+        ("bend", c_double),
+    ]
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    library = native.library()
+    try:
+        places = [c_void_p, c_int64] * 3
+        library.hinr_spline.argtypes = [c_int, c_void_p, c_void_p, c_void_p]
+        library.hinr_channels.argtypes = [c_int, POINTER(CNodes), c_void_p, c_void_p, c_void_p, c_int64, c_void_p]
+        library.hinr_carry.argtypes = [c_int, POINTER(CNodes), POINTER(CMoment), *places, c_int, c_void_p]
+        library.hinr_spline.restype = library.hinr_channels.restype = library.hinr_carry.restype = c_int
+    except AttributeError as error:
+        raise BackendError(f"the CPU kernel cannot carry along paths ({error}); reinstall the package") from error
+    native.set_threads_from_environment()
+    return library
+
+
+def spline(values: np.ndarray) -> np.ndarray:
+    """See `kernel.spline`."""
+    values = np.ascontiguousarray(values, np.float32)
+    out = np.empty([n - 2 * REACH if n > 1 else 1 for n in values.shape], np.float32)
+    size = np.array(values.shape, np.int64)
+    native.check(_library().hinr_spline(native.choose_isa(), values.ctypes.data, size.ctypes.data, out.ctypes.data))
+    return out
+
+
+def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """See `kernel.channels`; there are N_CHANNELS fields."""
+    z, y, x = np.ascontiguousarray(positions, np.float32).reshape(3, -1)
+    out = np.empty((len(x), N_CHANNELS), np.float32)
+    places = (z.ctypes.data, y.ctypes.data, x.ctypes.data, len(x))
+    filled = _nodes(nodes, padded)
+    native.check(_library().hinr_channels(native.choose_isa(), ctypes.byref(filled), *places, out.ctypes.data))
+    return np.ascontiguousarray(out.T).reshape(N_CHANNELS, *positions.shape[1:])
+
+
+def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:
+    """See `kernel.carry`."""
+    z, y, x = (np.ascontiguousarray(axis, np.float32) for axis in axes)
+    n, (n_components, *size) = len(steps), steps[0].splines.shape
+    shape = (len(x),) if scattered else (len(z), len(y), len(x))
+    values = np.empty((*shape, n_components), np.float32)
+    pointers = [_pointers([part for step in steps for part in getattr(step, kind)]) for kind in ("splines", "values")]
+    filled = CMoment(n_steps=n, first=moment.gap.first, n_components=n_components, at_step=moment.is_at_step)
+    filled.steps, filled.values = (ctypes.cast(array, c_void_p) for array in pointers)
+    filled.start[:], filled.size[:], filled.weights[:n] = steps[0].start, size, moment.weights
+    filled.share, filled.bend = moment.share, moment.gap.bend
+    places = (z.ctypes.data, len(z), y.ctypes.data, len(y), x.ctypes.data, len(x))
+    nodes = _nodes(moment.gap.lattice, moment.coefficients)
+    args = ctypes.byref(nodes), ctypes.byref(filled), *places, int(scattered), values.ctypes.data
+    native.check(_library().hinr_carry(native.choose_isa(), *args))
+    return values
+
+
+def _nodes(nodes: Nodes, padded: np.ndarray) -> CNodes:
+    found = CNodes(coefficients=padded.ctypes.data)
+    found.n[:], found.wraps[:], found.size[:] = nodes.shape, nodes.periodic, padded.shape[:3]
+    found.scale[:] = [scale if m > 1 else 0.0 for scale, m in zip(nodes.scales, nodes.counts)]
+    return found
+
+
+def _pointers(arrays: Sequence[np.ndarray]) -> ctypes.Array:
+    return (c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))

@@ -1,0 +1,118 @@
+"""Cubic B-splines on lattices that are coarser than the data: few numbers for fields that vary slowly, such as motion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+#: Points of the data for each cell of the coarse lattice.
+COARSENESS = 4
+
+#: Nodes of an axis, at least, where the data has as many points.
+FEWEST = 4
+
+
+class Nodes:
+    """The nodes of a coarse lattice over the points of a grid: along each axis even, from border to border or around it.
+
+    Coefficients of a field are (..., cz, cy, cx): one for each node of a periodic axis, two more than nodes of any other, one
+    for an axis of a single point.
+
+    Parameters
+    ----------
+    shape : (nz, ny, nx) of the grid.
+    periodic : (3,) z, y, x: whether the point after the last is the first.
+    counts : (3,) nodes along each axis; one for about every COARSENESS points when None.
+    """
+
+    def __init__(self, shape: Sequence[int], periodic: Sequence[bool], counts: Sequence[int] | None = None) -> None:
+        self.shape, self.periodic = tuple(shape), tuple(periodic)
+        self.counts = tuple(counts or (_count(n, wraps) for n, wraps in zip(self.shape, self.periodic)))
+
+    @property
+    def coefficient_shape(self) -> tuple[int, int, int]:
+        """(cz, cy, cx)."""
+        cz, cy, cx = (m if wraps or m == 1 else m + 2 for m, wraps in zip(self.counts, self.periodic))
+        return cz, cy, cx
+
+    @cached_property
+    def scales(self) -> tuple[float, ...]:
+        """Nodes per point along each axis."""
+        return tuple(
+            m / n if wraps else (m - 1) / max(n - 1, 1) for n, m, wraps in zip(self.shape, self.counts, self.periodic)
+        )
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """(3, mz, my, mx) float32, where the nodes lie, in points."""
+        axes = [np.arange(m) / scale if scale else np.zeros(1) for m, scale in zip(self.counts, self.scales)]
+        return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
+
+    def fit(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients that come nearest to values (..., nz, ny, nx) at the points of the grid, by least squares."""
+        for axis, matrix in enumerate(self._fits):
+            values = _along(matrix, values, axis - 3)
+        return values
+
+    def interpolate(self, values: np.ndarray) -> np.ndarray:
+        """Coefficients of the splines through values (..., mz, my, mx) at the nodes, straight at borders."""
+        for axis, (m, wraps) in enumerate(zip(self.counts, self.periodic)):
+            values = _along(np.linalg.inv(_through(m, wraps))[:, :m], values, axis - 3)
+        return values
+
+    def padded(self, coefficients: np.ndarray) -> np.ndarray:
+        """What `at` takes, (pz, py, px, k): coefficients (k, cz, cy, cx), of a periodic axis with one before and two after them."""
+        width = [(1, 2) if wraps else (0, 0) for wraps in self.periodic]
+        padded = np.pad(coefficients, [(0, 0), *width], mode="wrap") if any(self.periodic) else coefficients
+        return np.ascontiguousarray(np.moveaxis(padded, 0, -1), np.float32)
+
+    def at(self, padded: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """(k, *) values of splines at positions (3, *) in points; beyond a border the border's."""
+        from hyperinr_core.motion import kernel
+
+        return kernel.channels(self, padded, positions)
+
+    @cached_property
+    def _fits(self) -> list[np.ndarray]:
+        found = []
+        for n, m, wraps, scale in zip(self.shape, self.counts, self.periodic, self.scales):
+            found.append(np.linalg.pinv(_basis(np.arange(n) * scale, m, wraps)))
+        return found
+
+
+def weights(fraction: np.ndarray) -> np.ndarray:
+    """(4, n) of the uniform cubic B-spline at fractions (n,) of a cell."""
+    f = np.asarray(fraction, np.float64)
+    return np.stack([(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, 3 * (f + f**2 - f**3) + 1, f**3]) / 6
+
+
+def _count(n: int, wraps: bool) -> int:
+    cells = -(-n // COARSENESS) if wraps else -(-(n - 1) // COARSENESS) + 1
+    return min(max(cells, FEWEST), n)
+
+
+def _basis(u: np.ndarray, m: int, wraps: bool) -> np.ndarray:
+    """(n, coefficients) what each coefficient adds at places (n,) in nodes."""
+    if m == 1:
+        return np.ones((len(u), 1))
+    first = np.minimum(np.floor(u).astype(int), m - 1 if wraps else m - 2)
+    matrix = np.zeros((len(u), m if wraps else m + 2))
+    for step, weight in enumerate(weights(u - first)):
+        np.add.at(matrix, (np.arange(len(u)), (first + step - 1) % m if wraps else first + step), weight)
+    return matrix
+
+
+def _through(m: int, wraps: bool) -> np.ndarray:
+    """The values at m nodes, and for a border the second derivatives at both, of each coefficient."""
+    matrix = _basis(np.arange(m), m, wraps)
+    if wraps or m == 1:
+        return matrix
+    bends = np.zeros((2, m + 2))
+    bends[0, :3] = bends[1, -3:] = 1, -2, 1
+    return np.concatenate([matrix, bends])
+
+
+def _along(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
+    return np.moveaxis(np.tensordot(matrix.astype(np.float32), values, axes=(1, axis)), 0, axis)

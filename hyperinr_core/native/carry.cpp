@@ -1,0 +1,177 @@
+// Steps as splines, and what is carried along paths through them: checks, and the split into tasks. Values do not depend on it.
+#include "carry.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "flow_kernels.h"
+#include "model.h"
+#include "pool.h"
+
+using namespace hinr;
+
+namespace {
+
+using Floats = std::vector<float>;
+
+constexpr int64_t kPointsPerTask = 4096;
+constexpr int64_t kMostPoints = int64_t(1) << 20;  // along an axis
+constexpr int kReach = HINR_SPLINE_REACH;
+static_assert(kCarryChannels == 16 && kCarrySteps == 4, "the layout that motion.py writes");
+
+// The weights that a spline's coefficient has of the values around it.
+void spline_weights(float *weights) {
+    const double pole = std::sqrt(3.0) - 2.0;
+    for (int k = -kReach; k <= kReach; ++k) weights[k + kReach] = float(-6.0 * pole / (1.0 - pole * pole) * std::pow(pole, std::abs(k)));
+}
+
+// Weighted sums along one axis of an array (planes, length, row): the axis gets 2 * kReach shorter.
+Floats filtered(const FlowKernels &kernels, const float *values, int64_t planes, int64_t length, int64_t row) {
+    float weights[2 * kReach + 1];
+    spline_weights(weights);
+    const int64_t left = length - 2 * kReach;
+    Floats found(size_t(planes * left * row));
+    parallel_for(planes * left, num_threads(), [&](int64_t task, int) {
+        const float *rows[2 * kReach + 1];
+        const int64_t plane = task / left, line = task % left;
+        for (int k = 0; k <= 2 * kReach; ++k) rows[k] = values + (plane * length + line + k) * row;
+        kernels.combine(rows, weights, 2 * kReach + 1, row, found.data() + task * row);
+    });
+    return found;
+}
+
+Floats filtered_along_rows(const FlowKernels &kernels, const float *values, int64_t rows, int64_t length) {
+    float weights[2 * kReach + 1];
+    spline_weights(weights);
+    const int64_t left = length - 2 * kReach;
+    Floats found(size_t(rows * left));
+    parallel_for(rows, num_threads(), [&](int64_t row, int) {
+        kernels.smooth(values + row * length, weights, 2 * kReach + 1, left, found.data() + row * left);
+    });
+    return found;
+}
+
+bool sound(const hinr_nodes &nodes) {
+    for (int a = 0; a < 3; ++a) {
+        if (nodes.n[a] < 1 || nodes.n[a] > kMostPoints || !(nodes.scale[a] >= 0.0) || nodes.scale[a] > 1.0) return false;
+        if (nodes.size[a] < (nodes.scale[a] == 0.0 ? 1 : 4)) return false;
+    }
+    return true;
+}
+
+bool sound(const hinr_nodes &nodes, const hinr_moment &m) {
+    for (int a = 0; a < 3; ++a)
+        if (m.size[a] < (a == 0 && nodes.n[0] == 1 ? 1 : 4)) return false;
+    return m.n_steps >= 2 && m.n_steps <= kCarrySteps && m.first >= 0 && m.first + 1 < m.n_steps && m.n_components >= 1 &&
+           m.n_components <= 1024;
+}
+
+NodesJob job_of(const hinr_nodes &nodes) {
+    NodesJob job = {};
+    for (int a = 0; a < 3; ++a) {
+        job.n[a] = nodes.n[a];
+        job.size[a] = nodes.size[a];
+        job.wraps[a] = nodes.wraps[a] != 0;
+        job.scale[a] = float(nodes.scale[a]);
+        job.per_turn[a] = 1.0f / float(nodes.n[a]);
+    }
+    job.coefficients = nodes.coefficients;
+    return job;
+}
+
+CarryJob job_of(const hinr_moment &m) {
+    CarryJob job = {};
+    for (int a = 0; a < 3; ++a) {
+        job.start[a] = m.start[a];
+        job.size[a] = m.size[a];
+    }
+    job.steps = m.steps;
+    job.values = m.values;
+    job.n_steps = m.n_steps;
+    job.first = m.first;
+    job.n_components = m.n_components;
+    job.at_step = m.at_step != 0;
+    for (int j = 0; j < kCarrySteps; ++j) job.weights[j] = float(m.weights[j]);
+    job.share = float(m.share);
+    job.bend = float(m.bend);
+    return job;
+}
+
+}  // namespace
+
+int hinr_spline(int isa, const float *values, const int64_t *size, float *coefficients) {
+    if (!values || !size || !coefficients) return HINR_ERROR_NULL;
+    for (int a = 0; a < 3; ++a)
+        if (size[a] < 1 || size[a] > 2 * kMostPoints || (size[a] != 1 && size[a] <= 2 * kReach)) return HINR_ERROR_SIZE;
+    const FlowKernels *kernels = find_flow_kernels(isa);
+    if (!kernels) return HINR_ERROR_ISA;
+    return guarded([&] {
+        int64_t n[3] = {size[0], size[1], size[2]};
+        Floats current;
+        const float *from = values;
+        if (n[0] > 1) {
+            current = filtered(*kernels, from, 1, n[0], n[1] * n[2]);
+            n[0] -= 2 * kReach;
+            from = current.data();
+        }
+        if (n[1] > 1) {
+            Floats next = filtered(*kernels, from, n[0], n[1], n[2]);
+            current.swap(next);
+            n[1] -= 2 * kReach;
+            from = current.data();
+        }
+        if (n[2] > 1) {
+            Floats next = filtered_along_rows(*kernels, from, n[0] * n[1], n[2]);
+            current.swap(next);
+            n[2] -= 2 * kReach;
+            from = current.data();
+        }
+        std::copy(from, from + n[0] * n[1] * n[2], coefficients);
+        return int(HINR_OK);
+    });
+}
+
+int hinr_channels(int isa, const hinr_nodes *nodes, const float *z, const float *y, const float *x, int64_t n, float *channels) {
+    if (!nodes || !nodes->coefficients || !z || !y || !x || !channels) return HINR_ERROR_NULL;
+    if (n < 0) return HINR_ERROR_SIZE;
+    if (!sound(*nodes)) return HINR_ERROR_CONFIG;
+    const FlowKernels *kernels = find_flow_kernels(isa);
+    if (!kernels) return HINR_ERROR_ISA;
+    const NodesJob job = job_of(*nodes);
+    return guarded([&] {
+        parallel_for((n + kPointsPerTask - 1) / kPointsPerTask, num_threads(), [&](int64_t task, int) {
+            const int64_t first = task * kPointsPerTask, count = std::min(kPointsPerTask, n - first);
+            kernels->channels(job, z + first, y + first, x + first, count, channels + first * kCarryChannels);
+        });
+        return int(HINR_OK);
+    });
+}
+
+int hinr_carry(int isa, const hinr_nodes *nodes, const hinr_moment *moment, const float *z, int64_t nz, const float *y,
+               int64_t ny, const float *x, int64_t nx, int scattered, float *values) {
+    if (!nodes || !moment || !nodes->coefficients || !moment->steps || !moment->values || !z || !y || !x || !values)
+        return HINR_ERROR_NULL;
+    if (nz < 0 || ny < 0 || nx < 0) return HINR_ERROR_SIZE;
+    if (!sound(*nodes) || !sound(*nodes, *moment)) return HINR_ERROR_CONFIG;
+    const FlowKernels *kernels = find_flow_kernels(isa);
+    if (!kernels) return HINR_ERROR_ISA;
+    const NodesJob lattice = job_of(*nodes);
+    const CarryJob job = job_of(*moment);
+    return guarded([&] {
+        if (scattered) {
+            parallel_for((nx + kPointsPerTask - 1) / kPointsPerTask, num_threads(), [&](int64_t task, int) {
+                const int64_t first = task * kPointsPerTask, n = std::min(kPointsPerTask, nx - first);
+                kernels->carry(lattice, job, z + first, y + first, x + first, n, nullptr, values + first * job.n_components);
+            });
+            return int(HINR_OK);
+        }
+        const int64_t rows_per_task = std::max<int64_t>(1, kPointsPerTask / std::max<int64_t>(nx, 1)), rows = nz * ny;
+        parallel_for((rows + rows_per_task - 1) / rows_per_task, num_threads(), [&](int64_t task, int) {
+            Floats room(size_t(lattice.size[2] * kCarryChannels));
+            for (int64_t row = task * rows_per_task; row < std::min(rows, (task + 1) * rows_per_task); ++row)
+                kernels->carry(lattice, job, z + row / ny, y + row % ny, x, nx, room.data(), values + row * nx * job.n_components);
+        });
+        return int(HINR_OK);
+    });
+}

@@ -1,0 +1,143 @@
+"""Motion between two steps of a series: several ways to find it, how well each matches, and one field made of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hyperinr_core.motion.lattice import Lattice, periodic_axes
+from hyperinr_core.motion.splines import Nodes
+from hyperinr_core.motion.reference import _values
+from hyperinr_core.motion.steps import Step
+from hyperinr_core.training.motion.velocity import Velocity
+from hyperinr_core.training.teachers.base import Latest
+from hyperinr_core.training.teachers.optical_flow import optical_flow
+from hyperinr_core.volume import VolumeSeries
+
+#: Windows of the optical flow: narrow ones follow small structures, wide ones survive noise.
+WINDOWS = (2.0, 4.0)
+
+#: Points over which the match of two ends is judged, a standard deviation.
+SIGMA = 3.0
+
+#: What a way is believed at least where its match is judged: a velocity was not found by matching.
+LEAST_MATCH = 0.5
+
+
+class Pairs:
+    """The motion of one field between any two steps of its series; whatever was asked for last is kept.
+
+    Parameters
+    ----------
+    series : with numbers at masked points.
+    velocity : of the same series, if one is known.
+    """
+
+    def __init__(self, series: VolumeSeries, field: str, velocity: Velocity | None = None) -> None:
+        self.series, self.field, self.velocity = series, field, velocity
+        self.times = series.thetas[:, 0]
+        self.latest = Latest(series, field)
+        self.latest.most = 6
+        first, last = self.latest(0), self.latest(len(series) - 1)
+        self.periodic = periodic_axes([first, last])
+        self.lattice = Lattice(series.grid.shape, self.periodic)
+        self.nodes = Nodes(series.grid.shape, self.periodic)
+        self._flows: dict[tuple[int, int, float], np.ndarray] = {}
+        self._steps: dict[int, Step] = {}
+        self._blended: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    @property
+    def n_ways(self) -> int:
+        """Ways to find a motion."""
+        return len(WINDOWS) + (self.velocity is not None)
+
+    def step(self, step: int) -> Step:
+        """A step as `carry` reads it."""
+        if step not in self._steps:
+            while len(self._steps) >= 6:
+                self._steps.pop(next(iter(self._steps)))
+            self._steps[step] = Step.of(self.latest(step), self.periodic)
+        return self._steps[step]
+
+    def ways(self, a: int, b: int) -> Iterator[np.ndarray]:
+        """(2, 3, nz, ny, nx) points from a path's middle to its places at steps a and b, by each way."""
+        for window in WINDOWS:
+            half = np.float32(0.5) * self._flow(a, b, window)
+            yield np.stack([-half, half])
+        if self.velocity is not None:
+            yield self.velocity.ends(a, b, self.nodes)
+
+    def match(self, a: int, b: int, ends: np.ndarray) -> np.ndarray:
+        """(nz, ny, nx) from 0 to 1, how much better two steps match along ends (2, 3, nz, ny, nx) than in place."""
+        first, last = (
+            np.moveaxis(_values(self.step(step), self.lattice.points + offset, 3), 0, -1) for step, offset in zip((a, b), ends)
+        )
+        valid = self.valid(a, b)[..., None]
+        there = self._mean(((first - last) ** 2 * valid).sum(axis=-1))
+        here = self._mean(((self.latest(a) - self.latest(b)) ** 2 * valid).sum(axis=-1))
+        floor = np.float32(1e-9) * np.float32(np.ptp(self.latest(a))) ** 2 + np.finfo(np.float32).tiny
+        return np.clip(1 - there / (here + floor), 0, 1)
+
+    def valid(self, *steps: int) -> np.ndarray:
+        """(nz, ny, nx) bool, where all of some steps hold values."""
+        found = np.ones(self.series.grid.shape, bool)
+        if self.series.mask is not None:
+            for step in steps:
+                found &= self.series.valid(step, self.field)
+        return found
+
+    def blended(self, a: int, b: int, weights: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+        """One motion of all ways, each by what it is worth (K,) and how well it matches there.
+
+        Returns
+        -------
+        Coefficients of the ends (2, 3, cz, cy, cx), and of their match (cz, cy, cx).
+        """
+        key = a, b
+        if key not in self._blended:
+            total = np.zeros((2, 3, *self.series.grid.shape), np.float32)
+            sums = np.zeros(self.series.grid.shape, np.float32)
+            for number, (weight, ends) in enumerate(zip(weights, self.ways(a, b))):
+                match = self.match(a, b, ends)
+                if number >= len(WINDOWS):
+                    match = np.maximum(match, LEAST_MATCH)
+                share = np.float32(weight + 1e-3) * match**2 + np.float32(1e-4)
+                total += share * ends
+                sums += share
+            coefficients = self.nodes.fit(total / sums)
+            self._blended[key] = coefficients, self.matched(a, b, coefficients)
+        return self._blended[key]
+
+    def matched(self, a: int, b: int, coefficients: np.ndarray) -> np.ndarray:
+        """Coefficients (cz, cy, cx) of the match of coarse ends (2, 3, cz, cy, cx)."""
+        ends = self.fine(coefficients.reshape(6, *coefficients.shape[2:])).reshape(2, 3, *self.lattice.shape)
+        return np.clip(self.nodes.fit(self.match(a, b, ends)), 0, 1)
+
+    def fine(self, coefficients: np.ndarray) -> np.ndarray:
+        """(k, nz, ny, nx) at the points of coefficients (k, cz, cy, cx)."""
+        return self.nodes.at(self.nodes.padded(coefficients), self.lattice.points)
+
+    def forget(self) -> None:
+        """Drop the fields between steps, keep what was blended."""
+        self._flows.clear()
+
+    def _flow(self, a: int, b: int, window: float) -> np.ndarray:
+        key = a, b, window
+        if key not in self._flows:
+            before, after = (np.moveaxis(self.latest(step), -1, 0) for step in (a, b))
+            plane = self.series.grid.dims[2] == 1
+            # to the pair's own range, so that a motion does not depend on what else is in the series
+            extent = max(float(before.max()), float(after.max())) - min(float(before.min()), float(after.min()))
+            flow = np.zeros((3, *self.series.grid.shape), np.float32)
+            if extent > 0:
+                scale = np.float32(1 / extent)
+                if plane:
+                    flow[1:, 0] = optical_flow(before[:, 0] * scale, after[:, 0] * scale, self.periodic[1:], window)
+                else:
+                    flow = optical_flow(before * scale, after * scale, self.periodic, window)
+            self._flows[key] = flow.astype(np.float16)
+        return self._flows[key].astype(np.float32)
+
+    def _mean(self, values: np.ndarray) -> np.ndarray:
+        return self.lattice.smooth(values, SIGMA)
