@@ -132,7 +132,7 @@ def one_step(values) -> VolumeSeries:
 
 
 def test_numbers_below_float32_and_fields_too_large_for_the_format_are_refused(tmp_path):
-    with pytest.raises(DataError, match="'p' of 0 to 2.8026e-45; expected numbers of"):
+    with pytest.raises(DataError, match=r"'p' of 0 to 2\.8026e-45; expected numbers of"):
         train(Volumes(one_step(np.linspace(0, 3e-45, 8, dtype=np.float32))), tmp_path / "m.hinr", SMALL)
     wide = np.zeros((2, 2, 2, 18), np.float32)
     series = VolumeSeries(Grid((2, 2, 2)), [0.0], {"p": 18}, lambda *_: wide, "this")

@@ -19,6 +19,7 @@ import numpy as np
 from hyperinr.filters.readers.arrays import MOST_COMPONENTS
 from hyperinr.filters.readers.cf import COMPONENTS, VARIANTS, Clock, decoded, is_angle, is_moment, kind_of_axis
 from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, even_spacing
+from hyperinr.filters.readers.groups import base_name, flattened, in_scope
 from hyperinr.filters.readers.libraries import library
 from hyperinr.filters.readers.places import Places
 from hyperinr.filters.readers.steps import FileSteps, ZRange
@@ -69,7 +70,7 @@ class CFFiles:
             grid, places = self._grid(path, data, next(iter(axes)), first)
             sizes = dict(data.sizes)
             n = sizes[first.t] if first.t else 1
-            times = self._times(path, data, first)
+            times = self._times(path, data, first, next(iter(axes)))
             units = {name: str(data.variables[name].attrs.get("units", "")) for name in axes}
             if times is not None:
                 units["time"] = self._clock.units
@@ -133,8 +134,8 @@ class CFFiles:
         left = [name for name in fields if name not in chosen]
         return chosen, (f"{', '.join(left)} of {path.name} lie on other dimensions, and are left out",) if left else ()
 
-    def _times(self, path: Path, data: Any, axes: _Axes) -> tuple[float, ...] | None:
-        name = _coordinate(data, axes.t, "t") if axes.t else _moment(data)
+    def _times(self, path: Path, data: Any, axes: _Axes, field: str) -> tuple[float, ...] | None:
+        name = _coordinate(data, axes.t, "t") if axes.t else _moment(data, field)
         if name is None:
             return None
         variable = data.variables[name]
@@ -154,7 +155,11 @@ def _opened(path: Path) -> Iterator[Any]:
         with xarray.open_dataset(
             path, engine=engine, decode_cf=False, cache=False, backend_kwargs=options or None
         ) as data:
-            yield data
+            if engine != "netcdf4":
+                yield data
+                return
+            with flattened(path, data) as whole:
+                yield whole
 
 
 def _fields(data: Any) -> dict[str, _Axes]:
@@ -194,9 +199,9 @@ def _axes(path: Path | None, data: Any, name: str) -> _Axes:
         free = [kind for kind in ("x", "y", "z", "t") if kind not in found]
         if data.sizes[dim] == 1:
             others.append(dim)
-        elif "c" not in found and data.sizes[dim] <= MOST_COMPONENTS and COMPONENTS.fullmatch(str(dim)):
+        elif "c" not in found and data.sizes[dim] <= MOST_COMPONENTS and COMPONENTS.fullmatch(base_name(dim)):
             found["c"] = dim
-        elif free and not VARIANTS.fullmatch(str(dim)):
+        elif free and not VARIANTS.fullmatch(base_name(dim)):
             found[free[0]] = dim
         else:
             raise DataError(
@@ -227,12 +232,14 @@ def _coordinate(data: Any, dim: str, kind: str) -> str | None:
     return None
 
 
-def _moment(data: Any) -> str | None:
-    """The scalar variable that is the time of a file of one step."""
-    for name, variable in data.variables.items():
-        if variable.dims == () and is_moment(str(name), variable.attrs):
-            return name
-    return None
+def _moment(data: Any, field: str) -> str | None:
+    """The scalar variable that is the time of a file of one step: of those that a field's group sees the nearest."""
+    moments = [
+        str(name)
+        for name, variable in data.variables.items()
+        if variable.dims == () and is_moment(str(name), variable.attrs) and in_scope(str(name), field)
+    ]
+    return max(moments, key=lambda name: name.count("/"), default=None)
 
 
 def _grid(path: Path, data: Any, axes: _Axes) -> Grid:
