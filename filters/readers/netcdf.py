@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr.filters.readers.arrays import MOST_COMPONENTS
+from hyperinr.filters.readers.blocks import check_letters
 from hyperinr.filters.readers.cf import COMPONENTS, VARIANTS, Clock, decoded, is_angle, is_moment, kind_of_axis
 from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, even_spacing
 from hyperinr.filters.readers.groups import base_name, flattened, in_scope
@@ -54,10 +55,17 @@ class _Axes:
 
 
 class CFFiles:
-    """Opens the files of one series; their times are told in the unit of the first."""
+    """Opens the files of one series; their times are told in the unit of the first.
 
-    def __init__(self, fields: tuple[str, ...] | None, dims: tuple[int, int, int] | None) -> None:
-        self._fields, self._dims = fields, dims
+    Parameters
+    ----------
+    letters : of t, z, y, x and c for the dimensions of fields that have as many, slowest first, over what the file says.
+    """
+
+    def __init__(
+        self, fields: tuple[str, ...] | None, dims: tuple[int, int, int] | None, letters: str | None = None
+    ) -> None:
+        self._fields, self._dims, self._letters = fields, dims, letters or ""
         self._clock = Clock()
         self._places: Places | None = None
 
@@ -106,16 +114,19 @@ class CFFiles:
         if self._fields is not None:
             unknown = [name for name in self._fields if name not in data.variables]
             if unknown:
-                known = ", ".join(sorted(_fields(data))) or "none"
+                known = ", ".join(sorted(_fields(data, self._letters))) or "none"
                 raise DataError(f"{path} has no field {unknown[0]!r}; expected one of {known}")
-            asked = {name: _axes(path, data, name) for name in self._fields}
+            if self._letters:
+                for name in self._fields:
+                    check_letters(self._letters, data.variables[name].dims, f"{name!r} in {path}")
+            asked = {name: _axes(path, data, name, self._letters) for name in self._fields}
             if len(set(asked.values())) > 1:
                 raise DataError(
                     f"{path} has the fields on different dimensions: {_table(data, asked)}; expected one set of them, "
                     "train a model for each"
                 )
             return asked, ()
-        fields = _fields(data)
+        fields = _fields(data, self._letters)
         groups: dict[_Axes, list[str]] = {}
         for name, axes in fields.items():
             groups.setdefault(axes, []).append(name)
@@ -162,7 +173,7 @@ def _opened(path: Path) -> Iterator[Any]:
                 yield whole
 
 
-def _fields(data: Any) -> dict[str, _Axes]:
+def _fields(data: Any, letters: str) -> dict[str, _Axes]:
     """Numeric variables on at least two axes of space that are no coordinates, bounds or measures of others."""
     helpers = set(data.sizes)
     for variable in data.variables.values():
@@ -172,17 +183,19 @@ def _fields(data: Any) -> dict[str, _Axes]:
     for name, variable in data.variables.items():
         if name not in helpers and variable.dtype.kind in "iuf":
             with contextlib.suppress(DataError):
-                axes = _axes(None, data, name)
+                axes = _axes(None, data, name, letters)
                 if sum(data.sizes[dim] > 1 for dim in axes.space) >= 2:
                     fields[str(name)] = axes
     return fields
 
 
-def _axes(path: Path | None, data: Any, name: str) -> _Axes:
+def _axes(path: Path | None, data: Any, name: str, letters: str) -> _Axes:
     """What the dimensions of a variable are: by their coordinates, and those that these leave open by their order."""
     variable = data.variables[name]
     if variable.dtype.kind not in "biuf":
         raise DataError(f"{path} holds {variable.dtype} in {name!r}; expected numbers")
+    if len(letters) == len(variable.dims):
+        return _Axes(**dict(zip(letters, variable.dims)))
     found: dict[str, str] = {}
     unknown = []
     for dim in variable.dims:
