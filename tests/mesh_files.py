@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +243,29 @@ def write_foam(folder, times=(0.5, 1.0), n=4) -> Path:
         )
     (folder / "case.foam").touch()
     return folder / "case.foam"
+
+
+def write_decomposed(folder, times=(0.5, 1.0), n=4) -> Path:
+    """The same on two such boxes side by side, a process each; the case itself has what decomposePar leaves there."""
+    for number in range(2):
+        part = folder / f"processor{number}"
+        part.mkdir()
+        write_foam(part, times, n).unlink()
+        for path, add in (
+            (part / "constant" / "polyMesh" / "points", 1.0),
+            *((part / f"{t:g}" / "s", 2.0) for t in times),
+        ):
+            numbers = r"(?<=^\()[-\d.e]+(?= )" if path.name == "points" else r"^[-\d.e]+$(?!\n\()"
+            moved = re.sub(numbers, partial(_added, add * number), path.read_text(), flags=re.M)
+            path.write_text(moved)
+    for name in ("constant", "system", f"{times[0]:g}"):
+        shutil.copytree(folder / "processor0" / name, folder / name)
+    (folder / "case.foam").touch()
+    return folder / "case.foam"
+
+
+def _added(add, found) -> str:
+    return f"{float(found[0]) + add:.9g}"
 
 
 def _head(kind, name) -> str:

@@ -68,6 +68,19 @@ def test_an_openfoam_case_gives_its_cells_as_they_are(tmp_path):
     assert all(is_exact(series, step) and np.isfinite(values(series, step)).all() for step in range(2))
 
 
+def test_a_decomposed_openfoam_case_has_the_steps_of_its_processes(tmp_path):
+    series = open_series(made.write_decomposed(tmp_path))
+    assert series.thetas.ravel().tolist() == [0.5, 1.0] and series.grid.dims == (8, 4, 4)
+    assert all(is_exact(series, step) and np.isfinite(values(series, step)).all() for step in range(2))
+    for name in ("0.5", "1"):
+        shutil.copytree(tmp_path / "processor0" / name, tmp_path / name, dirs_exist_ok=True)
+    assert open_series(tmp_path / "case.foam").grid.dims == (4, 4, 4), "what is whole counts"
+    (tmp_path / "processor0").rename(tmp_path / "processors2")
+    (tmp_path / "processors2" / "1").rename(tmp_path / "processors2" / "2")
+    with pytest.raises(DataError, match="collated format, of which reconstructPar"):
+        open_series(tmp_path / "case.foam")
+
+
 def test_ensight(tmp_path):
     from vtkmodules.vtkIOParallel import vtkEnSightWriter
 

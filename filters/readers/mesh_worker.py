@@ -110,7 +110,19 @@ def _reader(path: str) -> Any:
 
 
 def _is_decomposed(path: Path) -> bool:
-    return (path.parent / "processor0").is_dir() and not (path.parent / "constant" / "polyMesh").is_dir()
+    """Whether an OpenFOAM case has steps in the folders of its processes alone: the mesh and step 0 stay in the case."""
+    own = _times_in(path.parent)
+    if any(_times_in(folder) - own for folder in path.parent.glob("processors*")):
+        raise Failed("its steps are in OpenFOAM's collated format, of which reconstructPar makes what VTK reads")
+    return bool(_times_in(path.parent / "processor0") - own)
+
+
+def _times_in(folder: Path) -> set[float]:
+    times = set()
+    for step in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(ValueError):
+            times.add(float(step.name))
+    return times
 
 
 def _want_all(reader: Any) -> None:
