@@ -214,6 +214,20 @@ def test_what_paraview_alone_reads(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
+def test_fluent(tmp_path):
+    series = open_series(made.write_fluent(tmp_path / "a.cas"))
+    assert series.field_info == {"PRESSURE": 1} and series.grid.dims == (3, 3, 3)
+    assert is_exact(series, name="PRESSURE") and np.isfinite(values(series, name="PRESSURE")).all()
+
+
+@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
+def test_what_this_paraview_has_no_reader_for(tmp_path):
+    (tmp_path / "a.kind").touch()
+    with pytest.raises(DataError, match=r"a\.kind is taken by no reader of .*pvpython; expected a whole file"):
+        meshes.Meshes(None, None, None).open(tmp_path / "a.kind", by_paraview=True)
+
+
+@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
 def test_cgns_that_paraview_wrote(tmp_path):
     source = made.write(*STILL["hexahedra.vtu"][:2], tmp_path / "a.vtu", made.hexahedra())
     script = f"from paraview import simple; simple.SaveData('{tmp_path}/a.cgns', simple.OpenDataFile('{source}'))"

@@ -65,7 +65,7 @@ class Failed(Exception):
 
 
 class Lacking(Exception):
-    """There is no reader for a file here."""
+    """There is no reader here that takes a file."""
 
 
 class Source:
@@ -156,9 +156,10 @@ def _of_paraview(path: str) -> Any:
         from paraview import simple
     except ImportError:
         raise Lacking from None
-    proxy = simple.OpenDataFile(path)
-    if proxy is None:
-        raise Failed("ParaView has no reader for it")
+    try:
+        proxy = simple.OpenDataFile(path)
+    except RuntimeError:  # what it says when none of its readers takes the file
+        raise Lacking from None
     for name in ("PointArrayStatus", "CellArrayStatus"):
         if name in proxy.ListProperties():
             property_ = proxy.GetProperty(name)

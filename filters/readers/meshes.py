@@ -98,6 +98,8 @@ class Meshes:
         try:
             return self._open(path, by_paraview)
         except Lacking:
+            if by_paraview:
+                raise
             return self._open(path, True)
 
     def _open(self, path: Path, by_paraview: bool) -> FileSteps:

@@ -55,7 +55,10 @@ class Workers:
         with self._worker() as process:
             answer = _answer(process, request, path, patience or PATIENCE)
         if "lacking" in answer:
-            raise Lacking(f"{path} has no reader in {self._program}; expected VTK with one, or ParaView's pvpython")
+            raise Lacking(
+                f"{path} is taken by no reader of {self._program}; expected a whole file of a kind that this reads, or another "
+                "ParaView first on PATH that does"
+            )
         if "failed" in answer:
             raise DataError(
                 f"{path} cannot be read ({answer['failed']}); expected a whole, readable mesh, check or write it again"
