@@ -107,6 +107,13 @@ def test_openpmd_in_si_units(tmp_path, labels):
     assert open_series(tmp_path / "a.h5", fields=["fine"]).grid.dims == (3, 8, 1)
 
 
+def test_units_may_be_beyond_float32(tmp_path):
+    with h5py.File(write_openpmd(tmp_path / "a.h5"), "a") as file:
+        file["data/0/fields/rho"].attrs["unitSI"] = 1e45
+    found = open_series(tmp_path / "a.h5", fields=["rho"]).loader(0, "rho", None)
+    np.testing.assert_allclose(np.squeeze(found), values()[0].astype(np.float64) * 1e45)
+
+
 def test_openpmd_in_a_file_for_each_iteration(tmp_path):
     for iteration in (5, 10, 100):
         write_openpmd(tmp_path / f"data{iteration:08}.h5", [iteration])

@@ -83,7 +83,7 @@ def decoded(values: np.ndarray, attributes: Mapping[str, Any], default_fill: flo
     numbers = values
     factor, offset = (_number(attributes, key) for key in ("scale_factor", "add_offset"))
     if factor is not None or offset is not None:
-        numbers = values * np.float64(1 if factor is None else factor) + np.float64(offset or 0)
+        numbers = np.multiply(values, 1 if factor is None else factor, dtype=np.float64) + (offset or 0)
     low, high = _limits(attributes)
     # limits are packed as the values are, unless their type says that they are not
     bounded = numbers if any(isinstance(limit, float) for limit in (low, high)) else values
