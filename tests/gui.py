@@ -41,8 +41,9 @@ class Window:
         self.folder = folder
         self._closed = False
         self.witness = folder / ".config" / "ParaView" / "Macros" / "witness.py"
+        screen = ["-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nocursor"]  # a mouse is no part of a picture
         self._screen = subprocess.Popen(
-            ["Xvfb", "-displayfd", "1", "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-noreset", "-fbdir", str(folder)],
+            ["Xvfb", "-displayfd", "1", *screen, "-noreset", "-fbdir", str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -360,8 +361,8 @@ def is_whole(state: Path) -> bool:
 
 
 def view_of(pixels: np.ndarray) -> np.ndarray:
-    """The render view's part of the screen, where no toolbar, panel or legend is."""
-    return pixels[230:480, 360:980]
+    """The render view's part of the screen, where no toolbar, panel, legend or message is."""
+    return pixels[230:450, 360:980]
 
 
 def differ(one: np.ndarray, other: np.ndarray) -> bool:
