@@ -13,8 +13,9 @@ install: .venv/.package ## Install ParaView and the Python packages where missin
 demo: install ## Simulate turbulence, train, evaluate and render in ParaView; results in demo/
 	$(PYTHON) examples/demo.py
 
+# three processes for two processors: many tests wait for windows and servers
 test: .venv/.test install .venv-vtk/.package ## Run the tests
-	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-paraview-next: ## Run the tests that need ParaView on Debian testing's, set up in FOLDER (build/testing) by root
 	tools/paraview_next.sh $(FOLDER)

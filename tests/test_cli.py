@@ -116,7 +116,7 @@ def test_sample_writes_vti_with_every_field(model, tmp_path):
 def test_interrupted_training_resumes(series, quick, tmp_path):
     arguments = ("train", series, "-o", tmp_path / "m.hinr", "--config", tmp_path / "long.json")
     settings = json.loads(quick.read_text())
-    settings["training"]["samples"] = 3_000_000
+    settings["training"]["samples"] = 1_200_000
     (tmp_path / "long.json").write_text(json.dumps(settings))
     command = [sys.executable, "-m", "hyperinr.plugin.cli", *map(str, arguments)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -29,7 +29,7 @@ PARAMETERS = (
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "lights.hinr"
     quality = {"training_psnr_db": {"density": [40.0, 41.0], "velocity": [38.0, 38.5]}}
-    model = random_model((33, 29, 31), fields=FIELDS, parameters=PARAMETERS, quality=quality)
+    model = random_model((33, 21, 17), fields=FIELDS, parameters=PARAMETERS, quality=quality)
     hinr.save(model, path)
     return path
 
@@ -81,7 +81,7 @@ def test_a_session_from_play_to_a_saved_state_and_animation(gui, model, tmp_path
     window.row("velocity").tick()
     window.wait_until(lambda: window.witnessed()[-1]["arrays"] == ["density"], "one field")
     window.field("Dims").write("21")
-    window.wait_until(lambda: window.witnessed()[-1]["dims"] == [21, 29, 31], "other dims")
+    window.wait_until(lambda: window.witnessed()[-1]["dims"] == [21, 21, 17], "other dims")
     window.wait_for(lambda pixels: shows_something(view_of(pixels)) and differ(view_of(pixels), view_of(moved)))
     angle = window.witnessed()[-1]["slider"]
 
@@ -109,7 +109,7 @@ def test_a_session_from_play_to_a_saved_state_and_animation(gui, model, tmp_path
     window.button("Play").click()
     window.wait_until(lambda: len(window.witnessed()) > n_images, "the state playing")
     found = window.witnessed()[-1]
-    assert (found["arrays"], found["dims"], found["slider"]) == (["density"], [21, 29, 31], angle)
+    assert (found["arrays"], found["dims"], found["slider"]) == (["density"], [21, 21, 17], angle)
 
 
 def test_a_trace_runs_again_in_pvpython(gui, model, tmp_path):
@@ -140,7 +140,7 @@ SaveScreenshot({str(tmp_path / "again.png")!r})
 print("points", GetActiveSource().GetDataInformation().GetNumberOfPoints())
 """
     result = launch.run_program(launch.on_display(["pvpython", "-c", check]), 120)
-    assert f"points {13 * 29 * 31}" in result.stdout, result.stderr
+    assert f"points {13 * 21 * 17}" in result.stdout, result.stderr
     assert shows_something(picture(tmp_path / "again.png"))
 
 

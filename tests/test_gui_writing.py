@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from gui import gui
+from gui import gui, view_of
 from series import moving_blob
 
 from hyperinr.filters.recording import Recording
@@ -30,7 +30,7 @@ def test_save_data_trains_in_a_process_of_its_own_until_it_is_stopped(gui, serie
     output.write_bytes(b"old")
     window = gui(f"--data={series}", apply=True)
     window.settle()
-    window.wait_for(lambda pixels: (pixels[260:680, 360:980] > 60).any(axis=-1).mean() > 0.5, "the view")
+    window.wait_for(lambda pixels: (view_of(pixels) > 60).any(axis=-1).mean() > 0.5, "the view")
     time.sleep(3)
     window.press("ctrl+s")
     window.button("OK")

@@ -32,7 +32,7 @@ def test_neural_teachers_learn(name):
             [psnr(teacher.evaluate(t), series.read(i, ["density"]), limits) for i, t in enumerate(series.thetas)]
         )
 
-    assert error(24_000) > error(1) + 3
+    assert error(12_000) > error(1) + 3
 
 
 @pytest.mark.parametrize("name", NEURAL)
