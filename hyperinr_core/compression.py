@@ -132,7 +132,7 @@ class Compression:
         return float(np.mean([self._compare(self._values(other, t), v) for t, v in zip(self._thetas, self._truths)]))
 
     def _values(self, model: HyperINR, theta: np.ndarray) -> np.ndarray:
-        return model.generate(theta).sample_grid(self._grid)
+        return model.generate(theta, interpolation=model.interpolation).sample_grid(self._grid)
 
     def _compare(self, values: np.ndarray, truth: np.ndarray) -> float:
         ranges = [limits for field in self._model.fields for limits in field.value_range]

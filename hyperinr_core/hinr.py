@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core import mask_coding
+from hyperinr_core import mask_coding, motion_coding
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import DataError, FormatError, HyperINRError, ParameterError
@@ -20,6 +20,7 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.mask import Mask
 from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
+from hyperinr_core.motion.motion import Motion
 from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_mask
 from hyperinr_core.shift import columns, shifts_of
 from hyperinr_core.spaces import check_interpolation
@@ -28,8 +29,8 @@ from hyperinr_core.spline_base import SUPPORT, Base
 from hyperinr_core.table_coding import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.volume import Field, Grid, Parameter
 
-#: The newest format version, which a file has that holds a mask; one without is of version 1.
-VERSION = 2
+#: The newest format version, which a file has that holds a motion. One without is of version 2 where it holds a mask, else of 1.
+VERSION = 3
 
 #: Most points a stored grid may have along an axis, and most bytes of the JSON document.
 MAX_DIM = 1 << 20
@@ -96,6 +97,8 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
         tensors[GUIDE_TENSOR] = np.ascontiguousarray(model.guide.extinction, np.float16)
     if model.mask is not None:
         tensors.update(mask_coding.tensors_of(model.mask))
+    if model.motion is not None:
+        tensors.update(motion_coding.tensors_of(model.motion))
     for name, tensor in tensors.items():
         _require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
     with replacing(path) as part:
@@ -154,6 +157,8 @@ def load(path: str | os.PathLike) -> HyperINR:
     if parts["base"] is not None:
         parts["base"] = Base(tensors.pop("base_positions"), tensors.pop("base_coefficients"), **parts["base"])
         _check_increasing(path, "base_positions", parts["base"].positions)
+    if parts["motion"] is not None:
+        parts["motion"] = _motion_of(path, tensors, parts["motion"])
     if parts["guide"] is not None:
         extinction = tensors.pop(GUIDE_TENSOR)
         _require((extinction >= 0).all(), path, f"{GUIDE_TENSOR} holds numbers below 0", "none; get the file again")
@@ -190,6 +195,14 @@ def _mask_of(path: str | os.PathLike, tensors: dict[str, Any], grid: Grid, n_she
         raise FormatError(f"{path} cannot be used: {error}") from None
 
 
+def _motion_of(path: str | os.PathLike, tensors: dict[str, Any], parts: dict[str, Any]) -> Motion:
+    codes = {name: tensors.pop(name) for name in (motion_coding.PATHS_TENSOR, motion_coding.TRUST_TENSOR)}
+    try:
+        return motion_coding.motion_of(codes, parts, tensors["encoder_positions"][:, 0])
+    except FormatError as error:
+        raise FormatError(f"{path} cannot be used: {error}") from None
+
+
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
     """The JSON document of a file, checked, without reading its tensors.
 
@@ -220,7 +233,9 @@ def _document(model: HyperINR) -> dict[str, Any]:
         "quality": model.quality,
     }
     if model.mask is not None:
-        document |= {"version": VERSION, "mask": mask_coding.document_of(model.mask)}
+        document |= {"version": 2, "mask": mask_coding.document_of(model.mask)}
+    if model.motion is not None:
+        document |= {"version": VERSION, "motion": motion_coding.document_of(model.motion)}
     return document
 
 
@@ -261,8 +276,9 @@ def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str
     _require(type(version) is int and version >= 1, path, f"version is {version!r}", "a whole number")
     _require(version <= VERSION, path, f"format version is {version}", f"at most {VERSION}; update HyperINR to open it")
     keys = sorted(map(str, document))
-    expected = _KEYS | ({"mask"} if version > 1 else set())
-    _require(set(keys) - {"tables"} == expected, path, f"its document has keys {keys}", f"exactly {sorted(expected)}")
+    # version 2 always has a mask, version 3 a motion and perhaps a mask
+    expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3)) if version == since}
+    _require(set(keys) - {"tables"} - ({"mask"} if version > 2 else set()) == expected, path, f"its document has keys {keys}", f"exactly {sorted(expected)}")
     return document
 
 
@@ -279,11 +295,14 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
             "tables": TableCoding.from_dict(document.get("tables"), document["encoding"]["n_levels"]),
             "guide": _guide(document["guide"]),
             "mask": mask_coding.n_sheets_of(document["mask"], len(document["fields"])) if "mask" in document else None,
+            "motion": None,
             "provenance": _typed(document["provenance"], dict),
             "quality": _typed(document["quality"], dict),
         }
         roles = [parameter.role for parameter in parts["parameters"]]
         check_interpolation(parts["interpolation"], roles)
+        if "motion" in document:
+            parts["motion"] = motion_coding.checked(document["motion"], parts["grid"], parts["fields"], len(roles))
         architecture = Architecture.of(parts["encoding"], parts["network"], parts["fields"])
         parts["base"] = _base(document["base"], roles, architecture.n_outputs)
         _check_base(parts)
@@ -317,6 +336,8 @@ def _expected_tensors(parts: dict[str, Any]) -> dict[str, tuple[tuple[str, ...],
         expected["base_coefficients"] = (("U16",), [None, *axes, len(parts["base"]["components"])])
     if encoding.guide_resolution:
         expected[GUIDE_TENSOR] = (("F16",), [encoding.guide_resolution] * 3)
+    if parts["motion"] is not None:
+        expected[motion_coding.PATHS_TENSOR] = expected[motion_coding.TRUST_TENSOR] = (("U8",), [None])
     if parts["mask"] is not None:
         expected[MASK_TENSOR] = (("U8",), [None])
         expected[OWNERS_TENSOR] = (("U32",), [None, len(parts["fields"])])

@@ -14,9 +14,12 @@ from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.base import Backend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.inr import INR
+from hyperinr_core.inr import INR, Generated, Progress, Values
 from hyperinr_core.light.guide import Guide
-from hyperinr_core.mask import Mask
+from hyperinr_core.mask import Mask, filled
+from hyperinr_core.motion.carried import Carried
+from hyperinr_core.motion.motion import Motion
+from hyperinr_core.motion.steps import Box, Steps
 from hyperinr_core.shift import Shifts, shifted_model, shifts_of
 from hyperinr_core.spaces import check_interpolation, space_of
 from hyperinr_core.spaces.space import Coefficients, Space
@@ -43,6 +46,7 @@ class HyperINR:
     provenance, quality : JSON objects about where the model came from and how well it fits.
     base : what the network's values are added to; None where they stand alone.
     mask : where the fields hold values; None where they do everywhere.
+    motion : along which decoded training steps are carried to any time; None where encoders blend.
     """
 
     encoding: EncodingConfig
@@ -59,6 +63,7 @@ class HyperINR:
     base: Base | None = None
     guide: Guide | None = None
     mask: Mask | None = None
+    motion: Motion | None = None
 
     def __post_init__(self) -> None:
         check_interpolation(self.interpolation, self._roles)
@@ -89,12 +94,12 @@ class HyperINR:
 
     @property
     def n_bytes(self) -> int:
-        """Of the numbers that make the field: tables, network, base, guide and mask."""
+        """Of the numbers that make the field: tables, network, base, guide, mask and motion."""
         arrays = [self.encoder_params, self.mlp_params]
         arrays += [self.base.coefficients] if self.base else []
         arrays += [self.guide.extinction] if self.guide else []
         arrays += [self.mask.sheets] if self.mask else []
-        return sum(array.nbytes for array in arrays)
+        return sum(array.nbytes for array in arrays) + (self.motion.n_bytes if self.motion else 0)
 
     @property
     def network_range(self) -> np.ndarray:
@@ -166,7 +171,7 @@ class HyperINR:
         ----------
         theta : a number (P = 1), P numbers, or a mapping from every parameter's name to a number.
         backend : one of `backends.NAMES`; "auto" takes the fastest that runs here.
-        interpolation : one of the kinds that `space` knows; the model's own when None.
+        interpolation : one of the kinds that `space` knows; when None along the model's motion, and by its own kind without one.
 
         Raises
         ------
@@ -180,14 +185,51 @@ class HyperINR:
         (8, 10, 12, 1)
         """
         theta = self.theta(theta)
-        indices, weights = self._weights(theta, interpolation)
+        valid = None if self.mask is None else partial(self.mask.at, theta, self.theta_bounds)
+        if self.motion is not None and interpolation is None:
+            values: Values = Carried(self.motion, self._steps(backend), self._columns, float(theta[0]))
+        else:
+            values = self._generated(theta, *self._weights(theta, interpolation), backend)
+        return INR(values, self.grid, self.fields, self.encoding.n_pos_dims, valid, self._shifts)
+
+    def _generated(self, theta: np.ndarray, indices: np.ndarray, weights: np.ndarray, backend: str) -> Generated:
         chosen = self._backend(backend)
         table = chosen.blend(indices, weights, self.guide_level(theta))
         plain = shifted_model(self, self._shifts)
         spline = None if plain.base is None else plain.base.at(float(theta[0]))
-        valid = None if self.mask is None else partial(self.mask.at, theta, self.theta_bounds)
-        dims = self.encoding.n_pos_dims
-        return INR(chosen, table, self.grid, self.fields, dims, spline, plain.network_range, valid, self._shifts)
+        return Generated(chosen, table, spline, plain.network_range)
+
+    def _steps(self, backend: str) -> Steps:
+        """The decoded training steps that motion carries from."""
+        if backend not in self._decoded:
+            whole = self.mask is not None  # what stands at masked points depends on all others
+            decode = partial(self._decode, backend)
+            self._decoded[backend] = Steps(decode, self.grid.shape, self.motion.periodic, whole)
+        return self._decoded[backend]
+
+    def _decode(self, backend: str, step: int, box: Box, progress: Progress | None) -> np.ndarray:
+        """(z, y, x, C) at the points of a box of the training grid, with numbers at masked points."""
+        theta = self.encoder_positions[step]
+        values = self._generated(theta, np.array([step]), np.ones(1), backend)
+        inr = INR(values, self.grid, self.fields, self.encoding.n_pos_dims)
+        (z0, z1), (y0, y1), (x0, x1) = box
+        found = inr.sample_grid(region=(x0, x1, y0, y1, z0, z1), progress=progress)
+        if self.mask is None:
+            return found
+        for columns, valid in zip(self._columns, self.mask.at(theta, self.theta_bounds)):
+            if not valid.all():
+                found[..., columns] = filled(found[..., columns], valid)
+        return found
+
+    @property
+    def _columns(self) -> list[slice]:
+        """Of each field's components among all."""
+        ends = np.cumsum([0, *(field.n_components for field in self.fields)]).tolist()
+        return [slice(*pair) for pair in zip(ends, ends[1:])]
+
+    @cached_property
+    def _decoded(self) -> dict[str, Steps]:
+        return {}
 
     @cached_property
     def _shifts(self) -> Shifts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,58 @@ from hyperinr_core.volume import Extent, Field, Grid
 Progress = Callable[[float], Any]
 
 
+class Values(ABC):
+    """Where the numbers of an INR come from."""
+
+    #: Points that are asked for between two calls of a caller's progress callback.
+    slab_points = 1 << 20
+
+    @abstractmethod
+    def at_points(self, points: np.ndarray) -> np.ndarray:
+        """(B, C) float32 at points (B, D) float32 in [0, 1], x first."""
+
+    @abstractmethod
+    def on_grid(self, axes: tuple[np.ndarray, ...], out: np.ndarray) -> None:
+        """Write what is at every combination of unit coordinates along x, y (, z) into out (nz, ny, nx, C) or (ny, nx, C)."""
+
+    def prepare(self, axes: tuple[np.ndarray, ...], progress: Progress | None) -> None:
+        """Get ready for all of the axes, slabs of which will be asked for."""
+
+    def empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        """A float32 array for `on_grid`."""
+        return np.empty(shape, np.float32)
+
+
+class Generated(Values):
+    """The shared network over a blended table, and the base that it adds to.
+
+    Parameters
+    ----------
+    base : what the network's values are added to, if anything.
+    network_range : (C, 2) what 0 and 1 of the network's outputs stand for, in the fields' units, or before their shifts.
+    """
+
+    def __init__(self, backend: Backend, table: Any, base: Spline | None, network_range: np.ndarray) -> None:
+        self._backend, self._table, self._base = backend, table, base
+        self._offset = network_range[:, 0].astype(np.float32)
+        self._scale = (network_range[:, 1] - network_range[:, 0]).astype(np.float32)
+        self.slab_points = backend.slab_points
+
+    def at_points(self, points: np.ndarray) -> np.ndarray:
+        values = self._backend.sample(self._table, points) * self._scale + self._offset
+        if self._base is not None:
+            values[:, self._base.components] += self._base.at_points(points)
+        return values
+
+    def on_grid(self, axes: tuple[np.ndarray, ...], out: np.ndarray) -> None:
+        self._backend.sample_grid(self._table, axes, out, self._scale, self._offset)
+        if self._base is not None:
+            out[..., self._base.components] += self._base.on_grid(axes)
+
+    def empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        return self._backend.empty(shape)
+
+
 class INR:
     """A field over the unit cube, made by `HyperINR.generate`.
 
@@ -29,33 +82,25 @@ class INR:
 
     Parameters
     ----------
-    base : what the network's values are added to, if anything.
-    network_range : (C, 2) what 0 and 1 of the network's outputs stand for, in the fields' units, or before their shifts.
+    values : where numbers come from, in the fields' units, or before their shifts.
     valid : gives for each field (nz, ny, nx) bool, where it holds values on `grid`; None where all do everywhere.
     shifts : of the fields whose values float32 does not tell apart. Values are then float64.
     """
 
     def __init__(
         self,
-        backend: Backend,
-        table: Any,
+        values: Values,
         grid: Grid,
         fields: tuple[Field, ...],
         n_pos_dims: int,
-        base: Spline | None,
-        network_range: np.ndarray,
         valid: Callable[[], list[np.ndarray]] | None = None,
         shifts: Shifts | None = None,
     ) -> None:
         self.grid = grid
         self.fields = fields
-        self._backend = backend
-        self._table = table
+        self._values = values
         self._n_pos_dims = n_pos_dims
-        self._base = base
         self._make_valid = valid
-        self._offset = network_range[:, 0].astype(np.float32)
-        self._scale = (network_range[:, 1] - network_range[:, 0]).astype(np.float32)
         self._shifts = shifts or {}
 
     @property
@@ -127,10 +172,7 @@ class INR:
             raise ParameterError(f"points have shape {points.shape}; expected (B, {self._n_pos_dims})")
         if points.size and not (points.min() >= 0 and points.max() <= 1):
             raise ParameterError(f"points span {points.min():g} to {points.max():g}; expected coordinates in [0, 1]")
-        values = self._backend.sample(self._table, points) * self._scale + self._offset
-        if self._base is not None:
-            values[:, self._base.components] += self._base.at_points(points)
-        values = self._shifted(values)
+        values = self._shifted(self._values.at_points(points))
         if self._make_valid is not None:
             axes = [_nearest(x, n) for x, n in zip(points.T, self.grid.dims)]
             # the one plane of a plane stands for z
@@ -170,16 +212,14 @@ class INR:
             raise ParameterError(f"dims are {grid.dims}; expected nz = 1, since this model is a plane")
         axes = grid.axes(region, self._n_pos_dims)
         n_planes = len(axes[2]) if len(axes) == 3 else 1
-        shape = (n_planes, len(axes[1]), len(axes[0]), len(self._scale))
-        out = self._backend.empty(shape)
-        step = max(1, self._backend.slab_points // max(1, out[0].size // len(self._scale)))
+        n_values = sum(field.n_components for field in self.fields)
+        out = self._values.empty((n_planes, len(axes[1]), len(axes[0]), n_values))
+        step = max(1, self._values.slab_points // max(1, out[0].size // n_values))
+        self._values.prepare(axes, progress)
         for start in range(0, n_planes, step):
             stop = min(start + step, n_planes)
             slab_axes = (*axes[:2], axes[2][start:stop]) if len(axes) == 3 else axes
-            slab = out[start:stop] if len(axes) == 3 else out[0]
-            self._backend.sample_grid(self._table, slab_axes, slab, self._scale, self._offset)
-            if self._base is not None:
-                slab[..., self._base.components] += self._base.on_grid(slab_axes)
+            self._values.on_grid(slab_axes, out[start:stop] if len(axes) == 3 else out[0])
             if progress is not None and progress(stop / n_planes):
                 raise Aborted("sampling was stopped by the caller")
         return self.masked(self._shifted(out), grid, region)

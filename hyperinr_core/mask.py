@@ -71,6 +71,10 @@ class Mask:
         """The mask of some positions, which share the sheets."""
         return Mask(self.shape, self.positions[positions], self.sheets, self.owners[positions])
 
+    def of_fields(self, count: int) -> Mask:
+        """The mask of the first fields."""
+        return Mask(self.shape, self.positions, self.sheets, self.owners[:, :count])
+
     def compact(self) -> Mask:
         """The same mask without sheets that nobody has, and with one position where all are equal."""
         rows = slice(0, 1) if (self.owners == self.owners[0]).all() else slice(None)

@@ -102,7 +102,7 @@ def run(
     kept, kind = f"beside {output}; repeat the command with --resume.", how.progress if world.leads else "none"
     with interruptible(kept, world.leads), training_progress(kind) as progress:
         pace = Pace(progress)
-        tell = Tell(say_choice, say_base, progress.part, pace)
+        tell = Tell(say_choice, say_base, say_velocity, progress.part, pace)
         if world.leads:
             prepare(progress.part)
         world.told(None)
@@ -136,13 +136,23 @@ class Pace:
 
 
 def say_choice(name: str, choice: Choice) -> None:
-    """Print which teacher a field gets, and the evidence."""
-    click.echo(f"{name}: teacher {choice.teacher}, {choice.reason}.")
+    """Print which teacher a field gets, or that it is carried, and the evidence."""
+    what = "" if choice.teacher == "carry" else f"teacher {choice.teacher}, "
+    click.echo(f"{name}: {what}{choice.reason}.")
     if choice.psnr:
         ranking = sorted(choice.psnr.items(), key=lambda item: -item[1])
         click.echo("  left-out training data: " + ", ".join(f"{kind} {psnr:.1f} dB" for kind, psnr in ranking))
     if choice.per_gap:
         click.echo("  by gap: " + ", ".join(choice.per_gap))
+
+
+def say_velocity(names: Sequence[str], meaning: str, share: float) -> None:
+    """Print in what the data's velocity is measured, or that nothing moves along it."""
+    what = ", ".join(names)
+    if meaning:
+        click.echo(f"velocity {what}: {meaning}; it accounts for {share:.0%} of the change between steps.")
+    else:
+        click.echo(f"velocity {what}: not used, steps do not match along it in any unit; --velocity names another.")
 
 
 def say_base(base: Base, names: Sequence[str]) -> None:

@@ -143,12 +143,12 @@ def test_every_backend_is_in_the_panel():
 
 def test_auto_takes_the_fastest_that_is_there(gpu, monkeypatch, caplog):
     replace_backends(monkeypatch, triton=Failing)
-    assert random_hyperinr().generate(0.7)._backend.name == "triton"
+    assert random_hyperinr().generate(0.7)._values._backend.name == "triton"
     replace_backends(monkeypatch, triton=BackendError("no Triton, for this test"))
     monkeypatch.setattr(cuda, "is_installed", lambda package: package != "tinycudann")
     monkeypatch.setattr(cuda, "device", lambda: torch.device("cpu"))
     for _ in range(2):
-        assert random_hyperinr().generate(0.7)._backend.name == "torch"
+        assert random_hyperinr().generate(0.7)._values._backend.name == "torch"
     assert [r.message for r in caplog.records] == [
         "the triton backend is not used (no Triton, for this test); trying the next best"
     ]
@@ -160,7 +160,7 @@ def test_auto_passes_over_a_backend_that_torch_s_own_error_stops(gpu, monkeypatc
             raise RuntimeError("CUDA error: no kernel image is available, for this test")
 
     replace_backends(monkeypatch, triton=Broken, tcnn=Broken, torch=Broken)
-    assert random_hyperinr().generate(0.7)._backend.name == "native"
+    assert random_hyperinr().generate(0.7)._values._backend.name == "native"
     assert "the torch backend is not used (CUDA error: no kernel image is available, for this test)" in caplog.text
 
 
@@ -169,7 +169,7 @@ def test_auto_without_a_usable_gpu_says_why_and_uses_the_cpu(monkeypatch, caplog
     monkeypatch.setattr(cuda, "obstacle", lambda: "the driver is too old, for this test")
     monkeypatch.setattr(backends, "_said", set())
     for _ in range(2):
-        assert random_hyperinr().generate(0.7)._backend.name == "native"
+        assert random_hyperinr().generate(0.7)._values._backend.name == "native"
     messages = [record.message for record in caplog.records]
     assert messages == ["the GPU is not used (the driver is too old, for this test); sampling on the CPU"]
 
@@ -181,7 +181,7 @@ def test_auto_goes_on_with_the_next_backend_when_memory_is_full(gpu, monkeypatch
     inr = model.generate(0.7)
     values = inr.sample_grid()
     np.testing.assert_allclose(values, model.generate(0.7, "native").sample_grid(), atol=1e-6)
-    assert inr._backend.name == "native"
+    assert inr._values._backend.name == "native"
     assert "the triton backend failed (CUDA out of memory, for this test); going on with the native" in caplog.text
     np.testing.assert_allclose(inr.sample(np.zeros((1, 3))), values[:1, 0, 0], atol=1e-6)
 

@@ -139,7 +139,7 @@ def test_auto_falls_back_and_says_so_once(monkeypatch, caplog):
     monkeypatch.setattr(backends, "_backend_class", without_native)
     monkeypatch.setattr(backends, "_said", set())
     for _ in range(2):
-        assert random_model().generate(0.7)._backend.name == "reference"
+        assert random_model().generate(0.7)._values._backend.name == "reference"
     assert [record.message for record in caplog.records if "no compiled kernel" in record.message] == [
         "the native backend is not used (no compiled kernel, for this test); sampling with NumPy, which is much slower"
     ]

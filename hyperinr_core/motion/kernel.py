@@ -52,3 +52,8 @@ def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], sca
     (nz, ny, nx, c) float32; (n, c) of scattered points.
     """
     return (native if compiled.available() else reference).carry(moment, steps, axes, scattered)
+
+
+def sample(step: Step, positions: np.ndarray) -> np.ndarray:
+    """(n, c) values of a step, by cubic splines, at positions (3, n) z, y, x in points."""
+    return (native if compiled.available() else reference).sample(step, positions)

@@ -89,17 +89,30 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
 
 def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:
     """See `kernel.carry`."""
+    filled = CMoment(n_steps=len(steps), first=moment.gap.first, at_step=moment.is_at_step)
+    filled.weights[: len(steps)], filled.share, filled.bend = moment.weights, moment.share, moment.gap.bend
+    return _carried(_nodes(moment.gap.lattice, moment.coefficients), filled, steps, axes, scattered)
+
+
+def sample(step: Step, positions: np.ndarray) -> np.ndarray:
+    """See `kernel.sample`: twice the same step, between which nothing moves."""
+    nothing = np.zeros(N_CHANNELS, np.float32)
+    nodes = CNodes(coefficients=nothing.ctypes.data)
+    nodes.n[:], nodes.wraps[:], nodes.size[:] = step.shape, step.periodic, (1, 1, 1)
+    return _carried(nodes, CMoment(n_steps=2, at_step=1), [step, step], positions, True)
+
+
+def _carried(
+    nodes: CNodes, filled: CMoment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool
+) -> np.ndarray:
     z, y, x = (np.ascontiguousarray(axis, np.float32) for axis in axes)
-    n, (n_components, *size) = len(steps), steps[0].splines.shape
+    n_components, *size = steps[0].splines.shape
     shape = (len(x),) if scattered else (len(z), len(y), len(x))
     values = np.empty((*shape, n_components), np.float32)
     pointers = [_pointers([part for step in steps for part in getattr(step, kind)]) for kind in ("splines", "values")]
-    filled = CMoment(n_steps=n, first=moment.gap.first, n_components=n_components, at_step=moment.is_at_step)
     filled.steps, filled.values = (ctypes.cast(array, c_void_p) for array in pointers)
-    filled.start[:], filled.size[:], filled.weights[:n] = steps[0].start, size, moment.weights
-    filled.share, filled.bend = moment.share, moment.gap.bend
+    filled.start[:], filled.size[:], filled.n_components = steps[0].start, size, n_components
     places = (z.ctypes.data, len(z), y.ctypes.data, len(y), x.ctypes.data, len(x))
-    nodes = _nodes(moment.gap.lattice, moment.coefficients)
     args = ctypes.byref(nodes), ctypes.byref(filled), *places, int(scattered), values.ctypes.data
     native.check(_library().hinr_carry(native.choose_isa(), *args))
     return values

@@ -59,6 +59,11 @@ def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], sca
     return np.moveaxis(values, 0, -1)
 
 
+def sample(step: Step, positions: np.ndarray) -> np.ndarray:
+    """See `kernel.sample`."""
+    return np.moveaxis(_values(step, positions, 3), 0, -1)
+
+
 def _values(step: Step, positions: np.ndarray, order: int) -> np.ndarray:
     """(c, *) values of a step at positions (3, *), by cubic splines or linear."""
     inside = np.empty(positions.shape, np.float32)

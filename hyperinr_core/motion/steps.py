@@ -98,6 +98,7 @@ class Steps:
     Parameters
     ----------
     decode : (step, box, progress) to values (z, y, x, C) at the points of a box.
+    whole : whether values can be had of the whole grid alone.
     """
 
     def __init__(
@@ -105,8 +106,9 @@ class Steps:
         decode: Callable[[int, Box, Callable[[float], object] | None], np.ndarray],
         shape: tuple[int, int, int],
         periodic: Sequence[bool],
+        whole: bool = False,
     ) -> None:
-        self._decode, self._shape, self._periodic = decode, shape, tuple(periodic)
+        self._decode, self._shape, self._periodic, self._whole = decode, shape, tuple(periodic), whole
         self._kept: OrderedDict[int, tuple[Box, Step]] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -114,6 +116,8 @@ class Steps:
         self, numbers: Sequence[int], box: Box, progress: Callable[[float], object] | None = None
     ) -> list[Step]:
         """The steps of some numbers, on a box at least; `progress` hears of the share of them that is there."""
+        if self._whole:
+            box = tuple((0, n - 1) for n in self._shape)
         with self._lock:
             missing = [step for step in numbers if not self._has(step, box)]
             for done, step in enumerate(missing):

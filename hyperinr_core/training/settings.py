@@ -110,18 +110,24 @@ class DistillationConfig(PlacementConfig):
     teacher_samples : points that a neural teacher is fitted to; 0 for its default.
     weight : how much a teacher's volume counts in the loss, where a training step counts 1.
     storage : where a teacher's volumes are kept: memory, file, on_demand (not at all), or auto, which is what fits.
+    carry : whether the model learns the training steps alone and carries them along their motion: auto, unless a teacher is named
+        or promises more; never; always.
+    velocity : fields that motion is traced through: auto, those that are called so; none; or their names.
     """
 
     teacher: str = "auto"
     teacher_samples: int = 0
     weight: float = 1.0
     storage: str = "auto"
+    carry: str = "auto"
+    velocity: str = "auto"
 
     LIMITS: ClassVar[dict[str, tuple]] = {
         **PlacementConfig.LIMITS,
         "teacher_samples": (0, 10**15),
         "weight": (0.0, 1e6),
         "storage": ("auto", "memory", "file", "on_demand"),
+        "carry": ("auto", "never", "always"),
     }
 
 

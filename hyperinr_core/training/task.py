@@ -16,6 +16,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import Guide
 from hyperinr_core.mask import Mask
+from hyperinr_core.motion.motion import Motion
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.samples import Batch
 from hyperinr_core.training.settings import RunConfig
@@ -63,12 +64,15 @@ class Tell:
     ----------
     chosen : called with a field's name and the `Choice` of its teacher.
     based : called with the model's base, if it gets one, and the names of the fields that it is for.
+    traced : called with the fields of the data's velocity, what it is measured in, "" where nothing moves along it, and the share
+        of the change between steps that it accounts for.
     progress : called with what is being done before the training, how much of it is finished, and how much there is.
     report : called with the trainer's `Report` about twice a second.
     """
 
     chosen: Callable[[str, Choice], object] = lambda name, choice: None
     based: Callable[[Base, Sequence[str]], object] = lambda base, names: None
+    traced: Callable[[Sequence[str], str, float], object] = lambda names, meaning, share: None
     progress: Callable[[str, float, float], object] = lambda what, done, total: None
     report: Callable[[Report], object] = lambda report: None
 
@@ -125,6 +129,7 @@ class Lesson:
     base : what the model's values are added to; the stream then has the rest.
     guide : computes the guide's level, where the encoding has one.
     mask : where the fields hold values, where they do not everywhere.
+    motion : along which the model carries its steps, if it does.
     identity : what, besides data and settings, a checkpoint must have been made for.
     provenance : what the task adds to the model's; `choices` are added to it by field.
     restored : of the finished model, with its values as the data has them: what goes into the file.
@@ -141,6 +146,7 @@ class Lesson:
     base: Base | None = None
     guide: Guide | None = None
     mask: Mask | None = None
+    motion: Motion | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, Choice] = field(default_factory=dict)

@@ -279,6 +279,7 @@ def _initial_model(lesson: Lesson) -> HyperINR:
         base=lesson.base,
         guide=lesson.guide,
         mask=lesson.mask,
+        motion=lesson.motion,
     )
 
 

@@ -37,6 +37,20 @@ from hyperinr_core.volume import VolumeSeries
     type=click.Choice(["auto", "none", *teachers_of("volumes")]),
     help="Whose volumes to learn between the steps; auto leaves steps out and takes what predicts them best.",
 )
+@click.option(
+    "--carry",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "always", "never"]),
+    help="Learn the training steps alone and carry them along their motion to times between; auto: unless a teacher is named or "
+    "promises more.",
+)
+@click.option(
+    "--velocity",
+    default="auto",
+    show_default=True,
+    help="The data's velocity, for motion: a vector U, or u,v,w; none; auto: what is called so.",
+)
 @reading_options
 @training_options
 def train(
@@ -46,6 +60,8 @@ def train(
     every: int,
     holdout: str | None,
     teacher: str,
+    carry: str,
+    velocity: str,
     reading: dict[str, Any],
     how: How,
 ) -> None:
@@ -60,7 +76,8 @@ def train(
     kept = Path(f"{output}.resampled")
     data = open_steps(series, says=False, fields=list(fields) or None, keep=kept, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
-    settings = how.settings(preset(how.preset, data.grid).replace(distillation={"teacher": teacher}))
+    learning = {"teacher": teacher, "carry": carry, "velocity": velocity}
+    settings = how.settings(preset(how.preset, data.grid).replace(distillation=learning))
     task = Volumes(data.select(chosen), fields)
 
     def opening() -> str:

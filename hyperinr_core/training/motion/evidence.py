@@ -7,13 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hyperinr_core.measure.metrics import PSNR_CAP, psnr
 from hyperinr_core.motion.kernel import carry
 from hyperinr_core.motion.motion import Gap
 from hyperinr_core.spaces.line import catmull_rom_weights
-from hyperinr_core.training.motion.pairs import Pairs
+from hyperinr_core.training.motion.pairs import LEAST_MATCH, SIGMA, WINDOWS, Pairs
 
 #: dB of gain on one left-out step at which half of the weights is believed; less with more steps.
 EVIDENCE = 0.5
+
+#: Steps left out at most, evenly spread.
+MOST_STEPS = 12
+
+#: A weight of what is carried, at most: those of gaps twice as wide are too small where motion is large, not too large.
+MOST_WEIGHT = 1.25
 
 #: Ridge of the least squares, of the mean of their diagonal.
 RIDGE = 1e-3
@@ -50,8 +57,82 @@ def weigh(equations: Sequence[Equations]) -> tuple[np.ndarray, float]:
     return found * gain / (gain + EVIDENCE / len(equations)), gain
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What leaving steps out has shown of a field.
+
+    Attributes
+    ----------
+    ways : (K,) what each way to find a motion is worth.
+    trust, bend : how much carried values and Catmull-Rom in place replace linear interpolation.
+    anchored : as of `Motion`.
+    psnr : dB of the steps left out, with linear interpolation and with what was found; empty where none could be.
+    error : step left out -> (nz, ny, nx) mean squared error around each point, in the field's units.
+    """
+
+    ways: tuple[float, ...]
+    trust: float
+    bend: float
+    anchored: bool
+    psnr: dict[str, list[float]]
+    error: dict[int, np.ndarray]
+
+
+def unexamined(pairs: Pairs, trust: float) -> Evidence:
+    """What is said of a series of two steps, which leave none out: a saved velocity counts most."""
+    traced = pairs.velocity is not None
+    ways = [0.0] * pairs.n_ways if traced else [1.0] * pairs.n_ways
+    if traced:
+        ways[-1] = 1.0
+    return Evidence(tuple(ways), trust, 0.0, traced, {}, {})
+
+
+def examine(
+    pairs: Pairs, limits: tuple[float, float], progress: Callable[[int, int], object] | None = None
+) -> Evidence:
+    """Leave steps out, predict them from the others in every way, and weigh the ways.
+
+    Parameters
+    ----------
+    limits : the range that PSNR is over.
+    progress : called with how many of how many predictions are made.
+    """
+    n = len(pairs.times)
+    inner = np.arange(1, n - 1)
+    if len(inner) > MOST_STEPS:
+        inner = inner[np.linspace(0, len(inner) - 1, MOST_STEPS).round().astype(int)]
+    tell = progress or (lambda done, total: None)
+    equations = []
+    for done, step in enumerate(inner.tolist()):
+        equations.append(_ways(pairs, step))
+        tell(done + 1, 2 * len(inner))
+    ways, _ = weigh(equations)
+    own = ways[1:].tolist()  # the first is Catmull-Rom in place, which is weighed again
+    both: tuple[list[Equations], list[Equations]] = ([], [])
+    for done, step in enumerate(inner.tolist()):
+        linear, curve = in_place(pairs, _without(n, step), pairs.times[step])
+        for anchored in (False, True):
+            part = _one(pairs, step, own, anchored) - linear
+            both[anchored].append(_equations(pairs, step, linear, [curve - linear, part]))
+        tell(len(inner) + done + 1, 2 * len(inner))
+    weights, gains = zip(*(weigh(each) for each in both))
+    anchored = bool(gains[1] > gains[0])
+    bend, trust = np.clip(weights[anchored], 0, MOST_WEIGHT).tolist()
+    psnr: dict[str, list[float]] = {"linear": [], "carried": []}
+    error = {}
+    for step in inner.tolist():
+        linear, curve = in_place(pairs, _without(n, step), pairs.times[step])
+        values = linear + np.float32(min(bend, 1.0)) * (curve - linear)
+        values += np.float32(trust) * (_one(pairs, step, own, anchored) - linear)
+        truth, valid = pairs.latest(step), pairs.valid(step)[..., None]
+        for name, found in (("linear", linear), ("carried", values)):
+            psnr[name].append(_psnr(found, truth, valid, limits))
+        error[step] = pairs.lattice.smooth(((values - truth) ** 2 * valid).mean(axis=-1), SIGMA)
+    return Evidence(tuple(own), trust, min(bend, 1.0), anchored, psnr, error)
+
+
 def in_place(pairs: Pairs, steps: Sequence[int], time: float) -> tuple[np.ndarray, np.ndarray]:
-    """(nz, ny, nx, c) linear and Catmull-Rom interpolation at a time within given steps, the latter within what they have."""
+    """(nz, ny, nx, c) linear and Catmull-Rom interpolation of some steps at a time, the latter within what they have."""
     times = pairs.times[list(steps)]
     chosen, weights = catmull_rom_weights(times, time)
     values = np.stack([pairs.latest(steps[i]) for i in chosen])
@@ -63,9 +144,55 @@ def in_place(pairs: Pairs, steps: Sequence[int], time: float) -> tuple[np.ndarra
 
 
 def carried(
-    pairs: Pairs, steps: Sequence[int], gap: int, time: float, ends: np.ndarray, beside: Sequence[np.ndarray | None], anchored: bool
+    pairs: Pairs,
+    steps: Sequence[int],
+    gap: int,
+    time: float,
+    ends: np.ndarray,
+    beside: Sequence[np.ndarray | None],
+    anchored: bool,
 ) -> np.ndarray:
     """(nz, ny, nx, c) values at a time in a gap of some steps, wholly carried."""
     ones = np.ones(pairs.nodes.coefficient_shape, np.float32)
     paths = Gap.of(pairs.nodes, pairs.times[list(steps)], gap, ends, beside, ones, 0 * ones, anchored, 0.0)
-    return carry(paths.at(time), [pairs.step(steps[i]) for i in paths.steps], [np.arange(n) for n in pairs.lattice.shape])
+    places = [np.arange(n, dtype=np.float32) for n in pairs.lattice.shape]
+    return carry(paths.at(time), [pairs.step(steps[i]) for i in paths.steps], places)
+
+
+def _ways(pairs: Pairs, step: int) -> Equations:
+    """Of a step left out: Catmull-Rom in place, then each way between the steps beside it, by how well that matches."""
+    time, a, b = pairs.times[step], step - 1, step + 1
+    linear, curve = in_place(pairs, _without(len(pairs.times), step), time)
+    parts = [curve - linear]
+    for number, ends in enumerate(pairs.ways(a, b)):
+        match = pairs.match(a, b, ends)
+        traced = number >= len(WINDOWS)
+        match = np.maximum(match, LEAST_MATCH) if traced else match
+        found = carried(pairs, [a, b], 0, time, pairs.nodes.fit(ends), [None, None], traced)
+        parts.append(match[..., None] * (found - linear))
+    return _equations(pairs, step, linear, parts)
+
+
+def _one(pairs: Pairs, step: int, ways: Sequence[float], anchored: bool) -> np.ndarray:
+    """Of a step left out: linear interpolation, and as far as it matches what one motion of all ways carries."""
+    n = len(pairs.times)
+    rest, time = _without(n, step), pairs.times[step]
+    ends, match = pairs.blended(step - 1, step + 1, ways)
+    before = pairs.blended(step - 2, step - 1, ways)[0] if step > 1 else None
+    after = pairs.blended(step + 1, step + 2, ways)[0] if step + 2 < n else None
+    linear, _ = in_place(pairs, rest, time)
+    values = carried(pairs, rest, step - 1, time, ends, [before, after], anchored)
+    return linear + np.clip(pairs.fine(match[None])[0], 0, 1)[..., None] * (values - linear)
+
+
+def _equations(pairs: Pairs, step: int, linear: np.ndarray, parts: Sequence[np.ndarray]) -> Equations:
+    return Equations.of(linear, parts, pairs.latest(step), pairs.valid(step - 1, step, step + 1))
+
+
+def _without(n: int, step: int) -> list[int]:
+    return [i for i in range(n) if i != step]
+
+
+def _psnr(values: np.ndarray, truth: np.ndarray, valid: np.ndarray, limits: tuple[float, float]) -> float:
+    truth = np.where(valid, truth, np.float32(np.nan))
+    return min(float(psnr(values, truth, limits)), PSNR_CAP)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hyperinr_core.motion.lattice import Lattice, periodic_axes
+from hyperinr_core.motion.kernel import sample
+from hyperinr_core.motion.lattice import Lattice
 from hyperinr_core.motion.splines import Nodes
-from hyperinr_core.motion.reference import _values
 from hyperinr_core.motion.steps import Step
 from hyperinr_core.training.motion.velocity import Velocity
 from hyperinr_core.training.teachers.base import Latest
@@ -31,18 +31,20 @@ class Pairs:
     Parameters
     ----------
     series : with numbers at masked points.
+    periodic : (3,) z, y, x.
     velocity : of the same series, if one is known.
     """
 
-    def __init__(self, series: VolumeSeries, field: str, velocity: Velocity | None = None) -> None:
+    def __init__(
+        self, series: VolumeSeries, field: str, periodic: tuple[bool, bool, bool], velocity: Velocity | None = None
+    ) -> None:
         self.series, self.field, self.velocity = series, field, velocity
         self.times = series.thetas[:, 0]
         self.latest = Latest(series, field)
         self.latest.most = 6
-        first, last = self.latest(0), self.latest(len(series) - 1)
-        self.periodic = periodic_axes([first, last])
-        self.lattice = Lattice(series.grid.shape, self.periodic)
-        self.nodes = Nodes(series.grid.shape, self.periodic)
+        self.periodic = periodic
+        self.lattice = Lattice(series.grid.shape, periodic)
+        self.nodes = Nodes(series.grid.shape, periodic)
         self._flows: dict[tuple[int, int, float], np.ndarray] = {}
         self._steps: dict[int, Step] = {}
         self._blended: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
@@ -70,14 +72,16 @@ class Pairs:
 
     def match(self, a: int, b: int, ends: np.ndarray) -> np.ndarray:
         """(nz, ny, nx) from 0 to 1, how much better two steps match along ends (2, 3, nz, ny, nx) than in place."""
-        first, last = (
-            np.moveaxis(_values(self.step(step), self.lattice.points + offset, 3), 0, -1) for step, offset in zip((a, b), ends)
-        )
+        first, last = (self.sampled(step, self.lattice.points + offset) for step, offset in zip((a, b), ends))
         valid = self.valid(a, b)[..., None]
         there = self._mean(((first - last) ** 2 * valid).sum(axis=-1))
         here = self._mean(((self.latest(a) - self.latest(b)) ** 2 * valid).sum(axis=-1))
         floor = np.float32(1e-9) * np.float32(np.ptp(self.latest(a))) ** 2 + np.finfo(np.float32).tiny
         return np.clip(1 - there / (here + floor), 0, 1)
+
+    def sampled(self, step: int, places: np.ndarray) -> np.ndarray:
+        """(nz, ny, nx, c) values of a step at as many places (3, nz, ny, nx) in points."""
+        return sample(self.step(step), places.reshape(3, -1)).reshape(*places.shape[1:], -1)
 
     def valid(self, *steps: int) -> np.ndarray:
         """(nz, ny, nx) bool, where all of some steps hold values."""

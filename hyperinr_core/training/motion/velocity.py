@@ -2,12 +2,106 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.motion.lattice import Lattice
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.training.teachers.base import Latest
-from hyperinr_core.volume import VolumeSeries
+from hyperinr_core.volume import Grid, VolumeSeries
+
+#: What a field of vectors is called that is a velocity.
+_VECTOR = re.compile(r"(u|v|vel|velocity|velocities|wind|flow_?velocity|u_?vec|fluid_?velocity)", re.IGNORECASE)
+
+#: What scalar fields are called that are its components along x, y, z.
+_SCALARS = (
+    ("u", "v", "w"),
+    ("ux", "uy", "uz"),
+    ("vx", "vy", "vz"),
+    ("u_x", "u_y", "u_z"),
+    ("v_x", "v_y", "v_z"),
+    ("velx", "vely", "velz"),
+    ("velocity_x", "velocity_y", "velocity_z"),
+    ("velocityx", "velocityy", "velocityz"),
+    ("x_velocity", "y_velocity", "z_velocity"),
+    ("x-velocity", "y-velocity", "z-velocity"),
+    ("uo", "vo", "wo"),
+    ("ua", "va", "wa"),
+)
+
+#: Pieces of a path, at least and at most, and points that each is long about where it is fastest.
+FEWEST, MOST, LENGTH = 4, 32, 2.0
+
+
+def named(series: VolumeSeries, asked: str) -> tuple[str, ...]:
+    """The fields of a series that are its velocity: a vector, or a component along each axis; () where there is none.
+
+    Parameters
+    ----------
+    asked : auto, by their names; none; or the names, of components with commas between.
+
+    Raises
+    ------
+    ParameterError for names that are no velocity of the series.
+    """
+    if asked == "none":
+        return ()
+    n_axes = series.grid.n_pos_dims
+    if asked != "auto":
+        return _checked(series, tuple(name.strip() for name in asked.split(",")), n_axes)
+    for name, count in series.field_info.items():
+        if count in (n_axes, 3) and _VECTOR.fullmatch(name):
+            return (name,)
+    lower = {name.lower(): name for name, count in series.field_info.items() if count == 1}
+    for names in _SCALARS:
+        if all(name in lower for name in names[:n_axes]):
+            return tuple(lower[name] for name in names[:n_axes])
+    return ()
+
+
+def _checked(series: VolumeSeries, names: tuple[str, ...], n_axes: int) -> tuple[str, ...]:
+    for name in names:
+        if name not in series.field_info:
+            raise ParameterError(
+                f"the velocity {name!r} is no field of {series.source}; expected one of {', '.join(sorted(series.field_info))}"
+            )
+    counts = [series.field_info[name] for name in names]
+    if counts in ([n_axes], [3]) or counts in ([1] * n_axes, [1] * 3):
+        return names
+    raise ParameterError(
+        f"the velocity {', '.join(names)} has {' + '.join(map(str, counts))} components; expected one field of {n_axes}, or "
+        f"{n_axes} fields of 1"
+    )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What 1 of a vector's components along x, y, z is in points per unit of time, and how that was understood."""
+
+    factors: tuple[float, float, float]
+    meaning: str
+
+
+def scales(grid: Grid, times: np.ndarray) -> Iterator[Scale]:
+    """What a velocity may be measured in: lengths of the grid, or points, per unit of time or per step."""
+    spacing = np.abs(grid.spacing)
+    per_step = (len(times) - 1) / (times[-1] - times[0])
+    along = np.divide(1.0, spacing, out=np.ones(3), where=spacing > 0)
+    seen: list[np.ndarray] = []
+    for factors, meaning in (
+        (along, "lengths of the grid per unit of time"),
+        (np.ones(3), "points per unit of time"),
+        (along * per_step, "lengths of the grid per step"),
+        (np.ones(3) * per_step, "points per step"),
+    ):
+        if not any(np.allclose(factors, other, rtol=0.01) for other in seen):
+            seen.append(factors)
+            x, y, z = factors.tolist()
+            yield Scale((x, y, z), meaning)
 
 
 class Velocity:
@@ -15,15 +109,19 @@ class Velocity:
 
     Parameters
     ----------
-    fields : the vector, or its components along x, y, z.
-    scales : (3,) points per unit of time for 1 of the vector along x, y, z.
+    series : with numbers at masked points.
+    fields : the vector, or its components along x, y (, z).
     periodic : (3,) z, y, x.
     """
 
-    def __init__(self, series: VolumeSeries, fields: tuple[str, ...], scales: np.ndarray, periodic: tuple[bool, bool, bool]) -> None:
-        self.series, self.fields, self.scales = series, fields, np.asarray(scales, np.float32)
+    def __init__(
+        self, series: VolumeSeries, fields: Sequence[str], scale: Scale, periodic: tuple[bool, bool, bool]
+    ) -> None:
+        self.series, self.fields, self.scale = series, tuple(fields), scale
         self._latest = [Latest(series, name) for name in fields]
         self._lattice = Lattice(series.grid.shape, periodic)
+        # from space to the axes of the grid
+        self._turn = np.reshape(series.grid.direction, (3, 3)).astype(np.float32)
         self._padded: dict[int, list[np.ndarray]] = {}
 
     def ends(self, a: int, b: int, nodes: Nodes) -> np.ndarray:
@@ -31,14 +129,16 @@ class Velocity:
         times = self.series.thetas[:, 0]
         middle = 0.5 * (times[a] + times[b])
         found = np.stack([self._path(a, b, middle, end, nodes.places) - nodes.places for end in (a, b)])
-        coefficients = nodes.interpolate(found).reshape(6, *nodes.coefficient_shape)
-        return nodes.at(nodes.padded(coefficients), self._lattice.points).reshape(2, 3, *self._lattice.shape)
+        channels = np.zeros((16, *nodes.coefficient_shape), np.float32)
+        channels[:6] = nodes.interpolate(found).reshape(6, *nodes.coefficient_shape)
+        fine = nodes.at(nodes.padded(channels), self._lattice.points)
+        return fine[:6].reshape(2, 3, *self._lattice.shape)
 
     def _path(self, a: int, b: int, time: float, end: int, places: np.ndarray) -> np.ndarray:
         """Where what passes places (3, *) at a time is at step a or b: midpoint rule, velocity linear in time."""
         times = self.series.thetas[:, 0]
         span, goal = times[b] - times[a], times[end]
-        n = self._n_parts(a, b)
+        n = self._n_pieces(a, b)
         now, dt = time, (goal - time) / n
         for _ in range(n):
             half = places + np.float32(dt / 2) * self._speed(a, b, (now - times[a]) / span, places)
@@ -46,16 +146,13 @@ class Velocity:
             now += dt
         return places
 
-    def _n_parts(self, a: int, b: int) -> int:
-        """Of a path, so that each is about two points long where it is fastest, and 4 to 32."""
+    def _n_pieces(self, a: int, b: int) -> int:
         times = self.series.thetas[:, 0]
         fastest = max(max(float(abs(part).max()) for part in self._at(step)) for step in (a, b))
-        return int(np.clip(np.ceil(fastest * (times[b] - times[a]) / 4), 4, 32))
+        return int(np.clip(np.ceil(fastest * (times[b] - times[a]) / (2 * LENGTH)), FEWEST, MOST))
 
     def _speed(self, a: int, b: int, share: float, places: np.ndarray) -> np.ndarray:
-        first, last = (
-            np.stack([self._lattice.sample(part, places, 1) for part in self._at(step)]) for step in (a, b)
-        )
+        first, last = (np.stack([self._lattice.sample(part, places, 1) for part in self._at(step)]) for step in (a, b))
         return np.float32(1 - share) * first + np.float32(share) * last
 
     def _at(self, step: int) -> list[np.ndarray]:
@@ -63,6 +160,43 @@ class Velocity:
         if step not in self._padded:
             while len(self._padded) >= 4:
                 self._padded.pop(next(iter(self._padded)))
-            vectors = np.concatenate([latest(step) for latest in self._latest], axis=-1) * self.scales
+            vectors = np.concatenate([latest(step) for latest in self._latest], axis=-1)
+            if vectors.shape[-1] < 3:
+                vectors = np.concatenate([vectors, np.zeros_like(vectors[..., :1])], axis=-1)
+            vectors = (vectors @ self._turn) * np.array(self.scale.factors, np.float32)
             self._padded[step] = [self._lattice.padded(vectors[..., axis], 1) for axis in (2, 1, 0)]
         return self._padded[step]
+
+
+def matching(
+    series: VolumeSeries, fields: Sequence[str], scalar: str, periodic: tuple[bool, bool, bool], pairs: Sequence[int]
+) -> tuple[Velocity | None, float]:
+    """The velocity in the units in which a field matches best along it.
+
+    Parameters
+    ----------
+    pairs : first steps of pairs to try.
+
+    Returns
+    -------
+    The velocity, None where the field matches worse than in place in all of them; and the share of the change between steps that
+    it accounts for.
+    """
+    nodes = Nodes(series.grid.shape, periodic)
+    lattice, latest = Lattice(series.grid.shape, periodic), Latest(series, scalar)
+    best: tuple[Velocity | None, float] = (None, 0.0)
+    for scale in scales(series.grid, series.thetas[:, 0]):
+        velocity = Velocity(series, fields, scale, periodic)
+        there = here = 0.0
+        for a in pairs:
+            ends = velocity.ends(a, a + 1, nodes)
+            first, last = (
+                np.stack([lattice.sample(lattice.padded(latest(step)[..., c], 1), lattice.points + end, 1) for c in range(1)])
+                for step, end in zip((a, a + 1), ends)
+            )
+            there += float(np.mean((first - last) ** 2))
+            here += float(np.mean((latest(a) - latest(a + 1)) ** 2))
+        share = 1 - there / here if here > 0 else 0.0
+        if share > best[1]:
+            best = velocity, share
+    return best

@@ -12,8 +12,9 @@ import numpy as np
 
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.motion.motion import Motion
 from hyperinr_core.measure.metrics import psnr
-from hyperinr_core.shift import restored_model, shifted_series, shifts_for
+from hyperinr_core.shift import Shifts, restored_model, shifted_series, shifts_for
 from hyperinr_core.spaces.line import Line
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.placement import place
@@ -23,6 +24,8 @@ from hyperinr_core.training.task import Context, Lesson, Task, Tell
 from hyperinr_core.training.teachers import CHEAP, create
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.teachers.choice import Choice, PerGap, choose
+from hyperinr_core.training.motion.velocity import named
+from hyperinr_core.training.volumes.carry import find_carry
 from hyperinr_core.training.volumes.distillation import DistillationSet
 from hyperinr_core.training.volumes.smooth import fit_base, residual_series
 from hyperinr_core.training.volumes.survey import Survey, survey
@@ -59,10 +62,13 @@ class Volumes(Task):
         hinr.check_limits(series_parameters(self.series), self.series.grid, plain)
         shifts = shifts_for(self.series, self.names)
         given = shifted_series(self.series, shifts)
-        found = survey(given, self.names, config.training.memory_bytes)
+        velocity = named(self.series, config.distillation.velocity) if config.distillation.carry != "never" else ()
+        wanted = [*self.names, *(name for name in velocity if name not in self.names)]
+        found = survey(given, wanted, config.training.memory_bytes)
+        found = replace(found, fields=found.fields[: len(self.names)])
         check_precision(given, found.fields)
         context.expect(config.architecture(found.fields))
-        taught = _taught(found, config, context)
+        taught = _taught(found, velocity, config, context)
         series, ranges, base = _to_learn(taught, found.fields, config.training)
         found.release()
         return Lesson(
@@ -74,7 +80,8 @@ class Volumes(Task):
             quality=partial(_quality, series=given, taught=taught),
             interpolation=taught.interpolation,
             base=base,
-            mask=found.series.mask and found.series.mask.compact(),
+            mask=found.series.mask and found.series.mask.of_fields(len(self.names)).compact(),
+            motion=taught.motion and _restored(taught.motion, found.fields, shifts),
             provenance={
                 "training_steps": len(self.series),
                 "training": config.training.to_dict(),
@@ -98,6 +105,7 @@ class Taught:
     interpolation : how encoders blend; None for the default.
     base : what the model adds to, if anything; its `residual` still unknown.
     choices : the teacher of each field; in the first process alone.
+    motion : along which the training steps are carried, if they are; in the first process alone.
     """
 
     series: VolumeSeries
@@ -106,7 +114,14 @@ class Taught:
     interpolation: str | None
     base: Base | None
     choices: dict[str, Choice]
+    motion: Motion | None = None
     forget: Callable[[], None] = lambda: None
+
+
+def _restored(motion: Motion, fields: Sequence[Field], shifts: Shifts) -> Motion:
+    """The motion of fields, with what errors are expected in the data's units."""
+    scales = [shifts[field.name].scale if field.name in shifts else 1.0 for field in fields]
+    return replace(motion, largest_error=tuple(e * scale for e, scale in zip(motion.largest_error, scales)))
 
 
 def encoder_positions(series: VolumeSeries, config: RunConfig) -> np.ndarray:
@@ -134,7 +149,8 @@ def measure_quality(model: HyperINR, series: VolumeSeries) -> dict[str, Any]:
     planes = sorted({int(z) for z in np.linspace(0, nz - 1, n_planes).round()})
     per_field: dict[str, list[float | None]] = {field.name: [] for field in model.fields}
     for step, theta in enumerate(series.thetas):
-        inr = model.generate(theta)
+        # at its own steps a model that carries has what its encoders have
+        inr = model.generate(theta, interpolation=model.interpolation)
         regions = [(0, nz - 1)] if len(planes) == nz else [(z, z) for z in planes]
         values = [inr.sample_grid(region=(0, nx - 1, 0, ny - 1, *pair)) for pair in regions]
         truth = [series.truth(step, list(per_field), (low, high + 1)) for low, high in regions]
@@ -199,13 +215,13 @@ def _stream(
     )
 
 
-def _taught(found: Survey, config: RunConfig, context: Context) -> Taught:
+def _taught(found: Survey, velocity: Sequence[str], config: RunConfig, context: Context) -> Taught:
     """What teachers make of a series: the first process does the work, and the others read its volumes from the folder."""
     world = context.world
     if world.size == 1:
-        return _teach(found, config, context)
+        return _teach(found, velocity, config, context)
     config = config.replace(distillation={"storage": "file"})
-    taught = _teach(found, config, context) if world.leads else None
+    taught = _teach(found, velocity, config, context) if world.leads else None
     told = world.told((taught.step_weights, taught.interpolation, taught.base) if taught else None)
     if taught:
         return taught
@@ -227,16 +243,19 @@ def _untaught(series: VolumeSeries, interpolation: str | None, base: Base | None
     return Taught(series, np.ones(n, bool), np.ones(n, np.float32), interpolation, base, choices)
 
 
-def _teach(found: Survey, config: RunConfig, context: Context) -> Taught:
-    """Choose, fit and question the teachers that the settings ask for."""
+def _teach(found: Survey, velocity: Sequence[str], config: RunConfig, context: Context) -> Taught:
+    """Find a motion, or choose, fit and question the teachers that the settings ask for."""
     series, tell, training = found.series, context.tell, config.training
-    choices = {field.name: _choice(found, field, config.distillation.teacher, tell) for field in found.fields}
+    carry = find_carry(found, velocity, config, tell)
+    choices = carry.choices if carry else {field.name: _choice(found, field, config.distillation.teacher, tell) for field in found.fields}
     for name, choice in choices.items():
         tell.chosen(name, choice)
     base = fit_base(found, training.base, choices)
     if base is not None:
         owners = [field.name for field in found.fields for _ in range(field.n_components)]
         tell.based(base, list(dict.fromkeys(owners[component] for component in base.components)))
+    if carry:
+        return replace(_untaught(series, "linear", base, choices), motion=carry.motion)
     if all(choice.teacher == "none" for choice in choices.values()):
         interpolations = {choice.interpolation for choice in choices.values()}
         interpolation = interpolations.pop() if len(series.parameters) == 1 and len(interpolations) == 1 else None
@@ -254,7 +273,7 @@ def _teach(found: Survey, config: RunConfig, context: Context) -> Taught:
         distilled.remove()
 
     # linear weights: a taught model bends in time as its teacher does; cubic ones learn 0.15 dB less, at twice the tables
-    return Taught(distilled.series, distilled.is_truth, step_weights, None, base, choices, forget)
+    return Taught(distilled.series, distilled.is_truth, step_weights, None, base, choices, forget=forget)
 
 
 def _choice(found: Survey, field: Field, teacher: str, tell: Tell) -> Choice:

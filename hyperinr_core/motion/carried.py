@@ -1,0 +1,73 @@
+"""An INR's numbers, carried from the training steps around a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hyperinr_core.inr import Values
+from hyperinr_core.motion import kernel
+from hyperinr_core.motion.motion import Motion
+from hyperinr_core.motion.steps import Box, Step, Steps, box_around
+
+#: Points. A coordinate that is so near to a point of the training grid is one: unit coordinates are float32.
+ON_POINT = 1e-4
+
+
+class Carried(Values):
+    """Decoded steps along a model's motion.
+
+    Parameters
+    ----------
+    steps : by the number of their encoder.
+    columns : of each field's components among all.
+    """
+
+    def __init__(self, motion: Motion, steps: Steps, columns: Sequence[slice], time: float) -> None:
+        self._motion, self._steps, self._columns = motion, steps, columns
+        self._moments = [motion.moment(field, time) for field in range(len(columns))]
+        self._box: Box | None = None
+
+    def at_points(self, points: np.ndarray) -> np.ndarray:
+        """(B, C) float32 at points (B, D) float32 in [0, 1], x first."""
+        axes = self._in_points([*points.T, *([np.zeros(len(points), np.float32)] * (3 - points.shape[1]))])
+        values = np.empty((len(points), self._columns[-1].stop), np.float32)
+        if len(points):
+            self._carry(self._around(axes), axes, values, True)
+        return values
+
+    def on_grid(self, axes: tuple[np.ndarray, ...], out: np.ndarray) -> None:
+        """Write what is at every combination of unit coordinates along x, y (, z) into out (nz, ny, nx, C) or (ny, nx, C)."""
+        places = self._in_points([*axes, *([np.zeros(1, np.float32)] * (3 - len(axes)))])
+        self._carry(self._box or self._around(places), places, out if len(axes) == 3 else out[None], False)
+
+    def prepare(self, axes: tuple[np.ndarray, ...], progress: Callable[[float], object] | None) -> None:
+        """Decode the steps that are missing, for all of the axes."""
+        self._box = self._around(self._in_points([*axes, *([np.zeros(1, np.float32)] * (3 - len(axes)))]))
+        self._steps.get(self._numbers, self._box, progress)
+
+    @property
+    def _numbers(self) -> tuple[int, ...]:
+        return self._moments[0].steps
+
+    def _around(self, places: Sequence[np.ndarray]) -> Box:
+        """The box of the training grid that values at places are made of."""
+        reach = np.max([moment.reach for moment in self._moments], axis=0).tolist()
+        low, high = [float(axis.min()) for axis in places], [float(axis.max()) for axis in places]
+        return box_around(self._motion.shape, self._motion.periodic, low, high, reach)
+
+    def _in_points(self, unit: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """z, y, x in points of unit coordinates along x, y, z."""
+        found = []
+        for axis, n in zip(reversed(unit), self._motion.shape):
+            place = axis.astype(np.float64) * (n - 1)
+            nearest = np.rint(place)
+            found.append(np.where(abs(place - nearest) < ON_POINT, nearest, place).astype(np.float32))
+        return found
+
+    def _carry(self, box: Box, places: Sequence[np.ndarray], out: np.ndarray, scattered: bool) -> None:
+        steps = self._steps.get(self._numbers, box)
+        for moment, columns in zip(self._moments, self._columns):
+            parts = [Step(s.shape, s.periodic, s.start, s.splines[columns], s.values[columns]) for s in steps]
+            out[..., columns] = kernel.carry(moment, parts, places, scattered)

@@ -1,0 +1,145 @@
+"""Whether a model of a series carries its training steps along a motion, and along which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.motion.lattice import periodic_axes
+from hyperinr_core.motion.motion import Motion
+from hyperinr_core.training.motion.build import build
+from hyperinr_core.training.motion.evidence import Evidence, examine, unexamined
+from hyperinr_core.training.motion.pairs import Pairs
+from hyperinr_core.training.motion.velocity import Velocity, matching
+from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.training.task import Tell
+from hyperinr_core.training.teachers import CHEAP
+from hyperinr_core.training.teachers.choice import Choice, choose
+from hyperinr_core.training.volumes.survey import Survey
+from hyperinr_core.volume import Field, VolumeSeries
+
+#: dB that carrying may promise less than the best teacher: a model keeps more of its own steps than of a teacher's volumes.
+LESS = 1.0
+
+#: Pairs of steps that a velocity is tried on.
+N_TRIED = 4
+
+
+@dataclass(frozen=True)
+class Carry:
+    """A motion, and for each field what speaks for it."""
+
+    motion: Motion
+    choices: dict[str, Choice]
+
+
+def possible(series: VolumeSeries, config: RunConfig) -> str:
+    """Why a model cannot carry; "" where it can."""
+    encoders = config.encoders
+    if len(series.parameters) != 1:
+        return f"it has the parameters {', '.join(series.parameters)}, and motion is along one"
+    if len(series) < 2:
+        return "it has one step"
+    if encoders.count not in (0, len(series)) or encoders.poisson or encoders.gaussian:
+        return "its encoders are not to lie at the training steps"
+    if min(n for n in series.grid.dims if n > 1) < 4 if any(n > 1 for n in series.grid.dims) else True:
+        return f"its grid has dims {series.grid.dims}, and motion needs 4 points along an axis"
+    return ""
+
+
+def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: Tell) -> Carry | None:
+    """The motion that a model gets; None where teachers promise more, or none can be had.
+
+    Parameters
+    ----------
+    found : of the training steps, with the velocity's fields among those of its series.
+    velocity : its fields.
+
+    Raises
+    ------
+    ParameterError where a motion was asked for and none can be had.
+    """
+    use, teacher = config.distillation.carry, config.distillation.teacher
+    if use == "never" or (use == "auto" and teacher != "auto"):
+        return None
+    hindrance = possible(found.series, config)
+    if use == "always" and teacher not in ("auto", "none"):
+        hindrance = f"--teacher is {teacher}, whose volumes it is to learn"
+    if hindrance:
+        if use == "always":
+            raise ParameterError(f"{found.series.source} cannot be carried along a motion: {hindrance}; leave --carry out")
+        return None
+    block = found.block
+    traced = _velocity(block, velocity, found.fields, tell)
+    evidence: dict[str, Evidence] = {}
+    choices: dict[str, Choice] = {}
+    kept: dict[str, Pairs] = {}
+    for field in found.fields:
+        pairs = kept[field.name] = Pairs(block, field.name, _periodic(block, found.fields), traced)
+        evidence[field.name] = _evidence(pairs, field, use, tell)
+        choices[field.name] = _choice(block, field, evidence[field.name], traced)
+    if use == "auto" and not _is_worth(choices):
+        return None
+    if block is not found.series:
+        periodic = _periodic(found.series, found.fields)
+        whole = traced and Velocity(found.series, traced.fields, traced.scale, periodic)
+        kept = {name: Pairs(found.series, name, periodic, whole) for name in kept}
+    motion = build(
+        {name: (pairs, evidence[name]) for name, pairs in kept.items()},
+        lambda done, total: tell.progress("finding the motion", done, total),
+    )
+    return Carry(motion, choices)
+
+
+def _evidence(pairs: Pairs, field: Field, use: str, tell: Tell) -> Evidence:
+    if len(pairs.times) == 2:
+        return unexamined(pairs, 1.0 if use == "always" or pairs.velocity is not None else 0.0)
+    return examine(
+        pairs,
+        field.whole_range,
+        lambda done, total: tell.progress(f"leaving steps of {field.name} out", done, total),
+    )
+
+
+def _choice(block: VolumeSeries, field: Field, evidence: Evidence, velocity: Velocity | None) -> Choice:
+    """What is said of a field that is carried, beside what teachers that cost little would do."""
+    along = "nothing that moves was found" if evidence.trust == 0 else "training steps are carried along the optical flow"
+    if evidence.trust > 0 and velocity is not None and evidence.ways[-1] > 0:
+        along = f"training steps are carried along {', '.join(velocity.fields)} ({velocity.scale.meaning}) and the optical flow"
+    if not evidence.psnr:
+        return Choice("carry", f"{along}; two steps leave none to check it with")
+    others = choose(block, field.name, [kind for kind in CHEAP if kind != "flow"], field.whole_range)
+    psnr = {**others.psnr, "carry": float(np.mean(evidence.psnr["carried"]))}
+    return replace(others, teacher="carry", reason=along, psnr=psnr, per_gap=(), made={})
+
+
+def _is_worth(choices: dict[str, Choice]) -> bool:
+    """Whether carrying promises as much as the best teacher, in the mean over the fields."""
+    gains = [
+        choice.psnr["carry"] - max(value for kind, value in choice.psnr.items() if kind != "carry")
+        for choice in choices.values()
+        if choice.psnr
+    ]
+    return not gains or float(np.mean(gains)) > -LESS
+
+
+def _velocity(block: VolumeSeries, names: Sequence[str], fields: Sequence[Field], tell: Tell) -> Velocity | None:
+    if not names:
+        return None
+    tried = np.unique(np.linspace(0, len(block) - 2, N_TRIED).round().astype(int)).tolist()
+    moved = next((field.name for field in fields if field.name not in names), fields[0].name)
+    velocity, share = matching(block, names, moved, _periodic(block, fields), tried)
+    tell.traced(names, velocity.scale.meaning if velocity else "", share)
+    return velocity
+
+
+def _periodic(series: VolumeSeries, fields: Sequence[Field]) -> tuple[bool, bool, bool]:
+    """Axes that go on at their other end in all fields."""
+    found = np.ones(3, bool)
+    for field in fields:
+        found &= periodic_axes([series.read(step, [field.name]) for step in (0, len(series) - 1)])
+    z, y, x = found.tolist()
+    return z, y, x
