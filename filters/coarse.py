@@ -21,10 +21,10 @@ def sample_coarsely(
 
     Returns
     -------
-    (nz, ny, nx, C) float32, linear between the samples.
+    (nz, ny, nx, C) of the field's `dtype`, linear between the samples.
     """
     coarse = grid.with_dims([_fewer(n, factor) for n in grid.dims])
-    spans = [_between(grid.dims[a], coarse.dims[a], region[2 * a], region[2 * a + 1]) for a in range(3)]
+    spans = [_between(grid.dims[a], coarse.dims[a], region[2 * a], region[2 * a + 1], inr.dtype) for a in range(3)]
     box = tuple(end for first, last, _ in spans for end in (first, last))
     values = inr.sample_grid(coarse, box, progress)
     x, y, z = (matrix for _, _, matrix in spans)
@@ -36,15 +36,15 @@ def _fewer(n: int, factor: int) -> int:
     return n if n < 3 else max(2, (n - 1) // factor + 1)
 
 
-def _between(n: int, n_coarse: int, first: int, last: int) -> tuple[int, int, np.ndarray]:
+def _between(n: int, n_coarse: int, first: int, last: int, kind: type) -> tuple[int, int, np.ndarray]:
     """First and last coarse point around fine points first to last of n, and (fine, coarse) linear weights."""
     if n == 1:
-        return 0, 0, np.ones((1, 1), np.float32)
+        return 0, 0, np.ones((1, 1), kind)
     position = np.arange(first, last + 1) * ((n_coarse - 1) / (n - 1))
     below = np.minimum(position.astype(int), n_coarse - 2)
-    share = (position - below).astype(np.float32)
+    share = (position - below).astype(kind)
     start, rows = int(below[0]), np.arange(len(position))
-    weights = np.zeros((len(position), int(below[-1]) + 2 - start), np.float32)
+    weights = np.zeros((len(position), int(below[-1]) + 2 - start), kind)
     weights[rows, below - start] = 1 - share
     weights[rows, below - start + 1] = share
     return start, start + weights.shape[1] - 1, weights

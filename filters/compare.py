@@ -171,7 +171,7 @@ def _errors(names: list[str], measured: dict, exact: dict) -> dict:
 
     errors: dict = {}
     for name in names:
-        error = np.subtract(measured[name], exact[name], dtype=np.float32, casting="same_kind")
+        error = np.subtract(measured[name], exact[name]).astype(np.float32)
         errors |= {f"{name} absolute error": np.abs(error), f"{name} error": error}
     return errors
 

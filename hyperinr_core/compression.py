@@ -10,6 +10,7 @@ import numpy as np
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.shift import shifted_model, shifts_of
 from hyperinr_core.table_coding import MOST_EXPANSION, MOST_STEPS, TableCoding, encode_best, levels, rounded
 
 #: PSNR in dB against the model itself that is asked for where a model does not know its quality.
@@ -38,7 +39,7 @@ class Compression:
     """
 
     def __init__(self, model: HyperINR) -> None:
-        self._model = model
+        self._model = model = shifted_model(model, shifts_of(model.fields))
         positions = model.encoder_positions
         rows = np.unique(np.linspace(0, len(positions) - 1, N_THETAS).round().astype(int))
         self._thetas = np.clip(positions[rows], *model.theta_bounds.T)

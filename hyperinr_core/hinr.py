@@ -21,6 +21,7 @@ from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.mask import Mask
 from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
 from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_mask
+from hyperinr_core.shift import columns, shifts_of
 from hyperinr_core.spaces import check_interpolation
 from hyperinr_core.spaces.sphere import LIGHT_ROLES
 from hyperinr_core.spline_base import SUPPORT, Base
@@ -37,8 +38,8 @@ MAX_DOCUMENT = 1 << 24
 #: Most fields of a file.
 MAX_FIELDS = 1024
 
-#: Largest magnitude of any number; values are float32.
-MAX_NUMBER = float(np.finfo(np.float32).max)
+#: Largest magnitude of any number, and of the values of fields, which are float64 where float32 has no room for them.
+MAX_NUMBER, MAX_VALUE = float(np.finfo(np.float32).max), 1e300
 
 #: How many times as long as the shortest the longest side of a box with a guide may be.
 MOST_SIDES = 1e6
@@ -285,6 +286,7 @@ def _read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[st
         check_interpolation(parts["interpolation"], roles)
         architecture = Architecture.of(parts["encoding"], parts["network"], parts["fields"])
         parts["base"] = _base(document["base"], roles, architecture.n_outputs)
+        _check_base(parts)
         _check_guide(parts, roles)
         _ = architecture.hash_grid  # refuses levels finer than an index can reach
         parts["architecture"] = architecture
@@ -361,7 +363,7 @@ def _field(item: Any) -> Field:
     n_components = item["n_components"]
     if type(n_components) is not int or not 1 <= n_components <= 16:
         raise ValueError(f"a field has {n_components!r} components; expected 1 to 16")
-    limits = tuple(_pair(pair) for pair in _list(item["value_range"], n_components, n_components))
+    limits = tuple(_pair(pair, MAX_VALUE) for pair in _list(item["value_range"], n_components, n_components))
     return Field(_name(item["name"]), n_components, limits, _typed(item["units"], str))
 
 
@@ -416,10 +418,23 @@ def _base(item: Any, roles: list[str], n_outputs: int) -> dict[str, Any] | None:
     if not all(type(c) is int and 0 <= c < n_outputs for c in components) or components != sorted(set(components)):
         raise ValueError(f"a base has the components {components[:16]}; expected increasing numbers below {n_outputs}")
     pairs = {
-        name: np.array([_pair(pair) for pair in _list(item[name], len(components), len(components))])
+        name: np.array([_pair(pair, MAX_VALUE) for pair in _list(item[name], len(components), len(components))])
         for name in ("limits", "residual")
     }
     return {"components": tuple(components), **pairs, "interpolation": item["interpolation"]}
+
+
+def _check_base(parts: dict[str, Any]) -> None:
+    """ValueError for a base that float32 has no room for, after its fields' shifts."""
+    if parts["base"] is None:
+        return
+    offset, scale = columns(parts["fields"], shifts_of(parts["fields"]))
+    own = list(parts["base"]["components"])
+    with np.errstate(over="ignore"):
+        limits = (parts["base"]["limits"] - offset[own, None]) / scale[own, None]
+        largest = max(np.abs(limits).max(), np.abs(parts["base"]["residual"] / scale[own, None]).max())
+    if not largest <= MAX_NUMBER:
+        raise ValueError(f"a base has limits up to {largest:g} in its fields' extents; expected at most {MAX_NUMBER:g}")
 
 
 def _check_increasing(path: str | os.PathLike, name: str, positions: np.ndarray) -> None:
@@ -439,16 +454,16 @@ def _list(item: Any, shortest: int, longest: int) -> list:
     return item
 
 
-def _pair(item: Any) -> tuple[float, float]:
-    low, high = (_number(value) for value in _list(item, 2, 2))
+def _pair(item: Any, most: float = MAX_NUMBER) -> tuple[float, float]:
+    low, high = (_number(value, most) for value in _list(item, 2, 2))
     if low > high:
         raise ValueError(f"a range goes from {low} to {high}; expected the smaller number first")
     return low, high
 
 
-def _number(item: Any) -> float:
+def _number(item: Any, most: float = MAX_NUMBER) -> float:
     # an int may be too large for a float, so it is compared as it is
-    if type(item) not in (int, float) or not -MAX_NUMBER <= item <= MAX_NUMBER:
+    if type(item) not in (int, float) or not -most <= item <= most:
         raise ValueError(f"found {str(item)[:60]!r}; expected a finite number")
     return float(item)
 

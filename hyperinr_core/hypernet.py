@@ -17,6 +17,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.inr import INR
 from hyperinr_core.light.guide import Guide
 from hyperinr_core.mask import Mask
+from hyperinr_core.shift import Shifts, shifted_model, shifts_of
 from hyperinr_core.spaces import check_interpolation, space_of
 from hyperinr_core.spaces.space import Coefficients, Space
 from hyperinr_core.spline_base import Base
@@ -182,9 +183,15 @@ class HyperINR:
         indices, weights = self._weights(theta, interpolation)
         chosen = self._backend(backend)
         table = chosen.blend(indices, weights, self.guide_level(theta))
-        spline = None if self.base is None else self.base.at(float(theta[0]))
+        plain = shifted_model(self, self._shifts)
+        spline = None if plain.base is None else plain.base.at(float(theta[0]))
         valid = None if self.mask is None else partial(self.mask.at, theta, self.theta_bounds)
-        return INR(chosen, table, self.grid, self.fields, self.encoding.n_pos_dims, spline, self.network_range, valid)
+        dims = self.encoding.n_pos_dims
+        return INR(chosen, table, self.grid, self.fields, dims, spline, plain.network_range, valid, self._shifts)
+
+    @cached_property
+    def _shifts(self) -> Shifts:
+        return shifts_of(self.fields)
 
     def guide_level(self, theta: np.ndarray) -> np.ndarray | None:
         """The numbers of the guide's level at theta (P,), None without a guide."""

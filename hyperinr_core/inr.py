@@ -11,6 +11,7 @@ import numpy as np
 
 from hyperinr_core.backends.base import Backend
 from hyperinr_core.errors import Aborted, ParameterError
+from hyperinr_core.shift import Shifts, columns
 from hyperinr_core.spline_base import Spline
 from hyperinr_core.volume import Extent, Field, Grid
 
@@ -29,8 +30,9 @@ class INR:
     Parameters
     ----------
     base : what the network's values are added to, if anything.
-    network_range : (C, 2) what 0 and 1 of the network's outputs stand for, in the fields' units.
+    network_range : (C, 2) what 0 and 1 of the network's outputs stand for, in the fields' units, or before their shifts.
     valid : gives for each field (nz, ny, nx) bool, where it holds values on `grid`; None where all do everywhere.
+    shifts : of the fields whose values float32 does not tell apart. Values are then float64.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class INR:
         base: Spline | None,
         network_range: np.ndarray,
         valid: Callable[[], list[np.ndarray]] | None = None,
+        shifts: Shifts | None = None,
     ) -> None:
         self.grid = grid
         self.fields = fields
@@ -53,6 +56,12 @@ class INR:
         self._make_valid = valid
         self._offset = network_range[:, 0].astype(np.float32)
         self._scale = (network_range[:, 1] - network_range[:, 0]).astype(np.float32)
+        self._shifts = shifts or {}
+
+    @property
+    def dtype(self) -> type[np.floating]:
+        """Of values: float32, or float64 where that does not tell the values of a field apart."""
+        return np.float64 if self._shifts else np.float32
 
     @property
     def is_masked(self) -> bool:
@@ -100,7 +109,7 @@ class INR:
 
         Returns
         -------
-        (B, C) float32 in the fields' units.
+        (B, C) `dtype` in the fields' units.
 
         Raises
         ------
@@ -121,6 +130,7 @@ class INR:
         values = self._backend.sample(self._table, points) * self._scale + self._offset
         if self._base is not None:
             values[:, self._base.components] += self._base.at_points(points)
+        values = self._shifted(values)
         if self._make_valid is not None:
             axes = [_nearest(x, n) for x, n in zip(points.T, self.grid.dims)]
             # the one plane of a plane stands for z
@@ -141,7 +151,7 @@ class INR:
 
         Returns
         -------
-        (nz, ny, nx, C) float32 of the region, in the fields' units.
+        (nz, ny, nx, C) `dtype` of the region, in the fields' units.
 
         Raises
         ------
@@ -172,7 +182,7 @@ class INR:
                 slab[..., self._base.components] += self._base.on_grid(slab_axes)
             if progress is not None and progress(stop / n_planes):
                 raise Aborted("sampling was stopped by the caller")
-        return self.masked(out, grid, region)
+        return self.masked(self._shifted(out), grid, region)
 
     def masked(self, values: np.ndarray, grid: Grid | None = None, region: Extent | None = None) -> np.ndarray:
         """Values (nz, ny, nx, C) as `sample_grid` has them, after NaN was put into them where points are masked."""
@@ -182,11 +192,19 @@ class INR:
 
     def _hide(self, values: np.ndarray, fields: Sequence[np.ndarray]) -> None:
         """NaN into values (..., C) where a field is not valid (...)."""
-        for part, valid in zip(self.split(values).values(), fields):
+        for part, valid in zip(self._parts(values).values(), fields):
             part[~valid] = np.nan
 
+    def _shifted(self, values: np.ndarray) -> np.ndarray:
+        if not self._shifts:
+            return values
+        offset, scale = columns(self.fields, self._shifts)
+        return values * scale + offset
+
     def split(self, values: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Views of values (..., C) by field name, (...) for scalars and (..., c) for vectors.
+        """Values (..., C) by field name, (...) for scalars and (..., c) for vectors: float64 for those fields alone that need it.
+
+        They are views of the values where these are float32.
 
         Parameters
         ----------
@@ -203,17 +221,26 @@ class INR:
         >>> {name: array.shape for name, array in inr.split(inr.sample_grid()).items()}
         {'density': (8, 10, 12)}
         """
-        arrays, start = {}, 0
-        for field in self.fields:
-            part = values[..., start : start + field.n_components]
-            arrays[field.name] = part[..., 0] if field.n_components == 1 else part
-            start += field.n_components
+        arrays = self._parts(values)
+        if self._shifts:
+            arrays = {
+                name: part if name in self._shifts else part.astype(np.float32, copy=False)
+                for name, part in arrays.items()
+            }
         if names is None:
             return arrays
         unknown = [name for name in names if name not in arrays]
         if unknown:
             raise ParameterError(f"the model has no field {unknown[0]!r}; expected one of {', '.join(arrays)}")
         return {name: arrays[name] for name in names}
+
+    def _parts(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        arrays, start = {}, 0
+        for field in self.fields:
+            part = values[..., start : start + field.n_components]
+            arrays[field.name] = part[..., 0] if field.n_components == 1 else part
+            start += field.n_components
+        return arrays
 
 
 def _nearest(axis: np.ndarray, n: int) -> np.ndarray:

@@ -53,6 +53,11 @@ _SUFFIXES = {
     ".las": "it is a cloud of points: put them on a grid (ParaView: Point Volume Interpolator), save as .vti",
 }
 
+_ADIOS = (
+    "it is ADIOS2: `openpmd-pipe --infile a.bp --outfile a.h5` converts openPMD's; of others "
+    "`np.savez(f'{i:04}.npz', v=adios2.FileReader('a.bp').read('v', step_selection=[i, 1]))` for each step"
+)
+
 #: Names of arrays in HDF5 that are listed, the largest first.
 _N_LISTED = 6
 
@@ -60,6 +65,8 @@ _N_LISTED = 6
 def advice_for(name: str) -> list[str]:
     """What may help with a file that cannot be read."""
     path = Path(os.path.expanduser(name))
+    if path.suffix.lower() == ".bp":
+        return [_ADIOS] if path.exists() else []
     if path.is_dir():
         return _on_folder(path)
     beginning = b""

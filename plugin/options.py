@@ -103,7 +103,8 @@ READING = (
     dims_option("nx ny nz of .raw data, or of the points that a mesh is resampled to."),
     click.option("--dtype", help="NumPy type of .raw data, such as uint8 or <f4."),
     click.option(
-        "--axes", help="Letters of t, z, y, x and c for the axes of a .nrrd or .tif, slowest first, such as tzyx."
+        "--axes",
+        help="Letters of t, z, y, x and c for the axes of .npy, .npz, NetCDF, .nii, .nrrd or .tif, slowest first, such as tzyx.",
     ),
     click.option(
         "--duplicates",

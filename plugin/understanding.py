@@ -151,7 +151,14 @@ def _in_words(field: SeenField) -> str:
     masked = f", {_percent(field.masked)} without data" if field.masked else ""
     if field.value_range is None:
         return f"{field.name}{components} holds no data"
-    return f"{field.name}{components} {field.value_range[0]:.5g} to {field.value_range[1]:.5g}{unit}{masked}"
+    return f"{field.name}{components} {range_in_words(*field.value_range)}{unit}{masked}"
+
+
+def range_in_words(low: float, high: float, digits: int = 5) -> str:
+    """Both ends, with more digits than asked for where these do not tell how far apart they are."""
+    while digits < 17 and any(abs(float(f"{end:.{digits}g}") - end) > 0.05 * (high - low) > 0 for end in (low, high)):
+        digits += 1
+    return f"{low:.{digits}g} to {high:.{digits}g}"
 
 
 def _percent(share: float) -> str:

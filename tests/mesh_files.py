@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import re
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +243,73 @@ def write_foam(folder, times=(0.5, 1.0), n=4) -> Path:
         )
     (folder / "case.foam").touch()
     return folder / "case.foam"
+
+
+def write_decomposed(folder, times=(0.5, 1.0), n=4) -> Path:
+    """The same on two such boxes side by side, a process each; the case itself has what decomposePar leaves there."""
+    for number in range(2):
+        part = folder / f"processor{number}"
+        part.mkdir()
+        write_foam(part, times, n).unlink()
+        for path, add in (
+            (part / "constant" / "polyMesh" / "points", 1.0),
+            *((part / f"{t:g}" / "s", 2.0) for t in times),
+        ):
+            numbers = r"(?<=^\()[-\d.e]+(?= )" if path.name == "points" else r"^[-\d.e]+$(?!\n\()"
+            moved = re.sub(numbers, partial(_added, add * number), path.read_text(), flags=re.M)
+            path.write_text(moved)
+    for name in ("constant", "system", f"{times[0]:g}"):
+        shutil.copytree(folder / "processor0" / name, folder / name)
+    (folder / "case.foam").touch()
+    return folder / "case.foam"
+
+
+def write_fluent(path, n=3) -> Path:
+    """Fluent's mesh in ASCII of n x n x n cubes on the unit box, and beside it a .dat with `linear` as their pressure."""
+
+    def point(i, j, k):
+        return 1 + i + (n + 1) * (j + (n + 1) * k)
+
+    def cell(i, j, k):
+        return 1 + i + n * (j + n * k)
+
+    inner, outer = [], []
+    for axis in range(3):
+        across = [other for other in range(3) if other != axis]
+        for index in np.ndindex(*[n + (other == axis) for other in range(3)]):
+            corners = []
+            for u, v in ((0, 0), (1, 0), (1, 1), (0, 1)):
+                corner = list(index)
+                corner[across[0]] += u
+                corner[across[1]] += v
+                corners.append(point(*corner))
+            if axis == 1:
+                corners.reverse()  # so that the normal is along the axis, into the first of the cells
+            below = [i - (other == axis) for other, i in enumerate(index)]
+            if index[axis] == n:
+                outer.append([*corners[::-1], cell(*below), 0])
+            else:
+                (outer if index[axis] == 0 else inner).append(
+                    [*corners, cell(*index), 0 if index[axis] == 0 else cell(*below)]
+                )
+    axis = np.linspace(0, 1, n + 1)
+    points = [f"{x:.9g} {y:.9g} {z:.9g}" for z in axis for y in axis for x in axis]
+    faces = [[" ".join(f"{number:x}" for number in face) for face in part] for part in (inner, outer)]
+    lines = ["(2 3)", f"(10 (0 1 {len(points):x} 0 3))", f"(10 (1 1 {len(points):x} 1 3)(", *points, "))"]
+    lines += [f"(12 (0 1 {n**3:x} 0))", f"(12 (2 1 {n**3:x} 1 4))", f"(13 (0 1 {len(inner) + len(outer):x} 0))"]
+    lines += [f"(13 (3 1 {len(inner):x} 2 4)(", *faces[0], "))"]
+    lines += [f"(13 (4 {len(inner) + 1:x} {len(inner) + len(outer):x} 3 4)(", *faces[1], "))"]
+    path.write_text("\n".join([*lines, "(45 (2 fluid fluid)())", "(45 (3 interior int)())", "(45 (4 wall wall)())\n"]))
+    middle = (np.arange(n) + 0.5) / n
+    z, y, x = np.meshgrid(middle, middle, middle, indexing="ij")
+    values = [f"{value:.9g}" for value in linear(x, y, z).ravel()]
+    about = f"(33 ({n**3} {len(inner) + len(outer)} {len(points)}))"
+    path.with_suffix(".dat").write_text("\n".join([about, f"(300 (1 2 1 0 0 1 {n**3})(", *values, "))\n"]))
+    return path
+
+
+def _added(add, found) -> str:
+    return f"{float(found[0]) + add:.9g}"
 
 
 def _head(kind, name) -> str:

@@ -13,7 +13,7 @@ from hyperinr_core.volume import Field, Grid
 class Linear:
     """A field that is linear in space, so that linear filling is exact; counts its samples."""
 
-    n_sampled = 0
+    n_sampled, dtype = 0, np.float32
 
     def sample_grid(self, grid, region, progress=None):
         x, y, z = grid.axes(region)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hyperinr.filters.readers.curved import unrolled
 from hyperinr.filters.readers.series import open_series
 from hyperinr_core.errors import DataError
 
@@ -150,3 +151,10 @@ def test_one_curved_axis_of_two(tmp_path):
     data.to_netcdf(tmp_path / "a.nc")
     with pytest.raises(DataError, match="curved axes, lon, but not the other one"):
         open_series(tmp_path / "a.nc", fields=["T"])
+
+
+def test_longitudes_just_west_of_greenwich_stay_beside_those_east_of_it():
+    # -0.4 modulo 360 is not 360 - 0.4 to the last bit
+    x = np.array([[-0.4, 0.6], [-0.3, 5.0]])
+    np.testing.assert_allclose(unrolled(x), x, atol=1e-9)
+    np.testing.assert_allclose(unrolled(x + 360), x, atol=1e-9)

@@ -54,6 +54,7 @@ ROOMS = (
     ("backends",),
     ("spaces",),
     ("light", "spline_base.py"),
+    ("shift.py",),
     ("inr.py",),
     ("hypernet.py",),
     ("hinr.py", "pictures"),

@@ -107,6 +107,17 @@ def test_openpmd_in_si_units(tmp_path, labels):
     assert open_series(tmp_path / "a.h5", fields=["fine"]).grid.dims == (3, 8, 1)
 
 
+def test_units_may_be_beyond_float32(tmp_path):
+    with h5py.File(write_openpmd(tmp_path / "a.h5"), "a") as file:
+        rho = file["data/0/fields/rho"]
+        about = dict(rho.attrs)
+        del file["data/0/fields/rho"]
+        file["data/0/fields/rho"] = values()[0].astype(np.float32)
+        file["data/0/fields/rho"].attrs.update({**about, "unitSI": 1e38})
+    found = open_series(tmp_path / "a.h5", fields=["rho"]).loader(0, "rho", None)
+    np.testing.assert_allclose(np.squeeze(found), values()[0].astype(np.float64) * 1e38)
+
+
 def test_openpmd_in_a_file_for_each_iteration(tmp_path):
     for iteration in (5, 10, 100):
         write_openpmd(tmp_path / f"data{iteration:08}.h5", [iteration])

@@ -81,6 +81,8 @@ def odd_files(folder):
     whole = {
         name: (folder / name).read_bytes() for name in ("whole.vti", "whole.vtu", "whole.vtk", "whole.nc", "whole.nrrd")
     }
+    (folder / "steps.bp").mkdir()  # as ADIOS2's newer engines write them
+    yield "steps.bp", None, "it is ADIOS2: `openpmd-pipe"
     yield "own.h5", None, "it is HDF5 with run/rho (3, 4, 5)"
     for name, content in whole.items():
         suffix = name.rpartition(".")[2]

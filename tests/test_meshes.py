@@ -68,6 +68,19 @@ def test_an_openfoam_case_gives_its_cells_as_they_are(tmp_path):
     assert all(is_exact(series, step) and np.isfinite(values(series, step)).all() for step in range(2))
 
 
+def test_a_decomposed_openfoam_case_has_the_steps_of_its_processes(tmp_path):
+    series = open_series(made.write_decomposed(tmp_path))
+    assert series.thetas.ravel().tolist() == [0.5, 1.0] and series.grid.dims == (8, 4, 4)
+    assert all(is_exact(series, step) and np.isfinite(values(series, step)).all() for step in range(2))
+    for name in ("0.5", "1"):
+        shutil.copytree(tmp_path / "processor0" / name, tmp_path / name, dirs_exist_ok=True)
+    assert open_series(tmp_path / "case.foam").grid.dims == (4, 4, 4), "what is whole counts"
+    (tmp_path / "processor0").rename(tmp_path / "processors2")
+    (tmp_path / "processors2" / "1").rename(tmp_path / "processors2" / "2")
+    with pytest.raises(DataError, match="collated format, of which reconstructPar"):
+        open_series(tmp_path / "case.foam")
+
+
 def test_ensight(tmp_path):
     from vtkmodules.vtkIOParallel import vtkEnSightWriter
 
@@ -198,6 +211,20 @@ def test_what_paraview_alone_reads(tmp_path):
     (tmp_path / "a.inp").write_text("\n".join(lines) + "\n")
     series = open_series(tmp_path / "a.inp", dims=(3, 4, 5))
     assert is_exact(series) and np.isfinite(values(series)).all()
+
+
+@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
+def test_fluent(tmp_path):
+    series = open_series(made.write_fluent(tmp_path / "a.cas"))
+    assert series.field_info == {"PRESSURE": 1} and series.grid.dims == (3, 3, 3)
+    assert is_exact(series, name="PRESSURE") and np.isfinite(values(series, name="PRESSURE")).all()
+
+
+@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
+def test_what_this_paraview_has_no_reader_for(tmp_path):
+    (tmp_path / "a.kind").touch()
+    with pytest.raises(DataError, match=r"a\.kind is taken by no reader of .*pvpython; expected a whole file"):
+        meshes.Meshes(None, None, None).open(tmp_path / "a.kind", by_paraview=True)
 
 
 @pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")

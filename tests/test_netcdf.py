@@ -103,6 +103,8 @@ def test_fills_in_another_precision_and_of_unsigned_bytes(tmp_path):
 def test_packed_values_are_unpacked_in_double_precision(tmp_path):
     path = write_variable(tmp_path / "a.nc", STORED.astype("i2"), "i2", scale_factor=0.25, add_offset=100.0)
     np.testing.assert_array_equal(open_series(path).read(1, ["v"])[0, ..., 0], STORED[1] * 0.25 + 100)
+    path = write_variable(tmp_path / "b.nc", STORED.astype("f4"), "f4", scale_factor=1e-4, add_offset=101325.0)
+    np.testing.assert_array_equal(open_series(path).loader(1, "v", None)[0, ..., 0], STORED[1] * 1e-4 + 101325.0)
 
 
 @pytest.mark.parametrize("descending", [("lat",), ("lev",), ("lon",), ("lat", "lev"), ("lev", "lat", "lon")])

@@ -18,6 +18,7 @@ import pytest
 from gui import gui, shows_something, version, view_of
 from masked import masked_model
 from models import random_model
+from servers import mpi, pvserver
 
 from hyperinr.plugin import launch
 from hyperinr_core import hinr
@@ -198,13 +199,16 @@ def test_two_ranks_give_what_one_gives(folder):
         np.testing.assert_allclose(parallel[name], serial[name], rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "program", [["pvpython"], ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2", "pvbatch"]]
-)
-def test_filters_leave_masked_points_out(tmp_path, program):
+@pytest.mark.parametrize("where", ["pvpython", "two ranks of pvbatch", "two ranks of pvserver"])
+def test_filters_leave_masked_points_out(tmp_path, where):
     model = masked_model(dims=(24, 20, 16))
     hinr.save(model, tmp_path / "masked.hinr")
-    run(launch.on_display([*program, SCRIPTS / "masked.py", tmp_path, "found"]))
+    script = [SCRIPTS / "masked.py", tmp_path, "found"]
+    if "pvserver" in where:
+        with pvserver(2) as port:
+            run(launch.on_display(["pvpython", *script, port, launch.plugin_xml()]))
+    else:
+        run(launch.on_display([*(mpi(2) if "ranks" in where else ()), where.split()[-1], *script]))
     found, inr = json.loads((tmp_path / "found.json").read_text()), model.generate(0.5)
     values, valid = inr.sample_grid()[..., 0], inr.valid()["density"]
     whole = valid
@@ -217,7 +221,7 @@ def test_filters_leave_masked_points_out(tmp_path, program):
     assert found["volume"] == pytest.approx(cell * whole.sum())
     assert found["integral"] == pytest.approx(cell * np.mean(corners, axis=0)[whole].sum(), rel=1e-4)
     shared = valid[:, :, 12].sum() + valid[:, 10].sum() + valid[8].sum()  # planes of points that two ranks both have
-    assert valid.sum() <= found["counted"] <= valid.sum() + (shared if "mpirun" in program else 0)
+    assert valid.sum() <= found["counted"] <= valid.sum() + (shared if "ranks" in where else 0)
     assert found["slice"]["cells"] in (whole[7].sum(), 2 * whole[7].sum()), "squares, or their halves"
     places = (np.array(found["contour"]["middles"]) - model.grid.origin) / model.grid.spacing
     x, y, z = np.minimum(places, np.array(whole.shape[::-1]) - 1e-3).astype(int).T

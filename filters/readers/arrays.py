@@ -13,6 +13,7 @@ from typing import IO
 
 import numpy as np
 
+from hyperinr.filters.readers.blocks import check_letters, in_order, of_step
 from hyperinr.filters.readers.grids import even_spacing
 from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
@@ -76,9 +77,21 @@ def layout_of(shape: tuple[int, ...], what: str, n_components: int, one_step: bo
     return ArrayLayout(rest[0], rest[1:], c)
 
 
-def open_npy(path: Path, name: str, n_components: int, one_step: bool) -> FileSteps:
-    """Steps of a .npy file; every read maps the file anew, so that a long set holds no open files."""
+def open_npy(path: Path, name: str, n_components: int, one_step: bool, axes: str | None = None) -> FileSteps:
+    """Steps of a .npy file; every read maps the file anew, so that a long set holds no open files.
+
+    Parameters
+    ----------
+    axes : letters of t, z, y, x and c for the axes, slowest first, over what their number says.
+    """
     array = _mapped(path)
+    if axes:
+        layout = _lettered(axes, array.shape, str(path))
+        layout.check_numeric(array.dtype, str(path))
+        return FileSteps(
+            path, layout.grid, {name: layout.n_components},
+            lambda frame, _, z_range: _taken(_mapped(path), axes, frame, z_range), layout.n,
+        )  # fmt: skip
     # of several files with four axes, each is a part of the series, unless the last axis is as short as components are
     one_step = one_step and (array.ndim != 4 or n_components > 1 or array.shape[-1] <= MOST_COMPONENTS)
     layout = layout_of(array.shape, str(path), n_components, one_step)
@@ -88,6 +101,21 @@ def open_npy(path: Path, name: str, n_components: int, one_step: bool) -> FileSt
         return _mapped(path).reshape(layout.stored)[frame, slice(*(z_range or (None,)))]
 
     return FileSteps(path, layout.grid, {name: layout.n_components}, read, layout.n)
+
+
+def _lettered(letters: str, shape: tuple[int, ...], what: str) -> ArrayLayout:
+    """The meaning of a shape whose axes have these letters."""
+    check_letters(letters, shape, what)
+    sizes = dict(zip(letters, shape))
+    if 0 in shape:
+        raise DataError(f"{what} has shape {shape}; expected at least one number along each axis")
+    return ArrayLayout(sizes.get("t", 1), tuple(sizes.get(axis, 1) for axis in "zyx"), sizes.get("c", 1))
+
+
+def _taken(values: np.ndarray, letters: str, frame: int, z_range: ZRange | None) -> np.ndarray:
+    """(nz, ny, nx, c) of one step."""
+    planes = slice(*z_range) if z_range and "z" in letters else slice(None)
+    return in_order(of_step(values, letters, frame, planes), letters.replace("t", ""))
 
 
 def _mapped(path: Path) -> np.ndarray:
@@ -127,18 +155,28 @@ def open_raw(path: Path, name: str, dims: tuple[int, int, int], dtype: str, n_co
 
 
 def open_npz(
-    path: Path, name: str, n_components: int, one_step: bool, fields: Sequence[str] | None = None
+    path: Path,
+    name: str,
+    n_components: int,
+    one_step: bool,
+    fields: Sequence[str] | None = None,
+    axes: str | None = None,
 ) -> FileSteps:
     """Steps of a .npz file: one array per field, or the unnamed arrays arr_0, arr_1... as one step each.
 
     A field (z, y, x) says that the file is one step; an array "time", "times" or "t" gives the times, and 1-D arrays such
-    as x, y and z the places. Members are streamed, decompressed up to what is asked for.
+    as x, y and z the places. Members are streamed, decompressed up to what is asked for; with `axes`, as for .npy, all of it.
     """
     headers = {key: header for key, header in _members(path).items() if np.dtype(header[1]).kind in "biuf"}
     keys = _field_keys({key: header[0] for key, header in headers.items()}, fields)
     unnamed = len(keys) > 1 and all(re.fullmatch(r"arr_\d+", key) for key in keys)
     one_step = one_step or unnamed or any(len(headers[key][0]) == 3 for key in keys)
-    layouts = {key: layout_of(headers[key][0], f"{key} in {path}", n_components, one_step) for key in keys}
+    layouts = {
+        key: _lettered(axes, headers[key][0], f"{key} in {path}")
+        if axes
+        else layout_of(headers[key][0], f"{key} in {path}", n_components, one_step)
+        for key in keys
+    }
     if not layouts:
         raise DataError(f"{path} has no numeric arrays besides times; expected one per field, (t, z, y, x[, c])")
     first = layouts[keys[0]]
@@ -157,6 +195,9 @@ def open_npz(
 
     def read(frame: int, field_name: str, z_range: ZRange | None) -> np.ndarray:
         key = f"arr_{frame}" if unnamed else field_name
+        if axes:
+            values = _member(path, key).reshape(headers[key][0])
+            return _taken(values, axes, 0 if unnamed else frame, z_range)
         return _member(path, key, layouts[key], 0 if unnamed else frame, z_range)
 
     arrays = {name: first.n_components} if unnamed else {key: layout.n_components for key, layout in layouts.items()}

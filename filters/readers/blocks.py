@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,15 @@ class Block:
     def _short(self, found: int, expected: int) -> DataError:
         return DataError(
             f"{self.path} has {max(found, 0)} bytes of data; expected {expected}, write or download it again"
+        )
+
+
+def check_letters(letters: str, shape: Sequence[int], what: object) -> None:
+    """DataError unless there is one letter of t, z, y, x and c for each axis of a shape, x and y among them."""
+    is_known = len(set(letters)) == len(letters) and {"x", "y"} <= set(letters) <= set("tzyxc")
+    if not is_known or len(letters) != len(shape):
+        raise DataError(
+            f"{what} has {len(shape)} axes; expected as many letters of t, z, y, x, c, x and y among them, found {letters!r}"
         )
 
 

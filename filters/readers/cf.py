@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hyperinr.filters.readers.groups import base_name
 from hyperinr.filters.readers.libraries import library
 from hyperinr_core.errors import DataError
 
@@ -50,7 +51,7 @@ def kind_of_axis(name: str, attributes: Mapping[str, Any]) -> str:
                 return kind
     if str(attributes.get("positive", "")).lower() in ("up", "down"):
         return "z"
-    return next((kind for kind, pattern in _NAMES.items() if re.fullmatch(pattern, name.lower())), "")
+    return next((kind for kind, pattern in _NAMES.items() if re.fullmatch(pattern, base_name(name).lower())), "")
 
 
 def is_angle(name: str, attributes: Mapping[str, Any], kind: str) -> bool:
@@ -58,13 +59,13 @@ def is_angle(name: str, attributes: Mapping[str, Any], kind: str) -> bool:
     words = {"x": "longitude", "y": "latitude"}[kind]
     says = str(attributes.get("standard_name", "")).lower() == words
     says |= re.fullmatch(_UNITS[kind], str(attributes.get("units", "")).strip(), re.IGNORECASE) is not None
-    return says or re.fullmatch(rf"(x|nav_)?{words[:3]}.*", name.lower()) is not None
+    return says or re.fullmatch(rf"(x|nav_)?{words[:3]}.*", base_name(name).lower()) is not None
 
 
 def is_moment(name: str, attributes: Mapping[str, Any]) -> bool:
     """Whether a single number is the time of a file."""
     sure = "since" in str(attributes.get("units", "")) or attributes.get("standard_name") == "time"
-    return sure or attributes.get("axis") == "T" or name.lower() in ("time", "t")
+    return sure or attributes.get("axis") == "T" or base_name(name).lower() in ("time", "t")
 
 
 def decoded(values: np.ndarray, attributes: Mapping[str, Any], default_fill: float | None = None) -> np.ndarray:
@@ -82,7 +83,7 @@ def decoded(values: np.ndarray, attributes: Mapping[str, Any], default_fill: flo
     numbers = values
     factor, offset = (_number(attributes, key) for key in ("scale_factor", "add_offset"))
     if factor is not None or offset is not None:
-        numbers = values * np.float64(1 if factor is None else factor) + np.float64(offset or 0)
+        numbers = np.multiply(values, 1 if factor is None else factor, dtype=np.float64) + (offset or 0)
     low, high = _limits(attributes)
     # limits are packed as the values are, unless their type says that they are not
     bounded = numbers if any(isinstance(limit, float) for limit in (low, high)) else values

@@ -218,6 +218,7 @@ def unrolled(x: np.ndarray) -> np.ndarray:
     gaps = np.diff(around, append=around[0] + 360)
     low = around[(np.argmax(gaps) + 1) % len(around)]
     low -= 360 if low > 180 else 0
+    low -= 1e-6  # rounding must not send the first one around the globe
     return low + (x - low) % 360
 
 

@@ -65,7 +65,7 @@ class Failed(Exception):
 
 
 class Lacking(Exception):
-    """There is no reader for a file here."""
+    """There is no reader here that takes a file."""
 
 
 class Source:
@@ -110,7 +110,19 @@ def _reader(path: str) -> Any:
 
 
 def _is_decomposed(path: Path) -> bool:
-    return (path.parent / "processor0").is_dir() and not (path.parent / "constant" / "polyMesh").is_dir()
+    """Whether an OpenFOAM case has steps in the folders of its processes alone: the mesh and step 0 stay in the case."""
+    own = _times_in(path.parent)
+    if any(_times_in(folder) - own for folder in path.parent.glob("processors*")):
+        raise Failed("its steps are in OpenFOAM's collated format, of which reconstructPar makes what VTK reads")
+    return bool(_times_in(path.parent / "processor0") - own)
+
+
+def _times_in(folder: Path) -> set[float]:
+    times = set()
+    for step in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(ValueError):
+            times.add(float(step.name))
+    return times
 
 
 def _want_all(reader: Any) -> None:
@@ -144,9 +156,10 @@ def _of_paraview(path: str) -> Any:
         from paraview import simple
     except ImportError:
         raise Lacking from None
-    proxy = simple.OpenDataFile(path)
-    if proxy is None:
-        raise Failed("ParaView has no reader for it")
+    try:
+        proxy = simple.OpenDataFile(path)
+    except RuntimeError:  # what it says when none of its readers takes the file
+        raise Lacking from None
     for name in ("PointArrayStatus", "CellArrayStatus"):
         if name in proxy.ListProperties():
             property_ = proxy.GetProperty(name)

@@ -20,6 +20,7 @@ import numpy as np
 from hyperinr.filters.readers.grids import MOST_POINTS
 from hyperinr.filters.readers.loader import Loader
 from hyperinr.filters.readers.netcdf import check_classic_size
+from hyperinr.filters.readers.sides import fingerprint
 from hyperinr.filters.readers.steps import FileSteps, ZRange, wants_cells
 from hyperinr.filters.readers.workers import Lacking, Workers, workers
 from hyperinr_core.errors import DataError
@@ -97,32 +98,35 @@ class Meshes:
         try:
             return self._open(path, by_paraview)
         except Lacking:
+            if by_paraview:
+                raise
             return self._open(path, True)
 
     def _open(self, path: Path, by_paraview: bool) -> FileSteps:
-        helpers = workers(by_paraview)
+        helpers, state = workers(by_paraview), fingerprint(path)
         notes: tuple[str, ...] = ()
         if self._first is None:
-            self._first = told = self._described(helpers, path)
+            self._first = told = self._described(helpers, path, state)
             notes = (self._note(path, told),)
         elif self._is_timed or self._first["moment"] is None:
-            told = helpers.ask(path, "describe", frames=[0], times_only=True)
+            told = helpers.ask(path, "describe", state, frames=[0], times_only=True)
         else:
-            told = helpers.ask(path, "describe", frames=[0], times_only=False)
+            told = helpers.ask(path, "describe", state, frames=[0], times_only=False)
         grid, arrays = self._first["grid"], self._first["arrays"]
         times = told["times"] or ([told["moment"]] if told.get("moment") is not None else None)
         n = len(times or (0,))
         self._kept = self._kept or _Folder(self._folder)
-        made = _Resampled(path, grid, self._first["on_cells"], self._kept, helpers)
+        made = _Resampled(path, state, grid, self._first["on_cells"], self._kept, helpers)
         return FileSteps(
             path, grid, arrays, made.read, n, None if times is None else tuple(times), {}, notes, made.prepare
         )
 
-    def _described(self, helpers: Workers, path: Path) -> dict[str, Any]:
-        told = helpers.ask(path, "describe", frames=[0, -1], times_only=False)
+    def _described(self, helpers: Workers, path: Path, state: str) -> dict[str, Any]:
+        told = helpers.ask(path, "describe", state, frames=[0, -1], times_only=False)
         bounds = np.array(told["bounds"])
         if self._last is not None and self._last != path:
-            other = np.array(helpers.ask(self._last, "describe", frames=[-1], times_only=False)["bounds"])
+            state = fingerprint(self._last)
+            other = np.array(helpers.ask(self._last, "describe", state, frames=[-1], times_only=False)["bounds"])
             bounds[::2], bounds[1::2] = np.minimum(bounds[::2], other[::2]), np.maximum(bounds[1::2], other[1::2])
         points, cells, wanted = told["points"], told["cells"], set(self._fields or ())
         if wanted - set(points) - set(cells):
@@ -190,11 +194,11 @@ def grid_over(
 class _Resampled:
     """The steps of one mesh, made when they are asked for and kept in files."""
 
-    def __init__(self, path: Path, grid: Grid, on_cells: bool, kept: _Folder, helpers: Workers) -> None:
+    def __init__(self, path: Path, state: str, grid: Grid, on_cells: bool, kept: _Folder, helpers: Workers) -> None:
         self._path, self._grid, self._on_cells, self._kept, self._helpers = path, grid, on_cells, kept, helpers
         self._is_beyond = False
-        about = path.stat()
-        self._key = repr((str(path.absolute()), about.st_size, about.st_mtime_ns, grid, on_cells))
+        self._state = state
+        self._key = repr((state, grid, on_cells))
 
     def read(self, frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
         """(nz, ny, nx[, c]) with NaN outside the mesh."""
@@ -211,6 +215,7 @@ class _Resampled:
         answer = self._helpers.ask(
             self._path,
             "resample",
+            self._state,
             frame=frame,
             names=missing,
             on_cells=self._on_cells,

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from hyperinr.filters.readers.arrays import MOST_COMPONENTS
+from hyperinr.filters.readers.blocks import check_letters
 from hyperinr.filters.readers.cf import COMPONENTS, VARIANTS, Clock, decoded, is_angle, is_moment, kind_of_axis
 from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, even_spacing
+from hyperinr.filters.readers.groups import base_name, flattened, in_scope
 from hyperinr.filters.readers.libraries import library
 from hyperinr.filters.readers.places import Places
 from hyperinr.filters.readers.steps import FileSteps, ZRange
@@ -53,10 +55,17 @@ class _Axes:
 
 
 class CFFiles:
-    """Opens the files of one series; their times are told in the unit of the first."""
+    """Opens the files of one series; their times are told in the unit of the first.
 
-    def __init__(self, fields: tuple[str, ...] | None, dims: tuple[int, int, int] | None) -> None:
-        self._fields, self._dims = fields, dims
+    Parameters
+    ----------
+    letters : of t, z, y, x and c for the dimensions of fields that have as many, slowest first, over what the file says.
+    """
+
+    def __init__(
+        self, fields: tuple[str, ...] | None, dims: tuple[int, int, int] | None, letters: str | None = None
+    ) -> None:
+        self._fields, self._dims, self._letters = fields, dims, letters or ""
         self._clock = Clock()
         self._places: Places | None = None
 
@@ -69,7 +78,7 @@ class CFFiles:
             grid, places = self._grid(path, data, next(iter(axes)), first)
             sizes = dict(data.sizes)
             n = sizes[first.t] if first.t else 1
-            times = self._times(path, data, first)
+            times = self._times(path, data, first, next(iter(axes)))
             units = {name: str(data.variables[name].attrs.get("units", "")) for name in axes}
             if times is not None:
                 units["time"] = self._clock.units
@@ -105,16 +114,19 @@ class CFFiles:
         if self._fields is not None:
             unknown = [name for name in self._fields if name not in data.variables]
             if unknown:
-                known = ", ".join(sorted(_fields(data))) or "none"
+                known = ", ".join(sorted(_fields(data, self._letters))) or "none"
                 raise DataError(f"{path} has no field {unknown[0]!r}; expected one of {known}")
-            asked = {name: _axes(path, data, name) for name in self._fields}
+            if self._letters:
+                for name in self._fields:
+                    check_letters(self._letters, data.variables[name].dims, f"{name!r} in {path}")
+            asked = {name: _axes(path, data, name, self._letters) for name in self._fields}
             if len(set(asked.values())) > 1:
                 raise DataError(
                     f"{path} has the fields on different dimensions: {_table(data, asked)}; expected one set of them, "
                     "train a model for each"
                 )
             return asked, ()
-        fields = _fields(data)
+        fields = _fields(data, self._letters)
         groups: dict[_Axes, list[str]] = {}
         for name, axes in fields.items():
             groups.setdefault(axes, []).append(name)
@@ -133,8 +145,8 @@ class CFFiles:
         left = [name for name in fields if name not in chosen]
         return chosen, (f"{', '.join(left)} of {path.name} lie on other dimensions, and are left out",) if left else ()
 
-    def _times(self, path: Path, data: Any, axes: _Axes) -> tuple[float, ...] | None:
-        name = _coordinate(data, axes.t, "t") if axes.t else _moment(data)
+    def _times(self, path: Path, data: Any, axes: _Axes, field: str) -> tuple[float, ...] | None:
+        name = _coordinate(data, axes.t, "t") if axes.t else _moment(data, field)
         if name is None:
             return None
         variable = data.variables[name]
@@ -154,10 +166,14 @@ def _opened(path: Path) -> Iterator[Any]:
         with xarray.open_dataset(
             path, engine=engine, decode_cf=False, cache=False, backend_kwargs=options or None
         ) as data:
-            yield data
+            if engine != "netcdf4":
+                yield data
+                return
+            with flattened(path, data) as whole:
+                yield whole
 
 
-def _fields(data: Any) -> dict[str, _Axes]:
+def _fields(data: Any, letters: str) -> dict[str, _Axes]:
     """Numeric variables on at least two axes of space that are no coordinates, bounds or measures of others."""
     helpers = set(data.sizes)
     for variable in data.variables.values():
@@ -167,17 +183,19 @@ def _fields(data: Any) -> dict[str, _Axes]:
     for name, variable in data.variables.items():
         if name not in helpers and variable.dtype.kind in "iuf":
             with contextlib.suppress(DataError):
-                axes = _axes(None, data, name)
+                axes = _axes(None, data, name, letters)
                 if sum(data.sizes[dim] > 1 for dim in axes.space) >= 2:
                     fields[str(name)] = axes
     return fields
 
 
-def _axes(path: Path | None, data: Any, name: str) -> _Axes:
+def _axes(path: Path | None, data: Any, name: str, letters: str) -> _Axes:
     """What the dimensions of a variable are: by their coordinates, and those that these leave open by their order."""
     variable = data.variables[name]
     if variable.dtype.kind not in "biuf":
         raise DataError(f"{path} holds {variable.dtype} in {name!r}; expected numbers")
+    if len(letters) == len(variable.dims):
+        return _Axes(**dict(zip(letters, variable.dims)))
     found: dict[str, str] = {}
     unknown = []
     for dim in variable.dims:
@@ -194,9 +212,9 @@ def _axes(path: Path | None, data: Any, name: str) -> _Axes:
         free = [kind for kind in ("x", "y", "z", "t") if kind not in found]
         if data.sizes[dim] == 1:
             others.append(dim)
-        elif "c" not in found and data.sizes[dim] <= MOST_COMPONENTS and COMPONENTS.fullmatch(str(dim)):
+        elif "c" not in found and data.sizes[dim] <= MOST_COMPONENTS and COMPONENTS.fullmatch(base_name(dim)):
             found["c"] = dim
-        elif free and not VARIANTS.fullmatch(str(dim)):
+        elif free and not VARIANTS.fullmatch(base_name(dim)):
             found[free[0]] = dim
         else:
             raise DataError(
@@ -227,12 +245,14 @@ def _coordinate(data: Any, dim: str, kind: str) -> str | None:
     return None
 
 
-def _moment(data: Any) -> str | None:
-    """The scalar variable that is the time of a file of one step."""
-    for name, variable in data.variables.items():
-        if variable.dims == () and is_moment(str(name), variable.attrs):
-            return name
-    return None
+def _moment(data: Any, field: str) -> str | None:
+    """The scalar variable that is the time of a file of one step: of those that a field's group sees the nearest."""
+    moments = [
+        str(name)
+        for name, variable in data.variables.items()
+        if variable.dims == () and is_moment(str(name), variable.attrs) and in_scope(str(name), field)
+    ]
+    return max(moments, key=lambda name: name.count("/"), default=None)
 
 
 def _grid(path: Path, data: Any, axes: _Axes) -> Grid:

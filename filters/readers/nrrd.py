@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.blocks import Block
+from hyperinr.filters.readers.blocks import Block, check_letters
 from hyperinr.filters.readers.libraries import in_one_line, library
 from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
@@ -51,8 +51,7 @@ def open_nrrd(path: Path, name: str, axes: str | None = None) -> FileSteps:
     if min(sizes, default=0) < 1:
         raise DataError(f"{path} has sizes {sizes}; expected numbers of at least 1, save it again")
     letters = axes or _axes(header, sizes, path)[::-1]
-    if sorted(letters) != sorted(set(letters)) or set(letters) - set("tzyxc") or len(letters) != len(sizes):
-        raise DataError(f"{path} has {len(sizes)} axes; expected as many letters of t, z, y, x, c, found {letters!r}")
+    check_letters(letters, sizes, path)
     data, start = (path, end) if "data file" not in header else _data_file(header, path)
     encoding = str(_required(header, "encoding", path)).lower()
     if encoding not in _PACKINGS:

@@ -138,7 +138,7 @@ def _planes(component: Any, mesh: _Mesh, z0: int, z1: int) -> np.ndarray:
         return np.full((z1 - z0, *mesh.grid.shape[1:]), component.attrs["value"] * unit)
     values = np.asarray(component[tuple(index)]).transpose([mesh.labels.index(label) for label in slowest_first])
     values = values.reshape(z1 - z0, *mesh.grid.shape[1:])
-    return values if unit == 1 else values * np.float64(unit)
+    return values if unit == 1 else np.multiply(values, unit, dtype=np.float64)
 
 
 def _text(value: Any) -> str:

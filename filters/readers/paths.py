@@ -28,7 +28,7 @@ READABLE = " ".join(
     (*INDEXES, *(suffix for suffix in STEPS if suffix not in (*meshes.SUFFIXES, *meshes.BY_PARAVIEW)))
 ) + (", or a mesh such as .vtu .vtm .ex2 .foam .xdmf")
 #: Suffixes of folders that are one file to the user.
-FOLDERS = (".zarr",)
+FOLDERS = (".zarr", ".bp")
 #: Surfaces, which have no inside.
 SURFACES = (".vtp", ".pvtp", ".stl", ".ply")
 

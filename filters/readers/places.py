@@ -146,7 +146,7 @@ def _plane(data: Any, name: str, axes: Any) -> np.ndarray:
 
 
 def _terms(attributes: Mapping[str, Any]) -> dict[str, str]:
-    return dict(re.findall(r"(\w+)\s*:\s*(\w+)", attributes["formula_terms"]))
+    return dict(re.findall(r"(\w+)\s*:\s*(\S+)", attributes["formula_terms"]))
 
 
 def _heights(data: Any, name: str, columns: str, axes: Mapping[str, str], frame: int) -> np.ndarray:

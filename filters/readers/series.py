@@ -33,6 +33,9 @@ from hyperinr.filters.readers.upright import upright
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.volume import VolumeSeries
 
+#: Files whose axes may be called by letters.
+LETTERED = (".npy", ".npz", ".nrrd", ".nhdr", *nifti.SUFFIXES, *tiff.SUFFIXES, *ENGINES)
+
 #: The time of a step, None where there is none, its file, and its number in it.
 TimedStep = tuple["float | None", FileSteps, int]
 
@@ -67,7 +70,7 @@ def open_series(
     components : components of .raw and .npy values, interleaved.
     duplicates : which of several steps at one time counts, "first" or "last" in the files' order; or "error".
     times : of the steps in the files' order, over what the files say.
-    axes : letters of t, z, y, x and c for the axes of arrays, slowest first, where a .nrrd says too little of them.
+    axes : letters of t, z, y, x and c for the axes of arrays, slowest first, in formats that say too little of them.
     keep : folder for what is resampled, for another run to find; a temporary one when None.
 
     Raises
@@ -117,7 +120,7 @@ class _Opener:
         )
         self._fields = fields
         self._name = fields[0] if fields and len(fields) == 1 else "value"
-        self._vtk, self._cf = VTKFiles(fields), CFFiles(fields, dims)
+        self._vtk, self._cf = VTKFiles(fields), CFFiles(fields, dims, axes)
         self._meshes = meshes.Meshes(fields, dims, keep, steps[-1][0], all(time is not None for _, time in steps))
         self._uneven: set[str] = set()  # suffixes of files that turned out to hold no regular grid
 
@@ -126,6 +129,10 @@ class _Opener:
         suffix = suffix_of(path)
         if not path.is_file() and not (suffix in FOLDERS and path.is_dir()):
             raise DataError(f"{path} does not exist; expected a file of one or more time steps, check the path")
+        if self._axes and suffix not in LETTERED:
+            raise DataError(
+                f"{path} leaves no doubt about its axes; expected --axes for {' '.join(LETTERED)} alone, leave it out"
+            )
         with reading(path):
             return upright(self._open(path, suffix))
 
@@ -161,7 +168,7 @@ class _Opener:
         if suffix in (".nrrd", ".nhdr"):
             return open_nrrd(path, self._name, self._axes)
         if suffix in nifti.SUFFIXES:
-            return nifti.open_nifti(path)
+            return nifti.open_nifti(path, self._axes)
         if suffix in vtkhdf.SUFFIXES:
             return vtkhdf.open_vtkhdf(path, self._fields)
         if suffix in openpmd.SUFFIXES:
@@ -171,9 +178,9 @@ class _Opener:
         if suffix in meta_image.SUFFIXES:
             return meta_image.open_meta_image(path)
         if suffix == ".npy":
-            return open_npy(path, self._name, self._components, self._many)
+            return open_npy(path, self._name, self._components, self._many, self._axes)
         if suffix == ".npz":
-            return open_npz(path, self._name, self._components, self._many, self._fields)
+            return open_npz(path, self._name, self._components, self._many, self._fields, self._axes)
         if suffix in SURFACES:
             raise DataError(f"{path} is a surface; expected something with an inside, such as .vti or .vtu")
         raise DataError(

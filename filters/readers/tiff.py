@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.blocks import Block, in_order, of_step
+from hyperinr.filters.readers.blocks import Block, check_letters, in_order, of_step
 from hyperinr.filters.readers.libraries import in_one_line, library
 from hyperinr.filters.readers.steps import FileSteps, ZRange
 from hyperinr_core.errors import DataError
@@ -39,8 +39,7 @@ def open_tiff(path: Path, axes: str | None = None) -> FileSteps:
     with _series(path) as (file, series):
         shape, stored = tuple(series.shape), series.axes
         letters = axes or _letters(path, stored)
-        if len(letters) != len(shape):
-            raise DataError(f"{path} has the axes {stored} of {shape}; expected a letter for each, found {letters!r}")
+        check_letters(letters, shape, path)
         contiguous = series.dataoffset
         kind = np.dtype(series.dtype).newbyteorder(file.byteorder)
         spacing, interval = _spacing(file)

@@ -35,15 +35,30 @@ class Workers:
         self._program = program
         self._idle: list[subprocess.Popen[bytes]] = []
         self._lock = threading.Lock()
+        self._states: dict[str, int] = {}
         atexit.register(self.close)
 
-    def ask(self, path: Path, do: str, patience: float | None = None, **parameters: Any) -> dict[str, Any]:
-        """What a process answers; DataError when the file is broken, brings the process down or hangs it."""
+    def ask(
+        self, path: Path, do: str, state: str = "", patience: float | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        """What a process answers; DataError when the file is broken, brings the process down or hangs it.
+
+        Parameters
+        ----------
+        state : `sides.fingerprint` of the file. When it is another than before, new processes are asked: the old ones may
+            have the file open.
+        """
         request = {"path": str(path.absolute()), "do": do, "with": parameters}
+        if self._states.setdefault(request["path"], hash(state)) != hash(state):
+            self._states[request["path"]] = hash(state)
+            self.close()
         with self._worker() as process:
             answer = _answer(process, request, path, patience or PATIENCE)
         if "lacking" in answer:
-            raise Lacking(f"{path} has no reader in {self._program}; expected VTK with one, or ParaView's pvpython")
+            raise Lacking(
+                f"{path} is taken by no reader of {self._program}; expected a whole file of a kind that this reads, or another "
+                "ParaView first on PATH that does"
+            )
         if "failed" in answer:
             raise DataError(
                 f"{path} cannot be read ({answer['failed']}); expected a whole, readable mesh, check or write it again"

@@ -16,6 +16,7 @@ from hyperinr_core.files import replacing
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.measure.report import scores
 from hyperinr_core.measure.series import value_range
+from hyperinr_core.shift import shifted_series, shifts_for
 from hyperinr_core.training.teachers import CHEAP, STUDENTS, create, teachers_of
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.volumes.survey import survey
@@ -88,6 +89,8 @@ class Comparison:
                 f"{series.source} has {len(series)} steps, of which --every {every} leaves {len(held_out)} between the "
                 "training steps; expected at least one"
             )
+        shifts = shifts_for(series, [field])
+        series = shifted_series(series, shifts)
         self.series, self.field, self.folder = series, field, folder
         self.training = _numbers(series.select(trained), field)
         spread = np.linspace(0, len(held_out) - 1, min(n_steps, len(held_out))).round().astype(int)
@@ -101,7 +104,7 @@ class Comparison:
             "steps": self.steps,
             "budget_s": budget,
             "seed": seed,
-            "value_range": list(self.value_range),
+            "value_range": [shifts[field].undone(end) if field in shifts else end for end in self.value_range],
         }
         self._spent: dict[str, float] = {}  # seconds of training that were interrupted
         self.methods = self._read()

@@ -12,6 +12,7 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.baselines import Baseline
 from hyperinr_core.measure.report import Entry, Progress, Report, Scores, means, scores
+from hyperinr_core.shift import shifted_model, shifted_series, shifts_of
 from hyperinr_core.volume import VolumeSeries
 
 #: What is compared, as the report names it.
@@ -49,6 +50,8 @@ def measure_series(
     ParameterError for a model of several parameters or an unknown field; DataError when the series is not the model's.
     """
     _check_match(model, series, names)
+    shifts = shifts_of(model.fields)
+    model, series = shifted_model(model, shifts), shifted_series(series, shifts)
     trained = steps_at(series, np.array(model.parameters[0].values))
     low, high = model.theta_bounds[0]
     steps = [step for step, (theta,) in enumerate(series.thetas) if low <= theta <= high]

@@ -18,6 +18,7 @@ from hyperinr_core.mask import filled
 from hyperinr_core.measure.codecs import CODECS
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
 from hyperinr_core.measure.series import steps_at
+from hyperinr_core.shift import shifted_model, shifted_series, shifts_of
 from hyperinr_core.volume import VolumeSeries
 
 #: PSNR in dB against its own values at which a model is coded.
@@ -36,7 +37,8 @@ class Truth:
 
     Attributes
     ----------
-    values : (S, nz, ny, nx) float32, the steps between the first and the last training step, and these; NaN where masked.
+    values : (S, nz, ny, nx) float32, the steps between the first and the last training step, and these; NaN where masked;
+        shifted where float32 does not tell them apart.
     numbers : the same without NaN, for compressors, which do not know of it.
     thetas : (S,) their times.
     keys : (K,) which of them were trained on.
@@ -86,6 +88,9 @@ def truth_of(model: HyperINR, series: VolumeSeries) -> Truth:
             f"{series.source} has {', '.join(series.field_info)} on {series.grid.dims}; expected {field.name} on "
             f"{model.grid.dims}, as the model was trained on"
         )
+    shifts = shifts_of(model.fields)
+    model, series = shifted_model(model, shifts), shifted_series(series, shifts)
+    field = model.fields[0]
     keys = np.array(steps_at(series, np.array(model.parameters[0].values)))
     steps = range(int(keys.min()), int(keys.max()) + 1)
     values = np.stack([series.read(step, [field.name]).reshape(series.grid.shape) for step in steps]).astype(np.float32)
@@ -103,6 +108,7 @@ def model_points(model: HyperINR, path: str, truth: Truth) -> Iterator[Point]:
     compression = Compression(model)
 
     def decoded(network: HyperINR) -> np.ndarray:
+        network = shifted_model(network, shifts_of(network.fields))
         return np.stack([network.generate(theta).sample_grid()[..., 0] for theta in truth.thetas])
 
     yield truth.point(STORED, "", Path(path).stat().st_size, decoded(model))

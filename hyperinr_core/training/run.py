@@ -72,9 +72,10 @@ def train(
     trainer.share_state()
     model = trainer.run(path, tell.report)
     if not world.leads:
-        return model
+        return lesson.restored(model)
     model = dataclasses.replace(model, provenance=_provenance(task, lesson, trainer.evaluator.name, initial))
     model, coded = _measured(model, lesson)
+    model = lesson.restored(model)
     hinr.save(model, output, coded)
     path.unlink(missing_ok=True)
     lesson.forget()

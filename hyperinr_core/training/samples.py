@@ -6,7 +6,6 @@ that an unbroken one would have seen.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,15 +14,8 @@ from typing import Union
 import numpy as np
 
 from hyperinr_core.errors import DataError
+from hyperinr_core.shift import TINY
 from hyperinr_core.volume import Field, VolumeSeries
-
-logger = logging.getLogger("hyperinr")
-
-#: The least number that float32 holds in full precision.
-TINY = float(np.finfo(np.float32).tiny)
-
-#: Extent of a field's values over their magnitude from which on float32 resolves them well.
-COARSE = 1e-5
 
 #: Least number of blocks to draw from when the series does not fit into memory.
 RESIDENT_BLOCKS = 16
@@ -95,29 +87,14 @@ def scan_fields(
 
 
 def check_precision(series: VolumeSeries, fields: Sequence[Field]) -> None:
-    """Warn of fields that vary too little for float32, in which models are trained and give their values.
-
-    Raises DataError for a field that is too small for it altogether.
-    """
+    """Raise DataError for a field of float32 numbers that are too small for it; those of float64 were shifted."""
     for field in fields:
-        low, high = np.array(field.value_range).T
-        largest = max(np.abs(low).max(), np.abs(high).max())
-        if largest >= TINY and (high - low).max() >= COARSE * largest:
-            continue
-        first = np.asarray(series.loader(0, field.name, None))
-        last = np.asarray(series.loader(len(series) - 1, field.name, None))
-        low, high = min(np.nanmin(first), np.nanmin(last)), max(np.nanmax(first), np.nanmax(last))
-        if first.dtype == np.float32 or low == high:
-            continue  # as exact as the data, or of one value
-        if largest < TINY:
+        low, high = field.whole_range
+        if 0 < max(abs(low), abs(high)) < TINY:
             raise DataError(
                 f"{series.source} holds {field.name!r} of {low:.6g} to {high:.6g}; expected numbers of {TINY:.3g} at least, "
-                "which float32 holds, save it in another unit"
+                "which float32 holds, save it as float64"
             )
-        logger.warning(
-            "%s varies from %.12g to %.12g, of which float32 tells about %d values apart: subtract what is common first",
-            field.name, low, high, max(1, round((high - low) / np.spacing(np.float32(largest)))),
-        )  # fmt: skip
 
 
 class SampleStream:

@@ -127,6 +127,7 @@ class Lesson:
     mask : where the fields hold values, where they do not everywhere.
     identity : what, besides data and settings, a checkpoint must have been made for.
     provenance : what the task adds to the model's; `choices` are added to it by field.
+    restored : of the finished model, with its values as the data has them: what goes into the file.
     forget : drops what teachers kept, once the model is written.
     """
 
@@ -143,6 +144,7 @@ class Lesson:
     identity: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, Choice] = field(default_factory=dict)
+    restored: Callable[[HyperINR], HyperINR] = lambda model: model
     forget: Callable[[], object] = lambda: None
 
     @property

@@ -19,6 +19,7 @@ from hyperinr.plugin.options import (
     output_dims_option,
     output_option,
 )
+from hyperinr.plugin.understanding import range_in_words
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 
@@ -67,7 +68,7 @@ def info(model: str, as_json: bool) -> None:
 
 
 def _field_line(field: dict[str, Any]) -> str:
-    ranges = ", ".join(f"{low:g} to {high:g}" for low, high in field["value_range"])
+    ranges = ", ".join(range_in_words(low, high, 6) for low, high in field["value_range"])
     unit = f" {field['units']}" if field["units"] else ""
     return f"{field['name']} ({field['n_components']} component(s)): {ranges}{unit}"
 

@@ -1,4 +1,7 @@
-"""What ParaView's filters make of FOLDER/masked.hinr, over all ranks of a pvbatch: written to FOLDER/NAME.json."""
+"""What ParaView's filters make of FOLDER/masked.hinr, over all ranks of a pvbatch or a server: FOLDER NAME [PORT PLUGIN].
+
+Written to FOLDER/NAME.json.
+"""
 
 import json
 import sys
@@ -7,6 +10,9 @@ from pathlib import Path
 from paraview import servermanager, simple
 
 FOLDER, NAME, TIME = Path(sys.argv[1]), sys.argv[2], 0.5
+if len(sys.argv) > 3:
+    simple.Connect("localhost", int(sys.argv[3]))
+    simple.LoadPlugin(sys.argv[4], remote=False, ns=globals())
 
 source = simple.OpenDataFile(str(FOLDER / "masked.hinr"))
 source.UpdatePipeline(TIME)

@@ -13,6 +13,7 @@ import numpy as np
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.shift import restored_model, shifted_series, shifts_for
 from hyperinr_core.spaces.line import Line
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.placement import place
@@ -56,8 +57,10 @@ class Volumes(Task):
         sizes = {name: self.series.field_info[name] for name in self.names if name in self.series.field_info}
         plain = [Field(name, size, ((0.0, 1.0),) * size) for name, size in sizes.items()]
         hinr.check_limits(series_parameters(self.series), self.series.grid, plain)
-        found = survey(self.series, self.names, config.training.memory_bytes)
-        check_precision(self.series, found.fields)
+        shifts = shifts_for(self.series, self.names)
+        given = shifted_series(self.series, shifts)
+        found = survey(given, self.names, config.training.memory_bytes)
+        check_precision(given, found.fields)
         context.expect(config.architecture(found.fields))
         taught = _taught(found, config, context)
         series, ranges, base = _to_learn(taught, found.fields, config.training)
@@ -68,7 +71,7 @@ class Volumes(Task):
             parameters=series_parameters(self.series),
             fields=found.fields,
             positions=encoder_positions(self.series, config),
-            quality=partial(_quality, series=self.series, taught=taught),
+            quality=partial(_quality, series=given, taught=taught),
             interpolation=taught.interpolation,
             base=base,
             mask=found.series.mask and found.series.mask.compact(),
@@ -78,6 +81,7 @@ class Volumes(Task):
                 "device": context.device,
             },
             choices=taught.choices,
+            restored=partial(restored_model, shifts=shifts),
             forget=taught.forget,
         )
 
