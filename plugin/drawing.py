@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.hinr import MAX_VALUE
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.pictures.compositing import Ramp, picture, step_length
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude
 from hyperinr_core.pictures.picture_set import is_picture, to_bytes
 from hyperinr_core.pictures.transfer import COLOR_MAPS
+from hyperinr_core.shift import is_coarse
 from hyperinr_core.spaces.sphere import angles_of
 from hyperinr_core.volume import Field, Grid, Parameter
 
@@ -26,7 +28,7 @@ N_KEPT, MOST_POINTS = 4, 96
 
 JPEG_QUALITY = 90
 
-#: Of all numbers that the page may send: they are drawn in single precision.
+#: Of all numbers that the page may send: fields are drawn in single precision, but for those that need more.
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -109,13 +111,16 @@ class Drawing:
         names = [field["name"] for field in self._fields]
         if look.get("field") not in names:
             raise ParameterError(f"the field is {look.get('field')!r:.40}; expected one of {', '.join(names)}")
-        items = self._fields[names.index(look["field"])]["items"]
+        number = names.index(look["field"])
+        items, most = self._fields[number]["items"], LARGEST
+        if is_coarse(self._model.fields[number].value_range):
+            most = MAX_VALUE
         names = [item["name"] for item in (*items, *self._view)]
         if set(look) != {"field", *names} or look["colors"] not in list(COLOR_MAPS):
             raise ParameterError(
                 f"the look is {sorted(look)}; expected field, {', '.join(names)}, with colors of {', '.join(COLOR_MAPS)}"
             )
-        numbers = {name: _number(name, look[name]) for name in names if name != "colors"}
+        numbers = {name: _number(name, look[name], most) for name in names if name != "colors"}
         bounded = {item["name"]: float(np.clip(numbers[item["name"]], item["min"], item["max"])) for item in self._view}
         return {**look, **numbers, **bounded}
 
@@ -207,7 +212,7 @@ def _size(size: Any) -> tuple[int, int]:
     return width, height
 
 
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST:
+def _number(name: str, value: Any, most: float = LARGEST) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= most:
         raise ParameterError(f"{name} is {value!r:.40}; expected a finite number")
     return float(value)

@@ -17,6 +17,7 @@ from hyperinr.filters.coarse import sample_coarsely
 from hyperinr.filters.image import image_of
 from hyperinr.filters.readers.series import open_series
 from hyperinr.plugin.commands.model import sample
+from hyperinr.plugin.drawing import Drawing
 from hyperinr.plugin.understanding import range_in_words
 from hyperinr_core import hinr
 from hyperinr_core.compression import Compression
@@ -182,3 +183,18 @@ def test_rivals_are_measured_on_the_variation(tmp_path):
 def test_the_ends_of_a_range_are_told_apart():
     assert range_in_words(-0.5, 2.25) == "-0.5 to 2.25"
     assert range_in_words(101325.0, 101325.01) == "101325 to 101325.01"
+
+
+@pytest.mark.parametrize(("offset", "size"), KINDS)
+def test_pictures_are_drawn_of_the_variation(offset, size):
+    model = random_model()
+    name = model.fields[0].name
+    drawn = []
+    beside = float(np.sign(offset) * 100)  # on the same side of zero, of which the look depends
+    for shift in (Shift((beside,), 1.0), Shift((offset,), size)):
+        each = restored_model(model, {name: shift})
+        drawing = Drawing(each, "a model")
+        told = drawing.description()
+        look = {item["name"]: item["value"] for item in (*told["fields"][0]["items"], *told["view"])}
+        drawn.append(drawing._pixels(np.array([0.3]), {"field": name, **look}, (64, 64)).astype(float))
+    assert np.abs(drawn[1] - drawn[0]).mean() < 0.02 * drawn[0].std()

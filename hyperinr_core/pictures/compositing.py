@@ -51,7 +51,8 @@ class Ramp:
 
     def index(self, values: np.ndarray) -> np.ndarray:
         """(...) rows of the tables for scalars (...), the first for NaN."""
-        places = (values - np.float32(self._low)) * np.float32(self._scale) + np.float32(0.5)
+        kind = np.result_type(values, np.float32).type
+        places = (values - kind(self._low)) * kind(self._scale) + kind(0.5)
         return np.fmin(np.fmax(places, 0), self.N - 1).astype(np.int16)
 
 
