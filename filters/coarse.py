@@ -44,7 +44,7 @@ def _between(n: int, n_coarse: int, first: int, last: int, kind: type) -> tuple[
     below = np.minimum(position.astype(int), n_coarse - 2)
     share = (position - below).astype(kind)
     start, rows = int(below[0]), np.arange(len(position))
-    weights = np.zeros((len(position), int(below[-1]) + 2 - start), kind)
+    weights: np.ndarray = np.zeros((len(position), int(below[-1]) + 2 - start), kind)
     weights[rows, below - start] = 1 - share
     weights[rows, below - start + 1] = share
     return start, start + weights.shape[1] - 1, weights

@@ -20,8 +20,8 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.mask import Mask
 from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
-from hyperinr_core.motion.motion import Motion
 from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_mask
+from hyperinr_core.motion.motion import Motion
 from hyperinr_core.shift import columns, shifts_of
 from hyperinr_core.spaces import check_interpolation
 from hyperinr_core.spaces.sphere import LIGHT_ROLES
@@ -278,7 +278,11 @@ def _parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str
     keys = sorted(map(str, document))
     # version 2 always has a mask, version 3 a motion and perhaps a mask
     expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3)) if version == since}
-    _require(set(keys) - {"tables"} - ({"mask"} if version > 2 else set()) == expected, path, f"its document has keys {keys}", f"exactly {sorted(expected)}")
+    optional = {"tables"} | ({"mask"} if version == 3 else set())
+    _require(
+        set(keys) - optional == expected,
+        path, f"its document has keys {keys}", f"exactly {sorted(expected)}",
+    )  # fmt: skip
     return document
 
 

@@ -187,7 +187,7 @@ class HyperINR:
         theta = self.theta(theta)
         valid = None if self.mask is None else partial(self.mask.at, theta, self.theta_bounds)
         if self.motion is not None and interpolation is None:
-            values: Values = Carried(self.motion, self._steps(backend), self._columns, float(theta[0]))
+            values: Values = Carried(self.motion, self._steps(self.motion, backend), self._columns, float(theta[0]))
         else:
             values = self._generated(theta, *self._weights(theta, interpolation), backend)
         return INR(values, self.grid, self.fields, self.encoding.n_pos_dims, valid, self._shifts)
@@ -199,12 +199,12 @@ class HyperINR:
         spline = None if plain.base is None else plain.base.at(float(theta[0]))
         return Generated(chosen, table, spline, plain.network_range)
 
-    def _steps(self, backend: str) -> Steps:
+    def _steps(self, motion: Motion, backend: str) -> Steps:
         """The decoded training steps that motion carries from."""
         if backend not in self._decoded:
             whole = self.mask is not None  # what stands at masked points depends on all others
             decode = partial(self._decode, backend)
-            self._decoded[backend] = Steps(decode, self.grid.shape, self.motion.periodic, whole)
+            self._decoded[backend] = Steps(decode, self.grid.shape, motion.periodic, whole)
         return self._decoded[backend]
 
     def _decode(self, backend: str, step: int, box: Box, progress: Progress | None) -> np.ndarray:

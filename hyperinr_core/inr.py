@@ -34,7 +34,7 @@ class Values(ABC):
     def on_grid(self, axes: tuple[np.ndarray, ...], out: np.ndarray) -> None:
         """Write what is at every combination of unit coordinates along x, y (, z) into out (nz, ny, nx, C) or (ny, nx, C)."""
 
-    def prepare(self, axes: tuple[np.ndarray, ...], progress: Progress | None) -> None:
+    def prepare(self, axes: tuple[np.ndarray, ...], progress: Progress | None) -> None:  # noqa: B027 - most need not
         """Get ready for all of the axes, slabs of which will be asked for."""
 
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:

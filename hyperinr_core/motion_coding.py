@@ -41,20 +41,28 @@ def checked(document: Any, grid: Grid, fields: Sequence[Field], n_parameters: in
         raise ValueError(f"a motion stands beside {n_parameters} parameters; expected one, which it is along")
     nodes, periodic = document["nodes"], document["periodic"]
     if not _are(nodes, int, 3) or not all(1 <= m <= n and (m > 1 or n == 1) for m, n in zip(nodes, grid.dims)):
-        raise ValueError(f"the motion has nodes {str(nodes)[:60]} on a grid of dims {grid.dims}; expected 2 to so many each")
+        raise ValueError(
+            f"the motion has nodes {str(nodes)[:60]} on a grid of dims {grid.dims}; expected 2 to so many each"
+        )
     if not _are(periodic, bool, 3) or any(wraps and m < 3 for wraps, m in zip(periodic, nodes)):
-        raise ValueError(f"the motion is periodic {str(periodic)[:60]}; expected three times true or false, true from 3 nodes on")
+        raise ValueError(
+            f"the motion is periodic {str(periodic)[:60]}; expected three times true or false, true from 3 nodes on"
+        )
     n = len(fields)
     owners, anchored = document["owners"], document["anchored"]
     n_motions = len(anchored) if isinstance(anchored, list) else 0
     if not _are(anchored, bool, n_motions) or not 1 <= n_motions <= n:
-        raise ValueError(f"motions are anchored {str(anchored)[:60]}; expected true or false for each of 1 to {n} motions")
+        raise ValueError(
+            f"motions are anchored {str(anchored)[:60]}; expected true or false for each of 1 to {n} motions"
+        )
     if not _are(owners, int, n) or not all(0 <= owner < n_motions for owner in owners):
         raise ValueError(f"fields have the motions {str(owners)[:60]}; expected {n} numbers from 0 to {n_motions - 1}")
     numbers = {}
     for name, most in (("bend", 1.0), ("largest_error", float(np.finfo(np.float32).max))):
         if not _are(document[name], (int, float), n) or not all(0 <= number <= most for number in document[name]):
-            raise ValueError(f"{name} of the motion is {str(document[name])[:60]}; expected {n} numbers from 0 to {most:g}")
+            raise ValueError(
+                f"{name} of the motion is {str(document[name])[:60]}; expected {n} numbers from 0 to {most:g}"
+            )
         numbers[name] = tuple(map(float, document[name]))
     step = document["step"]
     if type(step) not in (int, float) or not 0 < step <= 1e6:
@@ -116,7 +124,7 @@ def _packed(content: np.ndarray) -> np.ndarray:
 def _unpacked(codes: np.ndarray, size: int) -> np.ndarray:
     if size > MOST_EXPANSION * codes.size:
         raise FormatError(
-            f"{codes.size} bytes of a motion claim to be {size}; expected at most {MOST_EXPANSION} times as many, get the file again"
+            f"{codes.size} bytes of a motion claim to be {size}; expected at most {MOST_EXPANSION} times as many"
         )
     library = zstandard("motion is")
     try:

@@ -109,7 +109,8 @@ def _lettered(letters: str, shape: tuple[int, ...], what: str) -> ArrayLayout:
     sizes = dict(zip(letters, shape))
     if 0 in shape:
         raise DataError(f"{what} has shape {shape}; expected at least one number along each axis")
-    return ArrayLayout(sizes.get("t", 1), tuple(sizes.get(axis, 1) for axis in "zyx"), sizes.get("c", 1))
+    nz, ny, nx = (sizes.get(axis, 1) for axis in "zyx")
+    return ArrayLayout(sizes.get("t", 1), (nz, ny, nx), sizes.get("c", 1))
 
 
 def _taken(values: np.ndarray, letters: str, frame: int, z_range: ZRange | None) -> np.ndarray:

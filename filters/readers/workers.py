@@ -48,9 +48,10 @@ class Workers:
         state : `sides.fingerprint` of the file. When it is another than before, new processes are asked: the old ones may
             have the file open.
         """
-        request = {"path": str(path.absolute()), "do": do, "with": parameters}
-        if self._states.setdefault(request["path"], hash(state)) != hash(state):
-            self._states[request["path"]] = hash(state)
+        name = str(path.absolute())
+        request = {"path": name, "do": do, "with": parameters}
+        if self._states.setdefault(name, hash(state)) != hash(state):
+            self._states[name] = hash(state)
             self.close()
         with self._worker() as process:
             answer = _answer(process, request, path, patience or PATIENCE)

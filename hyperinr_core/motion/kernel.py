@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def spline(values: np.ndarray) -> np.ndarray:
-    """Coefficients of cubic B-splines through values (z, y, x), less `steps.REACH` at both ends of each axis of several points."""
+    """Coefficients of cubic B-splines through values (z, y, x), less REACH at both ends of each axis of several points."""
     return (native if compiled.available() else reference).spline(values)
 
 

@@ -57,10 +57,11 @@ class CMoment(ctypes.Structure):
 def _library() -> ctypes.CDLL:
     library = native.library()
     try:
-        places = [c_void_p, c_int64] * 3
         library.hinr_spline.argtypes = [c_int, c_void_p, c_void_p, c_void_p]
         library.hinr_channels.argtypes = [c_int, POINTER(CNodes), c_void_p, c_void_p, c_void_p, c_int64, c_void_p]
-        library.hinr_carry.argtypes = [c_int, POINTER(CNodes), POINTER(CMoment), *places, c_int, c_void_p]
+        library.hinr_carry.argtypes = [
+            c_int, POINTER(CNodes), POINTER(CMoment), c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int64, c_int, c_void_p,
+        ]  # fmt: skip
         library.hinr_spline.restype = library.hinr_channels.restype = library.hinr_carry.restype = c_int
     except AttributeError as error:
         raise BackendError(f"the CPU kernel cannot carry along paths ({error}); reinstall the package") from error
@@ -99,7 +100,7 @@ def sample(step: Step, positions: np.ndarray) -> np.ndarray:
     nothing = np.zeros(N_CHANNELS, np.float32)
     nodes = CNodes(coefficients=nothing.ctypes.data)
     nodes.n[:], nodes.wraps[:], nodes.size[:] = step.shape, step.periodic, (1, 1, 1)
-    return _carried(nodes, CMoment(n_steps=2, at_step=1), [step, step], positions, True)
+    return _carried(nodes, CMoment(n_steps=2, at_step=1), [step, step], list(positions), True)
 
 
 def _carried(

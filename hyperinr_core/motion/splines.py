@@ -29,7 +29,7 @@ class Nodes:
 
     def __init__(self, shape: Sequence[int], periodic: Sequence[bool], counts: Sequence[int] | None = None) -> None:
         self.shape, self.periodic = tuple(shape), tuple(periodic)
-        self.counts = tuple(counts or (_count(n, wraps) for n, wraps in zip(self.shape, self.periodic)))
+        self.counts = _three(counts or [_count(n, wraps) for n, wraps in zip(self.shape, self.periodic)])
 
     @property
     def coefficient_shape(self) -> tuple[int, int, int]:
@@ -63,7 +63,7 @@ class Nodes:
         return values
 
     def padded(self, coefficients: np.ndarray) -> np.ndarray:
-        """What `at` takes, (pz, py, px, k): coefficients (k, cz, cy, cx), of a periodic axis with one before and two after them."""
+        """(pz, py, px, k) of coefficients (k, cz, cy, cx), as `at` takes them: one before and two after a periodic axis."""
         width = [(1, 2) if wraps else (0, 0) for wraps in self.periodic]
         padded = np.pad(coefficients, [(0, 0), *width], mode="wrap") if any(self.periodic) else coefficients
         return np.ascontiguousarray(np.moveaxis(padded, 0, -1), np.float32)
@@ -80,6 +80,11 @@ class Nodes:
         for n, m, wraps, scale in zip(self.shape, self.counts, self.periodic, self.scales):
             found.append(np.linalg.pinv(_basis(np.arange(n) * scale, m, wraps)))
         return found
+
+
+def _three(counts: Sequence[int]) -> tuple[int, int, int]:
+    z, y, x = counts
+    return z, y, x
 
 
 def weights(fraction: np.ndarray) -> np.ndarray:

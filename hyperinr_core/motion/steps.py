@@ -62,7 +62,7 @@ class Step:
                 continue
             # what lies beyond the grid goes on around it, or reflected in its border points
             width = [(0, 0)] * 4
-            width[axis + 1] = tuple((REACH + PAD) * at for at in (first == 0, first + size == n))
+            width[axis + 1] = (REACH + PAD) * (first == 0), (REACH + PAD) * (first + size == n)
             extended = np.pad(extended, width, mode="wrap" if wraps else "reflect" if n > 1 else "edge")
             begins.append(first - width[axis + 1][0] + REACH)
             margins.append(slice(REACH, extended.shape[axis + 1] - REACH))
@@ -112,9 +112,7 @@ class Steps:
         self._kept: OrderedDict[int, tuple[Box, Step]] = OrderedDict()
         self._lock = threading.RLock()
 
-    def get(
-        self, numbers: Sequence[int], box: Box, progress: Callable[[float], object] | None = None
-    ) -> list[Step]:
+    def get(self, numbers: Sequence[int], box: Box, progress: Callable[[float], object] | None = None) -> list[Step]:
         """The steps of some numbers, on a box at least; `progress` hears of the share of them that is there."""
         if self._whole:
             box = tuple((0, n - 1) for n in self._shape)

@@ -17,9 +17,7 @@ PATH_STEP = 1 / 32
 MOST_STEPS = 32000
 
 
-def build(
-    fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int, int], object] | None = None
-) -> Motion:
+def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int, int], object] | None = None) -> Motion:
     """Find the motion of every gap.
 
     Parameters

@@ -191,7 +191,9 @@ def matching(
         for a in pairs:
             ends = velocity.ends(a, a + 1, nodes)
             first, last = (
-                np.stack([lattice.sample(lattice.padded(latest(step)[..., c], 1), lattice.points + end, 1) for c in range(1)])
+                np.stack(
+                    [lattice.sample(lattice.padded(latest(step)[..., c], 1), lattice.points + end, 1) for c in range(1)]
+                )
                 for step, end in zip((a, a + 1), ends)
             )
             there += float(np.mean((first - last) ** 2))

@@ -26,8 +26,8 @@ def optical_flow(before: np.ndarray, after: np.ndarray, periodic: Sequence[bool]
     -------
     (D, ...) float32, in points.
     """
-    if native.available():
-        from hyperinr_core.training.teachers import flow_native as kernels
-    else:
-        kernels = flow_reference
-    return kernels.optical_flow(before, after, tuple(periodic), window)
+    if not native.available():
+        return flow_reference.optical_flow(before, after, tuple(periodic), window)
+    from hyperinr_core.training.teachers import flow_native
+
+    return flow_native.optical_flow(before, after, tuple(periodic), window)

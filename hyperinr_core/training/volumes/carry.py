@@ -70,7 +70,9 @@ def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: 
         hindrance = f"--teacher is {teacher}, whose volumes it is to learn"
     if hindrance:
         if use == "always":
-            raise ParameterError(f"{found.series.source} cannot be carried along a motion: {hindrance}; leave --carry out")
+            raise ParameterError(
+                f"{found.series.source} cannot be carried along a motion: {hindrance}; leave --carry out"
+            )
         return None
     block = found.block
     traced = _velocity(block, velocity, found.fields, tell)
@@ -106,7 +108,9 @@ def _evidence(pairs: Pairs, field: Field, use: str, tell: Tell) -> Evidence:
 
 def _choice(block: VolumeSeries, field: Field, evidence: Evidence, velocity: Velocity | None) -> Choice:
     """What is said of a field that is carried, beside what teachers that cost little would do."""
-    along = "nothing that moves was found" if evidence.trust == 0 else "training steps are carried along the optical flow"
+    along = (
+        "nothing that moves was found" if evidence.trust == 0 else "training steps are carried along the optical flow"
+    )
     if evidence.trust > 0 and velocity is not None and evidence.ways[-1] > 0:
         along = f"training steps are carried along {', '.join(velocity.fields)} ({velocity.scale.meaning}) and the optical flow"
     if not evidence.psnr:

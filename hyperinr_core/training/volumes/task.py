@@ -12,11 +12,12 @@ import numpy as np
 
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.motion.motion import Motion
 from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.motion.motion import Motion
 from hyperinr_core.shift import Shifts, restored_model, shifted_series, shifts_for
 from hyperinr_core.spaces.line import Line
 from hyperinr_core.spline_base import Base
+from hyperinr_core.training.motion.velocity import named
 from hyperinr_core.training.placement import place
 from hyperinr_core.training.samples import SampleStream, check_precision, scan_fields
 from hyperinr_core.training.settings import RunConfig, TrainingConfig
@@ -24,7 +25,6 @@ from hyperinr_core.training.task import Context, Lesson, Task, Tell
 from hyperinr_core.training.teachers import CHEAP, create
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.teachers.choice import Choice, PerGap, choose
-from hyperinr_core.training.motion.velocity import named
 from hyperinr_core.training.volumes.carry import find_carry
 from hyperinr_core.training.volumes.distillation import DistillationSet
 from hyperinr_core.training.volumes.smooth import fit_base, residual_series
@@ -247,7 +247,10 @@ def _teach(found: Survey, velocity: Sequence[str], config: RunConfig, context: C
     """Find a motion, or choose, fit and question the teachers that the settings ask for."""
     series, tell, training = found.series, context.tell, config.training
     carry = find_carry(found, velocity, config, tell)
-    choices = carry.choices if carry else {field.name: _choice(found, field, config.distillation.teacher, tell) for field in found.fields}
+    if carry:
+        choices = carry.choices
+    else:
+        choices = {field.name: _choice(found, field, config.distillation.teacher, tell) for field in found.fields}
     for name, choice in choices.items():
         tell.chosen(name, choice)
     base = fit_base(found, training.base, choices)
