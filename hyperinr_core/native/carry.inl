@@ -225,7 +225,8 @@ template <bool kPlane> HINR_INLINE void carry_point(const CarryJob &job, const B
         float found[kCarrySteps];
         for (int j = bends ? 0 : first; j < (bends ? n_steps : first + 2); ++j)
             found[j] = on_point ? raw[j * job.n_components][point] : cubic_at<kPlane>(job, steps[j * job.n_components], here);
-        const float linear = madd(job.share, found[first + 1] - found[first], found[first]);
+        // at the last end that step's own bits
+        const float linear = job.share == 1.0f ? found[first + 1] : madd(job.share, found[first + 1] - found[first], found[first]);
         float value = linear;
         if (bends) value = madd(job.bend, blended(job, found) - linear, value);
         if (q > 0.0f) {
