@@ -193,9 +193,7 @@ def test_without_the_kernel_numpy_answers(monkeypatch):
     moment = random_motion(shape, periodic).moment(0, 0.4)
     steps = [every[step] for step in moment.steps]
     monkeypatch.setattr(compiled, "available", lambda: False)
-    np.testing.assert_array_equal(
-        kernel.carry(moment, steps, axes, False), reference.carry(moment, steps, axes, False)
-    )
+    np.testing.assert_array_equal(kernel.carry(moment, steps, axes, False), reference.carry(moment, steps, axes, False))
     np.testing.assert_array_equal(kernel.sample(steps[0], scattered(axes)), reference.sample(steps[0], scattered(axes)))
 
 

@@ -259,7 +259,11 @@ class Known:
         mean squared, in the field's units.
         """
         channels = self.lattice.at(self.coefficients, positions)
-        return channels[:3], np.clip(channels[TRUST], 0, 1), np.maximum(channels[ERROR], 0) * np.float64(self.largest_error)
+        return (
+            channels[:3],
+            np.clip(channels[TRUST], 0, 1),
+            np.maximum(channels[ERROR], 0) * np.float64(self.largest_error),
+        )
 
 
 def _weights(coefficients: tuple[np.ndarray, np.ndarray], n: int) -> np.ndarray:
