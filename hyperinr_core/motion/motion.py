@@ -74,29 +74,33 @@ class Motion:
         return Nodes(self.shape, self.periodic, self.nodes)
 
     def moment(self, field: int, time: float) -> Moment:
-        """What a field needs at a time within the encoders' own; those of the gap that was asked for last are made quickly."""
+        """What a field needs at a time, at the nearest of the encoders' own beyond them; those of one gap are made quickly."""
+        time = float(np.clip(time, self.times[0], self.times[-1]))
         gap = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
         return self.gap(field, gap).at(time)
 
     def gap(self, field: int, gap: int) -> Gap:
         """The paths of a field through a gap; the latest are kept."""
         key = field, gap
-        if key not in self._gaps:
+        found = self._gaps.get(key)  # threads share them: what one has found another may drop
+        if found is None:
             while len(self._gaps) >= 2 * len(self.owners):
                 self._gaps.pop(next(iter(self._gaps)), None)
             beside = [self._ends(field, g) if 0 <= g < len(self.times) - 1 else None for g in (gap - 1, gap + 1)]
-            self._gaps[key] = Gap.of(
+            found = Gap.of(
                 self.lattice,
                 self.times,
                 gap,
                 self._ends(field, gap),
                 beside,
                 self.trust[field, gap] / np.float32(BYTE),
-                self.error[field, gap] * np.float32(self.largest_error[field] / BYTE),
+                self.error[field, gap] / np.float32(BYTE),
                 self.anchored[self.owners[field]],
                 self.bend[field],
+                self.largest_error[field],
             )
-        return self._gaps[key]
+            self._gaps[key] = found
+        return found
 
     def _ends(self, field: int, gap: int) -> np.ndarray:
         return self.paths[self.owners[field], gap] * np.float32(self.path_step)
@@ -117,8 +121,8 @@ class Gap:
     times : (J,) theirs.
     first : which of the J is the gap's first end; the next one is its last.
     coefficients : (pz, py, px, 16) float32, padded, of the channels of a path by where it is in the middle of the gap: offsets to
-        the J steps, z, y, x each; trust; error.
-    anchored, bend : as of `Motion`.
+        the J steps, z, y, x each; trust; error, of `largest_error`.
+    anchored, bend, largest_error : as of `Motion`.
     """
 
     lattice: Nodes
@@ -128,6 +132,7 @@ class Gap:
     coefficients: np.ndarray
     anchored: bool
     bend: float
+    largest_error: float = 0.0
 
     @classmethod
     def of(
@@ -141,6 +146,7 @@ class Gap:
         error: np.ndarray,
         anchored: bool,
         bend: float,
+        largest_error: float = 0.0,
     ) -> Gap:
         """The paths whose ends (2, 3, cz, cy, cx), in points, are those of a gap and of the gaps before and after it.
 
@@ -161,7 +167,7 @@ class Gap:
         _offsets(channels)[: len(offsets)] = offsets
         channels[TRUST], channels[ERROR] = trust, error
         chosen = np.asarray(times, np.float64)[list(steps)]
-        return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend)
+        return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend, largest_error)
 
     def at(self, time: float) -> Moment:
         """The gap at a time in it, or at one of its ends."""
@@ -180,7 +186,7 @@ class Gap:
         early, late = np.clip([time - NUDGE * (b - a), time + NUDGE * (b - a)], a, b)
         rates = (self._on_path(float(late)) - self._on_path(float(early))) / (late - early)
         channels[:3] = _sum(rates, found)
-        return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)))
+        return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)), self.largest_error)
 
     def _here(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Channels (16, mz, my, mx) of what is at the nodes at a time, offsets from there; (J, 3, mz, my, mx) from the middle."""
@@ -243,17 +249,22 @@ class Known:
 
     lattice: Nodes
     coefficients: np.ndarray
+    largest_error: float
 
     def at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of positions (3, *) z, y, x in points.
 
         Returns
         -------
-        Velocity (3, *) z, y, x in points per unit of time; trust (*) from 0 to 1; the error that is expected (*), root mean
-        squared, in the field's units.
+        Velocity (3, *) z, y, x in points per unit of time; trust (*) from 0 to 1; the error that is expected (*) float64, root
+        mean squared, in the field's units.
         """
         channels = self.lattice.at(self.coefficients, positions)
-        return channels[:3], np.clip(channels[TRUST], 0, 1), np.maximum(channels[ERROR], 0)
+        return (
+            channels[:3],
+            np.clip(channels[TRUST], 0, 1),
+            np.maximum(channels[ERROR], 0) * np.float64(self.largest_error),
+        )
 
 
 def _weights(coefficients: tuple[np.ndarray, np.ndarray], n: int) -> np.ndarray:
