@@ -74,8 +74,11 @@ class Motion:
 
     def moment(self, field: int, time: float) -> Moment:
         """What a field needs at a time within the encoders' own; those of the gap that was asked for last are made quickly."""
-        gap = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
-        return self.gap(field, gap).at(time)
+        return self.gap(field, self._gap_at(time)).at(time)
+
+    def known(self, field: int, time: float) -> Known:
+        """What else is known of a field at such a time."""
+        return self.gap(field, self._gap_at(time)).known(time)
 
     def gap(self, field: int, gap: int) -> Gap:
         """The paths of a field through a gap; the latest are kept."""
@@ -96,6 +99,9 @@ class Motion:
                 self.bend[field],
             )
         return self._gaps[key]
+
+    def _gap_at(self, time: float) -> int:
+        return int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
 
     def _ends(self, field: int, gap: int) -> np.ndarray:
         return self.paths[self.owners[field], gap] * np.float32(self.path_step)
@@ -166,7 +172,7 @@ class Gap:
         """The gap at a time in it, or at one of its ends."""
         a, b = self.times[self.first], self.times[self.first + 1]
         share = float((time - a) / (b - a))
-        weights = _weights(catmull_rom_weights(self.times, time), len(self.times))
+        weights = self._blend(time)
         if share in (0.0, 1.0):
             return Moment(self, share, weights, self.coefficients)
         return Moment(self, share, weights, self.lattice.padded(self.lattice.interpolate(self._here(time)[0])))
@@ -175,11 +181,15 @@ class Gap:
         """What else is known of points at a time."""
         a, b = self.times[self.first], self.times[self.first + 1]
         channels, found = self._here(time)
-        # by differences, which cubic pieces allow
+        # by differences, which cubic pieces allow; through the steps alone, so that speeds go on smoothly from gap to gap
         early, late = np.clip([time - NUDGE * (b - a), time + NUDGE * (b - a)], a, b)
-        rates = (self._on_path(float(late)) - self._on_path(float(early))) / (late - early)
+        rates = (self._blend(float(late)) - self._blend(float(early))) / (late - early)
         channels[:3] = _sum(rates, found)
         return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)))
+
+    def _blend(self, time: float) -> np.ndarray:
+        """(J,) Catmull-Rom weights of the steps at a time."""
+        return _weights(catmull_rom_weights(self.times, time), len(self.times))
 
     def _here(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Channels (16, mz, my, mx) of what is at the nodes at a time, offsets from there; (J, 3, mz, my, mx) from the middle."""
@@ -196,7 +206,7 @@ class Gap:
     def _on_path(self, time: float) -> np.ndarray:
         """(J,) weights of the offsets at a time: Catmull-Rom through them, and through the middle where that is on the path."""
         if not self.anchored:
-            return _weights(catmull_rom_weights(self.times, time), len(self.times))
+            return self._blend(time)
         middle = self.first + 1
         times = np.insert(self.times, middle, 0.5 * (self.times[self.first] + self.times[middle]))
         return np.delete(_weights(catmull_rom_weights(times, time), len(times)), middle)
