@@ -90,4 +90,4 @@ def test_what_was_found_of_a_blob_is_how_it_moves():
     inside = series.read(2, ["density"])[..., 0] > 6
     # 0.2 of the 31 cells of length 1 by time, along x
     np.testing.assert_allclose(np.median(moving.velocity[inside], axis=0), [6.2, 0, 0], atol=0.5)
-    assert 0 < moving.trust[inside].min() and 0 < moving.uncertainty.max() < 5
+    assert moving.trust[inside].min() > 0 and 0 < moving.uncertainty.max() < 5
