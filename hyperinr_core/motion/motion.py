@@ -75,9 +75,13 @@ class Motion:
 
     def moment(self, field: int, time: float) -> Moment:
         """What a field needs at a time, at the nearest of the encoders' own beyond them; those of one gap are made quickly."""
-        time = float(np.clip(time, self.times[0], self.times[-1]))
-        gap = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
-        return self.gap(field, gap).at(time)
+        time = self._within(time)
+        return self.gap(field, self._gap_at(time)).at(time)
+
+    def known(self, field: int, time: float) -> Known:
+        """What else is known of a field at such a time."""
+        time = self._within(time)
+        return self.gap(field, self._gap_at(time)).known(time)
 
     def gap(self, field: int, gap: int) -> Gap:
         """The paths of a field through a gap; the latest are kept."""
@@ -101,6 +105,12 @@ class Motion:
             )
             self._gaps[key] = found
         return found
+
+    def _within(self, time: float) -> float:
+        return float(np.clip(time, self.times[0], self.times[-1]))
+
+    def _gap_at(self, time: float) -> int:
+        return int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
 
     def _ends(self, field: int, gap: int) -> np.ndarray:
         return self.paths[self.owners[field], gap] * np.float32(self.path_step)
@@ -173,7 +183,7 @@ class Gap:
         """The gap at a time in it, or at one of its ends."""
         a, b = self.times[self.first], self.times[self.first + 1]
         share = float((time - a) / (b - a))
-        weights = _weights(catmull_rom_weights(self.times, time), len(self.times))
+        weights = self._blend(time)
         if share in (0.0, 1.0):
             return Moment(self, share, weights, self.coefficients)
         return Moment(self, share, weights, self.lattice.padded(self.lattice.interpolate(self._here(time)[0])))
@@ -182,11 +192,15 @@ class Gap:
         """What else is known of points at a time."""
         a, b = self.times[self.first], self.times[self.first + 1]
         channels, found = self._here(time)
-        # by differences, which cubic pieces allow
+        # by differences, which cubic pieces allow; through the steps alone, so that speeds go on smoothly from gap to gap
         early, late = np.clip([time - NUDGE * (b - a), time + NUDGE * (b - a)], a, b)
-        rates = (self._on_path(float(late)) - self._on_path(float(early))) / (late - early)
+        rates = (self._blend(float(late)) - self._blend(float(early))) / (late - early)
         channels[:3] = _sum(rates, found)
         return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)), self.largest_error)
+
+    def _blend(self, time: float) -> np.ndarray:
+        """(J,) Catmull-Rom weights of the steps at a time."""
+        return _weights(catmull_rom_weights(self.times, time), len(self.times))
 
     def _here(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Channels (16, mz, my, mx) of what is at the nodes at a time, offsets from there; (J, 3, mz, my, mx) from the middle."""
@@ -203,7 +217,7 @@ class Gap:
     def _on_path(self, time: float) -> np.ndarray:
         """(J,) weights of the offsets at a time: Catmull-Rom through them, and through the middle where that is on the path."""
         if not self.anchored:
-            return _weights(catmull_rom_weights(self.times, time), len(self.times))
+            return self._blend(time)
         middle = self.first + 1
         times = np.insert(self.times, middle, 0.5 * (self.times[self.first] + self.times[middle]))
         return np.delete(_weights(catmull_rom_weights(times, time), len(times)), middle)
