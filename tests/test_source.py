@@ -441,4 +441,4 @@ def test_while_things_move_the_border_is_as_fine_as_else(tmp_path):
 
 
 def frame_of(model):
-    return Frame((0.7,), model.grid, model.grid.extent, ("density",), None, "auto")
+    return Frame((0.7,), model.grid, model.grid.extent, ("density",), (), None, "auto")

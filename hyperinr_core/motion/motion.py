@@ -14,8 +14,9 @@ from hyperinr_core.spaces.line import catmull_rom_weights
 #: Times that a path is followed back to the middle of its gap.
 N_FIXED_POINT = 3
 
-#: Numbers at a node: offsets to the steps that a path passes, N_STEPS times z, y, x; trust; error; zeros.
-N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 12, 13, 16
+#: Numbers at a node: for each of up to four steps that a path passes the offset z, y, x, and a fourth number: of the first step
+#: trust, of the second error.
+N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 3, 7, 16
 
 #: Share of a gap over which the speed of a path is measured.
 NUDGE = 1e-3
@@ -74,9 +75,13 @@ class Motion:
 
     def moment(self, field: int, time: float) -> Moment:
         """What a field needs at a time, at the nearest of the encoders' own beyond them; those of one gap are made quickly."""
-        time = float(np.clip(time, self.times[0], self.times[-1]))
-        gap = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
-        return self.gap(field, gap).at(time)
+        time = self._within(time)
+        return self.gap(field, self._gap_at(time)).at(time)
+
+    def known(self, field: int, time: float) -> Known:
+        """What else is known of a field at such a time."""
+        time = self._within(time)
+        return self.gap(field, self._gap_at(time)).known(time)
 
     def gap(self, field: int, gap: int) -> Gap:
         """The paths of a field through a gap; the latest are kept."""
@@ -100,6 +105,12 @@ class Motion:
             )
             self._gaps[key] = found
         return found
+
+    def _within(self, time: float) -> float:
+        return float(np.clip(time, self.times[0], self.times[-1]))
+
+    def _gap_at(self, time: float) -> int:
+        return int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
 
     def _ends(self, field: int, gap: int) -> np.ndarray:
         return self.paths[self.owners[field], gap] * np.float32(self.path_step)
@@ -163,7 +174,7 @@ class Gap:
         if after is not None:
             offsets.append(_onward(lattice, ends[1], after, 0))
         channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
-        channels[: 3 * len(offsets)] = np.concatenate(offsets)
+        _offsets(channels)[: len(offsets)] = offsets
         channels[TRUST], channels[ERROR] = trust, error
         chosen = np.asarray(times, np.float64)[list(steps)]
         return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend, largest_error)
@@ -172,7 +183,7 @@ class Gap:
         """The gap at a time in it, or at one of its ends."""
         a, b = self.times[self.first], self.times[self.first + 1]
         share = float((time - a) / (b - a))
-        weights = _weights(catmull_rom_weights(self.times, time), len(self.times))
+        weights = self._blend(time)
         if share in (0.0, 1.0):
             return Moment(self, share, weights, self.coefficients)
         return Moment(self, share, weights, self.lattice.padded(self.lattice.interpolate(self._here(time)[0])))
@@ -181,11 +192,15 @@ class Gap:
         """What else is known of points at a time."""
         a, b = self.times[self.first], self.times[self.first + 1]
         channels, found = self._here(time)
-        # by differences, which cubic pieces allow
+        # by differences, which cubic pieces allow; through the steps alone, so that speeds go on smoothly from gap to gap
         early, late = np.clip([time - NUDGE * (b - a), time + NUDGE * (b - a)], a, b)
-        rates = (self._on_path(float(late)) - self._on_path(float(early))) / (late - early)
+        rates = (self._blend(float(late)) - self._blend(float(early))) / (late - early)
         channels[:3] = _sum(rates, found)
         return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)), self.largest_error)
+
+    def _blend(self, time: float) -> np.ndarray:
+        """(J,) Catmull-Rom weights of the steps at a time."""
+        return _weights(catmull_rom_weights(self.times, time), len(self.times))
 
     def _here(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Channels (16, mz, my, mx) of what is at the nodes at a time, offsets from there; (J, 3, mz, my, mx) from the middle."""
@@ -193,16 +208,16 @@ class Gap:
         middle = places
         for _ in range(N_FIXED_POINT + 1):
             channels = self.lattice.at(self.coefficients, middle)
-            found = channels[: 3 * n].reshape(n, 3, *places.shape[1:]).copy()
+            found = _offsets(channels)[:n].copy()
             travelled = _sum(on_path, found)
             middle = places - travelled
-        channels[: 3 * n] -= np.tile(travelled, (n, 1, 1, 1))
+        _offsets(channels)[:n] -= travelled
         return channels, found
 
     def _on_path(self, time: float) -> np.ndarray:
         """(J,) weights of the offsets at a time: Catmull-Rom through them, and through the middle where that is on the path."""
         if not self.anchored:
-            return _weights(catmull_rom_weights(self.times, time), len(self.times))
+            return self._blend(time)
         middle = self.first + 1
         times = np.insert(self.times, middle, 0.5 * (self.times[self.first] + self.times[middle]))
         return np.delete(_weights(catmull_rom_weights(times, time), len(times)), middle)
@@ -237,7 +252,7 @@ class Moment:
     @cached_property
     def reach(self) -> tuple[int, int, int]:
         """z, y, x: points that a place may lie away from where it is asked for, at most."""
-        largest = abs(self.coefficients[..., :TRUST]).reshape(-1, N_STEPS, 3).max(axis=(0, 1))
+        largest = abs(self.coefficients.reshape(-1, N_STEPS, 4)[..., :3]).max(axis=(0, 1))
         z, y, x = (0 if self.is_at_step else int(np.ceil(n)) for n in largest)
         return z, y, x
 
@@ -272,6 +287,11 @@ def _weights(coefficients: tuple[np.ndarray, np.ndarray], n: int) -> np.ndarray:
     return found
 
 
+def _offsets(channels: np.ndarray) -> np.ndarray:
+    """(N_STEPS, 3, ...) view of the offsets in channels (16, ...)."""
+    return channels.reshape(N_STEPS, 4, *channels.shape[1:])[:, :3]
+
+
 def _sum(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return np.tensordot(weights.astype(np.float32), offsets, axes=1)
 
@@ -279,11 +299,11 @@ def _sum(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 def _onward(lattice: Nodes, offset: np.ndarray, ends: np.ndarray, near: int) -> np.ndarray:
     """Coefficients (3, cz, cy, cx) of the offsets to the far end of the next gap, whose near end lies at an offset."""
     channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
-    channels[:9] = np.concatenate([offset, ends[near], ends[1 - near]])
+    _offsets(channels)[:3] = offset, ends[near], ends[1 - near]
     padded = lattice.padded(channels)
-    start = lattice.places + lattice.at(padded, lattice.places)[:3]
+    start = lattice.places + _offsets(lattice.at(padded, lattice.places))[0]
     middle = start
     for _ in range(N_FIXED_POINT + 1):
         found = lattice.at(padded, middle)
-        middle = start - found[3:6]
-    return lattice.interpolate(middle + lattice.at(padded, middle)[6:9] - lattice.places)
+        middle = start - _offsets(found)[1]
+    return lattice.interpolate(middle + _offsets(lattice.at(padded, middle))[2] - lattice.places)

@@ -21,6 +21,9 @@ MOST_BYTES = 1 << 30
 #: Share of an axis from which on all of it is decoded.
 NEARLY_ALL = 0.75
 
+#: Points that a box's ends are rounded to, outwards: one that paths reach a little farther from is the same.
+ROUND = 16
+
 #: Inclusive first and last points along z, y, x.
 Box = tuple[tuple[int, int], ...]
 
@@ -100,6 +103,7 @@ def box_around(
         begin = int(np.floor(first)) - far - REACH - PAD
         end = int(np.ceil(last)) + far + REACH + PAD
         inside = begin >= 0 and end < n
+        begin, end = begin // ROUND * ROUND, end // ROUND * ROUND + ROUND - 1
         if (wraps and not inside) or min(end, n - 1) - max(begin, 0) >= NEARLY_ALL * n:
             begin, end = 0, n - 1
         found.append((max(begin, 0), min(end, n - 1)))
@@ -131,7 +135,8 @@ class Steps:
         if self._whole:
             box = tuple((0, n - 1) for n in self._shape)
         with self._lock:
-            missing = [step for step in numbers if not self._has(step, box)]
+            box = self._all_on(numbers, box) or box
+            missing = [step for step in numbers if step not in self._kept or self._kept[step][0] != box]
             for done, step in enumerate(missing):
                 heard = None if progress is None else _part(progress, done, len(missing))
                 values = self._decode(step, box, heard)
@@ -146,10 +151,12 @@ class Steps:
                 self._kept.popitem(last=False)
             return found
 
-    def _has(self, step: int, box: Box) -> bool:
-        if step not in self._kept:
-            return False
-        return all(a[0] <= b[0] and b[1] <= a[1] for a, b in zip(self._kept[step][0], box))
+    def _all_on(self, numbers: Sequence[int], box: Box) -> Box | None:
+        """The one box around another that all of some steps are kept on; None where there is none."""
+        boxes = {self._kept[step][0] if step in self._kept else None for step in numbers}
+        kept = boxes.pop()
+        around = kept is not None and all(a[0] <= b[0] and b[1] <= a[1] for a, b in zip(kept, box))
+        return kept if around and not boxes else None
 
     def _n_bytes(self) -> int:
         return sum(step.n_bytes for _, step in self._kept.values())
