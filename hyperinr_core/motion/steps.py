@@ -122,7 +122,7 @@ class Steps:
             box = tuple((0, n - 1) for n in self._shape)
         with self._lock:
             box = self._all_on(numbers, box) or box
-            missing = [step for step in numbers if step not in self._kept or self._kept[step][0] != box]
+            missing = [n for n in dict.fromkeys(numbers) if n not in self._kept or self._kept[n][0] != box]
             for done, step in enumerate(missing):
                 heard = None if progress is None else _part(progress, done, len(missing))
                 values = self._decode(step, box, heard)

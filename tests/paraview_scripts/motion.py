@@ -42,7 +42,11 @@ def choices():
     found["chosen"].append(list(source.MotionArrays))
     found["arrays"].append(arrays(source))
     still = opened("still")
-    found["still"] = [list(still.GetPropertyValue("MotionArraysInfo")), still.GetPropertyValue("HasMotion"), arrays(still)]
+    found["still"] = [
+        list(still.GetPropertyValue("MotionArraysInfo")),
+        still.GetPropertyValue("HasMotion"),
+        arrays(still),
+    ]
     return found
 
 
