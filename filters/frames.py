@@ -12,7 +12,7 @@ from hyperinr.filters.about import add_facts
 from hyperinr.filters.coarse import sample_coarsely
 from hyperinr.filters.image import add_array, image_of
 from hyperinr.filters.memory import ImageCache, check_fits
-from hyperinr.filters.motion import Motion
+from hyperinr.filters.moving import Moving
 from hyperinr_core.volume import Extent, Grid
 
 
@@ -42,7 +42,7 @@ class ImageFrames:
     """
 
     def __init__(self, n_bytes: int) -> None:
-        self.motion = Motion()
+        self.moving = Moving()
         self.images = ImageCache(n_bytes)
 
     def image(self, model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
@@ -52,7 +52,7 @@ class ImageFrames:
         ----------
         factor : while things move every factor-th point along each axis is sampled; 1 always samples all.
         """
-        if not self.motion.coarse_will_do(frame.theta):
+        if not self.moving.coarse_will_do(frame.theta):
             factor = 1
         image = self.images.get(frame)
         if image is None and factor > 1:
@@ -60,7 +60,7 @@ class ImageFrames:
         elif image is None:
             start = time.monotonic()
             image = _sampled(model, frame, 1, progress)
-            self.motion.took(time.monotonic() - start)
+            self.moving.took(time.monotonic() - start)
             self.images.put(frame, image)
         return image
 

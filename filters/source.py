@@ -152,7 +152,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
         Only a source in the window's own process is asked (`plugin/scenes/live.py`), never one in a server.
         """
-        if self._frames is None or not self._frames.motion.polled():
+        if self._frames is None or not self._frames.moving.polled():
             return False
         self.Modified()
         return True

@@ -190,14 +190,13 @@ def matching(
         there = here = 0.0
         for a in pairs:
             ends = velocity.ends(a, a + 1, nodes)
-            first, last = (
-                np.stack(
-                    [lattice.sample(lattice.padded(latest(step)[..., c], 1), lattice.points + end, 1) for c in range(1)]
-                )
-                for step, end in zip((a, a + 1), ends)
-            )
-            there += float(np.mean((first - last) ** 2))
-            here += float(np.mean((latest(a) - latest(a + 1)) ** 2))
+            for first, last in zip(np.moveaxis(latest(a), -1, 0), np.moveaxis(latest(a + 1), -1, 0)):
+                moved = [
+                    lattice.sample(lattice.padded(part, 1), lattice.points + end, 1)
+                    for part, end in zip((first, last), ends)
+                ]
+                there += float(np.mean((moved[0] - moved[1]) ** 2))
+                here += float(np.mean((first - last) ** 2))
         share = 1 - there / here if here > 0 else 0.0
         if share > best[1]:
             best = velocity, share
