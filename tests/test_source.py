@@ -18,7 +18,7 @@ from models import random_model
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_STRING
 
-from hyperinr.filters import about, motion
+from hyperinr.filters import about, moving
 from hyperinr.filters.frames import Frame, ImageFrames
 from hyperinr.filters.image import numeric_arrays
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
@@ -233,7 +233,7 @@ def test_a_step_that_was_shown_is_not_sampled_again_within_the_bound(path, monke
 
 
 def test_while_a_window_moves_the_grid_is_coarse_and_at_rest_full(path, monkeypatch):
-    monkeypatch.setattr(motion, "SLOW", 0.0)
+    monkeypatch.setattr(moving, "SLOW", 0.0)
     counts = counted(monkeypatch)
     reader, errors, _ = reader_of(path, CoarserWhileMoving=2)
     whole, coarse = 12 * 10 * 8, 6 * 5 * 4
@@ -244,7 +244,7 @@ def test_while_a_window_moves_the_grid_is_coarse_and_at_rest_full(path, monkeypa
         assert not reader.GetNeedsUpdate()
     assert counts == [whole, coarse, coarse]
     assert reader.GetOutputDataObject(0).GetDimensions() == (12, 10, 8)
-    answers = [reader.GetNeedsUpdate() for _ in range(motion.REST_POLLS)]
+    answers = [reader.GetNeedsUpdate() for _ in range(moving.REST_POLLS)]
     assert answers.count(True) == 1
     reader.UpdateTimeStep(0.3)
     assert counts[3:] == [whole] and not errors
@@ -252,7 +252,7 @@ def test_while_a_window_moves_the_grid_is_coarse_and_at_rest_full(path, monkeypa
 
 
 def test_nothing_is_coarse_where_nobody_asks_or_it_is_switched_off(path, monkeypatch):
-    monkeypatch.setattr(motion, "SLOW", 0.0)
+    monkeypatch.setattr(moving, "SLOW", 0.0)
     counts = counted(monkeypatch)
     reader, _, _ = reader_of(path)
     for time in np.linspace(0, 2, 9):

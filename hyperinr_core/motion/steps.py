@@ -135,8 +135,7 @@ class Steps:
         if self._whole:
             box = tuple((0, n - 1) for n in self._shape)
         with self._lock:
-            box = self._all_on(numbers, box) or box
-            missing = [n for n in dict.fromkeys(numbers) if n not in self._kept or self._kept[n][0] != box]
+            missing = [step for step in dict.fromkeys(numbers) if not self._has(step, box)]
             for done, step in enumerate(missing):
                 heard = None if progress is None else _part(progress, done, len(missing))
                 values = self._decode(step, box, heard)
@@ -151,12 +150,10 @@ class Steps:
                 self._kept.popitem(last=False)
             return found
 
-    def _all_on(self, numbers: Sequence[int], box: Box) -> Box | None:
-        """The one box around another that all of some steps are kept on; None where there is none."""
-        boxes = {self._kept[step][0] if step in self._kept else None for step in numbers}
-        kept = boxes.pop()
-        around = kept is not None and all(a[0] <= b[0] and b[1] <= a[1] for a, b in zip(kept, box))
-        return kept if around and not boxes else None
+    def _has(self, step: int, box: Box) -> bool:
+        if step not in self._kept:
+            return False
+        return all(a[0] <= b[0] and b[1] <= a[1] for a, b in zip(self._kept[step][0], box))
 
     def _n_bytes(self) -> int:
         return sum(step.n_bytes for _, step in self._kept.values())
