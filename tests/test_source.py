@@ -314,9 +314,9 @@ def test_motion_arrays_are_added_when_chosen(tmp_path):
     for interpolation in ("as stored", "linear"):
         reader.SetInterpolation(interpolation)
         reader.UpdateTimeStep(0.3)
-        moving = model.generate(0.3).motion("density")
-        np.testing.assert_array_equal(values(reader, "density velocity"), moving.velocity)
-        np.testing.assert_array_equal(values(reader, "density uncertainty")[..., 0], moving.uncertainty)
+        known = model.generate(0.3).motion("density")
+        np.testing.assert_array_equal(values(reader, "density velocity"), known.velocity)
+        np.testing.assert_array_equal(values(reader, "density uncertainty")[..., 0], known.uncertainty)
     image = reader.GetOutputDataObject(0)
     array = image.GetPointData().GetArray("density uncertainty")
     assert array.GetInformation().Get(array.UNITS_LABEL()) == "kg/m^3"
@@ -325,6 +325,27 @@ def test_motion_arrays_are_added_when_chosen(tmp_path):
     reader.Update()
     names = list(numeric_arrays(reader.GetOutputDataObject(0).GetPointData()))
     assert names == ["density", "density velocity", "density uncertainty"] and not errors
+
+
+def test_while_a_window_moves_the_motion_is_coarse_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(moving, "SLOW", 0.0)
+    hinr.save(carried_model(), tmp_path / "m.hinr")
+    asked, known = [], INR.motion
+
+    def noted(self, field, grid, region):
+        asked.append(grid.dims)
+        return known(self, field, grid, region)
+
+    monkeypatch.setattr(INR, "motion", noted)
+    reader, errors, _ = reader_of(str(tmp_path / "m.hinr"))
+    for name in ("velocity", "trust"):
+        reader.GetMotionSelection().EnableArray(name)
+    for time in (0.1, 0.2, 0.3):
+        reader.UpdateTimeStep(time)
+        assert not reader.GetNeedsUpdate() and not errors
+    assert asked == [(12, 10, 8), (6, 5, 4), (6, 5, 4)]
+    np.testing.assert_allclose(values(reader, "density trust"), 0.8, atol=1e-6)
+    assert values(reader, "density velocity").shape == (8, 10, 12, 3)
 
 
 def test_a_model_without_motion_offers_none_of_its_arrays(path):
