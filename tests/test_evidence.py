@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from drifts import drift
@@ -36,6 +38,17 @@ def test_it_is_never_worse_than_linear(case):
     assert np.subtract(found.psnr["carried"], found.psnr["linear"]).min() > -0.05
     if case != "one thing after the other":
         assert found.trust < 0.2 and found.bend < 0.2
+
+
+def test_what_swings_faster_than_curves_follow_gets_no_more_than_a_curve():
+    """A file holds no larger bend than 1."""
+    series = drift(n_steps=9, speed=(0, 0, 0))
+
+    def load(step, name, z_range):
+        return series.loader(step, name, z_range) * np.float32(np.sin(0.9 * step))
+
+    found = examine(pairs_of(dataclasses.replace(series, loader=load)), (-3.0, 3.0))
+    assert found.bend == 1 and np.mean(found.psnr["carried"]) > np.mean(found.psnr["linear"]) + 1
 
 
 def test_a_saved_velocity_is_one_more_way_and_a_wrong_one_does_little_harm():
