@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,9 @@ from hyperinr.filters.image import add_array, image_of
 from hyperinr.filters.memory import ImageCache, check_fits
 from hyperinr.filters.moving import Moving
 from hyperinr_core.volume import Extent, Grid
+
+#: Of what is known of a motion, see `hyperinr_core.inr.Moving`.
+N_COMPONENTS = {"velocity": 3, "trust": 1, "uncertainty": 1}
 
 
 class Frame(NamedTuple):
@@ -68,7 +71,7 @@ class ImageFrames:
 def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
     from hyperinr_core.pictures.picture_set import is_picture, to_bytes
 
-    n_motion = len(frame.fields) * sum(3 if name == "velocity" else 1 for name in frame.motion)
+    n_motion = len(frame.fields) * sum(N_COMPONENTS[name] for name in frame.motion)
     check_fits(frame.extent, model.n_output_dims + n_motion)
     inr = model.generate(frame.theta, frame.backend, frame.interpolation)
     whole = inr.unmasked()
@@ -79,18 +82,38 @@ def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], 
     if is_picture(model.grid, model.fields):
         values = to_bytes(values)
     image = image_of(inr, values, frame.fields, frame.grid, frame.extent, has_numbers=True)
-    _add_motion(image, model, frame)
+    _add_motion(image, model, frame, factor)
     _set_units(image, model)
     add_facts(image, model)
     return image
 
 
-def _add_motion(image: Any, model: Any, frame: Frame) -> None:
+def _add_motion(image: Any, model: Any, frame: Frame, factor: int) -> None:
     """`FIELD velocity` and so on, 0 at masked points: names after the field's, since ParaView shows the alphabet's first."""
     for field in frame.fields if frame.motion else ():
-        moving = model.generate(frame.theta, frame.backend).motion(field, frame.grid, frame.extent)
-        for name in frame.motion:
-            add_array(image, f"{field} {name}", np.nan_to_num(getattr(moving, name), copy=False))
+        motion = _FieldMotion(model.generate(frame.theta, frame.backend), field, frame.motion)
+        if factor > 1:
+            numbers = sample_coarsely(motion, frame.grid, frame.extent, factor)
+        else:
+            numbers = motion.sample_grid(frame.grid, frame.extent)
+        for name, columns in motion.columns.items():
+            add_array(image, f"{field} {name}", numbers[..., columns])
+
+
+class _FieldMotion:
+    """What is known of a field's motion, to be sampled as values are."""
+
+    dtype = np.float32
+
+    def __init__(self, inr: Any, field: str, names: Sequence[str]) -> None:
+        self._inr, self._field = inr, field
+        ends = np.cumsum([0, *(N_COMPONENTS[name] for name in names)]).tolist()
+        self.columns = {name: slice(*pair) for name, *pair in zip(names, ends, ends[1:])}
+
+    def sample_grid(self, grid: Grid, region: Extent, progress: object = None) -> np.ndarray:
+        moving = self._inr.motion(self._field, grid, region)
+        parts = [getattr(moving, name).reshape(*moving.trust.shape, -1) for name in self.columns]
+        return np.nan_to_num(np.concatenate(parts, axis=-1, dtype=np.float32), copy=False)
 
 
 def _set_units(image: Any, model: Any) -> None:

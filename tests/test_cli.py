@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from carried import carried_model
 from masked import masked_model
 from models import random_model
 from series import moving_blob
@@ -211,3 +212,13 @@ def test_masked_points_are_nan_where_they_are_written_and_their_share_is_said(tm
     np.testing.assert_array_equal(np.isnan(np.load(tmp_path / "s.npy")), truth)
     np.testing.assert_array_equal(np.isnan(open_series([tmp_path / "s.vti"]).read(0, ["density"])[..., 0]), truth)
     assert f", {truth.mean():.1%} masked" in hyperinr("info", tmp_path / "m.hinr").stdout
+
+
+def test_info_tells_of_the_motion(tmp_path):
+    hinr.save(carried_model(anchored=True), tmp_path / "m.hinr")
+    hinr.save(random_model(), tmp_path / "still.hinr")
+    text = hyperinr("info", tmp_path / "m.hinr").stdout
+    assert "training steps carried along a motion traced through the data's velocity, 0.0" in text
+    assert "carried" not in hyperinr("info", tmp_path / "still.hinr").stdout
+    document = json.loads(hyperinr("info", tmp_path / "m.hinr", "--json").stdout)
+    assert 0 < document["motion_bytes"] < document["bytes"] and document["motion"]["anchored"] == [True]

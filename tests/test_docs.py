@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from carried import carried_model
 from series import moving_blob
 
 ROOT = Path(__file__).parent.parent
@@ -23,12 +24,14 @@ def test_the_python_of_the_python_page_runs(tmp_path, monkeypatch):
     blob = moving_blob(n_steps=6, thetas=np.linspace(0, 1, 6))
     names = {
         "simulate": lambda time: blob.read(round(5 * time), ["density"])[..., 0],
+        "carried": carried_model(),
         "points": np.random.default_rng(0).random((20, 3)),
     }
     for block in [*others[:2], load, *others[2:]]:
         exec(compile(block, "docs/python.md", "exec"), names)
     assert names["volume"].shape == (12, 14, 16, 1) and names["part"].shape == (4, 8, 8, 1)
     assert names["values"].shape == (20, 1) and names["fields"]["density"].shape == (12, 14, 16)
+    assert names["moving"].velocity.shape == (8, 10, 12, 3)
     assert names["report"]["trained"]["model"]["psnr"] > 10
 
 

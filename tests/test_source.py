@@ -12,6 +12,7 @@ from pathlib import Path
 import golden_models
 import numpy as np
 import pytest
+from carried import carried_model
 from masked import masked_model, wall
 from models import random_model
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -19,6 +20,7 @@ from vtkmodules.util.vtkConstants import VTK_STRING
 
 from hyperinr.filters import about, moving
 from hyperinr.filters.frames import Frame, ImageFrames
+from hyperinr.filters.image import numeric_arrays
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
 from hyperinr_core import hinr
 from hyperinr_core.inr import INR
@@ -299,6 +301,71 @@ def test_outside_the_bounds_is_clamped_and_said_once(path):
     assert len(warnings) == 1 and "time -5 is outside the model's 0 to 2; 0 is shown" in warnings[0] and not errors
 
 
+def test_motion_arrays_are_added_when_chosen(tmp_path):
+    path = str(tmp_path / "m.hinr")
+    model = carried_model(fields=FIELDS)
+    hinr.save(model, path)
+    reader, errors, _ = reader_of(path)
+    reader.UpdateTimeStep(0.3)
+    assert numeric_arrays(reader.GetOutputDataObject(0).GetPointData()) == {"density": 1, "velocity": 3}
+    assert reader.GetHasMotion() == 1 and "steps carried along a motion found by optical flow" in reader.GetModelSize()
+    for name in ("velocity", "uncertainty"):
+        reader.GetMotionSelection().EnableArray(name)
+    for interpolation in ("as stored", "linear"):
+        reader.SetInterpolation(interpolation)
+        reader.UpdateTimeStep(0.3)
+        known = model.generate(0.3).motion("density")
+        np.testing.assert_array_equal(values(reader, "density velocity"), known.velocity)
+        np.testing.assert_array_equal(values(reader, "density uncertainty")[..., 0], known.uncertainty)
+    image = reader.GetOutputDataObject(0)
+    array = image.GetPointData().GetArray("density uncertainty")
+    assert array.GetInformation().Get(array.UNITS_LABEL()) == "kg/m^3"
+    assert image.GetFieldData().HasArray("model: motion (MB)")
+    reader.GetFieldSelection().DisableArray("velocity")
+    reader.Update()
+    names = list(numeric_arrays(reader.GetOutputDataObject(0).GetPointData()))
+    assert names == ["density", "density velocity", "density uncertainty"] and not errors
+
+
+def test_while_a_window_moves_the_motion_is_coarse_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(moving, "SLOW", 0.0)
+    hinr.save(carried_model(), tmp_path / "m.hinr")
+    asked, known = [], INR.motion
+
+    def noted(self, field, grid, region):
+        asked.append(grid.dims)
+        return known(self, field, grid, region)
+
+    monkeypatch.setattr(INR, "motion", noted)
+    reader, errors, _ = reader_of(str(tmp_path / "m.hinr"))
+    for name in ("velocity", "trust"):
+        reader.GetMotionSelection().EnableArray(name)
+    for time in (0.1, 0.2, 0.3):
+        reader.UpdateTimeStep(time)
+        assert not reader.GetNeedsUpdate() and not errors
+    assert asked == [(12, 10, 8), (6, 5, 4), (6, 5, 4)]
+    np.testing.assert_allclose(values(reader, "density trust"), 0.8, atol=1e-6)
+    assert values(reader, "density velocity").shape == (8, 10, 12, 3)
+
+
+def test_a_model_without_motion_offers_none_of_its_arrays(path):
+    reader, errors, _ = reader_of(path)
+    reader.GetMotionSelection().EnableArray("velocity")  # a choice made before the file was
+    reader.Update()
+    assert reader.GetMotionSelection().GetNumberOfArrays() == reader.GetHasMotion() == 0 and not errors
+    assert numeric_arrays(reader.GetOutputDataObject(0).GetPointData()) == {"density": 1, "velocity": 3}
+
+
+def test_motion_arrays_of_masked_points_are_zero(tmp_path):
+    hinr.save(carried_model(model=masked_model(wall)), tmp_path / "m.hinr")
+    reader, errors, _ = reader_of(str(tmp_path / "m.hinr"))
+    reader.GetMotionSelection().EnableArray("trust")
+    reader.UpdateTimeStep(0.3)
+    valid = hinr.load(tmp_path / "m.hinr").generate(0.3).valid()["density"]
+    np.testing.assert_allclose(values(reader, "density trust")[..., 0], np.where(valid, 0.8, 0), atol=1e-6)
+    assert not errors
+
+
 def test_abort_leaves_an_empty_image_and_the_next_update_fills_it(path):
     reader, errors, _ = reader_of(path)
     fractions = []
@@ -318,6 +385,27 @@ def test_abort_leaves_an_empty_image_and_the_next_update_fills_it(path):
     reader.SetDims(0, 0, 0)
     reader.Update()
     assert reader.GetOutputDataObject(0).GetNumberOfPoints() == 12 * 10 * 8
+
+
+def test_abort_while_training_steps_are_decoded_leaves_an_empty_image(tmp_path):
+    hinr.save(carried_model(dims=(80, 80, 400)), tmp_path / "m.hinr")
+    reader, errors, _ = reader_of(str(tmp_path / "m.hinr"))
+    fractions = []
+
+    def stop(caller, _):
+        if caller.GetProgress() > 0:
+            fractions.append(caller.GetProgress())
+            caller.SetAbortExecute(1)
+
+    tag = reader.AddObserver("ProgressEvent", stop)
+    reader.UpdateTimeStep(0.3)
+    assert reader.GetOutputDataObject(0).GetNumberOfPoints() == 0 and not errors
+    assert 0.1 < fractions[0] < 0.15 and set(fractions[1:]) <= {1.0}, "the first slab of the first of three steps"
+    reader.RemoveObserver(tag)
+    reader.SetAbortExecute(0)
+    reader.SetDims(10, 10, 10)
+    reader.UpdateTimeStep(0.3)
+    assert reader.GetOutputDataObject(0).GetNumberOfPoints() == 1000 and not errors
 
 
 @pytest.mark.parametrize(

@@ -252,8 +252,9 @@ class Moment:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """The gap's."""
-        return self.gap.steps
+        """The gap's; at one of its ends that step alone, as often."""
+        steps = self.gap.steps
+        return (steps[self.gap.first + int(self.share)],) * len(steps) if self.is_at_step else steps
 
     @cached_property
     def reach(self) -> tuple[int, int, int]:
@@ -299,7 +300,8 @@ def _offsets(channels: np.ndarray) -> np.ndarray:
 
 
 def _sum(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    return np.tensordot(weights.astype(np.float32), offsets, axes=1)
+    # not by BLAS, which rounds in another way with another number of threads
+    return np.add.reduce([weight * offset for weight, offset in zip(weights.astype(np.float32), offsets)])
 
 
 def _onward(lattice: Nodes, offset: np.ndarray, ends: np.ndarray, near: int) -> np.ndarray:

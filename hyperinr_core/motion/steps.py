@@ -135,7 +135,7 @@ class Steps:
         if self._whole:
             box = tuple((0, n - 1) for n in self._shape)
         with self._lock:
-            missing = [step for step in numbers if not self._has(step, box)]
+            missing = [step for step in dict.fromkeys(numbers) if not self._has(step, box)]
             for done, step in enumerate(missing):
                 heard = None if progress is None else _part(progress, done, len(missing))
                 values = self._decode(step, box, heard)
