@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from drifts import drift
@@ -38,6 +40,17 @@ def test_it_is_never_worse_than_linear(case):
         assert found.trust < 0.2 and found.bend < 0.2
 
 
+def test_what_swings_faster_than_curves_follow_gets_no_more_than_a_curve():
+    """A file holds no larger bend than 1."""
+    series = drift(n_steps=9, speed=(0, 0, 0))
+
+    def load(step, name, z_range):
+        return series.loader(step, name, z_range) * np.float32(np.sin(0.9 * step))
+
+    found = examine(pairs_of(dataclasses.replace(series, loader=load)), (-3.0, 3.0))
+    assert found.bend == 1 and np.median(np.subtract(found.psnr["carried"], found.psnr["linear"])) > 2
+
+
 def test_a_saved_velocity_is_one_more_way_and_a_wrong_one_does_little_harm():
     right = examine(pairs_of(drift(noise=0.4), traced=True), LIMITS)
     wrong = examine(pairs_of(drift(noise=0.4, velocity=(-3.0, -1.0, 1.5)), traced=True), LIMITS)
@@ -47,10 +60,13 @@ def test_a_saved_velocity_is_one_more_way_and_a_wrong_one_does_little_harm():
     assert np.mean(wrong.psnr["carried"]) > np.mean(plain.psnr["carried"]) - 0.5
 
 
-def test_progress_counts_all_passes():
+def test_progress_counts_every_pass():
     heard = []
     examine(pairs_of(drift(n_steps=4, dims=(12, 12, 12))), LIMITS, lambda *part: heard.append(part))
-    assert heard == [(done, 6) for done in range(1, 7)]
+    assert heard == [(done + 1, 6) for done in range(6)]
+    heard.clear()
+    examine(pairs_of(drift(n_steps=4, dims=(12, 12, 12)), traced=True), LIMITS, lambda *part: heard.append(part))
+    assert heard == [(done + 1, 10) for done in range(10)], "paths of a velocity may pass their middle"
 
 
 def test_weights_are_shrunk_by_what_they_gain():

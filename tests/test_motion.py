@@ -79,7 +79,7 @@ def test_a_path_comes_back_to_its_point():
     for _ in range(50):
         start = place - middle.at(ends, start)[4 * j : 4 * j + 3]
     found = middle.at(ends, start)
-    along = moment.gap._on_path(1.5)
+    along = moment.gap._on_path(1.5 - moment.gap.start)
     again = start + sum(along[k] * found[4 * k : 4 * k + 3] for k in range(len(moment.steps)))
     assert abs(again - now).max() < 0.1 < abs(place - now).max()
 
@@ -95,6 +95,14 @@ def test_velocity_trust_and_error_are_known_everywhere():
     _, trust, error = still.known(0, 1.6).at(points())
     np.testing.assert_allclose(trust, 1, atol=1e-5)
     np.testing.assert_allclose(error, 0.1, rtol=1e-4)
+
+
+def test_velocities_of_times_that_float64_hardly_tells_apart():
+    """Seconds since 1970, a thousandth of one from step to step."""
+    motion = steady()
+    fast = dataclasses.replace(motion, times=1.7e9 + np.array(TIMES) / 1024)
+    found, expected = (m.known(0, m.times[1] + 0.4 * np.diff(m.times)[1]).at(points())[0] for m in (fast, motion))
+    np.testing.assert_allclose(found / 1024, expected, rtol=1e-3)
 
 
 def test_errors_of_fields_that_float32_has_no_room_for():

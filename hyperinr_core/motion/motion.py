@@ -128,7 +128,8 @@ class Gap:
     ----------
     lattice : of the coefficients.
     steps : (J,) two to four encoders in their order, around the gap.
-    times : (J,) theirs.
+    start : the time of the gap's first end.
+    times : (J,) theirs, less `start`: of differences float64 has digits left where times are large.
     first : which of the J is the gap's first end; the next one is its last.
     coefficients : (pz, py, px, 16) float32, padded, of the channels of a path by where it is in the middle of the gap: offsets to
         the J steps, z, y, x each; trust; error, of `largest_error`.
@@ -137,6 +138,7 @@ class Gap:
 
     lattice: Nodes
     steps: tuple[int, ...]
+    start: float
     times: np.ndarray
     first: int
     coefficients: np.ndarray
@@ -177,13 +179,15 @@ class Gap:
         _offsets(channels)[: len(offsets)] = offsets
         channels[TRUST], channels[ERROR] = trust, error
         bend = 0.0 if before is None or after is None else bend  # tangents at one side alone are no evidence
-        chosen = np.asarray(times, np.float64)[list(steps)]
-        return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend, largest_error)
+        start = float(times[gap])
+        chosen = np.asarray(times, np.float64)[list(steps)] - start
+        padded = lattice.padded(channels)
+        return cls(lattice, steps, start, chosen, gap - steps[0], padded, anchored, bend, largest_error)
 
     def at(self, time: float) -> Moment:
         """The gap at a time in it, or at one of its ends."""
-        a, b = self.times[self.first], self.times[self.first + 1]
-        share = float((time - a) / (b - a))
+        time -= self.start
+        share = float(time / self.times[self.first + 1])
         weights = self._blend(time)
         if share in (0.0, 1.0):
             return Moment(self, share, weights, self.coefficients)
@@ -191,10 +195,11 @@ class Gap:
 
     def known(self, time: float) -> Known:
         """What else is known of points at a time."""
-        a, b = self.times[self.first], self.times[self.first + 1]
+        time -= self.start
+        end = self.times[self.first + 1]
         channels, found = self._here(time)
         # by differences, which cubic pieces allow; through the steps alone, so that speeds go on smoothly from gap to gap
-        early, late = np.clip([time - NUDGE * (b - a), time + NUDGE * (b - a)], a, b)
+        early, late = np.clip([time - NUDGE * end, time + NUDGE * end], 0, end)
         rates = (self._blend(float(late)) - self._blend(float(early))) / (late - early)
         channels[:3] = _sum(rates, found)
         return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)), self.largest_error)
@@ -220,7 +225,7 @@ class Gap:
         if not self.anchored:
             return self._blend(time)
         middle = self.first + 1
-        times = np.insert(self.times, middle, 0.5 * (self.times[self.first] + self.times[middle]))
+        times = np.insert(self.times, middle, 0.5 * self.times[middle])
         return np.delete(_weights(catmull_rom_weights(times, time), len(times)), middle)
 
 

@@ -128,7 +128,7 @@ def examine(
     if len(inner) > most:
         inner = inner[np.linspace(0, len(inner) - 1, most).round().astype(int)]
     steps = inner.tolist()
-    kinds = (False, True) if pairs.velocity is not None else (False,)
+    kinds = (False, True) if pairs.velocity is not None else (False,)  # flow knows the ends of a path alone
     total, done = (1 + 2 * len(kinds)) * len(steps), 0
 
     def tell() -> None:
@@ -195,7 +195,7 @@ class _Trial:
             tell()
         (bend, trust), gain = weigh(equations, MOST_WEIGHT)
         (_, at_ends), _ = weigh([equations[0], equations[-1]], MOST_WEIGHT)
-        return cls(ways, anchored, float(bend), float(trust), float(min(trust, at_ends)), gain)
+        return cls(ways, anchored, float(min(bend, 1.0)), float(trust), float(min(trust, at_ends)), gain)
 
 
 def in_place(pairs: Pairs, steps: Sequence[int], time: float) -> tuple[np.ndarray, np.ndarray]:
