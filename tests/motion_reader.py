@@ -63,7 +63,7 @@ class MotionReader:
         there = []
         for j, offset in zip(steps, offsets):
             place = point + np.array([self._spline(part, point) for part in offset])
-            there.append((self._cubic if j in (gap, gap + 1) else self._linear)(j, place, field))
+            there.append(self._cubic(j, place, field))
         weights = _catmull_rom([times[j] for j in steps], theta)
         share = (theta - times[gap]) / (times[gap + 1] - times[gap])
         linear = here[first] + share * (here[first + 1] - here[first])
@@ -180,14 +180,6 @@ class MotionReader:
                 points = [self._value(step, axis, i + k) for k in range(-12, 13)]
                 coefficients = coefficients + weight * np.tensordot(filters, np.take(values, points, axis), (0, axis))
             values = coefficients
-        return values
-
-    def _linear(self, step, place, field):
-        values = self.steps[step][..., self.columns[field]].astype(float)
-        for axis in (2, 1, 0):
-            f, (_, i, j, _) = self._four(axis, place)
-            low, high = (np.take(values, self._value(step, axis, k), axis) for k in (i, j))
-            values = low + f * (high - low)
         return values
 
 

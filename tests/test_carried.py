@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from carried import carried_model
 from masked import masked_model, wall
 from models import random_model
 from motion_reader import MotionReader
@@ -34,22 +35,52 @@ def test_at_a_step_a_model_has_what_its_encoder_has_and_between_others():
 
 @pytest.mark.parametrize("periodic", [(False, False, False), (False, False, True)])
 def test_regions_have_the_bits_of_the_whole_where_blocks_are_cut_out_of_it(periodic):
-    model = moving_model(dims=(150, 90, 24), encoding=TINY, periodic=periodic)
+    model = moving_model(dims=(240, 60, 20), encoding=TINY, periodic=periodic)
     whole = model.generate(0.7).sample_grid()
-    regions = [(60, 70, 40, 45, 10, 12), (0, 4, 0, 89, 0, 3), (140, 149, 80, 89, 20, 23), (75, 75, 3, 3, 23, 23)]
+    regions = [(110, 120, 30, 35, 10, 12), (0, 4, 0, 59, 0, 3), (230, 239, 50, 59, 16, 19), (175, 175, 3, 3, 19, 19)]
     for region in regions:
         part = dataclasses.replace(model)  # nothing decoded yet
         found = part.generate(0.7).sample_grid(region=region)
         x0, x1, y0, y1, z0, z1 = region
         np.testing.assert_array_equal(found, whole[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1])
         box = next(iter(part._decoded["auto"]._kept.values()))[0]
-        if region[0] == 60:
-            assert box[2][1] - box[2][0] < NEARLY_ALL * 149, "the block was not cut"
-    # and steps that are known on different blocks
-    part = dataclasses.replace(model)
-    part.generate(0.2).sample_grid()
-    found = part.generate(1.2).sample_grid(region=regions[0])
-    np.testing.assert_array_equal(found, model.generate(1.2).sample_grid()[10:13, 40:46, 60:71])
+        if region[0] == 110:
+            assert box[2][1] - box[2][0] < NEARLY_ALL * 240, "the block was not cut"
+
+
+REGION = (70, 80, 0, 19, 0, 15)
+
+
+def long_model():
+    return carried_model(lambda t: np.array([10 * t, t, -t]), dims=(160, 20, 16))
+
+
+@pytest.mark.parametrize(("first", "then"), [(0.2, 0.7), (0.2, 1.2), (1.7, 0.3)])
+def test_a_part_is_that_of_the_whole_whatever_was_asked_for_before(first, then):
+    model, other = long_model(), long_model()
+    whole = other.generate(then).sample_grid()[:, :, 70:81]
+    np.testing.assert_array_equal(other.generate(then).sample_grid(region=REGION), whole)
+    model.generate(first).sample_grid()
+    np.testing.assert_array_equal(model.generate(then).sample_grid(region=REGION), whole)
+
+
+@pytest.mark.parametrize("region", [None, REGION])
+def test_steps_are_decoded_once_while_time_moves(monkeypatch, region):
+    model, steps = long_model(), []
+    decode = type(model)._decode
+    monkeypatch.setattr(type(model), "_decode", lambda self, *args: steps.append(args[1]) or decode(self, *args))
+    for time in np.linspace(0.51, 1.49, 9):  # two gaps
+        model.generate(time).sample_grid(region=region)
+    assert steps == [0, 1, 2, 3, 4]
+
+
+def test_a_training_step_is_decoded_alone(monkeypatch):
+    model, steps = long_model(), []
+    decode = type(model)._decode
+    monkeypatch.setattr(type(model), "_decode", lambda self, *args: steps.append(args[1]) or decode(self, *args))
+    found = model.generate(0.5).sample_grid()
+    assert steps == [1]
+    np.testing.assert_array_equal(found, model.generate(0.5, interpolation="linear").sample_grid())
 
 
 def test_points_are_the_grid_and_other_grids_are_between_its_points():
@@ -64,13 +95,10 @@ def test_points_are_the_grid_and_other_grids_are_between_its_points():
     assert inr.sample(np.zeros((0, 3))).shape == (0, 4)
 
 
-def test_playing_decodes_no_step_twice_and_changes_no_bit(monkeypatch):
-    model, asked = moving_model(), []
-    decode = type(model)._decode
-    monkeypatch.setattr(type(model), "_decode", lambda self, *args: asked.append(args[1]) or decode(self, *args))
-    frames = [model.generate(t).sample_grid() for t in (0.6, 0.7, 0.8, 0.9)]
-    assert sorted(asked) == [0, 1, 2, 3]
-    for time, frame in zip((0.6, 0.7, 0.8, 0.9), frames):
+def test_steps_that_are_kept_change_no_bit():
+    model = moving_model()
+    for time in (0.6, 0.7, 0.8, 0.9, 1.1):
+        frame = model.generate(time).sample_grid()
         np.testing.assert_array_equal(frame, dataclasses.replace(model).generate(time).sample_grid())
 
 

@@ -31,7 +31,7 @@ def points():
 def offsets(moment):
     """(J, 3, nz, ny, nx) where what is at each point is at each step, less the point."""
     n = len(moment.steps)
-    return moment.gap.lattice.at(moment.coefficients, points())[: 3 * n].reshape(n, 3, *SHAPE)
+    return moment.gap.lattice.at(moment.coefficients, points()).reshape(-1, 4, *SHAPE)[:n, :3]
 
 
 @pytest.mark.parametrize("anchored", [False, True])
@@ -73,26 +73,26 @@ def test_a_path_comes_back_to_its_point():
     middle, ends = moment.gap.lattice, motion.gap(0, 1).coefficients
     j = moment.gap.first
     now = points()[:, ::4, ::4, ::4]
-    place = now + moment.gap.lattice.at(moment.coefficients, now)[3 * j : 3 * j + 3]
+    place = now + moment.gap.lattice.at(moment.coefficients, now)[4 * j : 4 * j + 3]
     # the middle whose path is at that place at the gap's first end
     start = place.copy()
     for _ in range(50):
-        start = place - middle.at(ends, start)[3 * j : 3 * j + 3]
+        start = place - middle.at(ends, start)[4 * j : 4 * j + 3]
     found = middle.at(ends, start)
     along = moment.gap._on_path(1.5)
-    again = start + sum(along[k] * found[3 * k : 3 * k + 3] for k in range(len(moment.steps)))
+    again = start + sum(along[k] * found[4 * k : 4 * k + 3] for k in range(len(moment.steps)))
     assert abs(again - now).max() < 0.1 < abs(place - now).max()
 
 
 def test_velocity_trust_and_error_are_known_everywhere():
     motion = steady()
-    known = motion.moment(0, 1.6).gap.known(1.6)
+    known = motion.known(0, 1.6)
     velocity, trust, error = known.at(points())
     np.testing.assert_allclose(velocity, np.broadcast_to(SPEED[:, None, None, None], velocity.shape), atol=2e-3)
     assert 0 <= trust.min() < trust.max() <= 1
     assert 0 <= error.min() < error.max() <= 0.75 and error.shape == SHAPE
     still = dataclasses.replace(motion, trust=np.full_like(motion.trust, BYTE), error=np.full_like(motion.error, 51))
-    _, trust, error = still.moment(0, 1.6).gap.known(1.6).at(points())
+    _, trust, error = still.known(0, 1.6).at(points())
     np.testing.assert_allclose(trust, 1, atol=1e-5)
     np.testing.assert_allclose(error, 0.1, rtol=1e-4)
 
@@ -100,14 +100,14 @@ def test_velocity_trust_and_error_are_known_everywhere():
 def test_errors_of_fields_that_float32_has_no_room_for():
     motion = dataclasses.replace(steady(), largest_error=(1e200,))
     with np.errstate(all="raise"):
-        _, _, error = motion.moment(0, 1.6).gap.known(1.6).at(points())
+        _, _, error = motion.known(0, 1.6).at(points())
     assert 1e198 < error.max() < 2e200
 
 
 def test_fields_have_their_own_trust_and_may_share_a_motion():
     motion = random_motion(SHAPE, n_fields=3, anchored=(True, False))
     moments = [motion.moment(field, 1.3) for field in range(3)]
-    same = [np.array_equal(moments[0].coefficients[..., :6], other.coefficients[..., :6]) for other in moments[1:]]
+    same = [np.array_equal(moments[0].coefficients[..., :3], other.coefficients[..., :3]) for other in moments[1:]]
     assert motion.owners == (0, 1, 0) and same == [False, True]
     assert not np.array_equal(moments[0].coefficients[..., TRUST], moments[2].coefficients[..., TRUST])
 

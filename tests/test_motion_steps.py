@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from hyperinr_core.motion import reference, steps
-from hyperinr_core.motion.steps import PAD, ROUND, Step, Steps, box_around
+from hyperinr_core.motion.steps import PAD, Step, Steps, box_around
 
 SHAPE = (40, 44, 48)
 
@@ -69,10 +69,10 @@ def test_a_block_has_the_bits_of_the_whole(box, periodic):
 
 
 def test_a_box_reaches_as_far_as_paths_and_splines_do():
-    far = reference.REACH + PAD
+    far = reference.REACH + PAD  # 15; ends are rounded outwards to ROUND, 16
     box = box_around((200, 200, 200), (False, False, True), (50.5, 1, 50), (60.2, 20, 60), (2, 0, 3))
-    ends = ((50 - 2 - far, 61 + 2 + far), (0, 20 + far), (50 - 3 - far, 60 + 3 + far))
-    assert box == tuple((max(a, 0) // ROUND * ROUND, b // ROUND * ROUND + ROUND - 1) for a, b in ends)
+    exact = ((50 - 2 - far, 61 + 2 + far), (0, 20 + far), (50 - 3 - far, 60 + 3 + far))
+    assert exact == ((33, 78), (0, 35), (32, 78)) and box == ((32, 79), (0, 47), (32, 79))
     around = box_around((200, 200, 200), (False, False, True), (0, 0, 5), (199, 150, 60), (0, 0, 0))
     assert around == ((0, 199),) * 3, "nearly all is all, and what crosses the ends of a periodic axis is all of it"
 

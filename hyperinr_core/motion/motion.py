@@ -176,6 +176,7 @@ class Gap:
         channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
         _offsets(channels)[: len(offsets)] = offsets
         channels[TRUST], channels[ERROR] = trust, error
+        bend = 0.0 if before is None or after is None else bend  # tangents at one side alone are no evidence
         chosen = np.asarray(times, np.float64)[list(steps)]
         return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend, largest_error)
 
