@@ -68,7 +68,7 @@ class MotionReader:
         share = (theta - times[gap]) / (times[gap + 1] - times[gap])
         linear = here[first] + share * (here[first + 1] - here[first])
         q = np.clip(self._spline(trust, point), 0, 1)
-        bend = self.motion["bend"][field]
+        bend = self.motion["bend"][field] if 0 < gap < len(times) - 2 else 0.0
         return linear + bend * (_within(weights, here) - linear) + q * (_within(weights, there) - linear)
 
     def _now(self, theta, gap, steps, field):

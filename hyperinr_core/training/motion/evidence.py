@@ -128,7 +128,8 @@ def examine(
     if len(inner) > most:
         inner = inner[np.linspace(0, len(inner) - 1, most).round().astype(int)]
     steps = inner.tolist()
-    total, done = 5 * len(steps), 0
+    kinds = (False, True) if pairs.velocity is not None else (False,)
+    total, done = (1 + 2 * len(kinds)) * len(steps), 0
 
     def tell() -> None:
         nonlocal done
@@ -148,7 +149,7 @@ def examine(
     trials = [
         _Trial.of(pairs, steps, tuple(ways.tolist()), anchored, tell)
         for ways in (own[1:], single)
-        for anchored in ((False, True) if pairs.velocity is not None else (False,))
+        for anchored in kinds
     ]
     best = max(trials, key=lambda trial: trial.gain)
     pairs.forget()
