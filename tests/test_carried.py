@@ -48,17 +48,17 @@ def test_regions_have_the_bits_of_the_whole_where_blocks_are_cut_out_of_it(perio
             assert box[2][1] - box[2][0] < NEARLY_ALL * 240, "the block was not cut"
 
 
-REGION = (40, 50, 0, 19, 0, 15)
+REGION = (70, 80, 0, 19, 0, 15)
 
 
 def long_model():
-    return carried_model(dims=(96, 20, 16))
+    return carried_model(lambda t: np.array([10 * t, t, -t]), dims=(160, 20, 16))
 
 
 @pytest.mark.parametrize(("first", "then"), [(0.2, 0.7), (0.2, 1.2), (1.7, 0.3)])
 def test_a_part_is_that_of_the_whole_whatever_was_asked_for_before(first, then):
     model, other = long_model(), long_model()
-    whole = other.generate(then).sample_grid()[:, :, 40:51]
+    whole = other.generate(then).sample_grid()[:, :, 70:81]
     np.testing.assert_array_equal(other.generate(then).sample_grid(region=REGION), whole)
     model.generate(first).sample_grid()
     np.testing.assert_array_equal(model.generate(then).sample_grid(region=REGION), whole)
@@ -72,6 +72,15 @@ def test_steps_are_decoded_once_while_time_moves(monkeypatch, region):
     for time in np.linspace(0.51, 1.49, 9):  # two gaps
         model.generate(time).sample_grid(region=region)
     assert steps == [0, 1, 2, 3, 4]
+
+
+def test_a_training_step_is_decoded_alone(monkeypatch):
+    model, steps = long_model(), []
+    decode = type(model)._decode
+    monkeypatch.setattr(type(model), "_decode", lambda self, *args: steps.append(args[1]) or decode(self, *args))
+    found = model.generate(0.5).sample_grid()
+    assert steps == [1]
+    np.testing.assert_array_equal(found, model.generate(0.5, interpolation="linear").sample_grid())
 
 
 def test_points_are_the_grid_and_other_grids_are_between_its_points():
