@@ -24,9 +24,9 @@ _NO_ROOM = (OSError, ValueError, HyperINRError)
 #: Bytes of a table's number while it is trained: the number, its gradient and Adam's two means of it.
 TRAINED_BYTES = 4 * 4
 
-#: Bytes of the program and its libraries, and volumes that each processor has at hand while it looks for motion. Both were
-#: measured, on series of 64^3 and 128^3, to a fifth or so.
-PROGRAM_BYTES, VOLUMES_OF_FLOW = 300 << 20, 75
+#: Bytes of the program and its libraries, volumes at hand while motion is looked for, and those that each processor has while
+#: flow is tried as a teacher. They were measured, on series of 64^3 and 128^3, to a fifth or so.
+PROGRAM_BYTES, VOLUMES_OF_MOTION, VOLUMES_OF_FLOW = 300 << 20, 90, 75
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Estimate:
         """For people."""
         time = "the time shows once it runs"
         if self.seconds is not None:
-            time = f"about {_duration(self.seconds)} once the teachers are done, at the pace of the last such run"
+            time = f"about {_duration(self.seconds)} once motion or teachers are found, at the pace of the last such run"
         return (
             f"costs: a file of {_size(self.file_bytes)}, more where fields are smooth in time; about "
             f"{_size(self.memory_bytes)} of memory; {time}"
@@ -61,15 +61,14 @@ def estimate(series: VolumeSeries, names: list[str], config: RunConfig, device: 
 
 
 def _bytes_of_data(series: VolumeSeries, n_outputs: int, config: RunConfig) -> int:
-    """Of the training steps, read and drawn from, of a teacher's volumes, and of its search for motion."""
-    volume, most, teacher = (
-        4 * series.grid.n_points * n_outputs,
-        config.training.memory_bytes,
-        config.distillation.teacher,
-    )
-    n_taught = 0 if teacher == "none" else config.distillation.count or PER_GAP * (len(series) - 1)
-    steps = 2 * min(volume * len(series), most) + min(volume * n_taught, most // 2) + min(volume * n_taught, most)
-    return steps + (VOLUMES_OF_FLOW * volume * (os.cpu_count() or 1) if teacher in ("auto", "flow") else 0)
+    """Of the training steps, read and drawn from, of a teacher's volumes, and of the search for motion."""
+    volume, most, learning = 4 * series.grid.n_points * n_outputs, config.training.memory_bytes, config.distillation
+    steps = 2 * min(volume * len(series), most)
+    if learning.carry == "always" or (learning.carry == "auto" and learning.teacher == "auto"):
+        return steps + VOLUMES_OF_MOTION * volume
+    n_taught = 0 if learning.teacher == "none" else learning.count or PER_GAP * (len(series) - 1)
+    steps += min(volume * n_taught, most // 2) + min(volume * n_taught, most)
+    return steps + (VOLUMES_OF_FLOW * volume * (os.cpu_count() or 1) if learning.teacher in ("auto", "flow") else 0)
 
 
 def remember(architecture: Architecture, device: str, rate: float) -> None:
