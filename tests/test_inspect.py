@@ -178,7 +178,7 @@ def test_training_begins_with_it_and_knows_its_costs(tmp_path, monkeypatch):
         said.append(result.output.splitlines()[:5])
     assert said[0][0] == f"{tmp_path / 'a.npy'}: 4 steps of 8 x 8 x 8, training on 4"
     assert said[0][4].endswith("; the time shows once it runs")
-    assert said[1][4].endswith(" s once the teachers are done, at the pace of the last such run")
+    assert said[1][4].endswith(" s once motion or teachers are found, at the pace of the last such run")
     number, unit = said[0][4].split("a file of ")[1].split(",")[0].split()
     size = float(number) * {"kB": 1e3, "MB": 1e6}[unit]
     assert 0 < (tmp_path / "a.hinr").stat().st_size - size < 8000
