@@ -41,7 +41,9 @@ class Estimate:
         """For people."""
         time = "the time shows once it runs"
         if self.seconds is not None:
-            time = f"about {_duration(self.seconds)} once motion or teachers are found, at the pace of the last such run"
+            time = (
+                f"about {_duration(self.seconds)} once motion or teachers are found, at the pace of the last such run"
+            )
         return (
             f"costs: a file of {_size(self.file_bytes)}, more where fields are smooth in time; about "
             f"{_size(self.memory_bytes)} of memory; {time}"

@@ -87,7 +87,7 @@ def test_where_nothing_moves_it_says_so_and_promises_what_linear_does():
     choice = carry.choices["c"]
     assert choice.psnr["carry"] > choice.psnr["linear"] - 0.1
     if not carry.motion.trust.any():
-        assert choice.reason == "nothing that moves was found"
+        assert choice.reason == "nothing that moves was found, so training steps are interpolated"
 
 
 def test_two_steps_are_carried_where_asked_or_where_a_velocity_says_how():

@@ -44,8 +44,8 @@ class Equations:
         n = max(len(error), 1)
         return cls(rows @ rows.T / n, rows @ error / n, float(error @ error / n))
 
-    def of_two(self, *which: int) -> Equations:
-        """Those of two of the candidates."""
+    def only(self, *which: int) -> Equations:
+        """Those of some of the candidates."""
         chosen = list(which)
         return Equations(self.matrix[np.ix_(chosen, chosen)], self.right[chosen], self.error)
 
@@ -142,7 +142,7 @@ def examine(
         equations.append(_ways(pairs, step))
         tell()
     own, _ = weigh(equations)
-    alone = [weigh([each.of_two(0, way) for each in equations])[1] for way in range(1, len(own))]
+    alone = [weigh([each.only(0, way) for each in equations])[1] for way in range(1, len(own))]
     single = np.zeros(len(own) - 1)
     single[int(np.argmax(alone))] = 1.0
     # the first is Catmull-Rom in place, which is weighed again; a motion of all ways may be worse than the best of them
@@ -194,8 +194,10 @@ class _Trial:
             equations.append(_equations(pairs, step, linear, [curve - linear, part]))
             tell()
         (bend, trust), gain = weigh(equations, MOST_WEIGHT)
-        (_, at_ends), _ = weigh([equations[0], equations[-1]], MOST_WEIGHT)
-        return cls(ways, anchored, float(min(bend, 1.0)), float(trust), float(min(trust, at_ends)), gain)
+        # nothing bends there, so what is carried is weighed alone
+        at_ends = weigh([equations[end].only(1) for end in sorted({0, len(equations) - 1})])[0][0]
+        bend = float(min(bend, 1.0))
+        return cls(ways, anchored, bend, float(trust), float(min(bend + trust, at_ends)), gain)
 
 
 def in_place(pairs: Pairs, steps: Sequence[int], time: float) -> tuple[np.ndarray, np.ndarray]:

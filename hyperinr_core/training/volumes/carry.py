@@ -12,7 +12,7 @@ from hyperinr_core.motion.lattice import periodic_axes
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.training.motion.build import build
 from hyperinr_core.training.motion.evidence import Evidence, examine, unexamined
-from hyperinr_core.training.motion.pairs import Pairs
+from hyperinr_core.training.motion.pairs import WINDOWS, Pairs
 from hyperinr_core.training.motion.velocity import Velocity, matching
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Tell
@@ -23,6 +23,9 @@ from hyperinr_core.volume import Field, VolumeSeries
 
 #: dB that carrying may promise less than the best teacher: a model keeps more of its own steps than of a teacher's volumes.
 LESS = 1.0
+
+#: Points along an axis that motion can be found in, at least.
+FEWEST = 4
 
 #: Pairs of steps that a velocity is tried on.
 N_TRIED = 4
@@ -45,8 +48,8 @@ def possible(series: VolumeSeries, config: RunConfig) -> str:
         return "it has one step"
     if encoders.count not in (0, len(series)) or encoders.poisson or encoders.gaussian:
         return "its encoders are not to lie at the training steps"
-    if min(n for n in series.grid.dims if n > 1) < 4 if any(n > 1 for n in series.grid.dims) else True:
-        return f"its grid has dims {series.grid.dims}, and motion needs 4 points along an axis"
+    if max(series.grid.dims) < FEWEST or any(1 < n < FEWEST for n in series.grid.dims):
+        return f"its grid has dims {series.grid.dims}, and motion needs {FEWEST} points along an axis"
     return ""
 
 
@@ -108,16 +111,25 @@ def _evidence(pairs: Pairs, field: Field, use: str, tell: Tell) -> Evidence:
 
 def _choice(block: VolumeSeries, field: Field, evidence: Evidence, velocity: Velocity | None) -> Choice:
     """What is said of a field that is carried, beside what teachers that cost little would do."""
-    along = (
-        "nothing that moves was found" if evidence.trust == 0 else "training steps are carried along the optical flow"
-    )
-    if evidence.trust > 0 and velocity is not None and evidence.ways[-1] > 0:
-        along = f"training steps are carried along {', '.join(velocity.fields)} ({velocity.scale.meaning}) and the optical flow"
+    reason = _reason(evidence, velocity)
     if not evidence.psnr:
-        return Choice("carry", f"{along}; two steps leave none to check it with")
+        return Choice("carry", reason)
     others = choose(block, field.name, [kind for kind in CHEAP if kind != "flow"], field.whole_range)
     psnr = {**others.psnr, "carry": float(np.mean(evidence.psnr["carried"]))}
-    return replace(others, teacher="carry", reason=along, psnr=psnr, per_gap=(), made={})
+    return replace(others, teacher="carry", reason=reason, psnr=psnr, per_gap=(), made={})
+
+
+def _reason(evidence: Evidence, velocity: Velocity | None) -> str:
+    if evidence.trust == 0:
+        nothing = "nothing that moves was found" if evidence.psnr else "two steps leave none to check a motion with"
+        return f"{nothing}, so training steps are interpolated"
+    along = []
+    if velocity is not None and evidence.ways[-1] > 0:
+        along.append(f"{', '.join(velocity.fields)} ({velocity.scale.meaning})")
+    if any(evidence.ways[: len(WINDOWS)]):
+        along.append("the optical flow")
+    unchecked = "" if evidence.psnr else "; two steps leave none to check it with"
+    return f"training steps are carried along {' and '.join(along)}{unchecked}"
 
 
 def _is_worth(choices: dict[str, Choice]) -> bool:
