@@ -14,8 +14,9 @@ from hyperinr_core.spaces.line import catmull_rom_weights
 #: Times that a path is followed back to the middle of its gap.
 N_FIXED_POINT = 3
 
-#: Numbers at a node: offsets to the steps that a path passes, N_STEPS times z, y, x; trust; error; zeros.
-N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 12, 13, 16
+#: Numbers at a node: for each of up to four steps that a path passes the offset z, y, x, and a fourth number: of the first step
+#: trust, of the second error.
+N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 3, 7, 16
 
 #: Share of a gap over which the speed of a path is measured.
 NUDGE = 1e-3
@@ -157,7 +158,7 @@ class Gap:
         if after is not None:
             offsets.append(_onward(lattice, ends[1], after, 0))
         channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
-        channels[: 3 * len(offsets)] = np.concatenate(offsets)
+        _offsets(channels)[: len(offsets)] = offsets
         channels[TRUST], channels[ERROR] = trust, error
         chosen = np.asarray(times, np.float64)[list(steps)]
         return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend)
@@ -187,10 +188,10 @@ class Gap:
         middle = places
         for _ in range(N_FIXED_POINT + 1):
             channels = self.lattice.at(self.coefficients, middle)
-            found = channels[: 3 * n].reshape(n, 3, *places.shape[1:]).copy()
+            found = _offsets(channels)[:n].copy()
             travelled = _sum(on_path, found)
             middle = places - travelled
-        channels[: 3 * n] -= np.tile(travelled, (n, 1, 1, 1))
+        _offsets(channels)[:n] -= travelled
         return channels, found
 
     def _on_path(self, time: float) -> np.ndarray:
@@ -231,7 +232,7 @@ class Moment:
     @cached_property
     def reach(self) -> tuple[int, int, int]:
         """z, y, x: points that a place may lie away from where it is asked for, at most."""
-        largest = abs(self.coefficients[..., :TRUST]).reshape(-1, N_STEPS, 3).max(axis=(0, 1))
+        largest = abs(self.coefficients.reshape(-1, N_STEPS, 4)[..., :3]).max(axis=(0, 1))
         z, y, x = (0 if self.is_at_step else int(np.ceil(n)) for n in largest)
         return z, y, x
 
@@ -261,6 +262,11 @@ def _weights(coefficients: tuple[np.ndarray, np.ndarray], n: int) -> np.ndarray:
     return found
 
 
+def _offsets(channels: np.ndarray) -> np.ndarray:
+    """(N_STEPS, 3, ...) view of the offsets in channels (16, ...)."""
+    return channels.reshape(N_STEPS, 4, *channels.shape[1:])[:, :3]
+
+
 def _sum(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return np.tensordot(weights.astype(np.float32), offsets, axes=1)
 
@@ -268,11 +274,11 @@ def _sum(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 def _onward(lattice: Nodes, offset: np.ndarray, ends: np.ndarray, near: int) -> np.ndarray:
     """Coefficients (3, cz, cy, cx) of the offsets to the far end of the next gap, whose near end lies at an offset."""
     channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
-    channels[:9] = np.concatenate([offset, ends[near], ends[1 - near]])
+    _offsets(channels)[:3] = offset, ends[near], ends[1 - near]
     padded = lattice.padded(channels)
-    start = lattice.places + lattice.at(padded, lattice.places)[:3]
+    start = lattice.places + _offsets(lattice.at(padded, lattice.places))[0]
     middle = start
     for _ in range(N_FIXED_POINT + 1):
         found = lattice.at(padded, middle)
-        middle = start - found[3:6]
-    return lattice.interpolate(middle + lattice.at(padded, middle)[6:9] - lattice.places)
+        middle = start - _offsets(found)[1]
+    return lattice.interpolate(middle + _offsets(lattice.at(padded, middle))[2] - lattice.places)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 REACH = 12
 
 #: The channel of trust, see motion.py.
-TRUST = 12
+TRUST = 3
 
 
 def spline(values: np.ndarray) -> np.ndarray:
@@ -37,39 +37,37 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
     for axis, (n, m, wraps) in enumerate(zip(nodes.shape, nodes.counts, nodes.periodic)):
         p = _within(positions[axis], n, wraps)
         inside[axis] = 0 if m == 1 else p * np.float32(nodes.scales[axis]) + 1
-    return np.stack([_sampled(part, inside, 3) for part in np.moveaxis(padded, -1, 0)])
+    return np.stack([_sampled(part, inside) for part in np.moveaxis(padded, -1, 0)])
 
 
 def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:
     """See `kernel.carry`."""
     positions = np.stack(axes if scattered else np.meshgrid(*axes, indexing="ij")).astype(np.float32)
     gap, share = moment.gap, np.float32(moment.share)
-    here = [_values(step, positions, 3) for step in steps]
+    here = [_values(step, positions) for step in steps]
     linear = here[gap.first] + share * (here[gap.first + 1] - here[gap.first])
     values = linear.copy()
     if not moment.is_at_step:
         weights = moment.weights.astype(np.float32)
         values += np.float32(gap.bend) * (_blended(weights, here) - linear)
         found = channels(gap.lattice, moment.coefficients, positions)
-        offsets = found[: 3 * len(steps)].reshape(len(steps), 3, *positions.shape[1:])
-        # of the steps beyond the gap, which count little, it is enough to know roughly what they have
-        orders = [3 if j in (gap.first, gap.first + 1) else 1 for j in range(len(steps))]
-        along = [_values(step, positions + offset, order) for step, offset, order in zip(steps, offsets, orders)]
+        offsets = found.reshape(-1, 4, *positions.shape[1:])[: len(steps), :3]
+        along = [_values(step, positions + offset) for step, offset in zip(steps, offsets)]
         values += np.clip(found[TRUST], 0, 1) * (_blended(weights, along) - linear)
     return np.moveaxis(values, 0, -1)
 
 
 def sample(step: Step, positions: np.ndarray) -> np.ndarray:
     """See `kernel.sample`."""
-    return np.moveaxis(_values(step, positions, 3), 0, -1)
+    return np.moveaxis(_values(step, positions), 0, -1)
 
 
-def _values(step: Step, positions: np.ndarray, order: int) -> np.ndarray:
-    """(c, *) values of a step at positions (3, *), by cubic splines or linear."""
+def _values(step: Step, positions: np.ndarray) -> np.ndarray:
+    """(c, *) values of a step at positions (3, *)."""
     inside = np.empty(positions.shape, np.float32)
     for axis, (n, wraps) in enumerate(zip(step.shape, step.periodic)):
         inside[axis] = _within(positions[axis], n, wraps) - step.start[axis]
-    return np.stack([_sampled(part, inside, order) for part in (step.splines if order == 3 else step.values)])
+    return np.stack([_sampled(part, inside) for part in step.splines])
 
 
 def _within(p: np.ndarray, n: int, wraps: bool) -> np.ndarray:
@@ -77,8 +75,8 @@ def _within(p: np.ndarray, n: int, wraps: bool) -> np.ndarray:
     return p - n * np.floor(p / np.float32(n)) if wraps else np.clip(p, 0, n - 1)
 
 
-def _sampled(part: np.ndarray, inside: np.ndarray, order: int) -> np.ndarray:
-    return ndimage.map_coordinates(part, inside, output=np.float32, order=order, mode="nearest", prefilter=False)
+def _sampled(part: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    return ndimage.map_coordinates(part, inside, output=np.float32, order=3, mode="nearest", prefilter=False)
 
 
 def _blended(weights: np.ndarray, values: Sequence[np.ndarray]) -> np.ndarray:

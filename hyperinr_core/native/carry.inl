@@ -177,22 +177,10 @@ template <bool kPlane> HINR_INLINE float cubic_at(const CarryJob &job, const flo
     return total(times(across<2>(first, second, third, last), sum));
 }
 
-template <bool kPlane> HINR_INLINE float linear_at(const CarryJob &job, const float *values, const Cell &cell) {
-    const int64_t row = job.size[2], plane = row * job.size[1];
-    const float *at = values + cell.corner + (kPlane ? 0 : plane) + row + 1;
-    float f[4], parts[2];
-    memcpy(f, &cell.fraction, sizeof f);
-    for (int c = 0; c < (kPlane ? 1 : 2); ++c, at += plane) {
-        const float first = madd(f[2], at[1] - at[0], at[0]), second = madd(f[2], at[row + 1] - at[row], at[row]);
-        parts[c] = madd(f[1], second - first, first);
-    }
-    return kPlane ? parts[0] : madd(f[0], parts[1] - parts[0], parts[0]);
-}
-
 // The weighted sum of a value's steps, within what they have: fronts do not ring.
-HINR_INLINE float blended(const CarryJob &job, const float *values) {
-    float sum = 0.0f, low = values[0], high = values[0];
-    for (int j = 0; j < job.n_steps; ++j) {
+template <int J> HINR_INLINE float blended(const CarryJob &job, const float *values) {
+    float sum = job.weights[0] * values[0], low = values[0], high = values[0];
+    for (int j = 1; j < J; ++j) {
         sum = madd(job.weights[j], values[j], sum);
         low = values[j] < low ? values[j] : low;
         high = values[j] > high ? values[j] : high;
@@ -201,68 +189,86 @@ HINR_INLINE float blended(const CarryJob &job, const float *values) {
     return sum < high ? sum : high;
 }
 
-// One point: in place, and along its paths.
-template <bool kPlane> HINR_INLINE void carry_point(const CarryJob &job, const Bounds &bounds, float z, float y, float x,
-                                                    const float *channels, float *values) {
-    const int n_steps = job.n_steps, first = job.first;
-    const Quad position = quad(z, y, x, 0.0f);
-    const Cell here = cell_at(bounds, job, position);
-    float fraction[4];
-    memcpy(fraction, &here.fraction, sizeof fraction);
-    const bool on_point = fraction[0] == 0.0f && fraction[1] == 0.0f && fraction[2] == 0.0f;
-    const int64_t point = here.corner + (kPlane ? 0 : job.size[2] * job.size[1]) + job.size[2] + 1;
-    const bool bends = !job.at_step && job.bend != 0.0f;
-    float q = 0.0f;
-    Cell there[kCarrySteps];
-    if (!job.at_step) {
-        q = channels[kCarryTrust] > 0.0f ? channels[kCarryTrust] : 0.0f;
-        q = q < 1.0f ? q : 1.0f;
-        if (q > 0.0f)  // the fourth lane has another number, and is read of by nobody
-            for (int j = 0; j < n_steps; ++j) there[j] = cell_at(bounds, job, plus(position, load_quad(channels + 3 * j)));
-    }
-    for (int k = 0; k < job.n_components; ++k) {
-        const float *const *steps = job.steps + k, *const *raw = job.values + k;
-        float found[kCarrySteps];
-        for (int j = bends ? 0 : first; j < (bends ? n_steps : first + 2); ++j)
-            found[j] = on_point ? raw[j * job.n_components][point] : cubic_at<kPlane>(job, steps[j * job.n_components], here);
-        const float linear = madd(job.share, found[first + 1] - found[first], found[first]);
-        float value = linear;
-        if (bends) value = madd(job.bend, blended(job, found) - linear, value);
-        if (q > 0.0f) {
-            for (int j = 0; j < n_steps; ++j)
-                found[j] = j == first || j == first + 1 ? cubic_at<kPlane>(job, steps[j * job.n_components], there[j])
-                                                        : linear_at<kPlane>(job, raw[j * job.n_components], there[j]);
-            value = madd(q, blended(job, found) - linear, value);
+// In place, and along paths: J steps, of which the gap's ends are kFirst and the next one. kMoves: not at a step; kBends: with
+// Catmull-Rom in place.
+template <bool kPlane, int J, int kFirst, bool kMoves, bool kBends> struct Carrier {
+    const CarryJob &job;
+    const Bounds bounds;
+
+    HINR_INLINE void point(float z, float y, float x, const float *channels, float *values) const {
+        const Quad position = quad(z, y, x, 0.0f);
+        const Cell here = cell_at(bounds, job, position);
+        float fraction[4];
+        memcpy(fraction, &here.fraction, sizeof fraction);
+        const bool on_point = fraction[0] == 0.0f && fraction[1] == 0.0f && fraction[2] == 0.0f;
+        const int64_t at = here.corner + (kPlane ? 0 : job.size[2] * job.size[1]) + job.size[2] + 1;
+        float q = 0.0f;
+        if (kMoves) {
+            q = channels[kCarryTrust] > 0.0f ? channels[kCarryTrust] : 0.0f;
+            q = q < 1.0f ? q : 1.0f;
         }
-        values[k] = value;
+        for (int k = 0; k < job.n_components; ++k) {
+            const float *const *steps = job.steps + k, *const *raw = job.values + k;
+            const int n = job.n_components;
+            float found[J];
+            for (int j = 0; j < J; ++j)
+                if (kBends || j == kFirst || j == kFirst + 1)
+                    found[j] = on_point ? raw[j * n][at] : cubic_at<kPlane>(job, steps[j * n], here);
+            const float linear = madd(job.share, found[kFirst + 1] - found[kFirst], found[kFirst]);
+            float value = linear;
+            if (kBends) value = madd(job.bend, blended<J>(job, found) - linear, value);
+            if (kMoves && q > 0.0f) {
+                for (int j = 0; j < J; ++j) {  // the fourth lane has another number, which nobody asks for
+                    const Cell there = cell_at(bounds, job, plus(position, load_quad(channels + 4 * j)));
+                    found[j] = cubic_at<kPlane>(job, steps[j * n], there);
+                }
+                value = madd(q, blended<J>(job, found) - linear, value);
+            }
+            values[k] = value;
+        }
     }
+
+    void row(const NodesJob &nodes, float z, float y, const float *x, int64_t nx, float *line, float *values) const {
+        alignas(64) float channels[kCarryChannels];
+        if (kMoves) row_of(nodes, taps_of(z, nodes, 0), taps_of(y, nodes, 1), line);
+        for (int64_t i = 0; i < nx; ++i) {
+            if (kMoves) along_row(line, taps_of(x[i], nodes, 2), channels);
+            point(z, y, x[i], channels, values + i * job.n_components);
+        }
+    }
+
+    void points(const NodesJob &nodes, const float *z, const float *y, const float *x, int64_t n, float *values) const {
+        alignas(64) float found[kCarryChannels];
+        for (int64_t i = 0; i < n; ++i) {
+            if (kMoves) channels(nodes, z + i, y + i, x + i, 1, found);
+            point(z[i], y[i], x[i], found, values + i * job.n_components);
+        }
+    }
+};
+
+template <bool kPlane, int J, int kFirst, bool kMoves, bool kBends>
+void carry_with(const NodesJob &nodes, const CarryJob &job, const float *z, const float *y, const float *x, int64_t n, float *row,
+                float *values) {
+    const Carrier<kPlane, J, kFirst, kMoves, kBends> carrier = {job, bounds_of(nodes, job)};
+    if (row) carrier.row(nodes, *z, *y, x, n, row, values);
+    else carrier.points(nodes, z, y, x, n, values);
 }
 
-template <bool kPlane> void carry_row(const NodesJob &nodes, const CarryJob &job, float z, float y, const float *x, int64_t nx,
-                                      float *row, float *values) {
-    alignas(64) float channels[kCarryChannels];
-    const Bounds bounds = bounds_of(nodes, job);
-    if (!job.at_step) row_of(nodes, taps_of(z, nodes, 0), taps_of(y, nodes, 1), row);
-    for (int64_t i = 0; i < nx; ++i) {
-        if (!job.at_step) along_row(row, taps_of(x[i], nodes, 2), channels);
-        carry_point<kPlane>(job, bounds, z, y, x[i], channels, values + i * job.n_components);
-    }
+using Carry = void (*)(const NodesJob &, const CarryJob &, const float *, const float *, const float *, int64_t, float *, float *);
+
+template <bool kPlane, int J, int kFirst> Carry carry_for(const CarryJob &job) {
+    if (job.at_step) return carry_with<kPlane, J, kFirst, false, false>;
+    return job.bend != 0.0f ? carry_with<kPlane, J, kFirst, true, true> : carry_with<kPlane, J, kFirst, true, false>;
 }
 
-template <bool kPlane> void carry_points(const NodesJob &nodes, const CarryJob &job, const float *z, const float *y, const float *x,
-                                         int64_t n, float *values) {
-    alignas(64) float found[kCarryChannels];
-    const Bounds bounds = bounds_of(nodes, job);
-    for (int64_t i = 0; i < n; ++i) {
-        if (!job.at_step) channels(nodes, z + i, y + i, x + i, 1, found);
-        carry_point<kPlane>(job, bounds, z[i], y[i], x[i], found, values + i * job.n_components);
-    }
+template <bool kPlane> Carry carry_for(const CarryJob &job) {
+    if (job.n_steps == 4) return carry_for<kPlane, 4, 1>(job);
+    if (job.n_steps == 2) return carry_for<kPlane, 2, 0>(job);
+    return job.first ? carry_for<kPlane, 3, 1>(job) : carry_for<kPlane, 3, 0>(job);
 }
 
 // At x (n) and the one z and y, with room for a row of nodes; or at scattered points.
 static void carry(const NodesJob &nodes, const CarryJob &job, const float *z, const float *y, const float *x, int64_t n,
                   float *row, float *values) {
-    const bool plane = nodes.n[0] == 1;
-    if (row) plane ? carry_row<true>(nodes, job, *z, *y, x, n, row, values) : carry_row<false>(nodes, job, *z, *y, x, n, row, values);
-    else plane ? carry_points<true>(nodes, job, z, y, x, n, values) : carry_points<false>(nodes, job, z, y, x, n, values);
+    (nodes.n[0] == 1 ? carry_for<true>(job) : carry_for<false>(job))(nodes, job, z, y, x, n, row, values);
 }

@@ -22,7 +22,7 @@ struct FlowVolume {
     int cubic;
 };
 
-constexpr int kCarrySteps = 4, kCarryChannels = 16, kCarryTrust = 12;
+constexpr int kCarrySteps = 4, kCarryChannels = 16, kCarryTrust = 3;
 
 // hinr_nodes and hinr_moment in single precision.
 struct NodesJob {

@@ -109,6 +109,8 @@ class Pairs:
                 share = np.float32(weight + 1e-3) * match**2 + np.float32(1e-4)
                 total += share * ends
                 sums += share
+            for window in WINDOWS:
+                self._flows.pop((a, b, window), None)  # asked for no more
             coefficients = self.nodes.fit(total / sums)
             self._blended[key] = coefficients, self.matched(a, b, coefficients)
         return self._blended[key]
