@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import between_series
 import numpy as np
@@ -60,6 +60,14 @@ MEMORY = 1 << 32
 
 #: What a method makes of a series of training steps: values at a theta, bytes, and what is worth saying of it.
 Made = tuple[Callable[[float], np.ndarray], int, str]
+
+#: What was measured of a method; a series and a gap; all figures by series, gap and method, None where there are none.
+Figures = dict[str, Any]
+Row = tuple[str, int]
+Cells = dict[tuple[str, int, str], Optional[Figures]]
+
+#: What a model would carry, had it learned its training steps without a fault.
+TRUE_STEPS = "motion of the true steps"
 
 
 def teacher(name: str, series: VolumeSeries, samples: int, seed: int) -> Made:
@@ -105,9 +113,7 @@ def motion(series: VolumeSeries, samples: int, seed: int) -> Made:
 
 def model(distillation: dict[str, str], series: VolumeSeries, samples: int, seed: int) -> Made:
     """What `hyperinr train` makes."""
-    config = preset("fast", series.grid).replace(
-        training={"samples": samples, "seed": seed}, distillation=distillation
-    )
+    config = preset("fast", series.grid).replace(training={"samples": samples, "seed": seed}, distillation=distillation)
     said: list[str] = []
     tell = Tell(
         chosen=lambda name, choice: said.append(f"{choice.teacher}: {choice.reason}"),
@@ -120,19 +126,19 @@ def model(distillation: dict[str, str], series: VolumeSeries, samples: int, seed
     return lambda theta: made.generate(theta).sample_grid(), n_bytes, "; ".join(said)
 
 
-METHODS: dict[str, Callable[[VolumeSeries, int, int], Made]] = {
+METHODS: dict[str, Callable[..., Made]] = {
     "linear": lambda *given: teacher("linear", *given),
     "Catmull-Rom": lambda *given: teacher("catmull_rom", *given),
     "flow": lambda *given: teacher("flow", *given),
     "velocity": velocity,
-    "motion of the true steps": motion,
+    TRUE_STEPS: motion,
     "ours": lambda *given: model({}, *given),
     "distilled": lambda *given: model({"carry": "never"}, *given),
     "steps alone": lambda *given: model({"carry": "never", "teacher": "none"}, *given),
 }
 
 
-def measured(method: str, series: VolumeSeries, gap: int, samples: int, seed: int) -> dict[str, Any]:
+def measured(method: str, series: VolumeSeries, gap: int, samples: int, seed: int) -> Figures:
     """Figures of the held-out steps; PSNR and SSIM are over the range of the whole series, and masked points do not count."""
     training = series.select(range(0, len(series), gap))
     steps = held_out(len(series), gap)
@@ -151,7 +157,9 @@ def measured(method: str, series: VolumeSeries, gap: int, samples: int, seed: in
 def held_out(n_steps: int, gap: int) -> list[int]:
     """Steps between the first and the last that is trained on, evenly spread, not always at the same place of a gap."""
     steps = [step for step in range((n_steps - 1) // gap * gap) if step % gap]
-    return [steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, MOST_STEPS).round().astype(int))] if steps else []
+    return (
+        [steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, MOST_STEPS).round().astype(int))] if steps else []
+    )
 
 
 def _periodic(series: VolumeSeries) -> tuple[bool, ...]:
@@ -168,7 +176,7 @@ class Records:
         except (OSError, ValueError, KeyError):
             self.records = {}
 
-    def add(self, key: str, figures: dict[str, Any]) -> None:
+    def add(self, key: str, figures: Figures) -> None:
         """Write it at once."""
         self.records[key] = figures
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -176,7 +184,7 @@ class Records:
             part.write_text(json.dumps({"machine": machine(), "records": self.records}, indent=1))
 
 
-def run(options: argparse.Namespace, size: dict[str, Any], records: Records) -> list[tuple[str, int]]:
+def run(options: argparse.Namespace, size: dict[str, Any], records: Records) -> list[Row]:
     """Measure what is missing; (series, gap) of all that was asked for, in their order."""
     rows = []
     for name in options.series:
@@ -207,7 +215,7 @@ def _made(name: str, options: argparse.Namespace, size: dict[str, Any], seed: in
     return between_series.READ[name](options.data, size["n"] < FULL["n"])
 
 
-def _figures(records: Records, size: dict[str, Any], name: str, gap: int, method: str, seeds: int) -> dict | None:
+def _figures(records: Records, size: dict[str, Any], name: str, gap: int, method: str, seeds: int) -> Figures | None:
     """Means over seeds, and gains over linear interpolation; None where it was not measured."""
     entries = []
     for seed in range(seeds):
@@ -222,45 +230,49 @@ def _figures(records: Records, size: dict[str, Any], name: str, gap: int, method
     return {**means, "worst": min(entry["worst"] for entry in entries), "said": entries[0]["said"]}
 
 
-def table(cells: dict, rows: Sequence[tuple[str, int]], methods: Sequence[str], size: dict, seeds: int) -> str:
-    """Markdown: gains, SSIM, time and bytes, and all losses of ours."""
+def table(cells: Cells, rows: Sequence[Row], methods: Sequence[str], size: dict[str, Any], seeds: int) -> str:
+    """Markdown: gains, SSIM, time and bytes, and every loss of what a model would carry."""
     others = [method for method in methods if method != "linear"]
-    about = ", ".join(f"{key} {value}" for key, value in machine().items())
 
-    def grid(title: str, names: Sequence[str], cell: Callable[[dict], str]) -> list[str]:
+    def grid(title: str, names: Sequence[str], cell: Callable[[Figures], str]) -> list[str]:
         lines = ["", f"## {title}", "", "| series | gap | " + " | ".join(names) + " |", "|---" * (2 + len(names)) + "|"]
         for name, gap in rows:
             found = [cells[name, gap, method] for method in names]
-            if any(found):
-                lines.append(f"| {name} | {gap} | " + " | ".join(cell(each) if each else "" for each in found) + " |")
+            lines.append(f"| {name} | {gap} | " + " | ".join(cell(each) if each else "" for each in found) + " |")
         return lines
-
-    def gain(each: dict) -> str:
-        text = f"{each['gain']:+.1f} ({each['worst']:+.1f})"
-        return f"**{text}**" if each["gain"] < -LOSS else text
 
     lines = [
         "# Between the steps",
         "",
-        f"Series of {size['n']}^3 points (those of others as they are, or every other point), {seeds} seeds; models of "
-        f"{size['samples'] / 1e6:g} M samples. Held-out steps, range of the whole series. {about}.",
+        f"Series of {size['n']}^3 points, those of others {'reduced' if size['n'] < FULL['n'] else 'as they are'}; "
+        f"seeds: {seeds}; models of {size['samples'] / 1e6:g} M samples. "
+        f"Means over held-out steps, at most {MOST_STEPS}; the range is that of the whole series.",
+        "",
+        ", ".join(f"{key} {value}" for key, value in machine().items()),
+        *grid("PSNR of linear interpolation, dB", ["linear"], lambda each: f"{each['psnr']:.1f}"),
+        *grid("Gain over it in dB, mean (worst step); losses are bold", others, _gain),
+        *grid("SSIM", methods, lambda each: f"{each['ssim']:.3f}"),
+        *grid("Seconds to prepare, MB", methods, lambda each: f"{each['prepare_s']:.1f}, {each['bytes'] / 1e6:.2f}"),
+        *_losses(cells),
     ]
-    lines += grid("PSNR of linear interpolation, dB", ["linear"], lambda each: f"{each['psnr']:.1f}")
-    lines += grid("Gain over it in dB, mean (worst step); losses are bold", others, gain)
-    lines += grid("SSIM", methods, lambda each: f"{each['ssim']:.3f}")
-    lines += grid(
-        "Seconds to prepare, MB", methods, lambda each: f"{each['prepare_s']:.1f}, {each['bytes'] / 1e6:.2f}"
-    )
-    lines += ["", f"## Where a model, or its motion, is more than {LOSS} dB below linear interpolation", ""]
-    for (name, gap, method), each in cells.items():
-        if each and method in ("ours", "motion of the true steps") and each["gain"] < -LOSS:
-            lines.append(
-                f"- {name}, gap {gap}, {method}: {each['gain']:+.2f} dB in the mean, {each['worst']:+.2f} at worst ({each['said']})"
-            )
     return "\n".join(lines) + "\n"
 
 
-def draw(cells: dict, rows: Sequence[tuple[str, int]], methods: Sequence[str], path: Path) -> None:
+def _gain(each: Figures) -> str:
+    text = f"{each['gain']:+.1f} ({each['worst']:+.1f})"
+    return f"**{text}**" if each["gain"] < -LOSS else text
+
+
+def _losses(cells: Cells) -> list[str]:
+    lines = ["", f"## Where a model, or its motion, is more than {LOSS} dB below linear interpolation", ""]
+    for (name, gap, method), each in cells.items():
+        if each and method in ("ours", TRUE_STEPS) and each["gain"] < -LOSS:
+            gain = f"{each['gain']:+.2f} dB in the mean, {each['worst']:+.2f} at worst"
+            lines.append(f"- {name}, gap {gap}, {method}: {gain} ({each['said']})")
+    return lines
+
+
+def draw(cells: Cells, rows: Sequence[Row], methods: Sequence[str], path: Path) -> None:
     """Gains over linear interpolation: what lies left of the line is a loss."""
     from matplotlib.figure import Figure
 
@@ -268,7 +280,7 @@ def draw(cells: dict, rows: Sequence[tuple[str, int]], methods: Sequence[str], p
     figure = Figure(figsize=(9, 1.6 + 0.3 * len(rows)), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     for number, method in enumerate(others):
-        found = [(place, cells[row + (method,)]) for place, row in enumerate(rows)]
+        found = [(place, cells[(*row, method)]) for place, row in enumerate(rows)]
         found = [(place, each) for place, each in found if each]
         axes.plot(
             [each["gain"] for _, each in found], [place for place, _ in found], "osD^vP*"[number % 7],
@@ -283,7 +295,10 @@ def draw(cells: dict, rows: Sequence[tuple[str, int]], methods: Sequence[str], p
     axes.set_yticks(range(len(rows)), [f"{name}, {gap}" for name, gap in rows])
     axes.invert_yaxis()
     axes.grid(axis="y", alpha=0.3)
-    axes.set(xlabel="gain over linear interpolation [dB], held-out steps; shaded: worse", title="Between the steps: series, gap")
+    axes.set(
+        xlabel="gain over linear interpolation [dB], held-out steps; shaded: worse",
+        title="Between the steps: series, gap",
+    )
     axes.legend(fontsize=8)
     figure.savefig(path)
 
@@ -301,7 +316,7 @@ def main() -> None:
         for name, gap in rows
         for method in options.methods
     }
-    rows = [row for row in rows if any(cells[row + (method,)] for method in options.methods)]
+    rows = [row for row in rows if any(cells[(*row, method)] for method in options.methods)]
     text = table(cells, rows, options.methods, size, options.seeds)
     path.with_suffix(".md").write_text(text)
     draw(cells, rows, options.methods, path.with_suffix(".png"))
@@ -312,7 +327,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     every = [*between_series.MADE, *between_series.READ]
     parser.add_argument("--reduced", action="store_true", help="32^3, two gaps, small models")
-    parser.add_argument("--data", type=Path, help="a folder that holds " + ", ".join(sorted(set(between_series.PLACES.values()))))
+    parser.add_argument(
+        "--data", type=Path, help="a folder that holds " + ", ".join(sorted(set(between_series.PLACES.values())))
+    )
     parser.add_argument("--series", nargs="+", choices=every, default=every)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--gaps", nargs="+", type=int)

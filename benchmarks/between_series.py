@@ -76,9 +76,8 @@ def smoke(n: int, n_steps: int, seed: int) -> VolumeSeries:
     """A plume: smoke that makes the air rise, carried by cubic splines, the air kept free of divergence (Stam, Stable Fluids)."""
     z, y, x = _axes(n)
     rng = np.random.default_rng(seed)
-    lean = 0.04 * rng.standard_normal(2)
-    source = np.exp(-(((x - 0.5) ** 2 + (y - 0.5) ** 2) / 0.08**2 + ((z - 0.12) / 0.05) ** 2) * 2)
-    air = 0.1 * _noise(rng, n, 3, 4.0)
+    source = np.exp(-((x - 0.5) ** 2 + (y - 0.5) ** 2) / 0.1**2 - ((z - 0.12) / 0.06) ** 2)
+    air = _project(0.4 * _noise(rng, n, 3, 4.0))
     values, points = source.copy(), np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"))
     volumes, velocities, dt = [], [], 0.02
     for step in range(n_steps + WARM_UP):
@@ -86,16 +85,14 @@ def smoke(n: int, n_steps: int, seed: int) -> VolumeSeries:
             volumes.append(values.astype(np.float32))
             velocities.append(np.moveaxis(air, 0, -1).astype(np.float32))
         from_where = points - (dt * n) * air[::-1]
-        values, *air = (
-            ndimage.map_coordinates(part, from_where, order=3, mode="grid-wrap") for part in (values, *air)
-        )
+        values, *air = (ndimage.map_coordinates(part, from_where, order=3, mode="grid-wrap") for part in (values, *air))
         values = np.clip(np.maximum(values, source), 0, 1) * np.where(z > 0.94, 0.5, 1)  # an outlet at the top
-        air = _project(np.stack([air[0] + dt * lean[0] * values, air[1] + dt * lean[1] * values, air[2] + dt * 8 * values]))
+        air = _project(np.stack([*air[:2], air[2] + dt * 4 * values]))
     return in_memory("smoke", volumes, velocities, dt * np.arange(n_steps))
 
 
 #: Steps of the plume before the first that is saved.
-WARM_UP = 6
+WARM_UP = 10
 
 
 def waves(n: int, n_steps: int, seed: int) -> VolumeSeries:
@@ -136,10 +133,8 @@ def appearing(n: int, n_steps: int, seed: int) -> VolumeSeries:
     z, y, x = _axes(n)
     middles, widths = rng.uniform(0.15, 0.85, (40, 3)), rng.uniform(1.5, 8, 40)
     when = rng.uniform(0, n_steps, 40)
-    volumes = []
-    for step in range(n_steps):
-        volumes.append(_blobs((x, y, z), middles, np.exp(-(((step - when) / widths) ** 2)), 0.06))
-    return in_memory("appearing", volumes)
+    heights = [np.exp(-(((step - when) / widths) ** 2)) for step in range(n_steps)]
+    return in_memory("appearing", [_blobs((x, y, z), middles, each, 0.06) for each in heights])
 
 
 def front(n: int, n_steps: int, seed: int) -> VolumeSeries:
@@ -202,9 +197,7 @@ def fingers(folder: Path, reduced: bool) -> VolumeSeries:
 
 
 #: Made here, from points along an axis, steps and a seed; and read from a folder, whole or reduced.
-MADE = {
-    each.__name__: each for each in (forced, decaying, taylor_green, smoke, waves, rotating, appearing, front)
-}
+MADE = {each.__name__: each for each in (forced, decaying, taylor_green, smoke, waves, rotating, appearing, front)}
 READ = {each.__name__: each for each in (dam_break, nemo_u, nemo_v, fingers)}
 
 #: Where a series lies in the folder.
@@ -235,8 +228,9 @@ def _blobs(axes: Sequence[np.ndarray], middles: np.ndarray, heights: np.ndarray,
 
 def _noise(rng: np.random.Generator, n: int, count: int, most: float) -> np.ndarray:
     """(count, n, n, n) smooth noise up to a wave number, of variance 1."""
-    k2 = sum(k**2 for k in _wave_numbers(n))
-    parts = [scipy.fft.irfftn(scipy.fft.rfftn(rng.standard_normal((n,) * 3)) * np.exp(-k2 / most**2), s=(n,) * 3) for _ in range(count)]
+    few = np.exp(-sum(k**2 for k in _wave_numbers(n)) / most**2)
+    modes = [scipy.fft.rfftn(rng.standard_normal((n,) * 3)) * few for _ in range(count)]
+    parts = [scipy.fft.irfftn(each, s=(n,) * 3) for each in modes]
     return np.stack([part / part.std() for part in parts])
 
 
