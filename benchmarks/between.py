@@ -48,7 +48,10 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 #: Points along an axis, steps, gaps, and points drawn for each model.
 FULL = {"n": 64, "n_steps": 65, "gaps": (2, 4, 8, 16), "samples": 30_000_000}
-REDUCED = {"n": 32, "n_steps": 25, "gaps": (4, 8), "samples": 2_000_000}
+REDUCED = {"n": 32, "n_steps": 25, "gaps": (4, 8), "samples": 8_000_000}
+
+#: Gaps of series that have few steps, of whatever size.
+FEW_STEPS = {"nemo_u": (2, 4), "nemo_v": (2, 4)}
 
 #: Held-out steps measured at most, evenly spread.
 MOST_STEPS = 12
@@ -57,6 +60,9 @@ MOST_STEPS = 12
 LOSS = 0.1
 
 MEMORY = 1 << 32
+
+#: dB, of the figure's axis, whose scale is linear between -1 and 1 and logarithmic beyond.
+TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 
 #: What a method makes of a series of training steps: values at a theta, bytes, and what is worth saying of it.
 Made = tuple[Callable[[float], np.ndarray], int, str]
@@ -80,7 +86,7 @@ def teacher(name: str, series: VolumeSeries, samples: int, seed: int) -> Made:
 def velocity(series: VolumeSeries, samples: int, seed: int) -> Made:
     """Training steps along the paths of the saved velocity, believed everywhere."""
     found, times = survey(series, [VALUE, VELOCITY], MEMORY).series, series.thetas[:, 0]
-    periodic = _periodic(found)
+    periodic = periodic_axes([found.read(step, [VALUE]) for step in (0, len(series) - 1)])
     traced = Velocity(found, [VELOCITY], next(scales(series.grid, times)), periodic)
     pairs, ends = Pairs(found, VALUE, periodic, traced), {}
 
@@ -97,8 +103,10 @@ def motion(series: VolumeSeries, samples: int, seed: int) -> Made:
     """The motion that a model would store, on the training steps themselves: what is lost without a network."""
     names = [VALUE, *(name for name in series.field_info if name == VELOCITY)]
     found = survey(series, names, MEMORY)
-    config = preset("fast", series.grid).replace(distillation={"carry": "always"})
-    chosen = find_carry(replace(found, fields=found.fields[:1]), names[1:], config, Tell())
+    found, config = replace(found, fields=found.fields[:1]), preset("fast", series.grid)
+    chosen = find_carry(found, names[1:], config, Tell())
+    if chosen is None:  # a model would learn from a teacher
+        chosen = find_carry(found, names[1:], config.replace(distillation={"carry": "always"}), Tell())
     moving, trust = chosen.motion, chosen.motion.trust.max() / 255
     steps = [Step.of(found.series.read(step, [VALUE]), moving.periodic) for step in range(len(series))]
     axes = [np.arange(n, dtype=np.float32) for n in series.grid.shape]
@@ -157,13 +165,8 @@ def measured(method: str, series: VolumeSeries, gap: int, samples: int, seed: in
 def held_out(n_steps: int, gap: int) -> list[int]:
     """Steps between the first and the last that is trained on, evenly spread, not always at the same place of a gap."""
     steps = [step for step in range((n_steps - 1) // gap * gap) if step % gap]
-    return (
-        [steps[i] for i in np.unique(np.linspace(0, len(steps) - 1, MOST_STEPS).round().astype(int))] if steps else []
-    )
-
-
-def _periodic(series: VolumeSeries) -> tuple[bool, ...]:
-    return periodic_axes([series.read(step, [VALUE]) for step in (0, len(series) - 1)])
+    chosen = np.linspace(0, len(steps) - 1, min(MOST_STEPS, len(steps))).round().astype(int)
+    return [steps[i] for i in chosen]
 
 
 class Records:
@@ -190,7 +193,7 @@ def run(options: argparse.Namespace, size: dict[str, Any], records: Records) -> 
     for name in options.series:
         for seed in range(options.seeds):
             series = None
-            for gap in options.gaps or size["gaps"]:
+            for gap in options.gaps or FEW_STEPS.get(name, size["gaps"]):
                 for method in options.methods:
                     key = _key(name, size, gap, method, seed)
                     if key in records.records:
@@ -277,7 +280,7 @@ def draw(cells: Cells, rows: Sequence[Row], methods: Sequence[str], path: Path) 
     from matplotlib.figure import Figure
 
     others = [method for method in methods if method != "linear"]
-    figure = Figure(figsize=(9, 1.6 + 0.3 * len(rows)), dpi=130, layout="constrained")
+    figure = Figure(figsize=(10, 1.6 + 0.3 * len(rows)), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     for number, method in enumerate(others):
         found = [(place, cells[(*row, method)]) for place, row in enumerate(rows)]
@@ -291,23 +294,22 @@ def draw(cells: Cells, rows: Sequence[Row], methods: Sequence[str], path: Path) 
     axes.axvspan(min(low, -LOSS) - 1, -LOSS, color="#d55e00", alpha=0.12, zorder=0)
     axes.axvline(0, color="black", linewidth=1)
     axes.set_xscale("symlog", linthresh=1)
+    ticks = [each for each in TICKS if low <= each <= high]
+    axes.set_xticks(ticks, [f"{each:g}" for each in ticks])
     axes.set_xlim(min(low, -1), max(high, 1))
     axes.set_yticks(range(len(rows)), [f"{name}, {gap}" for name, gap in rows])
     axes.invert_yaxis()
     axes.grid(axis="y", alpha=0.3)
-    axes.set(
-        xlabel="gain over linear interpolation [dB], held-out steps; shaded: worse",
-        title="Between the steps: series, gap",
-    )
-    axes.legend(fontsize=8)
+    axes.set(xlabel="gain over linear interpolation [dB]; shaded: worse", title="Between the steps: series, gap")
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path)
 
 
 def main() -> None:
     """The command line."""
     options = _options()
-    size = {**(REDUCED if options.reduced else FULL)}
-    size.update({key: value for key in ("n", "n_steps", "samples") if (value := getattr(options, key))})
+    given = {key: value for key in ("n", "n_steps", "samples") if (value := getattr(options, key))}
+    size = {**(REDUCED if options.reduced else FULL), **given}
     path = options.output / ("between_reduced.json" if options.reduced else "between.json")
     records = Records(path)
     rows = run(options, size, records)
@@ -327,9 +329,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     every = [*between_series.MADE, *between_series.READ]
     parser.add_argument("--reduced", action="store_true", help="32^3, two gaps, small models")
-    parser.add_argument(
-        "--data", type=Path, help="a folder that holds " + ", ".join(sorted(set(between_series.PLACES.values())))
-    )
+    folders = ", ".join(sorted(set(between_series.PLACES.values())))
+    parser.add_argument("--data", type=Path, help=f"a folder that holds {folders}")
     parser.add_argument("--series", nargs="+", choices=every, default=every)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--gaps", nargs="+", type=int)
@@ -339,10 +340,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, help="points drawn for each model")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
+    places = between_series.PLACES
     options.series = [
         name
         for name in options.series
-        if name in between_series.MADE or (options.data and (options.data / between_series.PLACES[name]).exists())
+        if name not in places or (options.data and (options.data / places[name]).exists())
     ]
     return options
 
