@@ -20,9 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
-import between_series
 import numpy as np
-from between_series import VALUE, VELOCITY
+from between_series import MADE, PLACES, READ, VALUE, VELOCITY
 
 from hyperinr.plugin.commands.bench import machine
 from hyperinr_core.files import replacing
@@ -211,9 +210,9 @@ def _key(name: str, size: dict[str, Any], gap: int, method: str, seed: int) -> s
 
 
 def _made(name: str, options: argparse.Namespace, size: dict[str, Any], seed: int) -> VolumeSeries:
-    if name in between_series.MADE:
-        return between_series.MADE[name](size["n"], size["n_steps"], seed)
-    return between_series.READ[name](options.data, size["n"] < FULL["n"])
+    if name in MADE:
+        return MADE[name](size["n"], size["n_steps"], seed)
+    return READ[name](options.data, size["n"] < FULL["n"])
 
 
 def _figures(records: Records, size: dict[str, Any], name: str, gap: int, method: str, seeds: int) -> Figures | None:
@@ -329,9 +328,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    every = [*between_series.MADE, *between_series.READ]
+    every = [*MADE, *READ]
     parser.add_argument("--reduced", action="store_true", help="32^3, two gaps, small models")
-    folders = ", ".join(sorted(set(between_series.PLACES.values())))
+    folders = ", ".join(sorted(set(PLACES.values())))
     parser.add_argument("--data", type=Path, help=f"a folder that holds {folders}")
     parser.add_argument("--series", nargs="+", choices=every, default=every)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
@@ -342,10 +341,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, help="points drawn for each model")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
-    places, data = between_series.PLACES, options.data
-    options.series = [
-        name for name in options.series if name not in places or (data and (data / places[name]).exists())
-    ]
+    data = options.data
+    options.series = [name for name in options.series if name in MADE or (data and (data / PLACES[name]).exists())]
     return options
 
 
