@@ -67,8 +67,20 @@ def quality_of_original(provenance: dict[str, Any]) -> Any:
 
 
 def size_of(model: Any) -> str:
-    """Encoders, and bytes in memory."""
-    return f"{len(model.encoder_positions)} encoders, {model.n_bytes / 1e6:.1f} MB"
+    """Encoders, bytes in memory, and the motion that the training steps are carried along."""
+    size = f"{len(model.encoder_positions)} encoders, {model.n_bytes / 1e6:.1f} MB"
+    if model.motion is None:
+        return size
+    traced = motion_in_words(model.motion.anchored)
+    return f"{size}; steps carried along {traced}, {model.motion.n_bytes / 1e6:.1f} MB of these"
+
+
+def motion_in_words(anchored: Iterable[bool]) -> str:
+    """Where motions come from, by whether each was traced through a velocity."""
+    traced = list(anchored)
+    if not any(traced):
+        return "a motion found by optical flow"
+    return "a motion traced through the data's velocity" if all(traced) else "motions, of which some are traced"
 
 
 def _psnr(quality: Any, kind: str = "training_psnr_db") -> Iterable[tuple[str, list[float]]]:
@@ -92,6 +104,9 @@ def add_facts(output: Any, model: Any) -> None:
         _add(output, f"model: training PSNR of {name} (dB)", numbers)
     _add(output, "model: encoders", [len(model.encoder_positions)])
     _add(output, "model: size (MB)", [model.n_bytes / 1e6])
+    if model.motion is not None:
+        _add(output, "model: motion (MB)", [model.motion.n_bytes / 1e6])
+        _add(output, "model: motion traced through a velocity", map(float, model.motion.anchored))
     for field in model.fields:
         _add(output, range_name(field.name), [limit for pair in field.value_range for limit in pair])
 

@@ -58,12 +58,16 @@ def to_image(grid: Grid, arrays: Mapping[str, np.ndarray], region: Sequence[int]
     image.SetOrigin(*grid.origin)
     image.SetSpacing(*grid.spacing)
     image.SetDirectionMatrix(*grid.direction)
-    shape = z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1
     for name, array in arrays.items():
-        image.GetPointData().AddArray(_vtk_array(name, np.asarray(array), shape))
+        add_array(image, name, np.asarray(array))
     if arrays:
         image.GetPointData().SetActiveScalars(next(iter(arrays)))
     return image
+
+
+def add_array(image: Any, name: str, array: np.ndarray) -> None:
+    """One more point array of a vtkImageData, (nz, ny, nx) or (nz, ny, nx, C), as in `to_image`."""
+    image.GetPointData().AddArray(_vtk_array(name, array, image.GetDimensions()[::-1]))
 
 
 def masked_image(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
@@ -31,6 +31,9 @@ AS_STORED = "as stored"
 
 #: What `filters.choices` has between training steps, told again because that module needs NumPy.
 BETWEEN = "between training steps"
+
+#: What `filters.frames` can add to each field of a model with motion; none of it unless asked for.
+MOTION_ARRAYS = ("velocity", "trust", "uncertainty")
 
 EMPTY_EXTENT = (0, -1, 0, -1, 0, -1)
 
@@ -63,8 +66,9 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._said: set[str] = set()
         self._frames: ImageFrames | None = None
         self._look: str | None = None
-        self._selection = vtkDataArraySelection()
-        self._selection.AddObserver("ModifiedEvent", _modifier(self))
+        self._selection, self._motion_selection = vtkDataArraySelection(), vtkDataArraySelection()
+        for selection in (self._selection, self._motion_selection):
+            selection.AddObserver("ModifiedEvent", _modifier(self))
 
     def CanReadFile(self, name: str) -> int:
         """Whether ParaView shall open a file with this reader: all but whole models of a plane."""
@@ -92,6 +96,10 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         """Which fields become point arrays; all unless told otherwise."""
         return self._selection
 
+    def GetMotionSelection(self) -> vtkDataArraySelection:
+        """What of MOTION_ARRAYS become point arrays, too, for each field."""
+        return self._motion_selection
+
     def SetDims(self, nx: int, ny: int, nz: int) -> None:
         """Points along each axis; 0 takes the training grid's."""
         self._store("_dims", (int(nx), int(ny), int(nz)))
@@ -117,7 +125,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._store("_n_between", max(0, int(n)))
 
     def SetInterpolation(self, name: str | None) -> None:
-        """How encoders blend: as stored, linear or catmull_rom."""
+        """How to get between training steps: as stored, or by encoders blended linear or catmull_rom."""
         self._store("_interpolation", name or AS_STORED)
 
     def SetBackend(self, name: str | None) -> None:
@@ -144,7 +152,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
         Only a source in the window's own process is asked (`plugin/scenes/live.py`), never one in a server.
         """
-        if self._frames is None or not self._frames.motion.polled():
+        if self._frames is None or not self._frames.moving.polled():
             return False
         self.Modified()
         return True
@@ -158,6 +166,10 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     def GetHasTime(self) -> int:
         """Whether the model knows time."""
         return int(self._time() is not None)
+
+    def GetHasMotion(self) -> int:
+        """Whether the model carries its training steps along a motion."""
+        return int(self._model is not None and self._model.motion is not None)
 
     def GetTimeStepsInUse(self) -> str:
         """How many time steps ParaView is told of."""
@@ -285,7 +297,8 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         theta = self._theta(model, info)
         names = tuple(f.name for f in model.fields if self._selection.ArrayIsEnabled(f.name))
         interpolation = None if self._interpolation == AS_STORED else self._interpolation
-        frame = Frame(tuple(theta), grid, tuple(extent), names, interpolation, self._backend)
+        motion = tuple(name for name in MOTION_ARRAYS if model.motion and self._motion_selection.ArrayIsEnabled(name))
+        frame = Frame(tuple(theta), grid, tuple(extent), names, motion, interpolation, self._backend)
         output.ShallowCopy(frames.image(model, frame, self._coarser, self._progress))
         time = [value for p, value in zip(model.parameters, theta) if p.role == "time"]
         if time:
@@ -314,7 +327,8 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
             self._stamp = stamp
             frames = self._frames = ImageFrames(self._cache_megabytes << 20)
             self._said.clear()
-            self._list_fields(model)
+            _offer(self._selection, [field.name for field in model.fields], True)
+            _offer(self._motion_selection, MOTION_ARRAYS if model.motion else (), False)
             self._warn_of_series()
         return model, frames, output_grid(model.grid, self._dims)
 
@@ -327,15 +341,6 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
                 f"{self._file_name} is shown, and not {others}: ParaView groups files whose names end in numbers; open the "
                 "arrow before the group in the Open File dialog and choose the models one by one",
             )
-
-    def _list_fields(self, model: HyperINR) -> None:
-        """Offer the model's fields, keeping the choice for those that were offered before."""
-        names = [field.name for field in model.fields]
-        for index in reversed(range(self._selection.GetNumberOfArrays())):
-            if self._selection.GetArrayName(index) not in names:
-                self._selection.RemoveArrayByIndex(index)
-        for name in names:
-            self._selection.AddArray(name)
 
     def _theta(self, model: HyperINR, info: Any) -> list[float]:
         """(P,) the requested time and the sliders' values; that one had to be moved is said once for each model."""
@@ -354,6 +359,15 @@ class HyperINRPlaneSource(HyperINRSource):
 
     def CanReadFile(self, name: str) -> int:
         return int(_is_plane(name))
+
+
+def _offer(selection: vtkDataArraySelection, names: Sequence[str], chosen: bool) -> None:
+    """Offer these names, keeping the choice for those that were offered, or chosen, before."""
+    for index in reversed(range(selection.GetNumberOfArrays())):
+        if selection.GetArrayName(index) not in names:
+            selection.RemoveArrayByIndex(index)
+    for name in names:
+        selection.AddArray(name, chosen)
 
 
 def _is_plane(name: str) -> bool:

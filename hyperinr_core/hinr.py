@@ -217,6 +217,13 @@ def read_header(path: str | os.PathLike) -> dict[str, Any]:
     return document
 
 
+def motion_bytes(path: str | os.PathLike) -> int:
+    """Bytes that a file's motion takes in it; 0 without one."""
+    with _open(path) as file:
+        names = {motion_coding.PATHS_TENSOR, motion_coding.TRUST_TENSOR} & set(file.keys())
+        return sum(file.get_slice(name).get_shape()[0] for name in names)
+
+
 def _document(model: HyperINR) -> dict[str, Any]:
     document = {
         "format": "hinr",

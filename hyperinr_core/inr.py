@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,34 @@ class Values(ABC):
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:
         """A float32 array for `on_grid`."""
         return np.empty(shape, np.float32)
+
+    def moving(self, field: int, axes: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What is known of a field's motion at every combination of unit coordinates along x, y (, z).
+
+        Returns
+        -------
+        Velocity (3, nz, ny, nx) x, y, z in points of the training grid per unit of time; trust and error (nz, ny, nx).
+        """
+        raise ParameterError(
+            "values here are of blended encoders, which know no motion; expected a model that was trained to carry its steps "
+            "along one, and no interpolation chosen"
+        )
+
+
+class Moving(NamedTuple):
+    """What a model knows of how a field moves, beside the field's values; float32, NaN at masked points.
+
+    Attributes
+    ----------
+    velocity : (nz, ny, nx, 3) x, y, z in space, in lengths of the grid per unit of time.
+    trust : (nz, ny, nx) from 0 to 1, how much what is carried along the motion replaces interpolation in place.
+    uncertainty : (nz, ny, nx) root mean squared error in the field's units that is expected in the middle between the training
+        steps around, from training steps that were left out; float64 for a field whose values are.
+    """
+
+    velocity: np.ndarray
+    trust: np.ndarray
+    uncertainty: np.ndarray
 
 
 class Generated(Values):
@@ -224,6 +252,32 @@ class INR:
                 raise Aborted("sampling was stopped by the caller")
         return self.masked(self._shifted(out), grid, region)
 
+    def motion(self, field: str, grid: Grid | None = None, region: Extent | None = None) -> Moving:
+        """How a field moves, at the points of a grid; no value is decoded.
+
+        Arguments as for `sample_grid`.
+
+        Raises
+        ------
+        ParameterError for a field that the model has not, for a model without motion, or where `generate` was told how to
+        interpolate, and for a region outside the grid.
+        """
+        grid = self.grid if grid is None else grid
+        names = [f.name for f in self.fields]
+        self._check_names([field])
+        velocity, trust, error = self._values.moving(names.index(field), grid.axes(region, self._n_pos_dims))
+        if field in self._shifts:
+            error = error.astype(np.float64) * self._shifts[field].scale
+        along = np.reshape(self.grid.direction, (3, 3)) * self.grid.spacing
+        # sums of three, which no number of points rounds in another way
+        parts = [sum(part * np.float32(step) for part, step in zip(velocity, row)) for row in along]
+        moving = Moving(np.stack(parts, axis=-1), trust, error)
+        if self.is_masked:
+            hidden = ~self.valid(grid, region)[field]
+            for array in moving:
+                array[hidden] = np.nan
+        return moving
+
     def masked(self, values: np.ndarray, grid: Grid | None = None, region: Extent | None = None) -> np.ndarray:
         """Values (nz, ny, nx, C) as `sample_grid` has them, after NaN was put into them where points are masked."""
         if self._make_valid is not None:
@@ -269,10 +323,14 @@ class INR:
             }
         if names is None:
             return arrays
-        unknown = [name for name in names if name not in arrays]
-        if unknown:
-            raise ParameterError(f"the model has no field {unknown[0]!r}; expected one of {', '.join(arrays)}")
+        self._check_names(names)
         return {name: arrays[name] for name in names}
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        known = [field.name for field in self.fields]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ParameterError(f"the model has no field {unknown[0]!r}; expected one of {', '.join(known)}")
 
     def _parts(self, values: np.ndarray) -> dict[str, np.ndarray]:
         arrays, start = {}, 0

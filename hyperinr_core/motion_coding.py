@@ -16,6 +16,9 @@ from hyperinr_core.volume import Field, Grid
 #: Tensors of a file: paths, and trust with what error is expected.
 PATHS_TENSOR, TRUST_TENSOR = "motion_paths", "motion_trust"
 
+#: The largest error that a file may name, in units of its field, whose values reach as far.
+MOST_ERROR = 1e300
+
 _KEYS = {"nodes", "periodic", "step", "owners", "anchored", "bend", "largest_error"}
 
 
@@ -58,7 +61,7 @@ def checked(document: Any, grid: Grid, fields: Sequence[Field], n_parameters: in
     if not _are(owners, int, n) or not all(0 <= owner < n_motions for owner in owners):
         raise ValueError(f"fields have the motions {str(owners)[:60]}; expected {n} numbers from 0 to {n_motions - 1}")
     numbers = {}
-    for name, most in (("bend", 1.0), ("largest_error", float(np.finfo(np.float32).max))):
+    for name, most in (("bend", 1.0), ("largest_error", MOST_ERROR)):
         if not _are(document[name], (int, float), n) or not all(0 <= number <= most for number in document[name]):
             raise ValueError(
                 f"{name} of the motion is {str(document[name])[:60]}; expected {n} numbers from 0 to {most:g}"

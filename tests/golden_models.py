@@ -9,6 +9,7 @@ import numpy as np
 from hostile import LIGHTS, VIEWS
 from masked import masked_model, wall
 from models import based_model, random_model
+from moving_models import moving_model
 
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.volume import Field, Parameter
@@ -70,6 +71,24 @@ def masked() -> Any:
     return masked_model(wall, 3, ("a",), dims=(6, 5, 4), fields=fields, encoding=EncodingConfig(**SMALL)), (), False
 
 
+def carried() -> Any:
+    """Two fields, each along a motion of its own, through a box that goes on along z."""
+    fields = (Field("a", 1, ((0.0, 1.0),)), Field("v", 3, ((-1.0, 1.0),) * 3, "m/s"))
+    model = random_model((10, 9, 8), fields=fields, encoding=EncodingConfig(**SMALL))
+    return moving_model(model, (True, False, False), (True, False)), (), False
+
+
+def carried_plane() -> Any:
+    return moving_model(random_model((14, 12, 1), encoding=EncodingConfig(2, **SMALL)), anchored=(False,)), (), False
+
+
+def carried_masked() -> Any:
+    """Two fields along one motion, of which one has a wall that moves; coded tables."""
+    fields = (Field("a", 1, ((0.0, 1.0),)), Field("b", 1, ((-1.0, 1.0),)))
+    model = masked_model(wall, 3, ("a",), dims=(8, 7, 6), fields=fields, encoding=EncodingConfig(**SMALL))
+    return moving_model(model), STEPS, True
+
+
 def coded() -> Any:
     return plain()[0], STEPS, False
 
@@ -78,7 +97,10 @@ def coded_differences() -> Any:
     return plain()[0], STEPS, True
 
 
-MAKERS = (plain, vector, based, lights, pictures, polar_views, views_over_time, masked, coded, coded_differences)
+MAKERS = (
+    plain, vector, based, lights, pictures, polar_views, views_over_time, masked, coded, coded_differences, carried,
+    carried_plane, carried_masked,
+)  # fmt: skip
 KINDS = {make.__name__: make for make in MAKERS}  # a new kind of file is a new name
 
 

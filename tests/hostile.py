@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from masked import masked_model, wall
 from models import based_model, random_model
+from moving_models import moving_model
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
@@ -61,6 +62,8 @@ def good_files(folder: Path) -> list[bytes]:
         random_model((6, 5, 4), LIGHTS, encoding=EncodingConfig(**SMALL, guide_resolution=8), n_encoders=9),
         random_model((8, 6, 1), VIEWS, (Field("rgb", 3, ((0.0, 255.0),) * 3),), 6, encoding=EncodingConfig(2, **SMALL)),
         masked_model(wall, dims=(6, 5, 4), encoding=EncodingConfig(**SMALL)),
+        moving_model(dims=(9, 8, 7), periodic=(True, False, False), encoding=EncodingConfig(**SMALL)),
+        moving_model(masked_model(wall, names=("a",), dims=(6, 5, 4), fields=vector, encoding=EncodingConfig(**SMALL))),
     ]
     files = []
     for number, model in enumerate([*models, models[0]]):

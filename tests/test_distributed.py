@@ -166,8 +166,16 @@ def test_two_processes_learn_views_as_one_does(folder, teacher):
                "--teacher-steps", 8, "--teacher-views", 20)  # fmt: skip
 
 
+def test_two_processes_carry_along_the_motion_that_one_finds(folder):
+    settings = json.loads((folder / "settings.json").read_text())
+    settings["training"]["samples"] = 60_000
+    one, two = check_both(folder, settings, "train", folder / "blob.npy", "--carry", "always")
+    np.testing.assert_array_equal(one.motion.paths, two.motion.paths)
+    np.testing.assert_array_equal(one.motion.trust, two.motion.trust)
+
+
 def check_both(folder, settings, *command):
-    """Train in one process and in two, and compare what became of it."""
+    """Train in one process and in two, and compare what became of it, which is returned."""
     (folder / "both.json").write_text(json.dumps(settings))
     models = []
     for name, run in (("one", alone), ("two", together)):
@@ -178,6 +186,7 @@ def check_both(folder, settings, *command):
     assert one.provenance == two.provenance and not list(folder.glob("*_.hinr.*")), "what they shared is gone"
     for first, second in zip(one.quality["training_psnr_db"].values(), two.quality["training_psnr_db"].values()):
         assert np.mean(first) == pytest.approx(np.mean(second), abs=0.5)
+    return one, two
 
 
 def test_shares_are_the_batch_and_a_process_without_points_is_an_error():

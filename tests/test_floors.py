@@ -56,7 +56,8 @@ ROOMS = (
     ("light", "spline_base.py"),
     ("shift.py",),
     ("inr.py",),
-    ("motion", "motion_coding.py"),
+    ("motion",),
+    ("motion_coding.py",),
     ("hypernet.py",),
     ("hinr.py", "pictures"),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too

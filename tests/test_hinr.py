@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from masked import masked_model, wall
 from models import based_model, random_model
+from moving_models import moving_model
 from safetensors.numpy import load_file, save_file
 
 from hyperinr_core import hinr
@@ -155,6 +156,82 @@ def test_wrong_mask(masked, case):
 
 
 @pytest.fixture
+def moved(tmp_path):
+    """A file of two fields that are carried, of which one has a mask."""
+    hinr.save(moving_model(masked_model(wall, fields=MOVED), (True, False, False), (True, False)), tmp_path / "c.hinr")
+    return tmp_path / "c.hinr"
+
+
+MOVED = (Field("density", 1, ((0.0, 1.0),)), Field("v", 3, ((-1.0, 1.0),) * 3))
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+def test_round_trip_with_a_motion(tmp_path, is_masked):
+    model = moving_model(masked_model(wall) if is_masked else None, (False, False, True))
+    hinr.save(model, tmp_path / "c.hinr")
+    loaded = hinr.load(tmp_path / "c.hinr")
+    for attribute in dataclasses.fields(model.motion):
+        np.testing.assert_array_equal(getattr(loaded.motion, attribute.name), getattr(model.motion, attribute.name))
+    for theta in (0.3, 0.5, 1.9):
+        found, expected = (m.generate(theta, "reference").sample_grid() for m in (loaded, model))
+        np.testing.assert_array_equal(found, expected)
+    document = hinr.read_header(tmp_path / "c.hinr")
+    assert document["version"] == 3 and ("mask" in document) == is_masked
+    assert document["motion"]["periodic"] == [True, False, False], "x first"
+    assert document["motion"]["nodes"] == list(model.motion.nodes[::-1])
+
+
+MOTIONS = {
+    "version 2": (lambda d: d.update(version=2), None, "its document has keys"),
+    "no motion": (lambda d: d.update(motion=None), None, "the motion has NoneType"),
+    "nodes too many": (lambda d: d["motion"].update(nodes=[4, 4, 9]), None, "the motion has nodes"),
+    "other nodes": (lambda d: d["motion"].update(nodes=[5, 4, 4]), None, "is not the .* bytes of its settings"),
+    "another grid": (lambda d: d["grid"].update(dims=[3, 10, 8]), None, "the motion has nodes"),
+    "an owner out of range": (lambda d: d["motion"].update(owners=[0, 2]), None, "fields have the motions"),
+    "one motion less": (lambda d: d["motion"].update(owners=[0, 0], anchored=[True]), None, "is not the .* bytes"),
+    "a bomb": (
+        lambda d: (d["grid"].update(dims=[1 << 20] * 3), d["motion"].update(nodes=[1 << 20] * 3), d.pop("mask")),
+        lambda t: [t.pop(name) for name in ("mask_codes", "mask_owners", "mask_positions")],
+        "claim to be",
+    ),
+    "no paths": (None, lambda t: t.pop("motion_paths"), "it holds tensors"),
+    "paths of another type": (
+        None, lambda t: t.update(motion_paths=t["motion_paths"].astype(np.int16)), "motion_paths is I16"
+    ),
+    "paths of another shape": (None, lambda t: t.update(motion_paths=t["motion_paths"][None]), "motion_paths is U8"),
+    "damaged paths": (None, lambda t: t.update(motion_paths=t["motion_paths"][:-9]), "is damaged"),
+    "damaged trust": (None, lambda t: t["motion_trust"].__setitem__(slice(0, 4), 0), "is damaged"),
+    "one encoder": (
+        None,
+        lambda t: t.update({name: t[name][:1] for name in ("encoder_params", "encoder_positions")}),
+        "beside one encoder",
+    ),
+    "one encoder less": (
+        None,
+        lambda t: t.update({name: t[name][:4] for name in ("encoder_params", "encoder_positions")}),
+        "is not the .* bytes",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MOTIONS)
+def test_wrong_motion(moved, case):
+    change_document, change_tensors, message = MOTIONS[case]
+    rewrite(moved, change_document, change_tensors)
+    with pytest.raises(FormatError, match=message) as caught:
+        hinr.load(moved)
+    assert str(moved) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_motion_that_could_not_be_read_again_is_not_written(tmp_path):
+    model = moving_model()
+    model = dataclasses.replace(model, motion=dataclasses.replace(model.motion, bend=(1.5,)))
+    with pytest.raises(FormatError, match="bend of the motion"):
+        hinr.save(model, tmp_path / "m.hinr")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
 def guided(tmp_path):
     hinr.save(guided_model(), tmp_path / "g.hinr")
     return tmp_path / "g.hinr"
@@ -214,8 +291,10 @@ def test_same_model_gives_same_bytes(tmp_path):
 
 
 DOCUMENTS = {
-    "newer version": (lambda d: d.update(version=3), "version is 3; expected at most 2; update HyperINR"),
+    "newer version": (lambda d: d.update(version=4), "version is 4; expected at most 3; update HyperINR"),
     "version of a mask without one": (lambda d: d.update(version=2), "its document has keys"),
+    "version of a motion without one": (lambda d: d.update(version=3), "its document has keys"),
+    "motion in version 1": (lambda d: d.update(motion={}), "its document has keys"),
     "mask in version 1": (lambda d: d.update(mask={"sheets": 1, "shares": [0.5]}), "its document has keys"),
     "no version": (lambda d: d.pop("version"), "version is None"),
     "boolean version": (lambda d: d.update(version=True), "version is True"),

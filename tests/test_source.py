@@ -17,7 +17,7 @@ from models import random_model
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_STRING
 
-from hyperinr.filters import about, motion
+from hyperinr.filters import about, moving
 from hyperinr.filters.frames import Frame, ImageFrames
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
 from hyperinr_core import hinr
@@ -231,7 +231,7 @@ def test_a_step_that_was_shown_is_not_sampled_again_within_the_bound(path, monke
 
 
 def test_while_a_window_moves_the_grid_is_coarse_and_at_rest_full(path, monkeypatch):
-    monkeypatch.setattr(motion, "SLOW", 0.0)
+    monkeypatch.setattr(moving, "SLOW", 0.0)
     counts = counted(monkeypatch)
     reader, errors, _ = reader_of(path, CoarserWhileMoving=2)
     whole, coarse = 12 * 10 * 8, 6 * 5 * 4
@@ -242,7 +242,7 @@ def test_while_a_window_moves_the_grid_is_coarse_and_at_rest_full(path, monkeypa
         assert not reader.GetNeedsUpdate()
     assert counts == [whole, coarse, coarse]
     assert reader.GetOutputDataObject(0).GetDimensions() == (12, 10, 8)
-    answers = [reader.GetNeedsUpdate() for _ in range(motion.REST_POLLS)]
+    answers = [reader.GetNeedsUpdate() for _ in range(moving.REST_POLLS)]
     assert answers.count(True) == 1
     reader.UpdateTimeStep(0.3)
     assert counts[3:] == [whole] and not errors
@@ -250,7 +250,7 @@ def test_while_a_window_moves_the_grid_is_coarse_and_at_rest_full(path, monkeypa
 
 
 def test_nothing_is_coarse_where_nobody_asks_or_it_is_switched_off(path, monkeypatch):
-    monkeypatch.setattr(motion, "SLOW", 0.0)
+    monkeypatch.setattr(moving, "SLOW", 0.0)
     counts = counted(monkeypatch)
     reader, _, _ = reader_of(path)
     for time in np.linspace(0, 2, 9):
@@ -433,7 +433,7 @@ def test_while_things_move_the_border_is_as_fine_as_else(tmp_path):
     model = masked_model(wall, dims=(40, 30, 20))
     fine = ImageFrames(0).image(model, frame_of(model), 1, lambda share: None)
     frames = ImageFrames(0)
-    frames.motion.coarse_will_do = lambda theta: True
+    frames.moving.coarse_will_do = lambda theta: True
     coarse = frames.image(model, frame_of(model), 4, lambda share: None)
     (exact, visible), (found, also_visible) = shown(fine), shown(coarse)
     np.testing.assert_array_equal(visible, also_visible)
@@ -441,4 +441,4 @@ def test_while_things_move_the_border_is_as_fine_as_else(tmp_path):
 
 
 def frame_of(model):
-    return Frame((0.7,), model.grid, model.grid.extent, ("density",), None, "auto")
+    return Frame((0.7,), model.grid, model.grid.extent, ("density",), (), None, "auto")

@@ -25,7 +25,7 @@ class Carried(Values):
     """
 
     def __init__(self, motion: Motion, steps: Steps, columns: Sequence[slice], time: float) -> None:
-        self._motion, self._steps, self._columns = motion, steps, columns
+        self._motion, self._steps, self._columns, self._time = motion, steps, columns, time
         self._moments = [motion.moment(field, time) for field in range(len(columns))]
         self._box: Box | None = None
 
@@ -46,6 +46,16 @@ class Carried(Values):
         """Decode the steps that are missing, for all of the axes."""
         self._box = self._around(self._in_points([*axes, *([np.zeros(1, np.float32)] * (3 - len(axes)))]))
         self._steps.get(self._numbers, self._box, progress)
+
+    def moving(self, field: int, axes: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        places = self._in_points([*axes, *([np.zeros(1, np.float32)] * (3 - len(axes)))])
+        known = self._motion.known(field, self._time)
+        shape = tuple(map(len, places))
+        velocity, trust, error = (np.empty(s, np.float32) for s in ((3, *shape), shape, shape))
+        for plane in range(shape[0]):  # whole volumes of all that a lattice holds would take much memory
+            positions = np.stack(np.meshgrid(places[0][plane], *places[1:], indexing="ij"))[:, 0]
+            velocity[:, plane], trust[plane], error[plane] = known.at(positions)
+        return velocity[::-1], trust, error
 
     @property
     def _numbers(self) -> tuple[int, ...]:

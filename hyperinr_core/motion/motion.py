@@ -74,29 +74,43 @@ class Motion:
         return Nodes(self.shape, self.periodic, self.nodes)
 
     def moment(self, field: int, time: float) -> Moment:
-        """What a field needs at a time within the encoders' own; those of the gap that was asked for last are made quickly."""
-        gap = int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
-        return self.gap(field, gap).at(time)
+        """What a field needs at a time, at the nearest of the encoders' own beyond them; those of one gap are made quickly."""
+        time = self._within(time)
+        return self.gap(field, self._gap_at(time)).at(time)
+
+    def known(self, field: int, time: float) -> Known:
+        """What else is known of a field at such a time."""
+        time = self._within(time)
+        return self.gap(field, self._gap_at(time)).known(time)
 
     def gap(self, field: int, gap: int) -> Gap:
         """The paths of a field through a gap; the latest are kept."""
         key = field, gap
-        if key not in self._gaps:
+        found = self._gaps.get(key)  # threads share them: what one has found another may drop
+        if found is None:
             while len(self._gaps) >= 2 * len(self.owners):
                 self._gaps.pop(next(iter(self._gaps)), None)
             beside = [self._ends(field, g) if 0 <= g < len(self.times) - 1 else None for g in (gap - 1, gap + 1)]
-            self._gaps[key] = Gap.of(
+            found = Gap.of(
                 self.lattice,
                 self.times,
                 gap,
                 self._ends(field, gap),
                 beside,
                 self.trust[field, gap] / np.float32(BYTE),
-                self.error[field, gap] * np.float32(self.largest_error[field] / BYTE),
+                self.error[field, gap] / np.float32(BYTE),
                 self.anchored[self.owners[field]],
                 self.bend[field],
+                self.largest_error[field],
             )
-        return self._gaps[key]
+            self._gaps[key] = found
+        return found
+
+    def _within(self, time: float) -> float:
+        return float(np.clip(time, self.times[0], self.times[-1]))
+
+    def _gap_at(self, time: float) -> int:
+        return int(np.clip(np.searchsorted(self.times, time) - 1, 0, len(self.times) - 2))
 
     def _ends(self, field: int, gap: int) -> np.ndarray:
         return self.paths[self.owners[field], gap] * np.float32(self.path_step)
@@ -117,8 +131,8 @@ class Gap:
     times : (J,) theirs.
     first : which of the J is the gap's first end; the next one is its last.
     coefficients : (pz, py, px, 16) float32, padded, of the channels of a path by where it is in the middle of the gap: offsets to
-        the J steps, z, y, x each; trust; error.
-    anchored, bend : as of `Motion`.
+        the J steps, z, y, x each; trust; error, of `largest_error`.
+    anchored, bend, largest_error : as of `Motion`.
     """
 
     lattice: Nodes
@@ -128,6 +142,7 @@ class Gap:
     coefficients: np.ndarray
     anchored: bool
     bend: float
+    largest_error: float = 0.0
 
     @classmethod
     def of(
@@ -141,6 +156,7 @@ class Gap:
         error: np.ndarray,
         anchored: bool,
         bend: float,
+        largest_error: float = 0.0,
     ) -> Gap:
         """The paths whose ends (2, 3, cz, cy, cx), in points, are those of a gap and of the gaps before and after it.
 
@@ -160,14 +176,15 @@ class Gap:
         channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
         _offsets(channels)[: len(offsets)] = offsets
         channels[TRUST], channels[ERROR] = trust, error
+        bend = 0.0 if before is None or after is None else bend  # tangents at one side alone are no evidence
         chosen = np.asarray(times, np.float64)[list(steps)]
-        return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend)
+        return cls(lattice, steps, chosen, gap - steps[0], lattice.padded(channels), anchored, bend, largest_error)
 
     def at(self, time: float) -> Moment:
         """The gap at a time in it, or at one of its ends."""
         a, b = self.times[self.first], self.times[self.first + 1]
         share = float((time - a) / (b - a))
-        weights = _weights(catmull_rom_weights(self.times, time), len(self.times))
+        weights = self._blend(time)
         if share in (0.0, 1.0):
             return Moment(self, share, weights, self.coefficients)
         return Moment(self, share, weights, self.lattice.padded(self.lattice.interpolate(self._here(time)[0])))
@@ -176,11 +193,15 @@ class Gap:
         """What else is known of points at a time."""
         a, b = self.times[self.first], self.times[self.first + 1]
         channels, found = self._here(time)
-        # by differences, which cubic pieces allow
+        # by differences, which cubic pieces allow; through the steps alone, so that speeds go on smoothly from gap to gap
         early, late = np.clip([time - NUDGE * (b - a), time + NUDGE * (b - a)], a, b)
-        rates = (self._on_path(float(late)) - self._on_path(float(early))) / (late - early)
+        rates = (self._blend(float(late)) - self._blend(float(early))) / (late - early)
         channels[:3] = _sum(rates, found)
-        return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)))
+        return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)), self.largest_error)
+
+    def _blend(self, time: float) -> np.ndarray:
+        """(J,) Catmull-Rom weights of the steps at a time."""
+        return _weights(catmull_rom_weights(self.times, time), len(self.times))
 
     def _here(self, time: float) -> tuple[np.ndarray, np.ndarray]:
         """Channels (16, mz, my, mx) of what is at the nodes at a time, offsets from there; (J, 3, mz, my, mx) from the middle."""
@@ -197,7 +218,7 @@ class Gap:
     def _on_path(self, time: float) -> np.ndarray:
         """(J,) weights of the offsets at a time: Catmull-Rom through them, and through the middle where that is on the path."""
         if not self.anchored:
-            return _weights(catmull_rom_weights(self.times, time), len(self.times))
+            return self._blend(time)
         middle = self.first + 1
         times = np.insert(self.times, middle, 0.5 * (self.times[self.first] + self.times[middle]))
         return np.delete(_weights(catmull_rom_weights(times, time), len(times)), middle)
@@ -243,17 +264,22 @@ class Known:
 
     lattice: Nodes
     coefficients: np.ndarray
+    largest_error: float
 
     def at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of positions (3, *) z, y, x in points.
 
         Returns
         -------
-        Velocity (3, *) z, y, x in points per unit of time; trust (*) from 0 to 1; the error that is expected (*), root mean
-        squared, in the field's units.
+        Velocity (3, *) z, y, x in points per unit of time; trust (*) from 0 to 1; the error that is expected (*) float64, root
+        mean squared, in the field's units.
         """
         channels = self.lattice.at(self.coefficients, positions)
-        return channels[:3], np.clip(channels[TRUST], 0, 1), np.maximum(channels[ERROR], 0)
+        return (
+            channels[:3],
+            np.clip(channels[TRUST], 0, 1),
+            np.maximum(channels[ERROR], 0) * np.float64(self.largest_error),
+        )
 
 
 def _weights(coefficients: tuple[np.ndarray, np.ndarray], n: int) -> np.ndarray:

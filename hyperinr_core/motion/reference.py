@@ -45,7 +45,8 @@ def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], sca
     positions = np.stack(axes if scattered else np.meshgrid(*axes, indexing="ij")).astype(np.float32)
     gap, share = moment.gap, np.float32(moment.share)
     here = [_values(step, positions) for step in steps]
-    linear = here[gap.first] + share * (here[gap.first + 1] - here[gap.first])
+    first, last = here[gap.first], here[gap.first + 1]
+    linear = last if share == 1 else first + share * (last - first)  # at the last end that step's own bits
     values = linear.copy()
     if not moment.is_at_step:
         weights = moment.weights.astype(np.float32)

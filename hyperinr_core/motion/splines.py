@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+from scipy import ndimage
+from scipy.linalg import solve_banded
 
 #: Points of the data for each cell of the coarse lattice.
 COARSENESS = 4
@@ -59,8 +61,9 @@ class Nodes:
     def interpolate(self, values: np.ndarray) -> np.ndarray:
         """Coefficients of the splines through values (..., mz, my, mx) at the nodes, straight at borders."""
         for axis, (m, wraps) in enumerate(zip(self.counts, self.periodic)):
-            values = _along(np.linalg.inv(_through(m, wraps))[:, :m], values, axis - 3)
-        return values
+            if m > 1:
+                values = _around(values, axis - 3) if wraps else _through(values, axis - 3)
+        return values.astype(np.float32)
 
     def padded(self, coefficients: np.ndarray) -> np.ndarray:
         """(pz, py, px, k) of coefficients (k, cz, cy, cx), as `at` takes them: one before and two after a periodic axis."""
@@ -109,14 +112,24 @@ def _basis(u: np.ndarray, m: int, wraps: bool) -> np.ndarray:
     return matrix
 
 
-def _through(m: int, wraps: bool) -> np.ndarray:
-    """The values at m nodes, and for a border the second derivatives at both, of each coefficient."""
-    matrix = _basis(np.arange(m), m, wraps)
-    if wraps or m == 1:
-        return matrix
-    bends = np.zeros((2, m + 2))
-    bends[0, :3] = bends[1, -3:] = 1, -2, 1
-    return np.concatenate([matrix, bends])
+def _around(values: np.ndarray, axis: int) -> np.ndarray:
+    """Coefficients of the periodic spline through values."""
+    return ndimage.spline_filter1d(values, 3, axis, np.float64, mode="grid-wrap")
+
+
+def _through(values: np.ndarray, axis: int) -> np.ndarray:
+    """Coefficients of the spline through two values or more that is straight at both ends: there they are the values."""
+    values = np.moveaxis(values, axis, 0).astype(np.float64)
+    found = np.concatenate([values[:1], values, values[-1:]])
+    if len(values) > 2:
+        right = 6 * values[1:-1]
+        right[0] -= values[0]
+        right[-1] -= values[-1]
+        bands = np.ones((3, len(right)))
+        bands[1] = 4
+        found[2:-2] = solve_banded((1, 1), bands, right.reshape(len(right), -1)).reshape(right.shape)
+    found[0], found[-1] = 2 * found[1] - found[2], 2 * found[-2] - found[-3]
+    return np.moveaxis(found, 0, axis)
 
 
 def _along(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:

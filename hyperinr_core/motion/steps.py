@@ -21,6 +21,9 @@ MOST_BYTES = 1 << 30
 #: Share of an axis from which on all of it is decoded.
 NEARLY_ALL = 0.75
 
+#: Points that a box's ends are rounded to, outwards: one that paths reach a little farther from is the same.
+ROUND = 16
+
 #: Inclusive first and last points along z, y, x.
 Box = tuple[tuple[int, int], ...]
 
@@ -72,6 +75,20 @@ class Step:
         wz, wy, wx = (bool(wraps) for wraps in periodic)
         return cls((nz, ny, nx), (wz, wy, wx), (begins[0], begins[1], begins[2]), splines, inner)
 
+    def cut(self, box: Box) -> Step:
+        """What `of` gives of a smaller box of the same volume."""
+        parts, begins = [slice(None)], []
+        for axis, ((first, last), n) in enumerate(zip(box, self.shape)):
+            if n == 1:
+                begin, end = self.start[axis], self.start[axis] + self.values.shape[axis + 1]
+            else:
+                begin = -PAD if first == 0 else first + REACH
+                end = n + PAD if last == n - 1 else last + 1 - REACH
+            begins.append(begin)
+            parts.append(slice(begin - self.start[axis], end - self.start[axis]))
+        splines, values = (np.ascontiguousarray(array[tuple(parts)]) for array in (self.splines, self.values))
+        return Step(self.shape, self.periodic, (begins[0], begins[1], begins[2]), splines, values)
+
     @property
     def n_bytes(self) -> int:
         return self.splines.nbytes + self.values.nbytes
@@ -86,6 +103,7 @@ def box_around(
         begin = int(np.floor(first)) - far - REACH - PAD
         end = int(np.ceil(last)) + far + REACH + PAD
         inside = begin >= 0 and end < n
+        begin, end = begin // ROUND * ROUND, end // ROUND * ROUND + ROUND - 1
         if (wraps and not inside) or min(end, n - 1) - max(begin, 0) >= NEARLY_ALL * n:
             begin, end = 0, n - 1
         found.append((max(begin, 0), min(end, n - 1)))
@@ -123,7 +141,9 @@ class Steps:
                 values = self._decode(step, box, heard)
                 start = tuple(first for first, _ in box)
                 self._kept[step] = box, Step.of(values, self._periodic, self._shape, start)
-            found = [self._kept[step][1] for step in numbers]
+            kept = [self._kept[step] for step in numbers]
+            alike = all(other == kept[0][0] for other, _ in kept)
+            found = [step if alike else step.cut(box) for _, step in kept]
             for step in numbers:
                 self._kept.move_to_end(step)
             while len(self._kept) > len(numbers) and self._n_bytes() > MOST_BYTES:

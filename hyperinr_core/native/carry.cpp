@@ -63,8 +63,9 @@ bool sound(const hinr_nodes &nodes) {
 bool sound(const hinr_nodes &nodes, const hinr_moment &m) {
     for (int a = 0; a < 3; ++a)
         if (m.size[a] < (a == 0 && nodes.n[0] == 1 ? 1 : 4)) return false;
-    return m.n_steps >= 2 && m.n_steps <= kCarrySteps && m.first >= 0 && m.first + 1 < m.n_steps && m.first == (m.n_steps == 4 || m.first > 0) && m.n_components >= 1 &&
-           m.n_components <= 1024;
+    // of four steps the gap is the one in the middle
+    const bool placed = m.n_steps == 4 ? m.first == 1 : m.first >= 0 && m.first <= m.n_steps - 2;
+    return m.n_steps >= 2 && m.n_steps <= kCarrySteps && placed && m.n_components >= 1 && m.n_components <= 1024;
 }
 
 NodesJob job_of(const hinr_nodes &nodes) {

@@ -214,7 +214,8 @@ template <bool kPlane, int J, int kFirst, bool kMoves, bool kBends> struct Carri
             for (int j = 0; j < J; ++j)
                 if (kBends || j == kFirst || j == kFirst + 1)
                     found[j] = on_point ? raw[j * n][at] : cubic_at<kPlane>(job, steps[j * n], here);
-            const float linear = madd(job.share, found[kFirst + 1] - found[kFirst], found[kFirst]);
+            const float last = found[kFirst + 1];  // at the last end that step's own bits
+            const float linear = job.share == 1.0f ? last : madd(job.share, last - found[kFirst], found[kFirst]);
             float value = linear;
             if (kBends) value = madd(job.bend, blended<J>(job, found) - linear, value);
             if (kMoves && q > 0.0f) {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperinr.filters.about import mean_psnr, quality_of_original
+from hyperinr.filters.about import mean_psnr, motion_in_words, quality_of_original
 from hyperinr.plugin.options import (
     at_option,
     backend_option,
@@ -38,6 +38,8 @@ def info(model: str, as_json: bool) -> None:
     """Say what MODEL holds: parameters, grid, fields, settings, quality and size."""
     document = hinr.read_header(model)
     document["bytes"] = os.path.getsize(model)
+    if "motion" in document:
+        document["motion_bytes"] = hinr.motion_bytes(model)
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
@@ -58,6 +60,9 @@ def info(model: str, as_json: bool) -> None:
     click.echo("  encoding " + ", ".join(f"{key} {value:g}" for key, value in document["encoding"].items()))
     click.echo("  network " + ", ".join(f"{key} {value:g}" for key, value in document["network"].items()))
     click.echo(f"  interpolation {document['interpolation']}")
+    if "motion" in document:
+        traced, size = motion_in_words(document["motion"]["anchored"]), document["motion_bytes"] / 1e6
+        click.echo(f"  training steps carried along {traced}, {size:.2f} MB, unless --interpolation says otherwise")
     if "tables" in document:
         how = ", differences between neighbouring encoders" if document["tables"]["differences"] else ""
         click.echo(f"  tables coded in steps of {max(document['tables']['steps']):.3g}{how}")
@@ -90,7 +95,9 @@ def _quality(name: str, quality: dict[str, Any], provenance: dict[str, Any]) -> 
 @at_option("Value of a parameter; one for each.")
 @output_dims_option
 @fields_option
-@click.option("--interpolation", help="linear or catmull_rom.  [default: as stored]")
+@click.option(
+    "--interpolation", help="linear or catmull_rom, of the encoders.  [default: along the motion; as stored without]"
+)
 @backend_option
 @output_option("A .vti or .npy file.")
 def sample(

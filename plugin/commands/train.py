@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def train(
     from hyperinr_core.training.volumes.task import Volumes
 
     kept = Path(f"{output}.resampled")
-    data = open_steps(series, says=False, fields=list(fields) or None, keep=kept, **reading)
+    data = _opened(series, fields, velocity if carry != "never" else "none", keep=kept, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
     learning = {"teacher": teacher, "carry": carry, "velocity": velocity}
     settings = how.settings(preset(how.preset, data.grid).replace(distillation=learning))
@@ -97,6 +98,20 @@ def train(
     except DataError:  # unlike a run that is interrupted, there is nothing to go on with
         shutil.rmtree(kept, ignore_errors=True)
         raise
+
+
+def _opened(series: tuple[str, ...], fields: Sequence[str], velocity: str, **how: Any) -> VolumeSeries:
+    """The series of the fields to learn, and of the data's velocity besides."""
+    from hyperinr_core.training.motion.velocity import named
+
+    wanted = list(fields)
+    if wanted and velocity == "auto":
+        # what else there is may not be for one series, and then is not looked for
+        with contextlib.suppress(DataError, ParameterError):
+            wanted += named(open_steps(series, says=False, **how), velocity)
+    elif wanted and velocity != "none":
+        wanted += [name.strip() for name in velocity.split(",")]
+    return open_steps(series, says=False, fields=list(dict.fromkeys(wanted)) or None, **how)
 
 
 def training_steps(n_steps: int, every: int, holdout: str | None, seed: int) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 READERS = ("HyperINRSource", "HyperINRPlaneSource")
 
-#: Milliseconds between two questions; `filters/motion.py` counts them.
+#: Milliseconds between two questions; `filters/moving.py` counts them.
 INTERVAL = 50
 
 

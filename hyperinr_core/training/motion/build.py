@@ -34,7 +34,8 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
         for gap in range(n_gaps):
             if evidence.trust > 0:
                 ends[number, gap], match = pairs.blended(gap, gap + 1, evidence.ways)
-                trust[number, gap] = np.rint(np.clip(evidence.trust * match, 0, 1) * BYTE)
+                believed = evidence.trust_at_ends if gap in (0, n_gaps - 1) else evidence.trust
+                trust[number, gap] = np.rint(np.clip(believed * match, 0, 1) * BYTE)
             pairs.forget()
             if progress:
                 progress(number * n_gaps + gap + 1, len(fields) * n_gaps)

@@ -19,7 +19,10 @@ EVIDENCE = 0.5
 #: Steps left out at most, evenly spread.
 MOST_STEPS = 12
 
-#: A weight of what is carried, at most: those of gaps twice as wide are too small where motion is large, not too large.
+#: Fewer of steps of so many points: the motion between all of them is in memory.
+MOST_STEPS_OF_LARGE, LARGE = 8, 1 << 19
+
+#: The weights of what is carried and of Catmull-Rom in place add up to so much at most: both may say the same.
 MOST_WEIGHT = 1.25
 
 #: Ridge of the least squares, of the mean of their diagonal.
@@ -41,9 +44,19 @@ class Equations:
         n = max(len(error), 1)
         return cls(rows @ rows.T / n, rows @ error / n, float(error @ error / n))
 
+    def of_two(self, *which: int) -> Equations:
+        """Those of two of the candidates."""
+        chosen = list(which)
+        return Equations(self.matrix[np.ix_(chosen, chosen)], self.right[chosen], self.error)
 
-def weigh(equations: Sequence[Equations]) -> tuple[np.ndarray, float]:
-    """Weights of the candidates, at least 0, shrunk by what they gained where they were fitted; that gain in dB."""
+
+def weigh(equations: Sequence[Equations], most: float = np.inf) -> tuple[np.ndarray, float]:
+    """Weights of the candidates, at least 0, shrunk by what they gained where they were fitted; that gain in dB.
+
+    Parameters
+    ----------
+    most : of the sum of two weights.
+    """
     from scipy.optimize import nnls
 
     matrix, right, error = (sum(getattr(each, part) for each in equations) for part in ("matrix", "right", "error"))
@@ -52,9 +65,19 @@ def weigh(equations: Sequence[Equations]) -> tuple[np.ndarray, float]:
         return np.zeros(n), 0.0
     factor = np.linalg.cholesky(matrix + (RIDGE * np.trace(matrix) / n) * np.eye(n))
     found = nnls(factor.T, np.linalg.solve(factor, right))[0]
+    if found.sum() > most:
+        found = _on_line(factor, right, most)
     left = max(error - 2 * found @ right + found @ matrix @ found, 1e-10 * error)
     gain = max(10 * np.log10(error / left), 0.0)
     return found * gain / (gain + EVIDENCE / len(equations)), gain
+
+
+def _on_line(factor: np.ndarray, right: np.ndarray, total: float) -> np.ndarray:
+    """The two weights of a sum that leave the least error."""
+    shares = np.linspace(0, 1, 65)
+    weights = total * np.stack([shares, 1 - shares])
+    errors = np.square(factor.T @ weights).sum(axis=0) - 2 * right @ weights
+    return weights[:, int(np.argmin(errors))]
 
 
 @dataclass(frozen=True)
@@ -65,6 +88,7 @@ class Evidence:
     ----------
     ways : (K,) what each way to find a motion is worth.
     trust, bend : how much carried values and Catmull-Rom in place replace linear interpolation.
+    trust_at_ends : the trust in the first and the last gap.
     anchored : as of `Motion`.
     psnr : dB of the steps left out, with linear interpolation and with what was found; empty where none could be.
     error : step left out -> (nz, ny, nx) mean squared error around each point, in the field's units.
@@ -72,6 +96,7 @@ class Evidence:
 
     ways: tuple[float, ...]
     trust: float
+    trust_at_ends: float
     bend: float
     anchored: bool
     psnr: dict[str, list[float]]
@@ -84,7 +109,7 @@ def unexamined(pairs: Pairs, trust: float) -> Evidence:
     ways = [0.0] * pairs.n_ways if traced else [1.0] * pairs.n_ways
     if traced:
         ways[-1] = 1.0
-    return Evidence(tuple(ways), trust, 0.0, traced, {}, {})
+    return Evidence(tuple(ways), trust, trust, 0.0, traced, {}, {})
 
 
 def examine(
@@ -99,36 +124,77 @@ def examine(
     """
     n = len(pairs.times)
     inner = np.arange(1, n - 1)
-    if len(inner) > MOST_STEPS:
-        inner = inner[np.linspace(0, len(inner) - 1, MOST_STEPS).round().astype(int)]
-    tell = progress or (lambda done, total: None)
+    most = MOST_STEPS if pairs.series.grid.n_points < LARGE else MOST_STEPS_OF_LARGE
+    if len(inner) > most:
+        inner = inner[np.linspace(0, len(inner) - 1, most).round().astype(int)]
+    steps = inner.tolist()
+    total, done = 5 * len(steps), 0
+
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
     equations = []
-    for done, step in enumerate(inner.tolist()):
+    for step in steps:
         equations.append(_ways(pairs, step))
-        tell(done + 1, 2 * len(inner))
-    ways, _ = weigh(equations)
-    own = ways[1:].tolist()  # the first is Catmull-Rom in place, which is weighed again
-    both: tuple[list[Equations], list[Equations]] = ([], [])
-    for done, step in enumerate(inner.tolist()):
-        linear, curve = in_place(pairs, _without(n, step), pairs.times[step])
-        for anchored in (False, True):
-            part = _one(pairs, step, own, anchored) - linear
-            both[anchored].append(_equations(pairs, step, linear, [curve - linear, part]))
-        tell(len(inner) + done + 1, 2 * len(inner))
-    weights, gains = zip(*(weigh(each) for each in both))
-    anchored = bool(gains[1] > gains[0])
-    bend, trust = np.clip(weights[anchored], 0, MOST_WEIGHT).tolist()
+        tell()
+    own, _ = weigh(equations)
+    alone = [weigh([each.of_two(0, way) for each in equations])[1] for way in range(1, len(own))]
+    single = np.zeros(len(own) - 1)
+    single[int(np.argmax(alone))] = 1.0
+    # the first is Catmull-Rom in place, which is weighed again; a motion of all ways may be worse than the best of them
+    trials = [
+        _Trial.of(pairs, steps, tuple(ways.tolist()), anchored, tell)
+        for ways in (own[1:], single)
+        for anchored in ((False, True) if pairs.velocity is not None else (False,))
+    ]
+    best = max(trials, key=lambda trial: trial.gain)
+    pairs.forget()
     psnr: dict[str, list[float]] = {"linear": [], "carried": []}
     error = {}
-    for step in inner.tolist():
+    for step in steps:
         linear, curve = in_place(pairs, _without(n, step), pairs.times[step])
-        values = linear + np.float32(min(bend, 1.0)) * (curve - linear)
-        values += np.float32(trust) * (_one(pairs, step, own, anchored) - linear)
+        values = linear + np.float32(best.bend) * (curve - linear)
+        values += np.float32(best.trust) * (_one(pairs, step, best.ways, best.anchored) - linear)
         truth, valid = pairs.latest(step), pairs.valid(step)[..., None]
         for name, found in (("linear", linear), ("carried", values)):
             psnr[name].append(_psnr(found, truth, valid, limits))
         error[step] = pairs.lattice.smooth(((values - truth) ** 2 * valid).mean(axis=-1), SIGMA)
-    return Evidence(tuple(own), trust, min(bend, 1.0), anchored, psnr, error)
+    return Evidence(best.ways, best.trust, best.trust_at_ends, best.bend, best.anchored, psnr, error)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What one motion was worth on the steps left out.
+
+    Attributes
+    ----------
+    gain : dB.
+    trust_at_ends : trust in the first and the last gap, where only the steps beside them speak.
+    """
+
+    ways: tuple[float, ...]
+    anchored: bool
+    bend: float
+    trust: float
+    trust_at_ends: float
+    gain: float
+
+    @classmethod
+    def of(
+        cls, pairs: Pairs, steps: Sequence[int], ways: tuple[float, ...], anchored: bool, tell: Callable[[], None]
+    ) -> _Trial:
+        equations = []
+        for step in steps:
+            linear, curve = in_place(pairs, _without(len(pairs.times), step), pairs.times[step])
+            part = _one(pairs, step, ways, anchored) - linear
+            equations.append(_equations(pairs, step, linear, [curve - linear, part]))
+            tell()
+        (bend, trust), gain = weigh(equations, MOST_WEIGHT)
+        (_, at_ends), _ = weigh([equations[0], equations[-1]], MOST_WEIGHT)
+        return cls(ways, anchored, float(bend), float(trust), float(min(trust, at_ends)), gain)
 
 
 def in_place(pairs: Pairs, steps: Sequence[int], time: float) -> tuple[np.ndarray, np.ndarray]:

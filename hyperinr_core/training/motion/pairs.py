@@ -47,7 +47,7 @@ class Pairs:
         self.nodes = Nodes(series.grid.shape, periodic)
         self._flows: dict[tuple[int, int, float], np.ndarray] = {}
         self._steps: dict[int, Step] = {}
-        self._blended: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._blended: dict[tuple[int, int, tuple[float, ...]], tuple[np.ndarray, np.ndarray]] = {}
 
     @property
     def n_ways(self) -> int:
@@ -98,7 +98,7 @@ class Pairs:
         -------
         Coefficients of the ends (2, 3, cz, cy, cx), and of their match (cz, cy, cx).
         """
-        key = a, b
+        key = a, b, tuple(weights)
         if key not in self._blended:
             total = np.zeros((2, 3, *self.series.grid.shape), np.float32)
             sums = np.zeros(self.series.grid.shape, np.float32)
@@ -109,8 +109,6 @@ class Pairs:
                 share = np.float32(weight + 1e-3) * match**2 + np.float32(1e-4)
                 total += share * ends
                 sums += share
-            for window in WINDOWS:
-                self._flows.pop((a, b, window), None)  # asked for no more
             coefficients = self.nodes.fit(total / sums)
             self._blended[key] = coefficients, self.matched(a, b, coefficients)
         return self._blended[key]

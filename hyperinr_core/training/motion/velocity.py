@@ -33,6 +33,9 @@ _SCALARS = (
     ("ua", "va", "wa"),
 )
 
+#: Share of what a unit leaves of the change between steps that a less usual one may leave, to be taken.
+MUCH_BETTER = 0.7
+
 #: Pieces of a path, at least and at most, and points that each is long about where it is fastest.
 FEWEST, MOST, LENGTH = 4, 32, 2.0
 
@@ -190,15 +193,15 @@ def matching(
         there = here = 0.0
         for a in pairs:
             ends = velocity.ends(a, a + 1, nodes)
-            first, last = (
-                np.stack(
-                    [lattice.sample(lattice.padded(latest(step)[..., c], 1), lattice.points + end, 1) for c in range(1)]
-                )
-                for step, end in zip((a, a + 1), ends)
-            )
-            there += float(np.mean((first - last) ** 2))
-            here += float(np.mean((latest(a) - latest(a + 1)) ** 2))
+            for first, last in zip(np.moveaxis(latest(a), -1, 0), np.moveaxis(latest(a + 1), -1, 0)):
+                moved = [
+                    lattice.sample(lattice.padded(part, 1), lattice.points + end, 1)
+                    for part, end in zip((first, last), ends)
+                ]
+                there += float(np.mean((moved[0] - moved[1]) ** 2))
+                here += float(np.mean((first - last) ** 2))
         share = 1 - there / here if here > 0 else 0.0
-        if share > best[1]:
+        # speeds that are a little too small match a little better, so an unusual unit must be much better than the one before
+        if share > 0 and (best[0] is None or 1 - share < MUCH_BETTER * (1 - best[1])):
             best = velocity, share
     return best

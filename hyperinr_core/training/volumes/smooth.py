@@ -21,6 +21,9 @@ from hyperinr_core.volume import Field, VolumeSeries
 #: dB. A field whose left-out steps interpolation predicts better than this gets a base: the model alone could not keep up.
 SMOOTH = 45.0
 
+#: dB less are enough of a field that is carried: with gaps half as wide it promises that much more, and interpolation less.
+LESS = 3.0
+
 #: dB that the splines of a training step must be better than the prediction of left-out steps, whose gaps are twice as wide.
 MARGIN = 6.0
 
@@ -46,7 +49,11 @@ def fit_base(found: Survey, use: str, choices: Mapping[str, Choice]) -> Base | N
     if 1 < series.grid.dims[2] < SUPPORT:
         return None
     evidence = {field.name: _interpolated(found.block, field, choices.get(field.name)) for field in found.fields}
-    smooth = [name for name in names if use == "always" or max(evidence[name].values()) > SMOOTH]
+    smooth = [
+        name
+        for name in names
+        if use == "always" or max(evidence[name].values()) > SMOOTH - LESS * ("carry" in evidence[name])
+    ]
     if not smooth:
         return None
     sums = {kind: sum(evidence[name][kind] for name in smooth) for kind in Line.kinds}
@@ -88,7 +95,7 @@ def _interpolated(block: VolumeSeries, field: Field, choice: Choice | None) -> d
     """PSNR in dB of predicting left-out steps by each interpolation."""
     if choice is None or not set(Line.kinds) <= set(choice.psnr):
         choice = choose(block, field.name, tuple(Line.kinds), field.whole_range)
-    return {kind: choice.psnr[kind] for kind in Line.kinds}
+    return {kind: choice.psnr[kind] for kind in (*Line.kinds, "carry") if kind in choice.psnr}
 
 
 def _components(series: VolumeSeries, names: Sequence[str], chosen: Sequence[str]) -> tuple[int, ...]:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core import hinr
+from hyperinr_core.errors import DataError
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.mask import Mask
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.shift import Shifts, restored_model, shifted_series, shifts_for
@@ -62,10 +64,8 @@ class Volumes(Task):
         hinr.check_limits(series_parameters(self.series), self.series.grid, plain)
         shifts = shifts_for(self.series, self.names)
         given = shifted_series(self.series, shifts)
-        velocity = named(self.series, config.distillation.velocity) if config.distillation.carry != "never" else ()
-        wanted = [*self.names, *(name for name in velocity if name not in self.names)]
-        found = survey(given, wanted, config.training.memory_bytes)
-        found = replace(found, fields=found.fields[: len(self.names)])
+        asked = named(self.series, config.distillation.velocity) if config.distillation.carry != "never" else ()
+        found, velocity = _surveyed(given, self.names, asked, config, context)
         check_precision(given, found.fields)
         context.expect(config.architecture(found.fields))
         taught = _taught(found, velocity, config, context)
@@ -80,7 +80,7 @@ class Volumes(Task):
             quality=partial(_quality, series=given, taught=taught),
             interpolation=taught.interpolation,
             base=base,
-            mask=found.series.mask and found.series.mask.of_fields(len(self.names)).compact(),
+            mask=_mask(found, len(self.names)),
             motion=taught.motion and _restored(taught.motion, found.fields, shifts),
             provenance={
                 "training_steps": len(self.series),
@@ -116,6 +116,29 @@ class Taught:
     choices: dict[str, Choice]
     motion: Motion | None = None
     forget: Callable[[], None] = lambda: None
+
+
+def _surveyed(
+    series: VolumeSeries, names: Sequence[str], velocity: Sequence[str], config: RunConfig, context: Context
+) -> tuple[Survey, Sequence[str]]:
+    """A survey of fields, whose series has the velocity besides; without one that nobody asked for and that cannot be read."""
+    memory_bytes = config.training.memory_bytes
+    more = [name for name in velocity if name not in names]
+    try:
+        found = survey(series, [*names, *more], memory_bytes)
+    except DataError:
+        if not more or config.distillation.velocity != "auto":
+            raise
+        found = survey(series, names, memory_bytes)
+        context.tell.traced(velocity, "", 0.0)
+        return found, ()
+    return replace(found, fields=found.fields[: len(names)]), velocity
+
+
+def _mask(found: Survey, n_fields: int) -> Mask | None:
+    """Of the first fields; None where it was another, that masks anything."""
+    mask = found.series.mask and found.series.mask.of_fields(n_fields).compact()
+    return mask if mask is not None and mask.shares().any() else None
 
 
 def _restored(motion: Motion, fields: Sequence[Field], shifts: Shifts) -> Motion:

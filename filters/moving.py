@@ -21,7 +21,7 @@ ALIVE = 0.15
 SLOW = 0.05
 
 
-class Motion:
+class Moving:
     """What moves, told by how questions and changes follow each other.
 
     Attributes
