@@ -231,7 +231,7 @@ def _figures(records: Records, size: dict[str, Any], name: str, gap: int, method
 
 
 def table(cells: Cells, rows: Sequence[Row], methods: Sequence[str], size: dict[str, Any], seeds: int) -> str:
-    """Markdown: gains, SSIM, time and bytes, and every loss of what a model would carry."""
+    """Markdown: gains, SSIM, cost, and every loss of what a model would carry."""
     others = [method for method in methods if method != "linear"]
 
     def grid(title: str, names: Sequence[str], cell: Callable[[Figures], str]) -> list[str]:
@@ -246,7 +246,8 @@ def table(cells: Cells, rows: Sequence[Row], methods: Sequence[str], size: dict[
         "",
         f"Series of {size['n']}^3 points, those of others {'reduced' if size['n'] < FULL['n'] else 'as they are'}; "
         f"seeds: {seeds}; models of {size['samples'] / 1e6:g} M samples. "
-        f"Means over held-out steps, at most {MOST_STEPS}; the range is that of the whole series.",
+        f"Means over held-out steps, at most {MOST_STEPS}; the range is that of the whole series. "
+        "Empty: not measured, or no velocity there. Seconds are of one run, on a machine that may have had other work.",
         "",
         ", ".join(f"{key} {value}" for key, value in machine().items()),
         *grid("PSNR of linear interpolation, dB", ["linear"], lambda each: f"{each['psnr']:.1f}"),
@@ -273,7 +274,7 @@ def _losses(cells: Cells) -> list[str]:
         if each and method in ("ours", TRUE_STEPS) and each["gain"] < -LOSS:
             gain = f"{each['gain']:+.2f} dB in the mean, {each['worst']:+.2f} at worst"
             lines.append(f"- {name}, gap {gap}, {method}: {gain} ({each['said']})")
-    return lines
+    return lines if lines[-1] else [*lines, "Nowhere."]
 
 
 def draw(cells: Cells, rows: Sequence[Row], methods: Sequence[str], path: Path) -> None:
