@@ -321,8 +321,7 @@ def main() -> None:
         for method in options.methods
     }
     rows = [row for row in rows if any(cells[(*row, method)] for method in options.methods)]
-    text = table(cells, rows, options.methods, size, options.seeds)
-    path.with_suffix(".md").write_text(text)
+    path.with_suffix(".md").write_text(text := table(cells, rows, options.methods, size, options.seeds))
     draw(cells, rows, options.methods, path.with_suffix(".png"))
     print(text)
 
