@@ -22,8 +22,9 @@ MOST_STEPS = 12
 #: Fewer of steps of so many points: the motion between all of them is in memory.
 MOST_STEPS_OF_LARGE, LARGE = 8, 1 << 19
 
-#: The weights of what is carried and of Catmull-Rom in place add up to so much at most: both may say the same.
-MOST_WEIGHT = 1.25
+#: How much carried values may count, at most, before it is seen how well they match: weights of gaps twice as wide are
+#: too small where motion is large, rather than too large.
+MOST_TRUST = 1.25
 
 #: Ridge of the least squares, of the mean of their diagonal.
 RIDGE = 1e-3
@@ -50,13 +51,8 @@ class Equations:
         return Equations(self.matrix[np.ix_(chosen, chosen)], self.right[chosen], self.error)
 
 
-def weigh(equations: Sequence[Equations], most: float = np.inf) -> tuple[np.ndarray, float]:
-    """Weights of the candidates, at least 0, shrunk by what they gained where they were fitted; that gain in dB.
-
-    Parameters
-    ----------
-    most : of the sum of two weights.
-    """
+def weigh(equations: Sequence[Equations]) -> tuple[np.ndarray, float]:
+    """Weights of the candidates, at least 0, shrunk by what they gained where they were fitted; that gain in dB."""
     from scipy.optimize import nnls
 
     matrix, right, error = (sum(getattr(each, part) for each in equations) for part in ("matrix", "right", "error"))
@@ -65,19 +61,9 @@ def weigh(equations: Sequence[Equations], most: float = np.inf) -> tuple[np.ndar
         return np.zeros(n), 0.0
     factor = np.linalg.cholesky(matrix + (RIDGE * np.trace(matrix) / n) * np.eye(n))
     found = nnls(factor.T, np.linalg.solve(factor, right))[0]
-    if found.sum() > most:
-        found = _on_line(factor, right, most)
     left = max(error - 2 * found @ right + found @ matrix @ found, 1e-10 * error)
     gain = max(10 * np.log10(error / left), 0.0)
     return found * gain / (gain + EVIDENCE / len(equations)), gain
-
-
-def _on_line(factor: np.ndarray, right: np.ndarray, total: float) -> np.ndarray:
-    """The two weights of a sum that leave the least error."""
-    shares = np.linspace(0, 1, 65)
-    weights = total * np.stack([shares, 1 - shares])
-    errors = np.square(factor.T @ weights).sum(axis=0) - 2 * right @ weights
-    return weights[:, int(np.argmin(errors))]
 
 
 @dataclass(frozen=True)
@@ -193,11 +179,11 @@ class _Trial:
             part = _one(pairs, step, ways, anchored) - linear
             equations.append(_equations(pairs, step, linear, [curve - linear, part]))
             tell()
-        (bend, trust), gain = weigh(equations, MOST_WEIGHT)
+        (bend, trust), gain = weigh(equations)
         # nothing bends there, so what is carried is weighed alone
         at_ends = weigh([equations[end].only(1) for end in sorted({0, len(equations) - 1})])[0][0]
-        bend = float(min(bend, 1.0))
-        return cls(ways, anchored, bend, float(trust), float(min(bend + trust, at_ends)), gain)
+        bend, trust = float(min(bend, 1.0)), float(min(trust, MOST_TRUST))
+        return cls(ways, anchored, bend, trust, float(min(trust, at_ends)), gain)
 
 
 def in_place(pairs: Pairs, steps: Sequence[int], time: float) -> tuple[np.ndarray, np.ndarray]:
