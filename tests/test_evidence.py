@@ -66,7 +66,9 @@ def test_progress_counts_every_pass():
     assert heard == [(done + 1, 6) for done in range(6)]
     heard.clear()
     examine(pairs_of(drift(n_steps=4, dims=(12, 12, 12)), traced=True), LIMITS, lambda *part: heard.append(part))
-    assert heard == [(done + 1, 10) for done in range(10)], "paths of a velocity may pass their middle"
+    assert heard == [(done + 1, 12) for done in range(12)], (
+        "paths of a velocity may pass their middle, and flow is tried alone"
+    )
 
 
 def test_weights_are_shrunk_by_what_they_gain():

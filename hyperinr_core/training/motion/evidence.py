@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,8 +114,8 @@ def examine(
     if len(inner) > most:
         inner = inner[np.linspace(0, len(inner) - 1, most).round().astype(int)]
     steps = inner.tolist()
-    kinds = (False, True) if pairs.velocity is not None else (False,)  # flow knows the ends of a path alone
-    total, done = (1 + 2 * len(kinds)) * len(steps), 0
+    traced = pairs.velocity is not None
+    total, done = (1 + (5 if traced else 2)) * len(steps), 0
 
     def tell() -> None:
         nonlocal done
@@ -127,16 +127,7 @@ def examine(
     for step in steps:
         equations.append(_ways(pairs, step))
         tell()
-    own, _ = weigh(equations)
-    alone = [weigh([each.only(0, way) for each in equations])[1] for way in range(1, len(own))]
-    single = np.zeros(len(own) - 1)
-    single[int(np.argmax(alone))] = 1.0
-    # the first is Catmull-Rom in place, which is weighed again; a motion of all ways may be worse than the best of them
-    trials = [
-        _Trial.of(pairs, steps, tuple(ways.tolist()), anchored, tell)
-        for ways in (own[1:], single)
-        for anchored in kinds
-    ]
+    trials = [_Trial.of(pairs, steps, ways, anchored, tell) for ways, anchored in _worth_trying(equations, traced)]
     best = max(trials, key=lambda trial: trial.gain)
     pairs.forget()
     psnr: dict[str, list[float]] = {"linear": [], "carried": []}
@@ -150,6 +141,20 @@ def examine(
             psnr[name].append(_psnr(found, truth, valid, limits))
         error[step] = pairs.lattice.smooth(((values - truth) ** 2 * valid).mean(axis=-1), SIGMA)
     return Evidence(best.ways, best.trust, best.trust_at_ends, best.bend, best.anchored, psnr, error)
+
+
+def _worth_trying(equations: Sequence[Equations], traced: bool) -> Iterator[tuple[tuple[float, ...], bool]]:
+    """What ways are worth, and whether paths are anchored: a motion of all ways may be worse than the best or than flow."""
+    n_ways = len(equations[0].right) - 1
+    alone = [weigh([each.only(0, way) for each in equations])[1] for way in range(1, n_ways + 1)]
+    single = np.zeros(n_ways)
+    single[int(np.argmax(alone))] = 1.0
+    for ways in (weigh(equations)[0][1:], single):  # the first is Catmull-Rom in place, which is weighed again
+        for anchored in (False, True)[: 1 + traced]:
+            yield tuple(ways.tolist()), anchored
+    if traced:
+        flows, _ = weigh([each.only(*range(n_ways)) for each in equations])
+        yield (*flows[1:].tolist(), 0.0), False
 
 
 @dataclass(frozen=True)

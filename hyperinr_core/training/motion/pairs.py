@@ -64,11 +64,16 @@ class Pairs:
 
     def ways(self, a: int, b: int) -> Iterator[np.ndarray]:
         """(2, 3, nz, ny, nx) points from a path's middle to its places at steps a and b, by each way."""
-        for window in WINDOWS:
-            half = np.float32(0.5) * self._flow(a, b, window)
-            yield np.stack([-half, half])
-        if self.velocity is not None:
-            yield self.velocity.ends(a, b, self.nodes)
+        for _, ends in self._chosen_ways(a, b, [True] * self.n_ways):
+            yield ends
+
+    def _chosen_ways(self, a: int, b: int, chosen: Sequence[bool]) -> Iterator[tuple[int, np.ndarray]]:
+        for number, window in enumerate(WINDOWS):
+            if chosen[number]:
+                half = np.float32(0.5) * self._flow(a, b, window)
+                yield number, np.stack([-half, half])
+        if self.velocity is not None and chosen[-1]:
+            yield len(WINDOWS), self.velocity.ends(a, b, self.nodes)
 
     def match(self, a: int, b: int, ends: np.ndarray) -> np.ndarray:
         """(nz, ny, nx) from 0 to 1, how much better two steps match along ends (2, 3, nz, ny, nx) than in place."""
@@ -102,7 +107,9 @@ class Pairs:
         if key not in self._blended:
             total = np.zeros((2, 3, *self.series.grid.shape), np.float32)
             sums = np.zeros(self.series.grid.shape, np.float32)
-            for number, (weight, ends) in enumerate(zip(weights, self.ways(a, b))):
+            chosen = [weight > 0 or not any(weights) for weight in weights]
+            for number, ends in self._chosen_ways(a, b, chosen):
+                weight = weights[number]
                 match = self.match(a, b, ends)
                 if number >= len(WINDOWS):
                     match = np.maximum(match, LEAST_MATCH)
