@@ -15,7 +15,7 @@ from series_files import GRID, arrays, timed_image, write_netcdf, write_nrrd
 
 from hyperinr.filters.image import write_image
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.estimates import PROGRAM_BYTES, VOLUMES_OF_FLOW, estimate
+from hyperinr.plugin.estimates import PROGRAM_BYTES, VOLUMES_OF_FLOW, VOLUMES_OF_MOTION, estimate
 from hyperinr.plugin.training import Pace
 from hyperinr_core.training.settings import preset
 from hyperinr_core.training.task import Report
@@ -196,6 +196,8 @@ def test_training_keeps_what_it_resampled_until_the_model_is_there(tmp_path):
         str(tmp_path / "few.json"),
         "--field",
         "s",
+        "--velocity",
+        "none",
     ]
     kept = tmp_path / "a.hinr.resampled"
     seen = []
@@ -218,8 +220,8 @@ def test_memory_grows_with_what_is_kept_and_with_the_search_for_motion():
     small, large = (moving_blob(dims=dims, n_steps=5) for dims in ((16, 16, 16), (64, 64, 64)))
     settings = preset("fast", large.grid)
 
-    def memory(series, teacher):
-        config = settings.replace(distillation={"teacher": teacher})
+    def memory(series, teacher, carry="never"):
+        config = settings.replace(distillation={"teacher": teacher, "carry": carry})
         return estimate(series, ["density"], config, "cpu").memory_bytes
 
     volume = 4 * large.grid.n_points
@@ -227,6 +229,7 @@ def test_memory_grows_with_what_is_kept_and_with_the_search_for_motion():
     assert memory(large, "none") - memory(small, "none") == 2 * 5 * (volume - 4 * small.grid.n_points)
     assert memory(large, "linear") - memory(large, "none") == 2 * 16 * volume
     assert memory(large, "auto") - memory(large, "linear") >= VOLUMES_OF_FLOW * volume
+    assert memory(large, "auto", "auto") - memory(large, "none") == VOLUMES_OF_MOTION * volume
 
 
 def test_the_pace_is_that_between_reports(monkeypatch):

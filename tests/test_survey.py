@@ -35,8 +35,8 @@ class Counted:
         return self._load(step, name, z_range)
 
     def passes(self, n_fields=1):
-        """Planes read, over those that there are."""
-        return self.planes / (self._depth * len(self.series) * n_fields)
+        """Planes read, over those that there are; less one of each field, by which its type of numbers is known."""
+        return (self.planes - n_fields) / (self._depth * len(self.series) * n_fields)
 
 
 def learn(series, names, folder, teacher, base, memory_mb=4096):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 if TYPE_CHECKING:
     from hyperinr_core.motion.motion import Moment
@@ -22,6 +21,8 @@ TRUST = 3
 
 def spline(values: np.ndarray) -> np.ndarray:
     """See `kernel.spline`."""
+    from scipy import ndimage  # viewing with the compiled kernel does without
+
     pole = np.sqrt(3) - 2
     weights = -6 * pole / (1 - pole**2) * pole ** np.abs(np.arange(-REACH, REACH + 1))
     for axis, n in enumerate(values.shape):
@@ -77,6 +78,8 @@ def _within(p: np.ndarray, n: int, wraps: bool) -> np.ndarray:
 
 
 def _sampled(part: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    from scipy import ndimage
+
     return ndimage.map_coordinates(part, inside, output=np.float32, order=3, mode="nearest", prefilter=False)
 
 

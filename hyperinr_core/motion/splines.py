@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage
-from scipy.linalg import solve_banded
 
 #: Points of the data for each cell of the coarse lattice.
 COARSENESS = 4
@@ -114,11 +112,15 @@ def _basis(u: np.ndarray, m: int, wraps: bool) -> np.ndarray:
 
 def _around(values: np.ndarray, axis: int) -> np.ndarray:
     """Coefficients of the periodic spline through values."""
+    from scipy import ndimage
+
     return ndimage.spline_filter1d(values, 3, axis, np.float64, mode="grid-wrap")
 
 
 def _through(values: np.ndarray, axis: int) -> np.ndarray:
     """Coefficients of the spline through two values or more that is straight at both ends: there they are the values."""
+    from scipy.linalg import solve_banded
+
     values = np.moveaxis(values, axis, 0).astype(np.float64)
     found = np.concatenate([values[:1], values, values[-1:]])
     if len(values) > 2:
