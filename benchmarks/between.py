@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +22,6 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
-from between_series import MADE, PLACES, READ, VALUE, VELOCITY
 
 from hyperinr.plugin.commands.bench import machine
 from hyperinr_core.files import replacing
@@ -42,6 +42,9 @@ from hyperinr_core.training.volumes.carry import find_carry
 from hyperinr_core.training.volumes.survey import survey
 from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import VolumeSeries
+
+sys.path.insert(0, str(Path(__file__).parent))
+from between_series import MADE, PLACES, READ, VALUE, VELOCITY
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
