@@ -27,11 +27,11 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
     Parameters
     ----------
     padded : (pz, py, px, k) float32, see `Nodes.padded`.
-    positions : (3, *) z, y, x in points of the training grid.
+    positions : (3, ...) z, y, x in points of the training grid.
 
     Returns
     -------
-    (k, *) float32.
+    (k, ...) float32.
     """
     if compiled.available() and padded.shape[-1] == native.N_CHANNELS:
         return native.channels(nodes, padded, positions)

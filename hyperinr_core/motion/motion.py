@@ -273,12 +273,12 @@ class Known:
     largest_error: float
 
     def at(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of positions (3, *) z, y, x in points.
+        """Of positions (3, ...) z, y, x in points.
 
         Returns
         -------
-        Velocity (3, *) z, y, x in points per unit of time; trust (*) from 0 to 1; the error that is expected (*) float64, root
-        mean squared, in the field's units.
+        Velocity (3, ...) z, y, x in points per unit of time; trust (...) from 0 to 1; the error that is expected (...) float64,
+        root mean squared, in the field's units.
         """
         channels = self.lattice.at(self.coefficients, positions)
         return (

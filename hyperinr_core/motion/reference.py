@@ -65,7 +65,7 @@ def sample(step: Step, positions: np.ndarray) -> np.ndarray:
 
 
 def _values(step: Step, positions: np.ndarray) -> np.ndarray:
-    """(c, *) values of a step at positions (3, *)."""
+    """(c, ...) values of a step at positions (3, ...)."""
     inside = np.empty(positions.shape, np.float32)
     for axis, (n, wraps) in enumerate(zip(step.shape, step.periodic)):
         inside[axis] = _within(positions[axis], n, wraps) - step.start[axis]

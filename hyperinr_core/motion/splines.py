@@ -70,7 +70,7 @@ class Nodes:
         return np.ascontiguousarray(np.moveaxis(padded, 0, -1), np.float32)
 
     def at(self, padded: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """(k, *) values of splines at positions (3, *) in points; beyond a border the border's."""
+        """(k, ...) values of splines at positions (3, ...) in points; beyond a border the border's."""
         from hyperinr_core.motion import kernel
 
         return kernel.channels(self, padded, positions)

@@ -138,7 +138,7 @@ class Velocity:
         return fine[:6].reshape(2, 3, *self._lattice.shape)
 
     def _path(self, a: int, b: int, time: float, end: int, places: np.ndarray) -> np.ndarray:
-        """Where what passes places (3, *) at a time is at step a or b: midpoint rule, velocity linear in time."""
+        """Where what passes places (3, ...) at a time is at step a or b: midpoint rule, velocity linear in time."""
         times = self.series.thetas[:, 0]
         span, goal = times[b] - times[a], times[end]
         n = self._n_pieces(a, b)
