@@ -9,4 +9,5 @@ cmake --build build/sanitize --parallel
 export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so) $(g++ -print-file-name=libstdc++.so.6)"
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OPENBLAS_NUM_THREADS=1
 export HYPERINR_FUZZ="${HYPERINR_FUZZ:-2}" HYPERINR_NATIVE_LIBRARY="$PWD/build/sanitize/libhyperinr_native.so"
-exec "${PYTHON:-.venv/bin/python}" -m pytest --timeout 1800 -q tests/test_native.py tests/test_shadow.py "$@" -k "not missing_or_foreign"
+exec "${PYTHON:-.venv/bin/python}" -m pytest --timeout 1800 -q tests/test_native.py tests/test_shadow.py tests/test_motion_native.py \
+    tests/test_optical_flow.py "$@" -k "not missing_or_foreign"
