@@ -28,7 +28,6 @@ from hyperinr_core.files import replacing
 from hyperinr_core.measure.report import scores
 from hyperinr_core.measure.series import value_range
 from hyperinr_core.motion.kernel import carry
-from hyperinr_core.motion.lattice import periodic_axes
 from hyperinr_core.motion.steps import Step
 from hyperinr_core.training.motion.evidence import carried
 from hyperinr_core.training.motion.pairs import Pairs
@@ -38,6 +37,7 @@ from hyperinr_core.training.settings import preset
 from hyperinr_core.training.task import Tell
 from hyperinr_core.training.teachers import create
 from hyperinr_core.training.teachers.base import FitSettings
+from hyperinr_core.training.teachers.lattice import periodic_axes
 from hyperinr_core.training.volumes.carry import find_carry
 from hyperinr_core.training.volumes.survey import survey
 from hyperinr_core.training.volumes.task import Volumes

@@ -15,7 +15,7 @@ from hyperinr.filters.memory import ImageCache, check_fits
 from hyperinr.filters.moving import Moving
 from hyperinr_core.volume import Extent, Grid
 
-#: Of what is known of a motion, see `hyperinr_core.inr.Moving`.
+#: Of what is known of a motion, see `hyperinr_core.inr.PointMotion`.
 N_COMPONENTS = {"velocity": 3, "trust": 1, "uncertainty": 1}
 
 
@@ -24,7 +24,7 @@ class Frame(NamedTuple):
 
     Attributes
     ----------
-    motion : attributes of `hyperinr_core.inr.Moving` to show beside each field.
+    motion : attributes of `hyperinr_core.inr.PointMotion` to show beside each field.
     """
 
     theta: tuple[float, ...]
@@ -82,16 +82,18 @@ def _sampled(model: Any, frame: Frame, factor: int, progress: Callable[[float], 
     if is_picture(model.grid, model.fields):
         values = to_bytes(values)
     image = image_of(inr, values, frame.fields, frame.grid, frame.extent, has_numbers=True)
-    _add_motion(image, model, frame, factor)
+    if frame.motion:
+        along = inr if frame.interpolation is None else model.generate(frame.theta, frame.backend)
+        _add_motion(image, along, frame, factor)
     _set_units(image, model)
     add_facts(image, model)
     return image
 
 
-def _add_motion(image: Any, model: Any, frame: Frame, factor: int) -> None:
+def _add_motion(image: Any, inr: Any, frame: Frame, factor: int) -> None:
     """`FIELD velocity` and so on, 0 at masked points: names after the field's, since ParaView shows the alphabet's first."""
-    for field in frame.fields if frame.motion else ():
-        motion = _FieldMotion(model.generate(frame.theta, frame.backend), field, frame.motion)
+    for field in frame.fields:
+        motion = _FieldMotion(inr, field, frame.motion)
         if factor > 1:
             numbers = sample_coarsely(motion, frame.grid, frame.extent, factor)
         else:

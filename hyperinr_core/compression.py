@@ -10,8 +10,9 @@ import numpy as np
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.packing import MOST_EXPANSION
 from hyperinr_core.shift import shifted_model, shifts_of
-from hyperinr_core.table_coding import MOST_EXPANSION, MOST_STEPS, TableCoding, encode_best, levels, rounded
+from hyperinr_core.table_coding import MOST_STEPS, TableCoding, encode_best, levels, rounded
 
 #: PSNR in dB against the model itself that is asked for where a model does not know its quality.
 UNKNOWN_QUALITY = 60.0

@@ -54,7 +54,7 @@ class Values(ABC):
         )
 
 
-class Moving(NamedTuple):
+class PointMotion(NamedTuple):
     """What a model knows of how a field moves, beside the field's values; float32, NaN at masked points.
 
     Attributes
@@ -252,7 +252,7 @@ class INR:
                 raise Aborted("sampling was stopped by the caller")
         return self.masked(self._shifted(out), grid, region)
 
-    def motion(self, field: str, grid: Grid | None = None, region: Extent | None = None) -> Moving:
+    def motion(self, field: str, grid: Grid | None = None, region: Extent | None = None) -> PointMotion:
         """How a field moves, at the points of a grid; no value is decoded.
 
         Arguments as for `sample_grid`.
@@ -271,7 +271,7 @@ class INR:
         along = np.reshape(self.grid.direction, (3, 3)) * self.grid.spacing
         # sums of three, which no number of points rounds in another way
         parts = [sum(part * np.float32(step) for part, step in zip(velocity, row)) for row in along]
-        moving = Moving(np.stack(parts, axis=-1), trust, error)
+        moving = PointMotion(np.stack(parts, axis=-1), trust, error)
         if self.is_masked:
             hidden = ~self.valid(grid, region)[field]
             for array in moving:

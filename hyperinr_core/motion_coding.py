@@ -10,7 +10,7 @@ import numpy as np
 from hyperinr_core.errors import FormatError
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.motion.splines import Nodes
-from hyperinr_core.table_coding import MOST_EFFORT, MOST_EXPANSION, zstandard
+from hyperinr_core.packing import folded, packed, unfolded, unpacked
 from hyperinr_core.volume import Field, Grid
 
 #: Tensors of a file: paths, and trust with what error is expected.
@@ -89,10 +89,10 @@ def _are(items: Any, kind: Any, n: int) -> bool:
 def tensors_of(motion: Motion) -> dict[str, np.ndarray]:
     """What a file holds of a motion beside its document."""
     differences = np.diff(motion.paths, axis=-1, prepend=np.int16(0))
-    codes = ((differences << 1) ^ (differences >> 15)).astype(np.uint16)  # 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
+    codes = folded(differences)
     planes = np.concatenate([(codes & 0xFF).ravel(), (codes >> 8).ravel()]).astype(np.uint8)
     believed = np.diff(np.stack([motion.trust, motion.error]), axis=-1, prepend=np.uint8(0))
-    return {PATHS_TENSOR: _packed(planes), TRUST_TENSOR: _packed(believed.ravel())}
+    return {PATHS_TENSOR: packed(planes, "motion is"), TRUST_TENSOR: packed(believed, "motion is")}
 
 
 def motion_of(tensors: dict[str, np.ndarray], parts: dict[str, Any], times: np.ndarray) -> Motion:
@@ -108,31 +108,9 @@ def motion_of(tensors: dict[str, np.ndarray], parts: dict[str, Any], times: np.n
     n_paths = len(parts["anchored"]) * n_gaps * 6
     n_believed = len(parts["owners"]) * n_gaps
     size = int(np.prod(shape))
-    planes = _unpacked(tensors[PATHS_TENSOR], 2 * n_paths * size)
-    believed = _unpacked(tensors[TRUST_TENSOR], 2 * n_believed * size)
-    low, high = planes.reshape(2, -1)
-    both = low.astype(np.uint16) | high.astype(np.uint16) << 8
-    differences = ((both >> 1) ^ -(both & 1)).astype(np.int16).reshape(len(parts["anchored"]), n_gaps, 2, 3, *shape)
+    planes = unpacked(tensors[PATHS_TENSOR], 2 * n_paths * size, "motion is", "its settings")
+    believed = unpacked(tensors[TRUST_TENSOR], 2 * n_believed * size, "motion is", "its settings")
+    differences = unfolded(*planes.reshape(2, -1)).reshape(len(parts["anchored"]), n_gaps, 2, 3, *shape)
     paths = np.cumsum(differences, axis=-1, dtype=np.int16)
     trust, error = np.cumsum(believed.reshape(2, len(parts["owners"]), n_gaps, *shape), axis=-1, dtype=np.uint8)
     return Motion(times=times, paths=paths, trust=trust, error=error, **parts)
-
-
-def _packed(content: np.ndarray) -> np.ndarray:
-    """A frame; zeros follow where it is so short that a reader would not believe it."""
-    frame = zstandard("motion is").ZstdCompressor(level=MOST_EFFORT).compress(np.ascontiguousarray(content).tobytes())
-    return np.frombuffer(frame.ljust(-(-content.size // MOST_EXPANSION), b"\0"), np.uint8)
-
-
-def _unpacked(codes: np.ndarray, size: int) -> np.ndarray:
-    if size > MOST_EXPANSION * codes.size:
-        raise FormatError(
-            f"{codes.size} bytes of a motion claim to be {size}; expected at most {MOST_EXPANSION} times as many"
-        )
-    library = zstandard("motion is")
-    try:
-        if library.frame_content_size(codes) != size:
-            raise FormatError(f"the motion is not the {size} bytes of its settings; get the file again")
-        return np.frombuffer(library.ZstdDecompressor().decompress(codes, max_output_size=size), np.uint8)
-    except library.ZstdError as error:
-        raise FormatError(f"the motion is damaged ({error}); get the file again") from None

@@ -13,17 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core.errors import BackendError, FormatError, ParameterError
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.hash_grid import HashGrid
+from hyperinr_core.packing import MOST_EFFORT, MOST_EXPANSION, folded, unfolded, unpacked, zstandard
 
 #: What a file calls the coded tables.
 CODES_TENSOR = "encoder_codes"
-
-#: Decoded bytes that one coded byte may stand for. Tables of trained models stay far below; a file that claims more is hostile.
-MOST_EXPANSION = 256
-
-#: Zstandard's level: slow to write, as quick to read as any.
-MOST_EFFORT = 19
 
 #: Largest magnitude of a rounded number; differences of two then fit 16 bits.
 MOST_STEPS = 16383
@@ -91,7 +86,7 @@ def encode(tables: np.ndarray, hash_grid: HashGrid, coding: TableCoding, effort:
         numbers = multiples.astype(np.int16)
         if coding.differences:
             numbers[1:] = np.diff(numbers, axis=0)
-        codes[:, part] = (numbers << 1) ^ (numbers >> 15)  # 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
+        codes[:, part] = folded(numbers)
     planes = np.concatenate([_by_level(codes & 0xFF, hash_grid), _by_level(codes >> 8, hash_grid)]).astype(np.uint8)
     coded = np.frombuffer(zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
     if planes.size > MOST_EXPANSION * coded.size:
@@ -107,23 +102,13 @@ def decode(codes: np.ndarray, n_encoders: int, hash_grid: HashGrid, coding: Tabl
     FormatError, without a file's name, for bytes that are no such tables, before memory is taken for them.
     """
     size = 2 * n_encoders * hash_grid.n_params
-    if size > MOST_EXPANSION * codes.size:
-        raise FormatError(
-            f"{codes.size} coded bytes claim to be {size}; expected at most {MOST_EXPANSION} times as many, get the file again"
-        )
-    library = zstandard()
-    try:
-        if library.frame_content_size(codes) != size:
-            raise FormatError(f"the coded tables are not the {size} bytes of the settings; get the file again")
-        planes = np.frombuffer(library.ZstdDecompressor().decompress(codes, max_output_size=size), np.uint8)
-    except library.ZstdError as error:
-        raise FormatError(f"the coded tables are damaged ({error}); get the file again") from None
+    planes = unpacked(codes, size, "tables are", "the settings")
     low, high = planes.reshape(2, -1)
     tables, place = np.empty((n_encoders, hash_grid.n_params), np.float16), 0
     for part, step in zip(levels(hash_grid), coding.steps):
         count = n_encoders * (part.stop - part.start)
-        both = low[place : place + count].astype(np.uint16) | high[place : place + count].astype(np.uint16) << 8
-        numbers = ((both >> 1) ^ -(both & 1)).astype(np.int16).reshape(n_encoders, -1)
+        here = slice(place, place + count)
+        numbers = unfolded(low[here], high[here]).reshape(n_encoders, -1)
         if coding.differences:
             numbers = np.cumsum(numbers, axis=0, dtype=np.int16)
         tables[:, part] = numbers * np.float32(step)
@@ -165,18 +150,3 @@ def levels(hash_grid: HashGrid) -> list[slice]:
 def _by_level(codes: np.ndarray, hash_grid: HashGrid) -> np.ndarray:
     """(N * M,) level after level, and in it encoder after encoder: like stands by like."""
     return np.concatenate([codes[:, part].ravel() for part in levels(hash_grid)])
-
-
-def zstandard(what: str = "tables are") -> Any:
-    """The package; `what` of a model is coded with it.
-
-    Raises BackendError where it is missing.
-    """
-    try:
-        import zstandard
-    except ImportError:
-        raise BackendError(
-            f"the model's {what} coded and the package zstandard is not there to decode them; expected it beside hyperinr, "
-            "install it with `pip install zstandard`"
-        ) from None
-    return zstandard

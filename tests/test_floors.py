@@ -14,7 +14,7 @@ LIBRARIES = {"numpy", "scipy", "safetensors"}
 #: folder or file -> packages it may import besides the standard library; the most specific entry holds
 FLOORS = {
     "hyperinr_core": LIBRARIES | {"hyperinr_core"},
-    "hyperinr_core/table_coding.py": LIBRARIES | {"hyperinr_core", "zstandard"},
+    "hyperinr_core/packing.py": LIBRARIES | {"hyperinr_core", "zstandard"},
     **{
         f"hyperinr_core/backends/{name}.py": LIBRARIES | {"hyperinr_core", "torch"}
         for name in ("torch", "cuda", "device")
@@ -46,7 +46,7 @@ FLOORS = {
 #: from the lines above it and from itself.
 ROOMS = (
     ("__init__.py", "errors.py"),
-    ("config.py", "files.py", "mask.py"),
+    ("config.py", "files.py", "mask.py", "packing.py"),
     ("volume.py",),
     ("hash_grid.py",),
     ("architecture.py", "table_coding.py"),

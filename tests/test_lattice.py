@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from series import waves
 
-from hyperinr_core.motion.lattice import Lattice, periodic_axes
+from hyperinr_core.training.teachers.lattice import Lattice, periodic_axes
 
 
 def test_periodic_axes_are_found():

@@ -9,7 +9,7 @@ import zstandard
 from hyperinr_core.errors import FormatError
 from hyperinr_core.mask import Mask, n_bytes
 from hyperinr_core.mask_coding import decode_mask, encode_mask
-from hyperinr_core.table_coding import MOST_EXPANSION
+from hyperinr_core.packing import MOST_EXPANSION
 
 SHAPE = (20, 33, 41)
 

@@ -12,7 +12,7 @@ from moving_models import random_motion
 
 from hyperinr_core.errors import FormatError
 from hyperinr_core.motion_coding import PATHS_TENSOR, TRUST_TENSOR, checked, document_of, motion_of, tensors_of
-from hyperinr_core.table_coding import MOST_EXPANSION
+from hyperinr_core.packing import MOST_EXPANSION
 from hyperinr_core.volume import Field, Grid
 
 SHAPE = (20, 24, 32)

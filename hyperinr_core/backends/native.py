@@ -10,8 +10,10 @@ import ctypes
 import functools
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +62,7 @@ class Shape(ctypes.Structure):
 
 
 # fmt: off
-_SIGNATURES = {
+_SIGNATURES: dict[str, list[Any]] = {
     "hinr_abi_version": [],
     "hinr_isa_supported": [c_int],
     "hinr_set_num_threads": [c_int],
@@ -93,9 +95,7 @@ def library() -> ctypes.CDLL:
         raise BackendError(f"no CPU kernel at {paths[0]}; install the package, or use backend 'reference'")
     try:
         loaded = ctypes.CDLL(str(path))
-        for function, arguments in _SIGNATURES.items():
-            getattr(loaded, function).argtypes = arguments
-            getattr(loaded, function).restype = c_int
+        _declare(loaded, _SIGNATURES)
     except (OSError, AttributeError) as error:
         raise BackendError(f"the CPU kernel {path} does not load ({error}); reinstall the package") from error
     loaded.hinr_model_destroy.restype = None
@@ -104,6 +104,26 @@ def library() -> ctypes.CDLL:
         raise BackendError(
             f"the CPU kernel {path} has interface version {version}; expected {_ABI_VERSION}, reinstall the package"
         )
+    return loaded
+
+
+def _declare(loaded: ctypes.CDLL, signatures: Mapping[str, Sequence[Any]]) -> None:
+    for function, arguments in signatures.items():
+        getattr(loaded, function).argtypes = arguments
+        getattr(loaded, function).restype = c_int
+
+
+def declared(signatures: Mapping[str, Sequence[Any]], what: str) -> ctypes.CDLL:
+    """The kernel with the arguments of some more of its functions, which give codes for `check`; threads as the environment says.
+
+    Raises BackendError where it has no `what`.
+    """
+    loaded = library()
+    try:
+        _declare(loaded, signatures)
+    except AttributeError as error:
+        raise BackendError(f"the CPU kernel has no {what} ({error}); reinstall the package") from error
+    set_threads_from_environment()
     return loaded
 
 

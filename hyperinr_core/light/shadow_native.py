@@ -10,24 +10,14 @@ from ctypes import c_double, c_int, c_int64, c_uint64, c_void_p
 import numpy as np
 
 from hyperinr_core.backends import native
-from hyperinr_core.errors import BackendError
 
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    library = native.library()
-    try:
-        for name in ("hinr_shadow_rays", "hinr_shadow_sweep"):
-            getattr(library, name).argtypes = [c_int, c_void_p, c_void_p, c_void_p, c_double, c_void_p]
-            getattr(library, name).restype = c_int
-        library.hinr_shadow_scatter.argtypes = [
-            *[c_void_p] * 5, c_double, c_double, c_void_p, c_int64, c_int64, c_uint64, c_void_p,
-        ]  # fmt: skip
-        library.hinr_shadow_scatter.restype = c_int
-    except AttributeError as error:
-        raise BackendError(f"the CPU kernel has no shadows ({error}); reinstall the package") from error
-    native.set_threads_from_environment()
-    return library
+    one_direction = [c_int, c_void_p, c_void_p, c_void_p, c_double, c_void_p]
+    scattered = [*[c_void_p] * 5, c_double, c_double, c_void_p, c_int64, c_int64, c_uint64, c_void_p]
+    names = {"hinr_shadow_rays": one_direction, "hinr_shadow_sweep": one_direction, "hinr_shadow_scatter": scattered}
+    return native.declared(names, "shadows")
 
 
 def rays(tau: np.ndarray, step: np.ndarray, length: float) -> np.ndarray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from hyperinr_core.inr import Values
 from hyperinr_core.motion import kernel
-from hyperinr_core.motion.motion import Motion
+from hyperinr_core.motion.motion import Moment, Motion
 from hyperinr_core.motion.steps import Box, Step, Steps, box_around
 
 #: Points. A coordinate that is so near to a point of the training grid is one: unit coordinates are float32.
@@ -26,12 +27,16 @@ class Carried(Values):
 
     def __init__(self, motion: Motion, steps: Steps, columns: Sequence[slice], time: float) -> None:
         self._motion, self._steps, self._columns, self._time = motion, steps, columns, time
-        self._moments = [motion.moment(field, time) for field in range(len(columns))]
         self._box: Box | None = None
+
+    @cached_property
+    def _moments(self) -> list[Moment]:
+        """Of each field; what is asked of their motion alone does without."""
+        return [self._motion.moment(field, self._time) for field in range(len(self._columns))]
 
     def at_points(self, points: np.ndarray) -> np.ndarray:
         """(B, C) float32 at points (B, D) float32 in [0, 1], x first."""
-        axes = self._in_points([*points.T, *([np.zeros(len(points), np.float32)] * (3 - points.shape[1]))])
+        axes = self._in_points(list(points.T), len(points))
         values = np.empty((len(points), self._columns[-1].stop), np.float32)
         if len(points):
             self._carry(self._around(axes), axes, values, True)
@@ -39,16 +44,17 @@ class Carried(Values):
 
     def on_grid(self, axes: tuple[np.ndarray, ...], out: np.ndarray) -> None:
         """Write what is at every combination of unit coordinates along x, y (, z) into out (nz, ny, nx, C) or (ny, nx, C)."""
-        places = self._in_points([*axes, *([np.zeros(1, np.float32)] * (3 - len(axes)))])
+        places = self._in_points(axes)
         self._carry(self._box or self._around(places), places, out if len(axes) == 3 else out[None], False)
 
     def prepare(self, axes: tuple[np.ndarray, ...], progress: Callable[[float], object] | None) -> None:
         """Decode the steps that are missing, for all of the axes."""
-        self._box = self._around(self._in_points([*axes, *([np.zeros(1, np.float32)] * (3 - len(axes)))]))
+        self._box = self._around(self._in_points(axes))
         self._steps.get(self._numbers, self._box, progress)
 
     def moving(self, field: int, axes: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        places = self._in_points([*axes, *([np.zeros(1, np.float32)] * (3 - len(axes)))])
+        """Velocity (3, nz, ny, nx) x, y, z in points per unit of time, trust and error (nz, ny, nx); see `Values.moving`."""
+        places = self._in_points(axes)
         known = self._motion.known(field, self._time)
         shape = tuple(map(len, places))
         velocity, trust, error = (np.empty(s, np.float32) for s in ((3, *shape), shape, shape))
@@ -67,10 +73,11 @@ class Carried(Values):
         low, high = [float(axis.min()) for axis in places], [float(axis.max()) for axis in places]
         return box_around(self._motion.shape, self._motion.periodic, low, high, reach)
 
-    def _in_points(self, unit: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """z, y, x in points of unit coordinates along x, y, z."""
+    def _in_points(self, unit: Sequence[np.ndarray], n_points: int = 1) -> list[np.ndarray]:
+        """z, y, x in points of unit coordinates along x, y (, z); of a plane z is 0, for as many points as are scattered."""
         found = []
-        for axis, n in zip(reversed(unit), self._motion.shape):
+        z = [] if len(unit) == 3 else [np.zeros(n_points)]
+        for axis, n in zip(reversed([*unit, *z]), self._motion.shape):
             place = axis.astype(np.float64) * (n - 1)
             nearest = np.rint(place)
             found.append(np.where(abs(place - nearest) < ON_POINT, nearest, place).astype(np.float32))

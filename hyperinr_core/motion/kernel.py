@@ -33,9 +33,11 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
     -------
     (k, ...) float32.
     """
-    if compiled.available() and padded.shape[-1] == native.N_CHANNELS:
-        return native.channels(nodes, padded, positions)
-    return reference.channels(nodes, padded, positions)
+    n = padded.shape[-1]
+    if not compiled.available() or n > reference.N_CHANNELS:
+        return reference.channels(nodes, padded, positions)
+    width = [(0, 0)] * 3 + [(0, reference.N_CHANNELS - n)]
+    return native.channels(nodes, np.pad(padded, width) if n < reference.N_CHANNELS else padded, positions)[:n]
 
 
 def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool = False) -> np.ndarray:

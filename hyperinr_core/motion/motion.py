@@ -8,15 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
+from hyperinr_core.motion.reference import ERROR, N_CHANNELS, N_STEPS, TRUST
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.spaces.line import catmull_rom_weights
 
 #: Times that a path is followed back to the middle of its gap.
 N_FIXED_POINT = 3
-
-#: Numbers at a node: for each of up to four steps that a path passes the offset z, y, x, and a fourth number: of the first step
-#: trust, of the second error.
-N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 3, 7, 16
 
 #: Share of a gap over which the speed of a path is measured.
 NUDGE = 1e-3
@@ -306,12 +303,9 @@ def _sum(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 def _onward(lattice: Nodes, offset: np.ndarray, ends: np.ndarray, near: int) -> np.ndarray:
     """Coefficients (3, cz, cy, cx) of the offsets to the far end of the next gap, whose near end lies at an offset."""
-    channels = np.zeros((N_CHANNELS, *lattice.coefficient_shape), np.float32)
-    _offsets(channels)[:3] = offset, ends[near], ends[1 - near]
-    padded = lattice.padded(channels)
-    start = lattice.places + _offsets(lattice.at(padded, lattice.places))[0]
+    start = lattice.places + lattice.at(lattice.padded(offset), lattice.places)
+    padded = lattice.padded(np.concatenate([ends[near], ends[1 - near]]))
     middle = start
     for _ in range(N_FIXED_POINT + 1):
-        found = lattice.at(padded, middle)
-        middle = start - _offsets(found)[1]
-    return lattice.interpolate(middle + _offsets(lattice.at(padded, middle))[2] - lattice.places)
+        middle = start - lattice.at(padded, middle)[:3]
+    return lattice.interpolate(middle + lattice.at(padded, middle)[3:] - lattice.places)

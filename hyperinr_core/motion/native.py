@@ -6,20 +6,17 @@ import ctypes
 import functools
 from collections.abc import Sequence
 from ctypes import POINTER, c_double, c_int, c_int32, c_int64, c_void_p
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hyperinr_core.backends import native
-from hyperinr_core.errors import BackendError
+from hyperinr_core.motion.reference import N_CHANNELS, REACH
 
 if TYPE_CHECKING:
     from hyperinr_core.motion.motion import Moment
     from hyperinr_core.motion.splines import Nodes
     from hyperinr_core.motion.steps import Step
-
-#: Numbers at a node, and values to either side that a spline coefficient is made of: the kernel's own.
-N_CHANNELS, REACH = 16, 12
 
 
 class CNodes(ctypes.Structure):
@@ -55,18 +52,13 @@ class CMoment(ctypes.Structure):
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    library = native.library()
-    try:
-        library.hinr_spline.argtypes = [c_int, c_void_p, c_void_p, c_void_p]
-        library.hinr_channels.argtypes = [c_int, POINTER(CNodes), c_void_p, c_void_p, c_void_p, c_int64, c_void_p]
-        library.hinr_carry.argtypes = [
-            c_int, POINTER(CNodes), POINTER(CMoment), c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int64, c_int, c_void_p,
-        ]  # fmt: skip
-        library.hinr_spline.restype = library.hinr_channels.restype = library.hinr_carry.restype = c_int
-    except AttributeError as error:
-        raise BackendError(f"the CPU kernel cannot carry along paths ({error}); reinstall the package") from error
-    native.set_threads_from_environment()
-    return library
+    axes: list[Any] = [c_void_p, c_int64] * 3
+    signatures: dict[str, list[Any]] = {
+        "hinr_spline": [c_int, c_void_p, c_void_p, c_void_p],
+        "hinr_channels": [c_int, POINTER(CNodes), c_void_p, c_void_p, c_void_p, c_int64, c_void_p],
+        "hinr_carry": [c_int, POINTER(CNodes), POINTER(CMoment), *axes, c_int, c_void_p],
+    }
+    return native.declared(signatures, "motion")
 
 
 def spline(values: np.ndarray) -> np.ndarray:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 #: Values to either side that a spline coefficient is made of; those beyond would add 1e-7 of theirs.
 REACH = 12
 
-#: The channel of trust, see motion.py.
-TRUST = 3
+#: Numbers at a node: for each of up to four steps that a path passes the offset z, y, x, and a fourth number: of the first step
+#: trust, of the second error.
+N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 3, 7, 16
 
 
 def spline(values: np.ndarray) -> np.ndarray:

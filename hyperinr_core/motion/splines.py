@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from hyperinr_core.motion import kernel
+
 #: Points of the data for each cell of the coarse lattice.
 COARSENESS = 4
 
@@ -71,8 +73,6 @@ class Nodes:
 
     def at(self, padded: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """(k, ...) values of splines at positions (3, ...) in points; beyond a border the border's."""
-        from hyperinr_core.motion import kernel
-
         return kernel.channels(self, padded, positions)
 
     @cached_property

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from hyperinr_core.motion.kernel import sample
-from hyperinr_core.motion.lattice import Lattice
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.motion.steps import Step
 from hyperinr_core.training.motion.velocity import Velocity
 from hyperinr_core.training.teachers.base import Latest
+from hyperinr_core.training.teachers.lattice import Lattice
 from hyperinr_core.training.teachers.optical_flow import optical_flow
 from hyperinr_core.volume import VolumeSeries
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.motion.lattice import Lattice
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.training.teachers.base import Latest
+from hyperinr_core.training.teachers.lattice import Lattice
 from hyperinr_core.volume import Grid, VolumeSeries
 
 #: What a field of vectors is called that is a velocity.
@@ -132,10 +132,8 @@ class Velocity:
         times = self.series.thetas[:, 0]
         middle = 0.5 * (times[a] + times[b])
         found = np.stack([self._path(a, b, middle, end, nodes.places) - nodes.places for end in (a, b)])
-        channels = np.zeros((16, *nodes.coefficient_shape), np.float32)
-        channels[:6] = nodes.interpolate(found).reshape(6, *nodes.coefficient_shape)
-        fine = nodes.at(nodes.padded(channels), self._lattice.points)
-        return fine[:6].reshape(2, 3, *self._lattice.shape)
+        coefficients = nodes.interpolate(found).reshape(6, *nodes.coefficient_shape)
+        return nodes.at(nodes.padded(coefficients), self._lattice.points).reshape(2, 3, *self._lattice.shape)
 
     def _path(self, a: int, b: int, time: float, end: int, places: np.ndarray) -> np.ndarray:
         """Where what passes places (3, ...) at a time is at step a or b: midpoint rule, velocity linear in time."""

@@ -9,9 +9,9 @@ from concurrent.futures import Future
 
 import numpy as np
 
-from hyperinr_core.motion.lattice import Lattice, periodic_axes
 from hyperinr_core.spaces.line import catmull_rom_weights
 from hyperinr_core.training.teachers.base import Teacher
+from hyperinr_core.training.teachers.lattice import Lattice, periodic_axes
 from hyperinr_core.training.teachers.optical_flow import optical_flow
 from hyperinr_core.volume import VolumeSeries
 

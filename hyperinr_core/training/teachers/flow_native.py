@@ -9,7 +9,6 @@ from ctypes import c_double, c_int, c_int64, c_void_p
 import numpy as np
 
 from hyperinr_core.backends import native
-from hyperinr_core.errors import BackendError
 from hyperinr_core.training.teachers import flow_reference as reference
 
 
@@ -28,16 +27,8 @@ class Settings(ctypes.Structure):
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    library = native.library()
-    try:
-        library.hinr_flow.argtypes = [
-            c_int, c_void_p, c_void_p, c_int64, c_int, c_void_p, c_void_p, ctypes.POINTER(Settings), c_int, c_void_p,
-        ]  # fmt: skip
-        library.hinr_flow.restype = c_int
-    except AttributeError as error:
-        raise BackendError(f"the CPU kernel has no optical flow ({error}); reinstall the package") from error
-    native.set_threads_from_environment()
-    return library
+    pair = [c_void_p, c_void_p, c_int64, c_int, c_void_p, c_void_p]
+    return native.declared({"hinr_flow": [c_int, *pair, ctypes.POINTER(Settings), c_int, c_void_p]}, "optical flow")
 
 
 def optical_flow(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hyperinr_core.motion.lattice import Lattice
+from hyperinr_core.training.teachers.lattice import Lattice
 
 #: Standard deviation of the window, in points.
 WINDOW = 2.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.motion.lattice import periodic_axes
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.training.motion.build import build
 from hyperinr_core.training.motion.evidence import Evidence, examine, unexamined
@@ -18,6 +17,7 @@ from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Tell
 from hyperinr_core.training.teachers import CHEAP
 from hyperinr_core.training.teachers.choice import Choice, choose
+from hyperinr_core.training.teachers.lattice import periodic_axes
 from hyperinr_core.training.volumes.survey import Survey
 from hyperinr_core.volume import Field, VolumeSeries
 
