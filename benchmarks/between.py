@@ -106,7 +106,7 @@ def motion(series: VolumeSeries, samples: int, seed: int) -> Made:
     found, config = replace(found, fields=found.fields[:1]), preset("fast", series.grid)
     chosen = find_carry(found, names[1:], config, Tell())
     if chosen is None:  # a model would learn from a teacher
-        chosen = find_carry(found, names[1:], config.replace(distillation={"carry": "always"}), Tell())
+        chosen = find_carry(found, names[1:], config.replace(motion={"carry": "always"}), Tell())
     moving, trust = chosen.motion, chosen.motion.trust.max() / 255
     steps = [Step.of(found.series.read(step, [VALUE]), moving.periodic) for step in range(len(series))]
     axes = [np.arange(n, dtype=np.float32) for n in series.grid.shape]
@@ -119,9 +119,9 @@ def motion(series: VolumeSeries, samples: int, seed: int) -> Made:
     return at, 4 * series.grid.n_points * len(series) + moving.n_bytes, said
 
 
-def model(distillation: dict[str, str], series: VolumeSeries, samples: int, seed: int) -> Made:
+def model(settings: dict[str, dict], series: VolumeSeries, samples: int, seed: int) -> Made:
     """What `hyperinr train` makes."""
-    config = preset("fast", series.grid).replace(training={"samples": samples, "seed": seed}, distillation=distillation)
+    config = preset("fast", series.grid).replace(training={"samples": samples, "seed": seed}, **settings)
     said: list[str] = []
     tell = Tell(
         chosen=lambda name, choice: said.append(f"{choice.teacher}: {choice.reason}"),
@@ -141,8 +141,8 @@ METHODS: dict[str, Callable[..., Made]] = {
     "velocity": velocity,
     TRUE_STEPS: motion,
     "ours": lambda *given: model({}, *given),
-    "distilled": lambda *given: model({"carry": "never"}, *given),
-    "steps alone": lambda *given: model({"carry": "never", "teacher": "none"}, *given),
+    "distilled": lambda *given: model({"motion": {"carry": "never"}}, *given),
+    "steps alone": lambda *given: model({"motion": {"carry": "never"}, "distillation": {"teacher": "none"}}, *given),
 }
 
 

@@ -66,7 +66,7 @@ def _bytes_of_data(series: VolumeSeries, n_outputs: int, config: RunConfig) -> i
     """Of the training steps, read and drawn from, of a teacher's volumes, and of the search for motion."""
     volume, most, learning = 4 * series.grid.n_points * n_outputs, config.training.memory_bytes, config.distillation
     steps = 2 * min(volume * len(series), most)
-    if learning.carry == "always" or (learning.carry == "auto" and learning.teacher == "auto"):
+    if config.tries_motion:
         return steps + VOLUMES_OF_MOTION * volume
     n_taught = 0 if learning.teacher == "none" else learning.count or PER_GAP * (len(series) - 1)
     steps += min(volume * n_taught, most // 2) + min(volume * n_taught, most)

@@ -28,7 +28,7 @@ AUTO = SMALL.replace(distillation={"teacher": "auto"})
 
 
 def asking(carry="auto", teacher="auto", **training):
-    return with_training(**training).replace(distillation={"carry": carry, "teacher": teacher})
+    return with_training(**training).replace(distillation={"teacher": teacher}, motion={"carry": carry})
 
 
 def still(n_steps=5, dims=(12, 12, 12)):
@@ -59,7 +59,7 @@ def test_what_cannot_be_carried_says_why(case):
     if found is not None:
         assert find_carry(found, (), config, Tell()) is None
         with pytest.raises(ParameterError, match=f"cannot be carried along a motion: .*{reason}.*leave --carry out"):
-            find_carry(found, (), config.replace(distillation={"carry": "always"}), Tell())
+            find_carry(found, (), config.replace(motion={"carry": "always"}), Tell())
 
 
 def test_what_can():
@@ -179,7 +179,7 @@ def test_a_velocity_that_is_not_whole_spoils_nothing(tmp_path, case):
     assert len(heard) == 1 and bool(heard[0]) == (case == "NaN somewhere")
     if not heard[0]:
         with pytest.raises(DataError, match="field 'U'"):  # now somebody asked for it
-            train(Volumes(series, ["c"]), tmp_path / "n.hinr", config.replace(distillation={"velocity": "U"}))
+            train(Volumes(series, ["c"]), tmp_path / "n.hinr", config.replace(motion={"velocity": "U"}))
 
 
 def test_errors_are_in_the_datas_units(tmp_path):

@@ -131,7 +131,7 @@ def test_the_choice_and_its_evidence_are_stored(tmp_path):
     heard = []
     from hyperinr_core.training.task import Tell
 
-    config = SMALL.replace(training={"samples": 20_000}, distillation={"teacher": "auto", "carry": "never"})
+    config = SMALL.replace(training={"samples": 20_000}, distillation={"teacher": "auto"}, motion={"carry": "never"})
     tell = Tell(chosen=lambda name, choice: heard.append((name, choice)))
     model = train(Volumes(moving_blob(), [FIELD]), tmp_path / "m.hinr", config, tell=tell)
     stored = load(tmp_path / "m.hinr").provenance["teachers"][FIELD]

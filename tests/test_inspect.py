@@ -221,7 +221,7 @@ def test_memory_grows_with_what_is_kept_and_with_the_search_for_motion():
     settings = preset("fast", large.grid)
 
     def memory(series, teacher, carry="never"):
-        config = settings.replace(distillation={"teacher": teacher, "carry": carry})
+        config = settings.replace(distillation={"teacher": teacher}, motion={"carry": carry})
         return estimate(series, ["density"], config, "cpu").memory_bytes
 
     volume = 4 * large.grid.n_points

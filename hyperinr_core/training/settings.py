@@ -110,25 +110,35 @@ class DistillationConfig(PlacementConfig):
     teacher_samples : points that a neural teacher is fitted to; 0 for its default.
     weight : how much a teacher's volume counts in the loss, where a training step counts 1.
     storage : where a teacher's volumes are kept: memory, file, on_demand (not at all), or auto, which is what fits.
-    carry : whether the model learns the training steps alone and carries them along their motion: auto, unless a teacher is named
-        or promises more; never; always.
-    velocity : fields that motion is traced through: auto, those that are called so; none; or their names.
     """
 
     teacher: str = "auto"
     teacher_samples: int = 0
     weight: float = 1.0
     storage: str = "auto"
-    carry: str = "auto"
-    velocity: str = "auto"
 
     LIMITS: ClassVar[dict[str, tuple]] = {
         **PlacementConfig.LIMITS,
         "teacher_samples": (0, 10**15),
         "weight": (0.0, 1e6),
         "storage": ("auto", "memory", "file", "on_demand"),
-        "carry": ("auto", "never", "always"),
     }
+
+
+@dataclass(frozen=True)
+class MotionConfig(Config):
+    """Whether a model learns the training steps alone and carries them along their motion.
+
+    Attributes
+    ----------
+    carry : auto, unless a teacher is named or promises more; never; always.
+    velocity : fields that motion is traced through: auto, those that are called so; none; or their names.
+    """
+
+    carry: str = "auto"
+    velocity: str = "auto"
+
+    LIMITS: ClassVar[dict[str, tuple]] = {"carry": ("auto", "never", "always")}
 
 
 @dataclass(frozen=True)
@@ -143,6 +153,12 @@ class RunConfig:
     training: TrainingConfig
     encoders: PlacementConfig = PlacementConfig()
     distillation: DistillationConfig = DistillationConfig()
+    motion: MotionConfig = MotionConfig()
+
+    @property
+    def tries_motion(self) -> bool:
+        """Whether a motion is looked for."""
+        return self.motion.carry == "always" or (self.motion.carry == "auto" and self.distillation.teacher == "auto")
 
     def architecture(self, learned: Sequence[Field]) -> Architecture:
         """That of a model of fields."""
@@ -184,7 +200,7 @@ def preset(name: str, grid: Grid) -> RunConfig:
 def with_file(config: RunConfig, path: str | os.PathLike) -> RunConfig:
     """The settings with those of a JSON file in their place.
 
-    The file holds an object with any of the keys encoding, network, training, encoders, distillation, each an object with
+    The file holds an object with any of the keys encoding, network, training, encoders, distillation, motion, each an object with
     any of their settings.
     """
     try:

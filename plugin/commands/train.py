@@ -75,10 +75,11 @@ def train(
     from hyperinr_core.training.volumes.task import Volumes
 
     kept = Path(f"{output}.resampled")
-    data = _opened(series, fields, velocity if carry != "never" else "none", keep=kept, **reading)
+    tries = carry == "always" or (carry == "auto" and teacher == "auto")
+    data = _opened(series, fields, velocity if tries else "none", keep=kept, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
-    learning = {"teacher": teacher, "carry": carry, "velocity": velocity}
-    settings = how.settings(preset(how.preset, data.grid).replace(distillation=learning))
+    given = {"distillation": {"teacher": teacher}, "motion": {"carry": carry, "velocity": velocity}}
+    settings = how.settings(preset(how.preset, data.grid).replace(**given))
     task = Volumes(data.select(chosen), fields)
 
     def opening() -> str:

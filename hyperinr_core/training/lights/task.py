@@ -26,7 +26,7 @@ from hyperinr_core.measure.metrics import paired_psnr
 from hyperinr_core.pictures.transfer import TransferFunction, extinction
 from hyperinr_core.spaces.sphere import LightSphere, light_directions
 from hyperinr_core.training.lights.samples import LightStream
-from hyperinr_core.training.settings import PRESETS, DistillationConfig, RunConfig, preset
+from hyperinr_core.training.settings import PRESETS, DistillationConfig, MotionConfig, RunConfig, preset
 from hyperinr_core.training.task import Context, Lesson, Task, every
 from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
@@ -145,6 +145,7 @@ class Lights(Task):
             "encoders.gaussian": "--gaussian sets it",
             "encoders.sigma": volumes,
             **every("distillation", DistillationConfig, volumes),
+            **every("motion", MotionConfig, volumes),
             "distillation.teacher": "--teacher sets it",
             "distillation.teacher_samples": "only a --teacher that is a network is fitted",
         }

@@ -26,7 +26,7 @@ from hyperinr_core.pictures.picture_set import (
 )
 from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.spaces.views import ViewSpace, view_angles
-from hyperinr_core.training.settings import DistillationConfig, RunConfig, preset
+from hyperinr_core.training.settings import DistillationConfig, MotionConfig, RunConfig, preset
 from hyperinr_core.training.task import Context, Lesson, Task, Tell, every
 from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
@@ -137,6 +137,7 @@ class Views(Task):
             "encoding.guide_resolution": "only shadows of lights have a guide",
             "training.base": "only hyperinr train on a series of volumes uses it",
             **every("distillation", DistillationConfig, teacher),
+            **every("motion", MotionConfig, "only hyperinr train on a series of volumes uses it"),
         }
         if self.pictures.columns() is not None:
             unused["encoders.count"] = "--encoders sets it"

@@ -65,8 +65,8 @@ def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: 
     ------
     ParameterError where a motion was asked for and none can be had.
     """
-    use, teacher = config.distillation.carry, config.distillation.teacher
-    if use == "never" or (use == "auto" and teacher != "auto"):
+    use, teacher = config.motion.carry, config.distillation.teacher
+    if not config.tries_motion:
         return None
     hindrance = possible(found.series, config)
     if use == "always" and teacher not in ("auto", "none"):

@@ -64,7 +64,7 @@ class Volumes(Task):
         hinr.check_limits(series_parameters(self.series), self.series.grid, plain)
         shifts = shifts_for(self.series, self.names)
         given = shifted_series(self.series, shifts)
-        asked = named(self.series, config.distillation.velocity) if config.distillation.carry != "never" else ()
+        asked = named(self.series, config.motion.velocity) if config.tries_motion else ()
         found, velocity = _surveyed(given, self.names, asked, config, context)
         check_precision(given, found.fields)
         context.expect(config.architecture(found.fields))
@@ -127,7 +127,7 @@ def _surveyed(
     try:
         found = survey(series, [*names, *more], memory_bytes)
     except DataError:
-        if not more or config.distillation.velocity != "auto":
+        if not more or config.motion.velocity != "auto":
             raise
         found = survey(series, names, memory_bytes)
         context.tell.traced(velocity, "", 0.0)
