@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.hinr import MAX_VALUE
+from hyperinr_core.hinr_document import MAX_VALUE
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.pictures.compositing import Ramp, picture, step_length
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude

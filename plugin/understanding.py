@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core import hinr
+from hyperinr_core.hinr_document import check_limits
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 #: Steps that are looked at for the ranges of fields, spread evenly.
@@ -112,7 +112,7 @@ def understood(series: VolumeSeries, names: Sequence[str] | None = None) -> Unde
     plain = [Field(name, n, ((0.0, 1.0),) * n) for name, n in series.field_info.items() if name in names]
     bounds = [(float(column.min()), float(column.max())) for column in series.thetas.T]
     kinds = zip(series.parameters, series.roles, bounds)
-    hinr.check_limits([Parameter(*each, series.units.get(each[0], "")) for each in kinds], series.grid, plain)
+    check_limits([Parameter(*each, series.units.get(each[0], "")) for each in kinds], series.grid, plain)
     steps = sorted(set(np.linspace(0, len(series) - 1, N_SEEN).round().astype(int).tolist()))
     seen = [_seen(series, field, steps) for field in plain]
     first = series.parameters[0]

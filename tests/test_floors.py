@@ -59,6 +59,7 @@ ROOMS = (
     ("motion",),
     ("motion_coding.py",),
     ("hypernet.py",),
+    ("hinr_document.py",),
     ("hinr.py", "pictures"),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import DataError, FormatError
+from hyperinr_core.hinr_document import check_limits
 from hyperinr_core.volume import Field, Parameter
 
 
@@ -69,7 +70,7 @@ def test_round_trip(tmp_path):
 def test_what_could_not_be_read_again_is_not_written(tmp_path, fields, found):
     model = random_model()
     with pytest.raises(DataError, match=found):
-        hinr.check_limits(model.parameters, model.grid, fields)
+        check_limits(model.parameters, model.grid, fields)
     with pytest.raises(FormatError, match=found):
         hinr.save(dataclasses.replace(model, fields=fields), tmp_path / "m.hinr")
     assert not (tmp_path / "m.hinr").exists()

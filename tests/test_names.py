@@ -30,6 +30,7 @@ ELSEWHERE = {
     "hyperinr_core/pictures/picture_set.py": ("cinema", "read from a database there"),
     "hyperinr_core/spaces/space.py": ("spaces", "abstract: what each space promises"),
     "hyperinr_core/training/evaluators/base.py": ("evaluators", "abstract: what each evaluator promises"),
+    "hyperinr_core/hinr_document.py": ("hinr", "the document of a file, read and refused with the file"),
     "hyperinr_core/packing.py": ("table_coding", "tables, masks and motion are packed by it, under the tests of each"),
     "hyperinr_core/training/evaluators/tcnn.py": ("gpu", "emulated there without a card"),
     "hyperinr_core/training/evaluators/torch.py": ("evaluators_native", "what the others are compared with"),

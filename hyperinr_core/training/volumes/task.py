@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core import hinr
 from hyperinr_core.errors import DataError
+from hyperinr_core.hinr_document import check_limits
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.mask import Mask
 from hyperinr_core.measure.metrics import psnr
@@ -61,7 +61,7 @@ class Volumes(Task):
     def learn(self, config: RunConfig, context: Context) -> Lesson:
         sizes = {name: self.series.field_info[name] for name in self.names if name in self.series.field_info}
         plain = [Field(name, size, ((0.0, 1.0),) * size) for name, size in sizes.items()]
-        hinr.check_limits(series_parameters(self.series), self.series.grid, plain)
+        check_limits(series_parameters(self.series), self.series.grid, plain)
         shifts = shifts_for(self.series, self.names)
         given = shifted_series(self.series, shifts)
         asked = named(self.series, config.motion.velocity) if config.tries_motion else ()
