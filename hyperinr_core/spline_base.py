@@ -109,9 +109,12 @@ def _place(x: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """First coefficient (n,) and the four weights (n, 4) of the uniform cubic B-spline over [0, 1] at x (n,)."""
     u = x.astype(np.float64) * (count - SUPPORT + 1)
     first = np.minimum(u.astype(np.int64), count - SUPPORT)
-    f = u - first
-    weights = [(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, 3 * (f + f**2 - f**3) + 1, f**3]
-    return first, (np.stack(weights, axis=1) / 6).astype(np.float32)
+    return first, cubic_weights(u - first).astype(np.float32)
+
+
+def cubic_weights(f: np.ndarray) -> np.ndarray:
+    """(n, 4) of the coefficients of a uniform cubic B-spline around fractions (n,) of a cell."""
+    return np.stack([(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, 3 * (f + f**2 - f**3) + 1, f**3], axis=1) / 6
 
 
 def _along(matrix: np.ndarray, values: np.ndarray, place: int) -> np.ndarray:

@@ -152,7 +152,9 @@ def say_velocity(names: Sequence[str], meaning: str, share: float) -> None:
     if meaning:
         click.echo(f"velocity {what}: {meaning}; it accounts for {share:.0%} of the change between steps.")
     else:
-        click.echo(f"velocity {what}: not used, steps do not match along it in any unit; --velocity names another.")
+        click.echo(
+            f"velocity {what}: not used, it cannot be read or steps match along it in no unit; --velocity names another."
+        )
 
 
 def say_base(base: Base, names: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from hyperinr_core.motion import kernel
+from hyperinr_core.spline_base import cubic_weights
 
 #: Points of the data for each cell of the coarse lattice.
 COARSENESS = 4
@@ -88,12 +89,6 @@ def _three(counts: Sequence[int]) -> tuple[int, int, int]:
     return z, y, x
 
 
-def weights(fraction: np.ndarray) -> np.ndarray:
-    """(4, n) of the uniform cubic B-spline at fractions (n,) of a cell."""
-    f = np.asarray(fraction, np.float64)
-    return np.stack([(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, 3 * (f + f**2 - f**3) + 1, f**3]) / 6
-
-
 def _count(n: int, wraps: bool) -> int:
     cells = -(-n // COARSENESS) if wraps else -(-(n - 1) // COARSENESS) + 1
     return min(max(cells, FEWEST), n)
@@ -105,7 +100,7 @@ def _basis(u: np.ndarray, m: int, wraps: bool) -> np.ndarray:
         return np.ones((len(u), 1))
     first = np.minimum(np.floor(u).astype(int), m - 1 if wraps else m - 2)
     matrix = np.zeros((len(u), m if wraps else m + 2))
-    for step, weight in enumerate(weights(u - first)):
+    for step, weight in enumerate(cubic_weights(u - first).T):
         np.add.at(matrix, (np.arange(len(u)), (first + step - 1) % m if wraps else first + step), weight)
     return matrix
 
