@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hyperinr_core.motion.splines import Nodes, weights
+from hyperinr_core.motion.splines import Nodes
+from hyperinr_core.spline_base import cubic_weights
 
 SHAPES = {
     "borders": ((20, 24, 31), (False, False, False)),
@@ -90,7 +91,7 @@ def test_padding_is_one_before_and_two_after_a_periodic_axis():
 
 
 def test_weights_sum_to_one_and_are_those_of_a_cubic_b_spline():
-    found = weights(np.array([0.0, 0.25, 1.0]))
+    found = cubic_weights(np.array([0.0, 0.25, 1.0])).T
     np.testing.assert_allclose(found.sum(axis=0), 1)
     np.testing.assert_allclose(found[:, 0] * 6, [1, 4, 1, 0])
     np.testing.assert_allclose(found[:, 2] * 6, [0, 1, 4, 1])
