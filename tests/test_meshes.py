@@ -202,7 +202,6 @@ def test_a_temporary_folder_goes_with_the_series(tmp_path):
     assert not folder.exists()
 
 
-@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
 def test_what_paraview_alone_reads(tmp_path):
     """AVS's format, with one hexahedron."""
     corners = [(x, y, z) for z in (0, 1) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]
@@ -213,21 +212,18 @@ def test_what_paraview_alone_reads(tmp_path):
     assert is_exact(series) and np.isfinite(values(series)).all()
 
 
-@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
 def test_fluent(tmp_path):
     series = open_series(made.write_fluent(tmp_path / "a.cas"))
     assert series.field_info == {"PRESSURE": 1} and series.grid.dims == (3, 3, 3)
     assert is_exact(series, name="PRESSURE") and np.isfinite(values(series, name="PRESSURE")).all()
 
 
-@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
 def test_what_this_paraview_has_no_reader_for(tmp_path):
     (tmp_path / "a.kind").touch()
     with pytest.raises(DataError, match=r"a\.kind is taken by no reader of .*pvpython; expected a whole file"):
         meshes.Meshes(None, None, None).open(tmp_path / "a.kind", by_paraview=True)
 
 
-@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
 def test_cgns_that_paraview_wrote(tmp_path):
     source = made.write(*STILL["hexahedra.vtu"][:2], tmp_path / "a.vtu", made.hexahedra())
     script = f"from paraview import simple; simple.SaveData('{tmp_path}/a.cgns', simple.OpenDataFile('{source}'))"
@@ -328,7 +324,6 @@ def test_a_step_that_leaves_the_grid_is_told_of(tmp_path, caplog):
     assert [record.message.split(" reaches")[0] for record in caplog.records] == [f"step 0 of {tmp_path / 'a1.vtu'}"]
 
 
-@pytest.mark.skipif(shutil.which("pvpython") is None, reason="needs ParaView")
 def test_several_files_make_a_step(tmp_path):
     lines = []
     for step, time in enumerate((0.5, 2.0)):
