@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -144,56 +141,3 @@ def test_what_the_kernels_do_not_know_is_refused():
         TritonBackend(dataclasses.replace(architecture, n_outputs=17), tables, mlp_params)
     with pytest.raises(ParameterError, match="precision is 'int8'"):
         TritonBackend(architecture, tables, mlp_params, precision="int8")
-
-
-COMPILE = """
-import triton
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
-from hyperinr_core.architecture import Architecture
-from hyperinr_core.backends import triton_kernels
-from hyperinr_core.backends.triton_layout import TritonLayout
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.training.evaluators import triton_kernels as training
-
-layout = TritonLayout.of(Architecture(EncodingConfig(n_levels=4), NetworkConfig(16, 2), 1))
-kernels = {
-    triton_kernels.blend_kernel: ({"BLOCK": 1024}, "fp16 i32 fp32 fp16"),
-    triton_kernels.grid_kernel: ({**layout.sizes(), "BLOCK": 64}, "fp16 fp16 fp32 i32 fp32 fp32 fp32 fp32"),
-    triton_kernels.points_kernel: ({**layout.sizes(), "BLOCK": 64}, "fp16 fp16 fp32 i32 fp32 fp32"),
-    training.loss_kernel: (
-        {**layout.sizes(), "KIND": 0, "BLOCK": 64}, "fp32 fp16 fp32 i32 fp32 fp32 fp32 fp32 fp32 fp32"
-    ),
-    training.adam_kernel: ({"BLOCK": 1024}, "fp32 fp32 fp32 fp32"),
-}
-floats = {"gain", "grad_scale", "rate", "beta1", "beta2", "eps"}
-for kernel, (constants, pointers) in kernels.items():
-    names, pointers = kernel.arg_names, ["*" + kind for kind in pointers.split()]
-    # a launch makes constants of numbers that are 1: one output, one scene
-    constants.update({name: 1 for name in ("n_outputs", "n_scenes") if name in names})
-    signature = {
-        name: "constexpr" if name in constants else pointers[i] if i < len(pointers) else
-        "fp32" if name in floats else "i32"
-        for i, name in enumerate(names)
-    }
-    source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()})
-    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 4, "num_stages": 1})
-    assert len(compiled.asm["cubin"]) > 1000
-    print(kernel.__name__, "wgmma" in compiled.asm["ptx"])
-"""
-
-
-def test_kernels_compile_for_a_gpu_without_one(tmp_path):
-    # the interpreter accepts what the compiler refuses; machine code for capability 9.0 needs no GPU to be made
-    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    environment["TRITON_CACHE_DIR"] = str(tmp_path)
-    result = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-2000:]
-    found = dict(line.split() for line in result.stdout.splitlines())
-    assert found == {
-        "blend_kernel": "False",
-        "grid_kernel": "True",
-        "points_kernel": "True",
-        "loss_kernel": "True",
-        "adam_kernel": "False",
-    }, "decoding and training use the matrix units' instructions"
