@@ -38,7 +38,7 @@ def exact_fma(monkeypatch):
 
         def fma(self, x, y, z):
             result = x.data.astype(np.float64) * y.data.astype(np.float64) + z.data.astype(np.float64)
-            return interpreter.TensorHandle(result.astype(np.float32), z.dtype.scalar)
+            return interpreter.TensorHandle(result.astype(z.data.dtype), z.dtype.scalar)
 
         monkeypatch.setattr(interpreter.InterpreterBuilder, "create_fma", fma)
 
