@@ -148,7 +148,7 @@ class TritonBackend(DeviceBackend):
         compiled = rows_kernel[(n_programs,)](
             table, self._matrices, self._geometry, *axes.plan, scratch, scale, offset, out,
             n, others[0], axes.n_slots, start, stop - start, axes.group, self.architecture.n_outputs,
-            **self._layout.sizes(), KEPT=self._kept, PACKED=self._packed, BLOCK=BLOCK, SLOTS=SLOTS, num_warps=WARPS, num_stages=1,
+            **self._layout.sizes(), KEPT=self._kept, PACKED=self._packed, WHOLE=n % BLOCK == 0, BLOCK=BLOCK, SLOTS=SLOTS, num_warps=WARPS, num_stages=1,
         )  # fmt: skip
         if not INTERPRETED:
             self._n_programs = resident_programs(compiled)
