@@ -13,16 +13,22 @@ from models import random_model as random_hyperinr
 from test_backends import CASES, random_model
 
 from hyperinr_core import hinr
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends import triton as module
 from hyperinr_core.backends import triton_kernels
 from hyperinr_core.backends.reference import ReferenceBackend, locate
-from hyperinr_core.backends.triton import INTERPRETED, TritonBackend, kernel_device
+from hyperinr_core.backends.triton import BLOCK, INTERPRETED, TritonBackend, kernel_device
 from hyperinr_core.backends.triton_layout import TritonLayout
+from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError, ParameterError
 
 #: How far values may be from the reference, as a share of the largest.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3}
 
 KERNEL_DEVICE = kernel_device()
+
+#: With a level that is computed.
+GUIDED = Architecture(EncodingConfig(n_levels=3, guide_resolution=10), NetworkConfig(32, 2), 1)
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def exact_fma(monkeypatch):
 
         def fma(self, x, y, z):
             result = x.data.astype(np.float64) * y.data.astype(np.float64) + z.data.astype(np.float64)
-            return interpreter.TensorHandle(result.astype(np.float32), z.dtype.scalar)
+            return interpreter.TensorHandle(result.astype(z.data.dtype), z.dtype.scalar)
 
         monkeypatch.setattr(interpreter.InterpreterBuilder, "create_fma", fma)
 
@@ -105,10 +111,81 @@ def test_grids_equal_the_reference(case, precision, exact_fma):
     assert_equal(model, precision, sample)
 
 
+#: Points along x, y (, z): rows of whole tiles, rows that tiles span, and rows of a part of a tile.
+SHAPES = {"whole": (64, 3, 2), "spanned": (70, 5, 3), "short": (24, 7, 2)}
+
+
+@pytest.mark.parametrize(
+    "case, shape, precision",
+    [
+        *((case, "spanned", "float32") for case in CASES),
+        ("volume", "whole", "float32"),
+        ("odd growth", "short", "float32"),
+        ("volume", "whole", "float16"),
+        ("plane", "spanned", "float16"),
+        ("guide", "spanned", "float32"),
+        ("guide", "whole", "float16"),
+    ],
+)
+def test_rows_equal_the_reference(case, shape, precision, exact_fma, monkeypatch):
+    architecture = CASES.get(case, GUIDED)
+    counts = SHAPES[shape][: architecture.encoding.n_pos_dims]
+    # a region that lies anywhere, in uneven steps, ends included
+    axes = tuple(np.sort(np.random.default_rng(n).random(n).astype(np.float32)) for n in counts)
+    axes[0][[0, -1]], axes[1][-1] = (0, 1), 1
+    one, zero = np.ones(architecture.n_outputs, np.float32), np.zeros(architecture.n_outputs, np.float32)
+
+    def sample(backend, table):
+        out = np.full((*counts[::-1], architecture.n_outputs), np.nan, np.float32)
+        if backend.name == "triton":
+            assert backend._prepare(axes).group, "rows are read less often than points"
+            monkeypatch.setattr(backend, "_n_programs", 2)  # each takes several groups
+        backend.sample_grid(table, axes, out, one, zero)
+        return out
+
+    assert_equal(random_model(architecture), precision, sample)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_rows_are_decoded_with_matrices_kept_or_not(kept, monkeypatch):
+    monkeypatch.setattr(module, "MOST_KEPT_BYTES", kept * 10**6)
+    axes = tuple(np.linspace(0, 1, n, dtype=np.float32) for n in (40, 2, 2))
+
+    def sample(backend, table):
+        assert backend.name == "reference" or backend._kept == kept
+        out, one = np.full((2, 2, 40, 1), np.nan, np.float32), np.ones(1, np.float32)
+        backend.sample_grid(table, axes, out, one, one)
+        return out
+
+    assert_equal(random_model(CASES["volume"]), "float16", sample)
+
+
+def test_points_are_decoded_one_by_one_where_rows_read_more():
+    backend = TritonBackend(*random_model(CASES["volume"]))
+    few, many = (tuple(np.linspace(0, 1, n, dtype=np.float32) for n in counts) for counts in ((2, 9, 9), (40, 2, 2)))
+    assert not backend._prepare(few).group and backend._prepare(many).group
+    assert backend._prepare(tuple(axis.copy() for axis in many)) is backend._prepare(many), "axes are prepared once"
+    other = TritonBackend(*random_model(CASES["volume"]))
+    other.by_rows = False
+    assert not other._prepare(many).group
+
+
+def test_rows_that_a_program_takes_fill_its_tiles():
+    for n in (1, 17, 64, 100, 512, 1000):
+        count = module._group(n)
+        assert 1 <= count <= module.MOST_ROWS
+        if count < module.MOST_ROWS:
+            assert count * n >= module.LEAST_TILES * BLOCK
+            assert -(-count * n // BLOCK) * BLOCK / (count * n) < module.MOST_WASTE
+
+
 def assert_equal(model, precision, sample):
     architecture, tables, mlp_params = model
     rows = tables.astype(np.float16)
-    blend = np.array([2, 0]), np.array([0.3, 0.7])
+    blend = [np.array([2, 0]), np.array([0.3, 0.7])]
+    n_guide = architecture.hash_grid.table_length - architecture.n_table
+    if n_guide:
+        blend.append(np.random.default_rng(3).uniform(-1, 1, n_guide).astype(np.float32))
     reference = ReferenceBackend(architecture, rows, mlp_params)
     ours = TritonBackend(architecture, rows, mlp_params, precision=precision)
     expected = sample(reference, reference.blend(*blend))
