@@ -19,7 +19,11 @@ pytest.importorskip("triton")
 
 SCRIPT = Path(__file__).parent / "compile_kernels.py"
 
-MODULES = ("hyperinr_core.backends.triton_kernels", "hyperinr_core.training.evaluators.triton_kernels")
+MODULES = (
+    "hyperinr_core.backends.triton_kernels",
+    "hyperinr_core.backends.triton_rows",
+    "hyperinr_core.training.evaluators.triton_kernels",
+)
 
 #: Bytes of shared memory that a block can have, by the card's capability.
 SHARED = {80: 163 * 1024, 90: 227 * 1024}
@@ -30,12 +34,13 @@ KERNELS = {
     "blend_kernel": False,
     "grid_kernel": True,
     "points_kernel": True,
+    "rows_kernel": True,
     "loss_kernel": True,
     "adam_kernel": False,
 }
 
 #: Bytes of a thread that do not fit into registers, by kernel, capability and hidden layers; none elsewhere.
-SPILLED = {("loss_kernel", 80, 4): 8840, ("loss_kernel", 80, 2): 6360}
+SPILLED = {("loss_kernel", 80, 4): 8840, ("loss_kernel", 80, 2): 6360, ("rows_kernel", 80, 2): 8}
 
 
 @pytest.fixture(scope="module")
