@@ -187,15 +187,15 @@ def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_
 
 
 @triton.jit
-def adam_kernel(params, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
-    """One step of Adam in place; `rate` holds the step's bias corrections."""
+def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
+    """One step of Adam on values in place; `rate` holds the step's bias corrections."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = place < n
     grad = grad_scale * tl.load(grads + place, mask=inside, other=0)
     old_m, old_v = tl.load(m + place, mask=inside, other=0), tl.load(v + place, mask=inside, other=0)
     new_m = grad + beta1 * (old_m - grad)
     new_v = grad * grad + beta2 * (old_v - grad * grad)
-    value = tl.load(params + place, mask=inside, other=0)
+    value = tl.load(values + place, mask=inside, other=0)
     tl.store(m + place, new_m, mask=inside)
     tl.store(v + place, new_v, mask=inside)
-    tl.store(params + place, value - rate * new_m / (tl.sqrt(new_v) + eps), mask=inside)
+    tl.store(values + place, value - rate * new_m / (tl.sqrt(new_v) + eps), mask=inside)
