@@ -30,13 +30,15 @@ cuda.require = lambda name: None
 cuda.device = lambda: torch.device("cpu")
 
 from hyperinr_core.backends import triton as backend_module  # noqa: E402 - it asks for CUDA at once
+from hyperinr_core.backends.triton import TritonBackend  # noqa: E402
 from hyperinr_core.training.evaluators.base import Adam  # noqa: E402
 from hyperinr_core.training.evaluators.triton import TritonEvaluator  # noqa: E402
 
 #: Where Triton keeps NVIDIA's tools.
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 
-backend_module.TritonBackend._try_once = lambda self: None
+# made for a trial of few points, which compiles variants of its own; how many programs run at a time only a driver knows
+TritonBackend._try_once = lambda self: None
 backend_module.resident_programs = lambda compiled: 4
 
 #: Points along an axis, and of a batch: they divide as those of real grids and batches do.
@@ -80,22 +82,21 @@ def compile_for(capability: int, n_hidden: int, precision: str) -> None:
 
     JITFunction.run = record
     driver.set_active(Card(capability))
-    torch.cuda.get_device_capability = lambda device=None: divmod(capability, 10)
     architecture = Architecture(EncodingConfig(), NetworkConfig(n_hidden_layers=n_hidden), 1)
     sample(architecture, precision)
     train(architecture, precision)
 
 
 def sample(architecture: Architecture, precision: str) -> None:
-    """Blend, and values on a grid, by rows and by points, and at points."""
+    """Blend, and values on a grid, by rows of whole tiles and of others and by points, and at points."""
     rows, network = np.zeros((3, architecture.n_table), np.float16), np.zeros(architecture.n_mlp, np.float32)
-    backend = backend_module.TritonBackend(architecture, rows, network, precision=precision)
+    backend = TritonBackend(architecture, rows, network, precision=precision)
     table = backend.blend(np.array([0, 2]), np.array([0.5, 0.5]))
-    out, one = np.empty((N_AXIS, N_AXIS, N_AXIS, 1), np.float32), np.ones(1, np.float32)
-    axes = (np.linspace(0, 1, N_AXIS, dtype=np.float32),) * 3
-    backend.sample_grid(table, axes, out, one, one)
-    backend.by_rows, backend._prepared = False, None
-    backend.sample_grid(table, axes, out, one, one)
+    one = np.ones(1, np.float32)
+    for n, backend.by_rows in ((N_AXIS, True), (N_AXIS + 6, True), (N_AXIS, False)):
+        backend._prepared = None
+        axis = np.linspace(0, 1, n, dtype=np.float32)
+        backend.sample_grid(table, (axis,) * 3, np.empty((n, n, n, 1), np.float32), one, one)
     backend.sample(table, np.zeros((N_POINTS, 3), np.float32))
 
 

@@ -20,6 +20,7 @@ if not INTERPRETED:
 try:
     import torch
     import triton
+    from triton.runtime.driver import driver
 
     from hyperinr_core.backends import triton_kernels as kernels
     from hyperinr_core.backends.device import DeviceBackend, upload
@@ -86,7 +87,7 @@ class TritonBackend(DeviceBackend):
         )
         self._scales, self._geometry = (self._to_device(part) for part in self._layout.geometry(architecture.hash_grid))
         self._kept = self._matrices.nbytes <= MOST_KEPT_BYTES
-        self._packed = precision == "float16" and not INTERPRETED and torch.cuda.get_device_capability() >= (8, 0)
+        self._packed = precision == "float16" and not INTERPRETED and driver.active.get_current_target().arch >= 80
         self._prepared: Prepared | None = None
         self._n_programs = 4
         if not INTERPRETED:
@@ -201,7 +202,7 @@ def _group(n: int) -> int:
 @functools.lru_cache(maxsize=None)
 def resident_programs(compiled: Any) -> int:
     """Programs of a compiled kernel that the device runs at a time, by the registers and the shared memory that each takes."""
-    device = triton.runtime.driver.active.utils.get_device_properties(torch.cuda.current_device())
+    device = driver.active.utils.get_device_properties(torch.cuda.current_device())
     warps, shared = compiled.metadata.num_warps, compiled.metadata.shared
     registers = warps * triton.cdiv(32 * compiled.n_regs, 256) * 256
     resident = min(
