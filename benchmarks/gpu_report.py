@@ -7,41 +7,74 @@ from typing import Any
 
 def to_markdown(report: dict[str, Any]) -> str:
     """The report as tables for people."""
-    place, limits = report["machine"], report["limits"]
-    lines = [
-        f"{place['device']}, torch {place['torch']}, CUDA {place['cuda']}.",
-        f"Limits: {limits['gbytes_per_s']:.0f} GB/s, {limits['half_tflops']:.1f} TFLOP/s in half precision.",
-        "",
-        "| grid | way | ms | M samples/s | of the matrix limit | from the reference |",
-        "|---|---|---|---|---|---|",
-    ]
-    for n, ways in report["decode"].items():
-        for way, entry in ways.items():
-            numbers = f"{entry['ms']:.3f} | {entry['samples_per_s'] / 1e6:.1f} | {100 * entry['of_matrix_limit']:.1f} %"
-            lines.append(f"| {n}^3 | {way} | {numbers} | {entry['deviation']:.1e} |")
-    lines += ["", "| batch | way | ms a step | M samples/s |", "|---|---|---|---|"]
-    for batch, ways in report["training"].items():
-        lines += [f"| {batch} | {w} | {e['ms']:.3f} | {e['samples_per_s'] / 1e6:.2f} |" for w, e in ways.items()]
-    lines.append("")
-    for entry in report["blend"]:
-        if "ms" in entry:
-            lines.append(f"- Blend of {entry['used']} of {entry['encoders']} encoders: {entry['ms']:.4f} ms.")
-    shown = report["to_host"]
-    lines.append(
-        f"- A new time to image data on the host, {shown['points']} points, {shown['way']}: {shown['ms']:.2f} ms."
-    )
-    lines += [f"- CoordNet, {name[:-3]}, a million points: {ms:.3f} ms." for name, ms in report["coordnet"].items()]
-    lines += [f"- {name}: {ratio:.2f} times." for name, ratio in report["ratios"].items()]
-    lines += [f"- Not measured: {note}" for note in report["notes"]]
-    if "paper" in report:
-        lines += [
-            "",
-            "| teacher | seconds in all | of them the teacher | PSNR held out | linear |",
-            "|---|---|---|---|---|",
-        ]
-        lines += [
-            f"| {row['teacher']} | {row['seconds']:.0f} | {row['teacher_seconds']:.0f} | {row['psnr']:.2f} | "
-            f"{row['linear']:.2f} |"
-            for row in report["paper"]
-        ]
+    lines = [", ".join(f"{name} {text}" for name, text in report["machine"].items()) + ".", ""]
+    limits = report.get("limits", {})
+    names = {"half_tflops": "TFLOP/s half", "single_tflops": "TFLOP/s single", "gbytes_per_s": "GB/s copied"}
+    names["to_host_gbytes_per_s"] = "GB/s to the host"
+    lines += ["Limits: " + ", ".join(f"{limits[key]:.1f} {unit}" for key, unit in names.items() if key in limits) + "."]
+    for key, unit in (("decode", "grid"), ("training", "batch")):
+        lines += _ways(report.get(key, {}), unit)
+    lines += [""]
+    for entry in report.get("blend", []):
+        lines.append(f"- Blend of {entry['used']} of {entry['encoders']} encoders: {_times(entry, 4)}.")
+    lines += [f"- To the host: {_host(report['host'])}."] if "host" in report else []
+    lines += [f"- CoordNet, a million points: {name} {ms:.3f} ms." for name, ms in report.get("coordnet", {}).items()]
+    lines += [f"- {name}: {rate:.2f} M points/s." for name, rate in report.get("data", {}).items()]
+    lines += [f"- {name}: {ratio:.2f} times." for name, ratio in report.get("ratios", {}).items()]
+    lines += _paper(report.get("paper", []))
+    parts = report.get("parts", {}).items()
+    lines += [f"- Not measured: {name}: {part['state']}." for name, part in parts if part["state"] != "measured"]
+    lines += ["", "Seconds: " + ", ".join(f"{name} {part['seconds']}" for name, part in parts) + "."]
     return "\n".join(lines) + "\n"
+
+
+def _ways(found: dict[str, Any], unit: str) -> list[str]:
+    lines = [
+        "",
+        f"| {unit} | way | ms as called | on the device | M points/s | floor ms | of it | from the reference |",
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for size, ways in found.items():
+        for way, entry in ways.items():
+            if "ms" in entry:
+                rate, floor, share = entry["samples_per_s"] / 1e6, entry.get("floor_ms"), entry.get("of_floor")
+                known = f"{floor:.4f} | {100 * share:.1f} %" if floor is not None else " | "
+                numbers = f"{entry['ms']:.4f} | {entry['device_ms']:.4f} | {rate:.1f} | {known}"
+            else:
+                numbers = " | | | | "
+            lines.append(f"| {size} | {way} | {numbers} | {entry['deviation']:.1e} |")
+    return lines
+
+
+def _times(entry: dict[str, float], places: int) -> str:
+    if "ms" not in entry:
+        return f"not timed, it deviates by {entry['deviation']:.1e}"
+    floor = f", floor {entry['floor_ms']:.{places}f}" if "floor_ms" in entry else ""
+    return f"{entry['ms']:.{places}f} ms as called, {entry['device_ms']:.{places}f} on the device{floor}"
+
+
+def _host(entry: dict[str, float]) -> str:
+    names = {
+        "ms": "ms as called",
+        "least_ms": "at best",
+        "decode_ms": "of decoding",
+        "copy_ms": "of copying",
+        "half_ms": "as called in half precision",
+        "half_least_ms": "of that at best",
+    }
+    found = ", ".join(f"{entry[key]:.2f} {words}" for key, words in names.items() if key in entry)
+    return f"{entry['points']} points, {found}"
+
+
+def _paper(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    lines = ["", "| row | seconds | before the training | PSNR held out | linear | bytes | phases in seconds |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in rows:
+        before = sum(part for name, part in row["phases"].items() if name not in ("training", "the end"))
+        told = ", ".join(f"{name} {part}" for name, part in row["phases"].items())
+        quality = f"{row['psnr']:.2f}" if "psnr" in row else ""
+        numbers = [f"{row['seconds']:.1f}", f"{before:.1f}", quality, f"{row['linear']:.2f}", str(row["bytes"])]
+        lines.append(" | ".join([f"| {row['row']}", *numbers, f"{told} |"]))
+    return [*lines, ""]

@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import scipy.fft
 
-from hyperinr.filters.image import to_image, write_image, write_pvd
 from hyperinr_core.volume import Grid
 
 WORKERS = 2
@@ -26,6 +25,8 @@ WORKERS = 2
 LARGEST_SCALES = 2.5
 #: RK4 is stable on the imaginary axis to 2.8; the rest is room for the velocity to grow before the next step
 COURANT = 2.6
+#: time that the spin-up takes on a grid half as fine, and then on the whole one
+SPIN_UP = (12.0, 2.0)
 
 
 class Flow:
@@ -203,9 +204,9 @@ def random_flow(n: int, energy: float, seed: int) -> np.ndarray:
 def developed_flow(n: int, viscosity: float, power: float, seed: int) -> Flow:
     """Turbulence that has forgotten its random start: most of the spin-up is run on a grid half as fine."""
     coarse = Flow(random_flow(n // 2, 1.5 * power ** (2 / 3), seed), n // 2, 2 * viscosity, power)
-    coarse.advance(12.0)
+    coarse.advance(SPIN_UP[0])
     flow = Flow(refine(coarse.velocity_hat, n), n, viscosity, power)
-    flow.advance(2.0)
+    flow.advance(SPIN_UP[1])
     flow.time = 0.0
     return flow
 
@@ -250,6 +251,8 @@ def simulate(kind: str, n: int = 64, n_steps: int = 101, seed: int = 7) -> Itera
 
 def write_series(folder: Path, kind: str, n: int = 64, n_steps: int = 101, seed: int = 7) -> Path:
     """Simulate into folder/turbulence.pvd and one .vti per step, unless exactly that is there already."""
+    from hyperinr.filters.image import to_image, write_image, write_pvd  # needs VTK, which the solver does not
+
     pvd, made_with = folder / "turbulence.pvd", folder / "turbulence.json"
     case = {"kind": kind, "n": n, "n_steps": n_steps, "seed": seed, **asdict(CASES[kind])}
     if pvd.exists() and made_with.exists() and json.loads(made_with.read_text()) == case:

@@ -3,24 +3,129 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+import time
 from pathlib import Path
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "gpu.py"
+import numpy as np
+import pytest
+import torch
+from turbulence import Flow, random_flow
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-def test_every_part_runs(tmp_path):
-    command = [sys.executable, SCRIPT, "--dry", "--paper", "-o", tmp_path]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert result.returncode == 0, result.stderr[-2000:]
-    report = json.loads((tmp_path / "gpu_dry.json").read_text())
-    assert set(report["decode"]) == {"4", "6"}
-    assert all({"triton", "torch"} <= set(ways) for ways in (*report["decode"].values(), *report["training"].values()))
+@pytest.fixture(autouse=True)
+def found(monkeypatch):
+    """The benchmark's modules can be imported, as they are where the script runs."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def call(monkeypatch, folder, *options):
+    """The report and the table of a dry run."""
+    import gpu
+
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--dry", "-o", str(folder), *options])
+    gpu.main()
+    file = folder / f"gpu_dry{'_paper' if '--paper' in options else ''}.json"
+    return json.loads(file.read_text()), file.with_suffix(".md").read_text()
+
+
+def test_every_part_is_measured(monkeypatch, tmp_path):
+    report, table = call(monkeypatch, tmp_path)
+    states = {name: part["state"] for name, part in report["parts"].items()}
+    missing = {name: state for name, state in states.items() if state != "measured"}
+    assert all(state.startswith("BackendError") for state in missing.values()), missing
+    assert {name for name in missing if "tcnn" not in name} <= {"other guide"}, missing
+    assert {"limits", "host", "coordnet", "data", "other deep", "other plane", "other guide"} <= set(states)
+    assert {"triton", "triton by points", "triton float32", "torch"} == set(report["decode"]["4^3"])
+    assert {"triton", "torch"} == set(report["training"]["64"])
     assert [entry["used"] for entry in report["blend"]] == [2, 4]
-    assert {"forward_fp32_ms", "step_fp32_ms"} <= set(report["coordnet"]) and report["to_host"]["points"] == 216
-    assert "decode 6^3 over torch" in report["ratios"]
-    assert [row["teacher"] for row in report["paper"]] == ["coordnet", "flow"]
-    assert "| 6^3 | triton |" in (tmp_path / "gpu_dry.md").read_text()
-    # a teacher that was fitted on the way leaves nothing behind
-    assert not list(tmp_path.glob("*.teacher")) and (tmp_path / "coordnet.hinr").exists()
+    assert report["host"]["points"] == 125 and report["host"]["half_deviation"] < 1e-3
+    assert {"decode 4^3 over torch", "training, batch 64 over torch"} <= set(report["ratios"])
+    assert "| 4^3 | triton |" in table and "Not measured: decode tcnn 4^3" in table
+
+
+def test_a_part_that_fails_or_is_wrong_leaves_the_others(monkeypatch, tmp_path):
+    from hyperinr_core.backends.torch import TorchBackend
+    from hyperinr_core.backends.triton import TritonBackend
+
+    evaluate = TorchBackend._evaluate
+    monkeypatch.setattr(TritonBackend, "blend", lambda *arguments: 1 / 0)
+    monkeypatch.setattr(TorchBackend, "_evaluate", lambda *arguments: evaluate(*arguments) + 1)
+    report, table = call(
+        monkeypatch, tmp_path, "--only", "decode triton 4", "--only", "decode torch", "--only", "limits"
+    )
+    assert "ZeroDivisionError" in report["parts"]["decode triton 4^3"]["state"]
+    assert "differs from the reference" in report["parts"]["decode torch 4^3"]["state"]
+    assert list(report["decode"]["4^3"]["torch"]) == ["deviation"], "what is wrong is not timed"
+    assert report["parts"]["limits"]["state"] == "measured" and "GB/s" in table
+
+
+def test_values_that_were_not_written_are_found(monkeypatch, tmp_path):
+    from hyperinr_core.backends.torch import TorchBackend
+
+    evaluate = TorchBackend._evaluate_rows
+
+    def forgetful(self, table, axes, start, stop, *numbers):
+        values = evaluate(self, table, axes, start, stop, *numbers)
+        values[-1] = float("nan")
+        return values
+
+    monkeypatch.setattr(TorchBackend, "_evaluate_rows", forgetful)
+    report, _ = call(monkeypatch, tmp_path, "--only", "decode torch")
+    assert "differs from the reference by nan" in report["parts"]["decode torch 4^3"]["state"]
+
+
+def test_no_part_begins_after_its_time_and_a_later_run_goes_on(monkeypatch, tmp_path):
+    report, table = call(monkeypatch, tmp_path, "--only", "limits", "--seconds", "0")
+    assert report["parts"]["limits"]["state"] == "no time was left" and "limits: no time was left" in table
+    report, _ = call(monkeypatch, tmp_path, "--only", "limits", "--resume")
+    first = report["limits"]
+    report, _ = call(monkeypatch, tmp_path, "--only", "limits", "--only", "blend", "--resume")
+    assert report["limits"] == first and {"limits", "blend 2 of 3", "blend 4 of 5"} == set(report["parts"])
+
+
+def test_a_part_that_takes_too_long_is_ended():
+    from gpu_run import Run
+
+    report, written = {}, []
+    run = Run(report, 60, (), lambda: written.append(json.dumps(report)))
+    run.part("slow", lambda: time.sleep(60), 0.05)
+    run.part("quick", lambda: None)
+    assert report["parts"]["slow"]["state"].startswith("TooLong") and report["parts"]["quick"]["state"] == "measured"
+    assert '"begun"' in written[0], "whatever ends the process, the file says what it was at"
+
+
+def test_a_device_that_is_lost_means_a_new_process():
+    from gpu_run import Run
+
+    def run(**report):
+        restarts = []
+        Run(report, 60, (), lambda: None, lambda: False, lambda: restarts.append(1)).part("wild", lambda: 1 / 0)
+        return report["parts"]["wild"]["state"], restarts
+
+    assert run() == ("ZeroDivisionError: division by zero", [1])
+    assert run(parts={"wild": {"state": "begun", "seconds": 0.0}}) == ("it hung, or took the process with it", [])
+
+
+def test_the_papers_table_has_its_rows(monkeypatch, tmp_path):
+    report, table = call(monkeypatch, tmp_path, "--paper")
+    rows = {row["row"]: row for row in report["paper"]}
+    assert list(rows) == ["none, fast", "flow", "coordnet", "velocity", "none", "carry"], report["parts"]
+    assert "fitting the teacher of vorticity" in rows["coordnet"]["phases"] and rows["coordnet"]["teacher_samples"]
+    assert "finding the motion" in rows["velocity"]["phases"] and "finding the motion" not in rows["flow"]["phases"]
+    assert all(np.isfinite(row["psnr"]) for row in rows.values()) and "| coordnet |" in table
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md"}, "no model and no teacher stay behind"
+
+
+def test_turbulence_on_a_device_is_that_of_the_example():
+    from gpu_turbulence import DeviceFlow
+
+    flow = Flow(random_flow(16, 0.8, seed=3), 16, viscosity=0.02, power=0.36)
+    twin = DeviceFlow(flow, torch.device("cpu"))
+    for each in (flow, twin):
+        each.advance(0.3)
+    assert twin.time == pytest.approx(flow.time)
+    expected = flow.vorticity()
+    np.testing.assert_allclose(twin.vorticity().numpy(), expected, atol=1e-4 * abs(expected).max())

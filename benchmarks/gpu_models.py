@@ -1,0 +1,165 @@
+"""Models with random numbers, and how far a backend or evaluator is from the reference on them. Part of gpu.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends import _backend_class
+from hyperinr_core.backends.reference import ReferenceBackend
+from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.training.evaluators import evaluator_class
+from hyperinr_core.training.evaluators.torch import TorchEvaluator
+from hyperinr_core.volume import Field, Grid, Parameter
+
+#: How a backend is used, and how far it may be from the reference, as a share of the largest value.
+WAYS = {
+    "triton": 5e-3,
+    "triton by points": 5e-3,
+    "triton float32": 1e-4,
+    "torch": 1e-4,
+    "tcnn": 1e-2,
+    "tcnn jit": 1e-2,
+}
+
+#: How far an evaluator's gradients may be from torch's in float32, as a share of their length.
+SLOPES = 0.1
+
+#: Of the two encoders that are blended.
+BLEND = np.array([0, 1]), np.array([0.3, 0.7])
+
+Model = tuple[Architecture, np.ndarray, np.ndarray]
+
+
+def random_model(architecture: Architecture, n_encoders: int) -> Model:
+    """Arguments of a backend, fresh numbers in each run."""
+    rng = np.random.default_rng()
+    tables = (rng.random((n_encoders, architecture.n_table), np.float32) - 0.5).astype(np.float16)
+    layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in architecture.layer_shapes]
+    return architecture, tables, np.concatenate(layers).astype(np.float32)
+
+
+def whole_model(architecture: Architecture, n: int) -> HyperINR:
+    """A model of a series of two times on n^3 points."""
+    _, tables, mlp_params = random_model(architecture, 2)
+    return HyperINR(
+        architecture.encoding,
+        architecture.network,
+        (Parameter("time", "time", (0.0, 1.0), "", (0.0, 1.0)),),
+        Grid((n, n, n)),
+        (Field("value", 1, ((0.0, 1.0),)),),
+        np.array([[0.0], [1.0]]),
+        tables,
+        mlp_params,
+    )
+
+
+def make_backend(way: str, model: Model) -> Any:
+    """A backend as one of `WAYS`; BackendError where it does not run."""
+    name, *how = way.split(" ", 1)
+    options = {"precision": "float32"} if how == ["float32"] else {}
+    backend = _backend_class(name)(*model, **options)
+    if how == ["by points"]:
+        backend.by_rows = False
+    if how == ["jit"]:
+        backend._module.jit_fusion = True  # one kernel for the model, compiled at its first run; off by default
+    return backend
+
+
+def make_evaluator(way: str, architecture: Architecture) -> Any:
+    """An evaluator as one of `WAYS`; BackendError or ImportError where it does not run."""
+    name, *how = way.split(" ", 1)
+    evaluator = TorchEvaluator(architecture) if name == "torch" else evaluator_class(name)(architecture)
+    if how == ["jit"]:
+        evaluator._module.jit_fusion = True
+    return evaluator
+
+
+def blended(backend: Any, architecture: Architecture) -> Any:
+    """A backend's table of two encoders, with a guide's level where there is one."""
+    grid = architecture.hash_grid
+    n_guide = grid.table_length - grid.n_params
+    return backend.blend(*BLEND, np.linspace(0, 1, n_guide, dtype=np.float32) if n_guide else None)
+
+
+@torch.no_grad()
+def slabs(backend: Any, table: Any, dims: tuple[int, ...]) -> Iterator[torch.Tensor]:
+    """Values of each slab of a grid, which stay on the device."""
+    axes = backend._prepare(tuple(np.linspace(0, 1, n, dtype=np.float32) for n in dims))
+    n_outputs = backend.architecture.n_outputs
+    one, zero = torch.ones(n_outputs, device=backend.device), torch.zeros(n_outputs, device=backend.device)
+    n_rows, step = int(np.prod(dims[1:])), max(1, backend.most_points // dims[0])
+    for start in range(0, n_rows, step):
+        yield backend._evaluate_rows(table, axes, start, min(start + step, n_rows), one, zero)
+
+
+def decode(backend: Any, table: Any, dims: tuple[int, ...]) -> None:
+    """Every slab of a grid, without the way to the host."""
+    for _ in slabs(backend, table, dims):
+        pass
+
+
+def deviation(backend: Any, model: Model, dims: tuple[int, ...]) -> float:
+    """Largest difference from the reference, as a share of the largest value; NaN where something was not written.
+
+    Compared are scattered points, a small grid whose rows fill no program, and rows of the whole grid of `dims`.
+    """
+    architecture, reference, rng = model[0], ReferenceBackend(*model), np.random.default_rng()
+    table, truth = blended(backend, architecture), blended(reference, architecture)
+    points = rng.random((2000 if backend.device.type == "cuda" else 40, len(dims)), np.float32)
+    found = [_apart(backend.sample(table, points), reference.sample(truth, points))]
+    few = tuple(17 + i if backend.device.type == "cuda" else 2 + i for i in range(len(dims)))
+    axes = tuple(np.sort(rng.random(n, np.float32)) for n in few)
+    scale, offset = (np.full(architecture.n_outputs, number, np.float32) for number in (3, -1))
+    grids = [np.full((*few[::-1], architecture.n_outputs), np.nan, np.float32) for _ in range(2)]
+    backend.sample_grid(table, axes, grids[0], scale, offset)
+    reference.sample_grid(truth, axes, grids[1], scale, offset)
+    found.append(_apart(grids[0] + 1, grids[1] + 1))
+    return float(np.max([*found, _rows_apart(backend, table, reference, truth, dims)]))
+
+
+def _rows_apart(backend: Any, table: Any, reference: ReferenceBackend, truth: Any, dims: tuple[int, ...]) -> float:
+    n_rows = int(np.prod(dims[1:]))
+    poison(backend, int(np.prod(dims)))
+    values = torch.cat(list(slabs(backend, table, dims))).view(n_rows, -1)
+    if bool(values.isnan().any()):
+        return float("nan")
+    rows = np.unique([0, 1, n_rows // 3, n_rows // 2 - 1, n_rows // 2, n_rows - 1])
+    others = np.unravel_index(rows, dims[:0:-1])[::-1]  # of each row its y (and z)
+    places = [np.linspace(0, 1, n, dtype=np.float32) for n in dims]
+    columns = [np.tile(places[0], len(rows))]
+    columns += [np.repeat(axis[index], dims[0]) for axis, index in zip(places[1:], others)]
+    expected = reference.sample(truth, np.stack(columns, axis=1))
+    return _apart(values[torch.from_numpy(rows)].cpu().numpy().reshape(expected.shape), expected)
+
+
+def _apart(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def poison(backend: Any, n_points: int) -> None:
+    """NaN in the memory that the next values are written to, so that none is taken for a value."""
+    n = min(n_points, backend.most_points) * backend.architecture.n_outputs
+    held = [torch.full((n,), float("nan"), device=backend.device) for _ in range(-(-n_points // backend.most_points))]
+    del held
+
+
+def slopes_apart(evaluator: Any, device: torch.device) -> float:
+    """Largest difference of its gradients from torch's in float32 on the CPU, as a share of their length."""
+    architecture, generator = evaluator.architecture, torch.Generator().manual_seed(1)
+    _, tables, mlp = random_model(architecture, 1)
+    parts = [torch.from_numpy(tables.astype(np.float32)), torch.from_numpy(mlp)]
+    n_points = 2000 if device.type == "cuda" else 50
+    widths = architecture.encoding.n_pos_dims, architecture.n_outputs
+    data = [torch.rand((1, n_points, n), generator=generator) for n in widths]
+    found = []
+    for each, place in ((evaluator, device), (TorchEvaluator(architecture), torch.device("cpu"))):
+        leaves = [part.to(place).requires_grad_() for part in parts]
+        loss = each.loss(*leaves, *(part.to(place) for part in data), torch.ones(1, device=place), "l2")
+        # scaled, since small gradients vanish in half precision
+        found.append([part.cpu() for part in torch.autograd.grad(loss * 1024, leaves)])
+    return max(float((a - b).norm() / b.norm()) for a, b in zip(*found))

@@ -1,0 +1,321 @@
+"""What gpu.py measures of kernels: each method is one part, checks first and times then. Part of gpu.py."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+import torch
+from gpu_clock import Clock
+from gpu_models import (
+    BLEND,
+    SLOPES,
+    WAYS,
+    blended,
+    decode,
+    deviation,
+    make_backend,
+    make_evaluator,
+    random_model,
+    slabs,
+    slopes_apart,
+    whole_model,
+)
+
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends.reference import ReferenceBackend
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.training.evaluators.base import Adam
+from hyperinr_core.training.teachers.sine_network import CoordNetwork
+
+ENCODING = EncodingConfig()
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured: the paper's configuration, or a small one to try the script.
+
+    Attributes
+    ----------
+    shown : points along an axis of what goes to the host.
+    blends : encoders of a model, and how many of them are blended.
+    other : points along an axis of the other models' volumes, and of their planes.
+    seconds : no more runs of one thing after so many of it.
+    """
+
+    encoding: EncodingConfig = ENCODING
+    n_encoders: int = 24
+    grids: tuple[int, ...] = (128, 256, 512)
+    shown: int = 256
+    blends: tuple[tuple[int, int], ...] = ((24, 2), (206, 4))
+    batches: tuple[int, ...] = (1 << 18, 1 << 16, 2400)
+    coordnet_points: int = 1 << 18
+    other: tuple[int, int] = (256, 4096)
+    matrix: int = 8192
+    copied: int = 1 << 28
+    repeats: int = 30
+    seconds: float = 1.0
+
+
+DRY = Sizes(
+    EncodingConfig(n_levels=4, log2_hashmap_size=8),
+    n_encoders=3,
+    grids=(4,),
+    shown=5,
+    blends=((3, 2), (5, 4)),
+    batches=(64,),
+    coordnet_points=32,
+    other=(4, 6),
+    matrix=64,
+    copied=1 << 12,
+    repeats=1,
+)
+
+
+class Parts:
+    """One method for each part; results go into the report.
+
+    Parameters
+    ----------
+    report : gets "limits", "decode", "blend", "host", "coordnet" and "training".
+    """
+
+    def __init__(self, sizes: Sizes, device: torch.device, report: dict[str, Any]) -> None:
+        self.sizes, self.device, self.report = sizes, device, report
+        self.clock = Clock(device, sizes.repeats, sizes.seconds)
+        self.architecture = Architecture(sizes.encoding, NetworkConfig(), 1)
+
+    def limits(self) -> None:
+        """What this device does at most: bytes copied within it and to the host, products of large matrices."""
+        source = torch.rand(self.sizes.copied // 4, device=self.device)
+        target = torch.empty_like(source)
+        host = torch.empty(source.shape, pin_memory=self.device.type == "cuda")
+        n, single = self.sizes.matrix, torch.float32
+        half = torch.float16 if self.device.type == "cuda" else single
+        found = self.report["limits"] = {}
+        for name, kind in (("half", half), ("single", single)):
+            a, b = (torch.randn((n, n), device=self.device, dtype=kind) for _ in range(2))
+            found[f"{name}_tflops"] = 2 * n**3 / self.clock.device_ms(lambda a=a, b=b: a @ b) / 1e9
+        found["gbytes_per_s"] = 2 * self.sizes.copied / self.clock.device_ms(lambda: target.copy_(source)) / 1e6
+        ms = self.clock.device_ms(lambda: host.copy_(source, non_blocking=True))
+        found["to_host_gbytes_per_s"] = self.sizes.copied / ms / 1e6
+
+    def decode(self, way: str, n: int) -> None:
+        """The paper's model on n^3 points."""
+        model = random_model(self.architecture, self.sizes.n_encoders)
+        self._decode(way, f"{n}^3", make_backend(way, model), model, (n, n, n))
+
+    def decode_other(self, name: str) -> None:
+        """A model of another kind, with the fused kernel."""
+        n, wide = self.sizes.other
+        encoding, network = self.sizes.encoding, NetworkConfig()
+        dims: tuple[int, ...] = (n, n, n)
+        n_outputs = 1
+        if name == "preset":
+            network, encoding = NetworkConfig(n_hidden_layers=2), encoding.replace(per_level_scale=1.640671)
+        elif name == "plane":
+            encoding, dims = encoding.replace(n_pos_dims=2, base_resolution=8), (wide, wide)
+        elif name == "guide":
+            encoding = encoding.replace(guide_resolution=n // 8 if n > 64 else 4)
+        elif name == "five values":
+            n_outputs = 5
+        elif name == "deep":
+            network = NetworkConfig(128, 8)
+            encoding = encoding.replace(n_levels=2 * encoding.n_levels, n_features_per_level=2, per_level_scale=1.4)
+        model = random_model(Architecture(encoding, network, n_outputs), 2)
+        self._decode("triton", f"{name}, {'x'.join(map(str, dims))}", make_backend("triton", model), model, dims)
+
+    def _decode(self, way: str, size: str, backend: Any, model: tuple, dims: tuple[int, ...]) -> None:
+        """Milliseconds of a grid that stays on the device, after it was compared with the reference."""
+        error = deviation(backend, model, dims)
+        entry: dict[str, float] = {"deviation": error}
+        self.report.setdefault("decode", {}).setdefault(size, {})[way] = entry
+        if not error <= WAYS[way]:
+            raise ArithmeticError(f"it differs from the reference by {error:g} of the largest value and is not timed")
+        table = blended(backend, model[0])
+        entry.update(self.clock.times(lambda: decode(backend, table, dims)))
+        n_points = int(np.prod(dims))
+        entry["samples_per_s"] = 1000 * n_points / entry["device_ms"]
+        self._add_floor(entry, 2 * model[0].n_mlp * n_points, 4 * n_points * model[0].n_outputs)
+
+    def _add_floor(self, entry: dict[str, float], flops: float, n_bytes: float) -> None:
+        """Milliseconds that half-precision products and the bytes that must move would take alone, the longer of both."""
+        limits = self.report.get("limits")
+        if limits and "gbytes_per_s" in limits:
+            entry["floor_ms"] = max(flops / limits["half_tflops"] / 1e9, n_bytes / limits["gbytes_per_s"] / 1e6)
+            entry["of_floor"] = entry["floor_ms"] / entry["device_ms"]
+
+    def blend(self, n_encoders: int, n_used: int) -> None:
+        """One table of several encoders, with the fused kernel."""
+        model = random_model(self.architecture, n_encoders)
+        backend, n_table = make_backend("triton", model), self.architecture.n_table
+        numbers = np.arange(n_used) * (n_encoders // n_used), np.random.default_rng().dirichlet(np.ones(n_used))
+        expected = ReferenceBackend(*model).blend(*numbers)
+        error = float(np.abs(backend.blend(*numbers).float().cpu().numpy()[:n_table] - expected[:n_table]).max())
+        entry = {"encoders": n_encoders, "used": n_used, "deviation": error}
+        self.report.setdefault("blend", []).append(entry)
+        if not error <= 1e-3:
+            raise ArithmeticError(f"the table differs from the reference by {error:g} and is not timed")
+        entry.update(self.clock.times(lambda: backend.blend(*numbers)))
+        self._add_floor(entry, 0, 2 * (n_used + 1) * n_table)
+
+    def to_host(self) -> None:
+        """From a new time to the values in the host's memory, as the time slider asks for it; VTK shares that memory."""
+        n, found = self.sizes.shown, self.report.setdefault("host", {})
+        network, times = whole_model(self.architecture, n), count()
+
+        def moment() -> float:
+            return (next(times) % 257) / 256
+
+        def show() -> np.ndarray:
+            return network.generate(moment(), "triton").sample_grid()
+
+        found["points"] = n**3
+        found["deviation"] = _apart_on_host(network, "triton")
+        found["ms"], found["least_ms"] = _median_and_least(self.clock.called(show))
+        backend = network.generate(0.5, "triton")._values._backend
+        values = torch.rand(n**3, device=self.device)
+        host = torch.empty(n**3, pin_memory=self.device.type == "cuda")
+        found["copy_ms"] = self.clock.device_ms(lambda: host.copy_(values, non_blocking=True))
+        table = backend.blend(*BLEND)
+        found["decode_ms"] = self.clock.device_ms(lambda: decode(backend, table, (n, n, n)))
+        halves = _Halves(backend, (n, n, n))
+        found["half_ms"], found["half_least_ms"] = _median_and_least(
+            self.clock.called(lambda: halves.show(backend.blend(np.array([0, 1]), np.array([1 - (t := moment()), t]))))
+        )
+        halves.show(table)
+        whole = torch.cat(list(slabs(backend, table, (n, n, n)))).ravel().cpu()
+        found["half_deviation"] = float((halves.values - whole).abs().max() / whole.abs().max())
+
+    def coordnet(self) -> None:
+        """CoordNet's forward pass and training step, milliseconds for a million points."""
+        points = torch.rand((self.sizes.coordnet_points, 4), device=self.device) * 2 - 1
+        million = 1e6 / self.sizes.coordnet_points
+        found = self.report.setdefault("coordnet", {})
+        halves = [("half", torch.float16)] if self.device.type == "cuda" else []
+        for name, kind in (*halves, ("single", torch.float32)):
+            network, inputs = CoordNetwork(4, 1).to(self.device, kind), points.to(kind)
+            with torch.inference_mode():
+                found[f"forward, {name}"] = million * self.clock.device_ms(lambda f=network, x=inputs: f(x))
+        found["n_params"] = sum(part.numel() for part in network.parameters())
+        for name in ("single", *(("tf32", "half") if halves else ())):
+            torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
+            step = _coordnet_step(points, name == "half")
+            found[f"step, {name}"] = million * self.clock.device_ms(step)
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+    def training(self, way: str, batch: int) -> None:
+        """A training step: loss, gradients, Adam on one table and on the network."""
+        evaluator = make_evaluator(way, self.architecture)
+        error = slopes_apart(evaluator, self.device)
+        entry: dict[str, float] = {"deviation": error}
+        self.report.setdefault("training", {}).setdefault(str(batch), {})[way] = entry
+        if not error <= SLOPES:
+            raise ArithmeticError(f"gradients differ from torch's by {error:g} of their length and are not timed")
+        entry.update(self.clock.times(_training_step(evaluator, batch, self.device)))
+        entry["samples_per_s"] = 1000 * batch / entry["device_ms"]
+        # three products where decoding has one; Adam reads four numbers for each of the table's and writes three
+        self._add_floor(entry, 6 * self.architecture.n_mlp * batch, 28 * self.architecture.n_table)
+
+    def ratios(self) -> dict[str, float]:
+        """How many times faster the fused kernel is than its rivals, on the same work and by the device's time."""
+        found = {}
+        groups = [(f"decode {size}", ways) for size, ways in self.report.get("decode", {}).items()]
+        groups += [(f"training, batch {batch}", ways) for batch, ways in self.report.get("training", {}).items()]
+        for name, ways in groups:
+            ours = ways.get("triton", {}).get("device_ms")
+            for way, entry in ways.items():
+                if ours and way != "triton" and "device_ms" in entry:
+                    found[f"{name} over {way}"] = entry["device_ms"] / ours
+        coordnet = self.report.get("coordnet", {})
+        for kind, way in (("half", "triton"), ("single", "triton float32")):
+            for n in self.sizes.grids:
+                ours = self.report.get("decode", {}).get(f"{n}^3", {}).get(way, {}).get("device_ms")
+                if ours and f"forward, {kind}" in coordnet:
+                    rival = coordnet[f"forward, {kind}"] * n**3 / 1e6
+                    found[f"decode {n}^3 over CoordNet, both in {kind} precision"] = rival / ours
+        return found
+
+
+class _Halves:
+    """The way to the host in half precision: the device rounds, half of the bytes travel, the host's threads widen them."""
+
+    def __init__(self, backend: Any, dims: tuple[int, ...]) -> None:
+        self._backend, self._dims, is_gpu = backend, dims, backend.device.type == "cuda"
+        n_points = int(np.prod(dims))
+        self._travelled = torch.empty(n_points, dtype=torch.float16, pin_memory=is_gpu)
+        self.values = torch.empty(n_points, pin_memory=is_gpu)
+        self._copier = torch.cuda.Stream(backend.device) if is_gpu else None
+
+    def show(self, table: Any) -> None:
+        """Decode a grid into `values`."""
+        start, pending = 0, []
+        for slab in slabs(self._backend, table, self._dims):
+            stop = start + slab.numel()
+            pending.append((start, stop, self._send(slab.ravel().half(), self._travelled[start:stop])))
+            start = stop
+        for start, stop, sent in pending:
+            if sent is not None:
+                sent.synchronize()
+            self.values[start:stop].copy_(self._travelled[start:stop]).mul_(1.0).add_(0.0)  # the field's range
+
+    def _send(self, half: torch.Tensor, target: torch.Tensor) -> Any:
+        if self._copier is None:
+            target.copy_(half)
+            return None
+        self._copier.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._copier):
+            target.copy_(half, non_blocking=True)
+            half.record_stream(self._copier)
+            return self._copier.record_event()
+
+
+def _median_and_least(ms: list[float]) -> tuple[float, float]:
+    return statistics.median(ms), min(ms)
+
+
+def _apart_on_host(network: Any, name: str) -> float:
+    """Largest difference of a whole grid's values, in a few planes, from the reference."""
+    n = network.grid.dims[0]
+    found = network.generate(0.3, name).sample_grid()
+    apart = []
+    for z in (0, n // 2, n - 1):
+        expected = network.generate(0.3, "reference").sample_grid(region=(0, n - 1, 0, min(n - 1, 15), z, z))
+        apart.append(np.abs(found[z : z + 1, :16] - expected).max() / np.abs(expected).max())
+    return float(np.max(apart))
+
+
+def _coordnet_step(points: torch.Tensor, half: bool) -> Callable[[], None]:
+    network = CoordNetwork(4, 1).to(points.device)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-6)
+
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(points.device.type, torch.float16, enabled=half):
+            values = network(points)
+        (1024 * values.float().square().mean()).backward()
+        optimizer.step()
+
+    return step
+
+
+def _training_step(evaluator: Any, batch: int, device: torch.device) -> Callable[[], None]:
+    """A function that does one whole step on random data."""
+    architecture = evaluator.architecture
+    mlp = torch.randn(architecture.n_mlp, device=device) * 0.17
+    params = [torch.rand(architecture.n_table, device=device) * 2e-4 - 1e-4, mlp]
+    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
+    points, targets = torch.rand((1, batch, 3), device=device), torch.rand((1, batch, 1), device=device)
+    weights, adam = torch.ones(1, device=device), Adam(1, 1e-6, 0.9, 0.99, 1e-10)
+
+    def step() -> None:
+        table, network = (p.detach().requires_grad_() for p in params)
+        loss = evaluator.loss(table[None], network, points, targets, weights, "l2")
+        for p, gradient, (m, v) in zip(params, torch.autograd.grad(loss, (table, network)), moments):
+            evaluator.adam_step(p, gradient, m, v, adam)
+
+    return step
