@@ -113,7 +113,7 @@ def test_a_device_that_is_lost_means_a_new_process():
 def test_the_papers_table_has_its_rows(monkeypatch, tmp_path):
     report, table = call(monkeypatch, tmp_path, "--paper")
     rows = {row["row"]: row for row in report["paper"]}
-    assert list(rows) == ["none, fast", "flow", "coordnet", "velocity", "none", "carry"], report["parts"]
+    assert list(rows) == ["none, fast", "coordnet", "flow", "velocity", "none", "carry"], report["parts"]
     assert "fitting the teacher of vorticity" in rows["coordnet"]["phases"] and rows["coordnet"]["teacher_samples"]
     assert "finding the motion" in rows["velocity"]["phases"] and "finding the motion" not in rows["flow"]["phases"]
     assert all(np.isfinite(row["psnr"]) for row in rows.values()) and "| coordnet |" in table
