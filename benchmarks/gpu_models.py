@@ -89,7 +89,7 @@ def blended(backend: Any, architecture: Architecture) -> Any:
 @torch.no_grad()
 def slabs(backend: Any, table: Any, dims: tuple[int, ...]) -> Iterator[torch.Tensor]:
     """Values of each slab of a grid, which stay on the device."""
-    axes = [torch.linspace(0, 1, n, device=backend.device) for n in dims]
+    axes = backend._prepare(tuple(np.linspace(0, 1, n, dtype=np.float32) for n in dims))
     n_outputs = backend.architecture.n_outputs
     one, zero = torch.ones(n_outputs, device=backend.device), torch.zeros(n_outputs, device=backend.device)
     n_rows, step = int(np.prod(dims[1:])), max(1, backend.most_points // dims[0])

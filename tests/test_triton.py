@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,20 +11,24 @@ import triton
 import triton.language as tl
 from models import random_model as random_hyperinr
 from test_backends import CASES, random_model
-from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from hyperinr.filters.image import to_image
 from hyperinr_core import hinr
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends import triton as module
 from hyperinr_core.backends import triton_kernels
 from hyperinr_core.backends.reference import ReferenceBackend, locate
-from hyperinr_core.backends.triton import INTERPRETED, TritonBackend, kernel_device
+from hyperinr_core.backends.triton import BLOCK, INTERPRETED, TritonBackend, kernel_device
 from hyperinr_core.backends.triton_layout import TritonLayout
+from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError, ParameterError
 
 #: How far values may be from the reference, as a share of the largest.
 TOLERANCE = {"float32": 1e-5, "float16": 5e-3}
 
 KERNEL_DEVICE = kernel_device()
+
+#: With a level that is computed.
+GUIDED = Architecture(EncodingConfig(n_levels=3, guide_resolution=10), NetworkConfig(32, 2), 1)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def exact_fma(monkeypatch):
 
         def fma(self, x, y, z):
             result = x.data.astype(np.float64) * y.data.astype(np.float64) + z.data.astype(np.float64)
-            return interpreter.TensorHandle(result.astype(np.float32), z.dtype.scalar)
+            return interpreter.TensorHandle(result.astype(z.data.dtype), z.dtype.scalar)
 
         monkeypatch.setattr(interpreter.InterpreterBuilder, "create_fma", fma)
 
@@ -110,10 +111,81 @@ def test_grids_equal_the_reference(case, precision, exact_fma):
     assert_equal(model, precision, sample)
 
 
+#: Points along x, y (, z): rows of whole tiles, rows that tiles span, and rows of a part of a tile.
+SHAPES = {"whole": (64, 3, 2), "spanned": (70, 5, 3), "short": (24, 7, 2)}
+
+
+@pytest.mark.parametrize(
+    "case, shape, precision",
+    [
+        *((case, "spanned", "float32") for case in CASES),
+        ("volume", "whole", "float32"),
+        ("odd growth", "short", "float32"),
+        ("volume", "whole", "float16"),
+        ("plane", "spanned", "float16"),
+        ("guide", "spanned", "float32"),
+        ("guide", "whole", "float16"),
+    ],
+)
+def test_rows_equal_the_reference(case, shape, precision, exact_fma, monkeypatch):
+    architecture = CASES.get(case, GUIDED)
+    counts = SHAPES[shape][: architecture.encoding.n_pos_dims]
+    # a region that lies anywhere, in uneven steps, ends included
+    axes = tuple(np.sort(np.random.default_rng(n).random(n).astype(np.float32)) for n in counts)
+    axes[0][[0, -1]], axes[1][-1] = (0, 1), 1
+    one, zero = np.ones(architecture.n_outputs, np.float32), np.zeros(architecture.n_outputs, np.float32)
+
+    def sample(backend, table):
+        out = np.full((*counts[::-1], architecture.n_outputs), np.nan, np.float32)
+        if backend.name == "triton":
+            assert backend._prepare(axes).group, "rows are read less often than points"
+            monkeypatch.setattr(backend, "_n_programs", 2)  # each takes several groups
+        backend.sample_grid(table, axes, out, one, zero)
+        return out
+
+    assert_equal(random_model(architecture), precision, sample)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_rows_are_decoded_with_matrices_kept_or_not(kept, monkeypatch):
+    monkeypatch.setattr(module, "MOST_KEPT_BYTES", kept * 10**6)
+    axes = tuple(np.linspace(0, 1, n, dtype=np.float32) for n in (40, 2, 2))
+
+    def sample(backend, table):
+        assert backend.name == "reference" or backend._kept == kept
+        out, one = np.full((2, 2, 40, 1), np.nan, np.float32), np.ones(1, np.float32)
+        backend.sample_grid(table, axes, out, one, one)
+        return out
+
+    assert_equal(random_model(CASES["volume"]), "float16", sample)
+
+
+def test_points_are_decoded_one_by_one_where_rows_read_more():
+    backend = TritonBackend(*random_model(CASES["volume"]))
+    few, many = (tuple(np.linspace(0, 1, n, dtype=np.float32) for n in counts) for counts in ((2, 9, 9), (40, 2, 2)))
+    assert not backend._prepare(few).group and backend._prepare(many).group
+    assert backend._prepare(tuple(axis.copy() for axis in many)) is backend._prepare(many), "axes are prepared once"
+    other = TritonBackend(*random_model(CASES["volume"]))
+    other.by_rows = False
+    assert not other._prepare(many).group
+
+
+def test_rows_that_a_program_takes_fill_its_tiles():
+    for n in (1, 17, 64, 100, 512, 1000):
+        count = module._group(n)
+        assert 1 <= count <= module.MOST_ROWS
+        if count < module.MOST_ROWS:
+            assert count * n >= module.LEAST_TILES * BLOCK
+            assert -(-count * n // BLOCK) * BLOCK / (count * n) < module.MOST_WASTE
+
+
 def assert_equal(model, precision, sample):
     architecture, tables, mlp_params = model
     rows = tables.astype(np.float16)
-    blend = np.array([2, 0]), np.array([0.3, 0.7])
+    blend = [np.array([2, 0]), np.array([0.3, 0.7])]
+    n_guide = architecture.hash_grid.table_length - architecture.n_table
+    if n_guide:
+        blend.append(np.random.default_rng(3).uniform(-1, 1, n_guide).astype(np.float32))
     reference = ReferenceBackend(architecture, rows, mlp_params)
     ours = TritonBackend(architecture, rows, mlp_params, precision=precision)
     expected = sample(reference, reference.blend(*blend))
@@ -128,8 +200,16 @@ def test_a_model_from_a_file_gives_the_reference_s_image(tmp_path):
     expected = model.generate(0.7, "reference").sample_grid()
     found = model.generate(0.7, "triton").sample_grid()
     np.testing.assert_allclose(found, expected, atol=5e-3 * np.ptp(expected))
+
+
+def test_vtk_reads_what_the_device_wrote():
+    vtk_to_numpy = pytest.importorskip("vtkmodules.util.numpy_support").vtk_to_numpy
+    from hyperinr.filters.image import to_image
+
+    model = random_hyperinr()
+    found = model.generate(0.7, "triton").sample_grid()
     array = to_image(model.grid, {"density": found[..., 0]}).GetPointData().GetArray("density")
-    assert np.shares_memory(vtk_to_numpy(array), found), "VTK reads what the device wrote, not a copy"
+    assert np.shares_memory(vtk_to_numpy(array), found), "a copy"
 
 
 def test_what_the_kernels_do_not_know_is_refused():
@@ -138,56 +218,3 @@ def test_what_the_kernels_do_not_know_is_refused():
         TritonBackend(dataclasses.replace(architecture, n_outputs=17), tables, mlp_params)
     with pytest.raises(ParameterError, match="precision is 'int8'"):
         TritonBackend(architecture, tables, mlp_params, precision="int8")
-
-
-COMPILE = """
-import triton
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
-from hyperinr_core.architecture import Architecture
-from hyperinr_core.backends import triton_kernels
-from hyperinr_core.backends.triton_layout import TritonLayout
-from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.training.evaluators import triton_kernels as training
-
-layout = TritonLayout.of(Architecture(EncodingConfig(n_levels=4), NetworkConfig(16, 2), 1))
-kernels = {
-    triton_kernels.blend_kernel: ({"BLOCK": 1024}, "fp16 i32 fp32 fp16"),
-    triton_kernels.grid_kernel: ({**layout.sizes(), "BLOCK": 64}, "fp16 fp16 fp32 i32 fp32 fp32 fp32 fp32"),
-    triton_kernels.points_kernel: ({**layout.sizes(), "BLOCK": 64}, "fp16 fp16 fp32 i32 fp32 fp32"),
-    training.loss_kernel: (
-        {**layout.sizes(), "KIND": 0, "BLOCK": 64}, "fp32 fp16 fp32 i32 fp32 fp32 fp32 fp32 fp32 fp32"
-    ),
-    training.adam_kernel: ({"BLOCK": 1024}, "fp32 fp32 fp32 fp32"),
-}
-floats = {"gain", "grad_scale", "rate", "beta1", "beta2", "eps"}
-for kernel, (constants, pointers) in kernels.items():
-    names, pointers = kernel.arg_names, ["*" + kind for kind in pointers.split()]
-    # a launch makes constants of numbers that are 1: one output, one scene
-    constants.update({name: 1 for name in ("n_outputs", "n_scenes") if name in names})
-    signature = {
-        name: "constexpr" if name in constants else pointers[i] if i < len(pointers) else
-        "fp32" if name in floats else "i32"
-        for i, name in enumerate(names)
-    }
-    source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()})
-    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 4, "num_stages": 1})
-    assert len(compiled.asm["cubin"]) > 1000
-    print(kernel.__name__, "wgmma" in compiled.asm["ptx"])
-"""
-
-
-def test_kernels_compile_for_a_gpu_without_one(tmp_path):
-    # the interpreter accepts what the compiler refuses; machine code for capability 9.0 needs no GPU to be made
-    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    environment["TRITON_CACHE_DIR"] = str(tmp_path)
-    result = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-2000:]
-    found = dict(line.split() for line in result.stdout.splitlines())
-    assert found == {
-        "blend_kernel": "False",
-        "grid_kernel": "True",
-        "points_kernel": "True",
-        "loss_kernel": "True",
-        "adam_kernel": "False",
-    }, "decoding and training use the matrix units' instructions"

@@ -6,6 +6,7 @@ import logging
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,19 +76,24 @@ class DeviceBackend(Backend):
         """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
         n = len(axes[0])
         rows = torch.from_numpy(out).view(-1, n * self.architecture.n_outputs)
-        *places, factor, zero = (self._to_device(np.asarray(array, np.float32)) for array in (*axes, scale, offset))
+        factor, summand = (self._to_device(np.asarray(array, np.float32)) for array in (scale, offset))
+        prepared = self._prepare(axes)
         self._in_slabs(
-            len(rows), n, lambda start, stop: self._evaluate_rows(table, places, start, stop, factor, zero), rows
+            len(rows), n, lambda start, stop: self._evaluate_rows(table, prepared, start, stop, factor, summand), rows
         )
 
     @abstractmethod
     def _evaluate(self, table: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """(B, C) float32 normalised values at points (B, D) on the device."""
 
+    def _prepare(self, axes: tuple[np.ndarray, ...]) -> Any:
+        """What `_evaluate_rows` wants to know of a grid's axes."""
+        return [self._to_device(np.asarray(axis, np.float32)) for axis in axes]
+
     def _evaluate_rows(
         self,
         table: torch.Tensor,
-        axes: list[torch.Tensor],
+        axes: Any,
         start: int,
         stop: int,
         scale: torch.Tensor,

@@ -49,11 +49,11 @@ def locate_all(x, y, z, scales, D: tl.constexpr):
 @triton.jit
 def _entries(x, y, z, strides_y, strides_z, sizes, hashed, D: tl.constexpr):
     """Entry within its level (BLOCK, L) of vertices, all uint32: tiny-cuda-nn's dense index and spatial hash."""
-    dense = x + y * strides_y[None, :]
-    spread = x ^ (y * 2654435761)
+    term = y * strides_y[None, :]
+    dense, spread = x + term, x ^ term
     if D == 3:
-        dense += z * strides_z[None, :]
-        spread ^= z * 805459861
+        term = z * strides_z[None, :]
+        dense, spread = dense + term, spread ^ term
     # a dense vertex lies at most one level's size beyond its end, and the size of a hashed level is a power of two
     dense = tl.where(dense >= sizes[None, :], dense - sizes[None, :], dense)
     return tl.where(hashed[None, :] != 0, spread & (sizes[None, :] - 1), dense)
@@ -76,7 +76,7 @@ def corner(CORNER: tl.constexpr, located, geometry, D: tl.constexpr, F: tl.const
 
 @triton.jit
 def load_geometry(scales, geometry, L: tl.constexpr):
-    """Scales (L,) float32, and offsets, sizes, strides in y and z, and whether hashed, (L,) uint32 each."""
+    """Scales (L,) float32, and offsets, sizes, strides or primes in y and z, and whether hashed, (L,) uint32 each."""
     level = tl.arange(0, L)
     offsets = tl.load(geometry + level).to(tl.uint32)
     sizes = tl.load(geometry + L + level).to(tl.uint32)
@@ -109,30 +109,64 @@ def load_layer(matrices, OUT: tl.constexpr, IN: tl.constexpr):
 
 
 @triton.jit
-def _network(features, matrices, IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr):
-    """(BLOCK, C) float32 of features (BLOCK, IN): products in the matrices' precision, sums in float32."""
-    kind = matrices.dtype.element_ty
-    hidden = tl.dot(features.to(kind), load_layer(matrices, N, IN), input_precision="ieee")
+def load_layers(matrices, IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr,
+                KEPT: tl.constexpr):  # fmt: skip
+    """All matrices, to be kept over many tiles; none where they are too large for that."""
+    if not KEPT:
+        return ()
+    layers = (load_layer(matrices, N, IN),)
     matrices += N * IN
     for _ in tl.static_range(N_HIDDEN - 1):
-        hidden = tl.maximum(hidden, 0).to(kind)
-        hidden = tl.dot(hidden, load_layer(matrices, N, N), input_precision="ieee")
+        layers = layers + (load_layer(matrices, N, N),)  # type: ignore[assignment] # noqa: RUF005 - it knows no unpacking
         matrices += N * N
-    return tl.dot(tl.maximum(hidden, 0).to(kind), load_layer(matrices, C, N), input_precision="ieee")
+    return layers + (load_layer(matrices, C, N),)  # noqa: RUF005
 
 
 @triton.jit
-def _store(out, place, values, inside, n_outputs, C: tl.constexpr):
+def _relu(hidden, kind: tl.constexpr, PACKED: tl.constexpr):
+    """The positive part, in the matrices' precision; PACKED rounds and cuts two numbers in one instruction."""
+    if PACKED:
+        return tl.inline_asm_elementwise(
+            "cvt.rn.relu.f16x2.f32 $0, $2, $1;", "=r,r,r", [hidden], dtype=tl.float16, is_pure=True, pack=2
+        )
+    return tl.maximum(hidden, 0).to(kind)
+
+
+@triton.jit
+def network(features, matrices, layers, IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr,
+            KEPT: tl.constexpr, PACKED: tl.constexpr):  # fmt: skip
+    """(BLOCK, C) float32 of features (BLOCK, IN): products in the matrices' precision, sums in float32.
+
+    Matrices are those of `load_layers`, or are loaded one by one where these are not kept.
+    """
+    kind = matrices.dtype.element_ty
+    hidden = tl.dot(features.to(kind), layers[0] if KEPT else load_layer(matrices, N, IN), input_precision="tf32x3")
+    matrices += N * IN
+    for number in tl.static_range(1, N_HIDDEN):
+        layer = layers[number] if KEPT else load_layer(matrices, N, N)
+        hidden = tl.dot(_relu(hidden, kind, PACKED), layer, input_precision="tf32x3")
+        matrices += N * N
+    layer = layers[N_HIDDEN] if KEPT else load_layer(matrices, C, N)
+    return tl.dot(_relu(hidden, kind, PACKED), layer, input_precision="tf32x3")
+
+
+@triton.jit
+def store(out, place, values, inside, n_outputs: tl.constexpr, C: tl.constexpr):
+    """Values (BLOCK, C) of points (BLOCK,) into (points, n_outputs)."""
     column = tl.arange(0, C)
+    if n_outputs == 1:  # the first column lies in one thread of four: summing beats a way through shared memory
+        first = tl.sum(tl.where((column == 0)[None, :], values, 0), 1)
+        tl.store(out + place.to(tl.int64), first, mask=inside)
+        return
     where = inside[:, None] & (column < n_outputs)[None, :]
     tl.store(out + place[:, None].to(tl.int64) * n_outputs + column[None, :], values, mask=where)
 
 
-@triton.jit
-def grid_kernel(table, matrices, scales, geometry, axes, scale, offset, out, nx, ny, nz, first_row, n_points, n_outputs,
+@triton.jit(do_not_specialize=["nx", "ny", "nz", "first_row", "n_points"])
+def grid_kernel(table, matrices, scales, geometry, axes, scale, offset, out, nx, ny, nz, first_row, n_points, n_outputs: tl.constexpr,
                 N_LEVELS: tl.constexpr, L: tl.constexpr, F: tl.constexpr, D: tl.constexpr, IN: tl.constexpr,
-                N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr, WIDE: tl.constexpr,
-                BLOCK: tl.constexpr):  # fmt: skip
+                N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
+                PACKED: tl.constexpr = False):  # fmt: skip
     """Values of consecutive points of a grid, from row `first_row` of x on, as values * scale + offset.
 
     `axes` holds the coordinates along x, then y, then z: a point's are read from there, no list of points exists.
@@ -146,18 +180,18 @@ def grid_kernel(table, matrices, scales, geometry, axes, scale, offset, out, nx,
     z = tl.load(axes + nx + ny + row // ny, mask=inside, other=0) if D == 3 else y
     scales, levels = load_geometry(scales, geometry, L)
     features = encode(table, locate_all(x, y, z, scales, D), levels, inside, N_LEVELS, L, F, D, WIDE)
-    values = _network(features, matrices, IN, N, C, N_HIDDEN)
+    values = network(features, matrices, (), IN, N, C, N_HIDDEN, False, PACKED)
     column = tl.arange(0, C)
     factor = tl.load(scale + column, mask=column < n_outputs, other=0)
     summand = tl.load(offset + column, mask=column < n_outputs, other=0)
-    _store(out, place, values * factor[None, :] + summand[None, :], inside, n_outputs, C)
+    store(out, place, values * factor[None, :] + summand[None, :], inside, n_outputs, C)
 
 
-@triton.jit
-def points_kernel(table, matrices, scales, geometry, points, out, n_points, n_outputs,
+@triton.jit(do_not_specialize=["n_points"])
+def points_kernel(table, matrices, scales, geometry, points, out, n_points, n_outputs: tl.constexpr,
                   N_LEVELS: tl.constexpr, L: tl.constexpr, F: tl.constexpr, D: tl.constexpr, IN: tl.constexpr,
-                  N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr, WIDE: tl.constexpr,
-                  BLOCK: tl.constexpr):  # fmt: skip
+                  N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
+                  PACKED: tl.constexpr = False):  # fmt: skip
     """Normalised values at points (n_points, D) in any order."""
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < n_points
@@ -167,4 +201,5 @@ def points_kernel(table, matrices, scales, geometry, points, out, n_points, n_ou
     z = tl.load(where + 2, mask=inside, other=0) if D == 3 else y
     scales, levels = load_geometry(scales, geometry, L)
     features = encode(table, locate_all(x, y, z, scales, D), levels, inside, N_LEVELS, L, F, D, WIDE)
-    _store(out, place, _network(features, matrices, IN, N, C, N_HIDDEN), inside, n_outputs, C)
+    values = network(features, matrices, (), IN, N, C, N_HIDDEN, False, PACKED)
+    store(out, place, values, inside, n_outputs, C)

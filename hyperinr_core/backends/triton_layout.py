@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hyperinr_core.architecture import Architecture
-from hyperinr_core.backends.cuda import refuse_guide
+from hyperinr_core.backends.reference import locate
 from hyperinr_core.errors import BackendError
-from hyperinr_core.hash_grid import HashGrid
+from hyperinr_core.hash_grid import PRIMES, HashGrid
 
 #: Least extent of a matrix that a GPU's matrix units multiply.
 TILE = 16
@@ -25,7 +25,7 @@ class TritonLayout:
 
     Attributes
     ----------
-    n_levels, n_features, n_dims, n_hidden : as configured.
+    n_levels, n_features, n_dims, n_hidden : as configured; a guide's level counts.
     levels, inputs, neurons : powers of two that hold the levels, features and neurons.
     wide : whether places in a table need 64 bits.
     """
@@ -45,16 +45,16 @@ class TritonLayout:
     def of(cls, architecture: Architecture) -> TritonLayout:
         """The layout of a model; BackendError when it has more outputs than the kernels know."""
         config, network, n_outputs = architecture.encoding, architecture.network, architecture.n_outputs
+        hash_grid = architecture.hash_grid
         if not 1 <= n_outputs <= MAX_OUTPUTS:
             raise BackendError(
                 f"the GPU kernels have 1 to {MAX_OUTPUTS} outputs, found {n_outputs}; use backend 'torch'"
             )
-        refuse_guide(config, "triton")
         n_features = config.n_features_per_level
-        levels = max(_power_of_two(config.n_levels), TILE // n_features)
+        levels = max(_power_of_two(hash_grid.n_levels), TILE // n_features)
         neurons = _power_of_two(network.n_neurons)
-        return cls(config.n_levels, n_features, config.n_pos_dims, network.n_hidden_layers, n_outputs, levels,
-                   levels * n_features, neurons, architecture.n_table >= 2**31, tuple(architecture.layer_shapes))  # fmt: skip
+        return cls(hash_grid.n_levels, n_features, config.n_pos_dims, network.n_hidden_layers, n_outputs, levels,
+                   levels * n_features, neurons, hash_grid.table_length >= 2**31, tuple(architecture.layer_shapes))  # fmt: skip
 
     @property
     def padded_shapes(self) -> list[tuple[int, int]]:
@@ -77,20 +77,42 @@ class TritonLayout:
         return np.concatenate(places)
 
     def geometry(self, hash_grid: HashGrid) -> tuple[np.ndarray, np.ndarray]:
-        """(levels,) float32 scales, and (5, levels) int32 offsets, sizes, strides in y and z, and whether hashed."""
+        """(levels,) float32 scales, and (5, levels) int32 offsets, sizes, factors of y and z, and whether hashed.
+
+        A factor is the stride of a dense index, or the prime of a hash, as uint32.
+        """
         scales, numbers = np.zeros(self.levels, np.float32), np.ones((5, self.levels), np.int64)
         n = self.n_levels
         scales[:n] = hash_grid.scales
         numbers[0] = 0
-        numbers[:, :n] = [
-            hash_grid.offsets[:-1],
-            np.diff(hash_grid.offsets),
-            # a hashed level has no dense index: its strides are unused and may not fit
-            np.where(hash_grid.hashed, 0, hash_grid.resolutions),
-            np.where(hash_grid.hashed, 0, hash_grid.resolutions**2),
-            hash_grid.hashed,
-        ]
-        return scales, numbers.astype(np.int32)
+        numbers[:, :n] = [hash_grid.offsets[:-1], np.diff(hash_grid.offsets), *_factors(hash_grid), hash_grid.hashed]
+        return scales, numbers.astype(np.uint32).view(np.int32)
+
+    def row_plan(self, hash_grid: HashGrid, axes: tuple[np.ndarray, ...]) -> RowPlan:
+        """What decoding a grid of these axes (x, y (, z), float32 in [0, 1]) row by row needs to know."""
+        slots, cells, fractions = [], np.zeros((self.levels, len(axes[0])), np.int32), []
+        n_slots = 0
+        for level, scale in enumerate(hash_grid.scales):
+            vertex, fraction = (part[:, 0] for part in locate(axes[0][:, None], scale))
+            touched = np.unique(np.concatenate([vertex, vertex + 1]))
+            slots.append([touched, np.full(len(touched), level)])
+            cells[level] = n_slots + np.searchsorted(touched, vertex)  # the vertex beyond is the next that is touched
+            fractions.append(fraction)
+            n_slots += len(touched)
+        terms, parts = zip(*(self._across(hash_grid, axis, f) for axis, f in zip(axes[1:], _factors(hash_grid))))
+        return RowPlan(
+            np.concatenate(slots, axis=1).astype(np.int32),
+            cells,
+            _padded(np.array(fractions), self.levels),
+            np.concatenate(terms),
+            np.concatenate(parts),
+        )
+
+    def _across(self, hash_grid: HashGrid, axis: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, levels) what the lower vertex of coordinates along y or z adds to an index, and how far they lie beyond."""
+        vertices, fractions = zip(*((part[:, 0] for part in locate(axis[:, None], s)) for s in hash_grid.scales))
+        terms = (np.array(vertices) * factors[:, None]).astype(np.uint32).view(np.int32)
+        return tuple(np.ascontiguousarray(_padded(part, self.levels).T) for part in (terms, np.array(fractions)))
 
     def sizes(self) -> dict[str, Any]:
         """The compile-time arguments of the kernels."""
@@ -105,6 +127,38 @@ class TritonLayout:
             "N_HIDDEN": self.n_hidden,
             "WIDE": self.wide,
         }
+
+
+class RowPlan(NamedTuple):
+    """Where rows of a grid along x touch the levels: their vertices, each once, are the slots that a row is blended in.
+
+    Attributes
+    ----------
+    slots : (2, S) int32 vertex along x, and level.
+    cells, fractions : (levels, nx) int32 slot of a point's lower vertex, and float32 how far the point lies beyond it.
+    terms, parts : (ny + nz, levels) int32 what the lower vertex along y, or z, adds to an index, as uint32, and float32 how far
+        the row lies beyond it.
+    """
+
+    slots: np.ndarray
+    cells: np.ndarray
+    fractions: np.ndarray
+    terms: np.ndarray
+    parts: np.ndarray
+
+    @property
+    def n_slots(self) -> int:
+        return self.slots.shape[1]
+
+
+def _factors(hash_grid: HashGrid) -> np.ndarray:
+    """(2, L) int64 what y and z are multiplied by in an index; both wrap at 2^32."""
+    resolutions = hash_grid.resolutions
+    return np.where(hash_grid.hashed, [[PRIMES[1]], [PRIMES[2]]], [resolutions, resolutions**2])
+
+
+def _padded(array: np.ndarray, n: int) -> np.ndarray:
+    return np.pad(array, ((0, n - len(array)), (0, 0)))
 
 
 def _power_of_two(number: int) -> int:

@@ -84,6 +84,21 @@ class Evaluator(ABC):
         targets : (S, B, C) float32. step_weights : (S,) float32.
         """
 
+    def gradients(
+        self,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        step_weights: torch.Tensor,
+        kind: str,
+        scale: float = 1.0,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The loss, and scale times its derivatives by tables and by mlp_params; a new tensor each."""
+        tables, mlp_params = tables.detach().requires_grad_(), mlp_params.detach().requires_grad_()
+        loss = self.loss(tables, mlp_params, points, targets, step_weights, kind)
+        return loss.detach(), *torch.autograd.grad(loss * scale, (tables, mlp_params))
+
     @abstractmethod
     def adam_step(
         self,

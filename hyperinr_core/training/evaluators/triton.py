@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import triton
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.triton import BLOCK as POINTS_BLOCK
-from hyperinr_core.backends.triton import INTERPRETED, kernel_device, pad_matrices
+from hyperinr_core.backends.triton import INTERPRETED, PRECISIONS, kernel_device
 from hyperinr_core.backends.triton_kernels import points_kernel
 from hyperinr_core.backends.triton_layout import TritonLayout
 from hyperinr_core.errors import BackendError, ParameterError
@@ -19,10 +22,27 @@ from hyperinr_core.training.evaluators.base import Adam, Evaluator
 _LOSSES = {"l1": 0, "l2": 1}
 _GIVEN = 2
 
-#: Points of a training program, and its warps: with four, the compiler spills many more registers.
-BLOCK, WARPS = (32 if INTERPRETED else 64), 8
+#: Points and warps of the programs that encode and scatter: a thread has one point then, and few registers.
+POINTS, POINTS_WARPS = (32 if INTERPRETED else 128), 4
 
-#: Gradients are this much larger in half precision than they are: their smallest would vanish there otherwise.
+#: Most points of a tile that the network takes at a time, by the precision of its products, and its warps.
+TILE = {"float16": 128, "float32": 16}
+WARPS = 8
+
+#: Bytes that a tile may keep of what the hidden layers gave; with the matrices beside them they must fit into shared memory.
+KEPT_BYTES = 1 << 17
+
+#: A program of the network holds the matrices' derivatives in registers over its tiles where they are no more numbers than these;
+#: else it adds each tile's to memory, where for the default network there would be half as many additions as the tables have.
+HELD = 1 << 14
+
+#: Programs of the network on each multiprocessor.
+RESIDENT = 1
+
+#: Copies of coarse levels: most of them, the points of a batch that one more is worth, and the most entries of such a level.
+COPIES, COPY_POINTS, COARSE = 16, 1 << 14, 1 << 12
+
+#: Slopes are this much larger in half precision than they are: their smallest would vanish there otherwise.
 GAIN = 16.0
 
 #: Numbers that a program of Adam takes.
@@ -36,20 +56,26 @@ class TritonEvaluator(Evaluator):
 
     Parameters
     ----------
-    precision : of the products: "float16" or "float32".
+    precision : of the products, and of what travels between kernels: "float16" or "float32".
     """
 
     name = "triton"
 
     def __init__(self, architecture: Architecture, precision: str = "float16") -> None:
         super().__init__(architecture)
-        self._precision = precision
-        self._layout = TritonLayout.of(architecture)
+        self._layout = layout = TritonLayout.of(architecture)
         self._device = kernel_device()
-        self._geometry = [
-            torch.from_numpy(part).to(self._device) for part in self._layout.geometry(architecture.hash_grid)
-        ]
-        self._places = torch.from_numpy(self._layout.places()).to(self._device)
+        grid = architecture.hash_grid
+        self._n_params, self._n_learnt = grid.table_length, architecture.encoding.n_levels
+        self._n_entries = self._n_params // layout.n_features
+        self._scales, self._geometry = (torch.from_numpy(part).to(self._device) for part in layout.geometry(grid))
+        self._matrices = torch.zeros(layout.n_padded_params, dtype=PRECISIONS[precision], device=self._device)
+        self._places = _places(layout, self._device)
+        self._tile, self._held = _tile(layout, precision), layout.n_padded_params <= HELD
+        self._n_programs = RESIDENT * _multiprocessors(self._device)
+        # levels grow, so that the coarse ones are the first, and their entries the first of a table
+        self._n_coarse_levels = int((np.diff(grid.offsets) <= COARSE)[: self._n_learnt].sum())
+        self._n_coarse = int(grid.offsets[self._n_coarse_levels]) * layout.n_features
 
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """See Evaluator.values."""
@@ -65,9 +91,25 @@ class TritonEvaluator(Evaluator):
         kind: str,
     ) -> torch.Tensor:
         """See Evaluator.loss; gradients are computed along with it."""
+        return _Loss.apply(self, tables, mlp_params, points, targets, step_weights, kind)
+
+    def gradients(
+        self,
+        tables: torch.Tensor,
+        mlp_params: torch.Tensor,
+        points: torch.Tensor,
+        targets: torch.Tensor,
+        step_weights: torch.Tensor,
+        kind: str,
+        scale: float = 1.0,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """See Evaluator.gradients."""
         if kind not in _LOSSES:
             raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
-        return _Loss.apply(self, tables, mlp_params, points, targets, step_weights, _LOSSES[kind])
+        expected = (*points.shape[:2], self.architecture.n_outputs)
+        if targets.shape != expected:
+            raise ParameterError(f"targets is {tuple(targets.shape)}; expected {expected}")
+        return self._backward(tables, mlp_params, points, targets, step_weights, _LOSSES[kind], scale / targets.numel())
 
     def adam_step(
         self,
@@ -81,17 +123,7 @@ class TritonEvaluator(Evaluator):
         """See Evaluator.adam_step."""
         n = params.numel()
         kernels.adam_kernel[(triton.cdiv(n, ADAM_BLOCK),)](
-            params,
-            grad.contiguous(),
-            m,
-            v,
-            n,
-            grad_scale,
-            adam.rate,
-            adam.beta1,
-            adam.beta2,
-            adam.eps,
-            BLOCK=ADAM_BLOCK,
+            params, grad.contiguous(), m, v, n, grad_scale, adam.rate, adam.beta1, adam.beta2, adam.eps, BLOCK=ADAM_BLOCK
         )
 
     def check(self) -> None:
@@ -101,25 +133,31 @@ class TritonEvaluator(Evaluator):
         self.try_once()
 
     def try_once(self) -> None:
-        """Run on one point; BackendError where that does not work."""
-        mlp = torch.zeros(self.architecture.n_mlp, device=self._device, requires_grad=True)
-        tables = torch.zeros((1, self.architecture.n_table), device=self._device, requires_grad=True)
+        """Run all kernels that training runs on one point; BackendError where that does not work."""
+        mlp = torch.zeros(self.architecture.n_mlp, device=self._device)
+        tables = torch.zeros((1, self._n_params), device=self._device)
         points = torch.zeros((1, 1, self.architecture.encoding.n_pos_dims), device=self._device)
         targets = torch.zeros((1, 1, self.architecture.n_outputs), device=self._device)
         try:
-            self.loss(tables, mlp, points, targets, torch.ones(1, device=self._device), "l1").backward()
+            self._forward(tables, mlp, points)
+            _, *grads = self.gradients(tables, mlp, points, targets, torch.ones(1, device=self._device), "l2")
+            for params, grad in zip((tables[0], mlp), grads):
+                m, v = torch.zeros_like(params), torch.zeros_like(params)
+                self.adam_step(params, grad.view(-1), m, v, Adam(1, 1e-3, 0.9, 0.99, 1e-10))
+            if not INTERPRETED:
+                torch.cuda.synchronize()
         except Exception as error:  # compiler and driver raise whatever they like
             raise BackendError(f"the GPU's training kernel does not run on this machine ({error})") from error
 
     def _forward(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         self._check(tables, mlp_params, points)
-        matrices = pad_matrices(self._layout, mlp_params, self._precision, self._places)
+        self._load_matrices(mlp_params)
         values = torch.empty((*points.shape[:2], self.architecture.n_outputs), device=points.device)
         n = points.shape[1]
         for table, part, out in zip(tables, points, values):
             points_kernel[(triton.cdiv(n, POINTS_BLOCK),)](
-                table, matrices, *self._geometry, part, out, n, self.architecture.n_outputs,
-                **self._layout.sizes(), BLOCK=POINTS_BLOCK,
+                table, self._matrices, self._scales, self._geometry, part, out, n, self.architecture.n_outputs,
+                **self._layout.sizes(), PACKED=False, BLOCK=POINTS_BLOCK,
             )  # fmt: skip
         return values
 
@@ -131,25 +169,65 @@ class TritonEvaluator(Evaluator):
         targets: torch.Tensor,
         step_weights: torch.Tensor,
         kind: int,
+        factor: float,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Sum of the loss, and the sums' gradients by tables and mlp_params."""
+        """Mean of the loss, and factor times the derivatives of its sum by tables and mlp_params."""
         self._check(tables, mlp_params, points)
+        self._load_matrices(mlp_params)
+        tables, points = tables.contiguous(), points.contiguous()
         n_scenes, n_points = points.shape[:2]
-        n_tiles = triton.cdiv(n_scenes * n_points, BLOCK)
-        matrices = pad_matrices(self._layout, mlp_params, self._precision, self._places)
-        grad_tables = torch.zeros_like(tables)
-        sums = torch.zeros(matrices.shape, device=matrices.device)
-        losses = torch.empty(n_tiles, device=matrices.device)
-        kernels.loss_kernel[(n_tiles,)](
-            tables, matrices, *self._geometry, points.contiguous(), targets.contiguous(), step_weights.contiguous(),
-            grad_tables, sums, losses, n_scenes, n_points, self.architecture.n_table, self.architecture.n_outputs, GAIN,
-            KIND=kind, **self._layout.sizes(), BLOCK=BLOCK, num_warps=WARPS, num_stages=1,
+        n_copies = min(max(1, n_points // COPY_POINTS), COPIES)
+        shapes = (n_scenes, self._n_params), self._matrices.shape, (1,), (n_scenes, n_copies, self._n_coarse)
+        grad_tables, sums, loss, copies = _zeros(shapes, self._device)
+        features = self._encode(tables, points)
+        n_tiles = triton.cdiv(n_scenes * n_points, self._tile)
+        n_programs = min(n_tiles, self._n_programs)
+        kernels.network_kernel[(n_programs,)](
+            features, self._matrices, targets.contiguous(), step_weights.contiguous(), sums, loss, n_scenes * n_points,
+            n_points, self.architecture.n_outputs, triton.cdiv(n_tiles, n_programs), kind, GAIN, factor / GAIN,
+            1 / targets.numel(), **self._sizes(kernels.network_kernel), HELD=self._held, BLOCK=self._tile,
+            num_warps=WARPS, num_stages=1,
         )  # fmt: skip
-        return losses.sum(), grad_tables, sums[self._places]
+        self._scatter(points, features, grad_tables, copies, factor / GAIN)
+        return loss[0], grad_tables, sums[self._places]
+
+    def _encode(self, tables: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        """Features (levels, S, B, F), in the products' precision."""
+        n_scenes, n_points = points.shape[:2]
+        shape = self._layout.n_levels, n_scenes, n_points, self._layout.n_features
+        features = torch.empty(shape, dtype=self._matrices.dtype, device=self._device)
+        kernel = kernels.encode_kernel
+        kernel[(triton.cdiv(n_points, POINTS), self._layout.n_levels, n_scenes)](
+            tables, self._scales, self._geometry, points, features, n_points, self._n_entries,
+            **self._sizes(kernel), BLOCK=POINTS, num_warps=POINTS_WARPS,
+        )  # fmt: skip
+        return features
+
+    def _scatter(
+        self, points: torch.Tensor, slopes: torch.Tensor, grad_tables: torch.Tensor, copies: torch.Tensor, factor: float
+    ) -> None:
+        """Add factor times what slopes (levels, S, B, F) of the features mean for the tables that are learnt."""
+        n_scenes, n_points = points.shape[:2]
+        kernel, n_copies = kernels.scatter_kernel, copies.shape[1]
+        kernel[(self._n_learnt * triton.cdiv(n_points, POINTS), n_scenes)](
+            self._scales, self._geometry, points, slopes, grad_tables, copies, n_points, self._n_entries, self._n_learnt,
+            self._n_coarse_levels if n_copies > 1 else 0, self._n_coarse // self._layout.n_features, n_copies, factor,
+            **self._sizes(kernel), BLOCK=POINTS, num_warps=POINTS_WARPS,
+        )  # fmt: skip
+        if n_copies > 1:
+            torch.sum(copies, 1, out=grad_tables[:, : self._n_coarse])
+
+    def _sizes(self, kernel: Any) -> dict[str, Any]:
+        """Those compile-time arguments that a kernel has."""
+        return {name: value for name, value in self._layout.sizes().items() if name in kernel.arg_names}
+
+    def _load_matrices(self, mlp_params: torch.Tensor) -> None:
+        """What was padded stays zero."""
+        self._matrices[self._places] = mlp_params.detach().to(self._matrices.dtype)
 
     def _check(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> None:
         wanted = {
-            "tables": (tables, (len(points), self.architecture.n_table)),
+            "tables": (tables, (len(points), self._n_params)),
             "mlp_params": (mlp_params, (self.architecture.n_mlp,)),
             "points": (points, (*points.shape[:2], self.architecture.encoding.n_pos_dims)),
         }
@@ -159,6 +237,33 @@ class TritonEvaluator(Evaluator):
                     f"{name} is {tensor.dtype} {tuple(tensor.shape)} on {tensor.device}; "
                     f"expected float32 {shape} on {self._device}"
                 )
+
+
+def _places(layout: TritonLayout, device: torch.device) -> torch.Tensor | slice:
+    """Where a network's numbers lie among the padded ones: a slice, which copies in one go, where they are the first."""
+    places = layout.places()
+    return slice(len(places)) if places[-1] == len(places) - 1 else torch.from_numpy(places).to(device)
+
+
+def _tile(layout: TritonLayout, precision: str) -> int:
+    """Points that the network takes at a time."""
+    tile, kept = TILE[precision], layout.n_hidden * layout.neurons * PRECISIONS[precision].itemsize
+    while tile > 16 and tile * kept > KEPT_BYTES:
+        tile //= 2
+    return tile
+
+
+def _multiprocessors(device: torch.device) -> int:
+    """Of the device; interpreted programs run one after the other."""
+    return 2 if INTERPRETED else torch.cuda.get_device_properties(device).multi_processor_count
+
+
+def _zeros(shapes: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:
+    """Float32 zeros of several shapes, made by one launch; each begins where vectors of numbers may."""
+    counts = [math.prod(shape) for shape in shapes]
+    starts = np.cumsum([0, *(-(-count // 16) * 16 for count in counts)]).tolist()
+    zeros = torch.zeros(starts[-1], device=device)
+    return [zeros[start : start + n].view(shape) for start, n, shape in zip(starts, counts, shapes)]
 
 
 class _Values(torch.autograd.Function):
@@ -178,33 +283,18 @@ class _Values(torch.autograd.Function):
         # half precision has little range: the largest derivative becomes 1 on the way, and itself again at the end
         size = grad_values.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
         step_weights = torch.ones(len(tables), device=tables.device)
-        _, *grads = ctx.evaluator._backward(tables, mlp_params, points, grad_values / size, step_weights, _GIVEN)
-        return None, *(grad * (size / GAIN) for grad in grads), None
+        _, *grads = ctx.evaluator._backward(tables, mlp_params, points, grad_values / size, step_weights, _GIVEN, 1.0)
+        return None, *(grad * size for grad in grads), None
 
 
 class _Loss(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        evaluator: TritonEvaluator,
-        tables: torch.Tensor,
-        mlp_params: torch.Tensor,
-        points: torch.Tensor,
-        targets: torch.Tensor,
-        step_weights: torch.Tensor,
-        kind: int,
-    ) -> torch.Tensor:
-        expected = (*points.shape[:2], evaluator.architecture.n_outputs)
-        if targets.shape != expected:
-            raise ParameterError(f"targets is {tuple(targets.shape)}; expected {expected}")
-        loss, *grads = evaluator._backward(tables.contiguous(), mlp_params, points, targets, step_weights, kind)
+    def forward(ctx: Any, evaluator: TritonEvaluator, *arguments: Any) -> torch.Tensor:
+        loss, *grads = evaluator.gradients(*arguments)
         ctx.save_for_backward(*grads)
-        ctx.n_values = targets.numel()
-        return loss / targets.numel()
+        return loss
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_loss: torch.Tensor) -> tuple:
-        factor = grad_loss / (GAIN * ctx.n_values)
-        grads = [grad * factor for grad in ctx.saved_tensors]
-        return None, *grads, None, None, None, None
+        return None, *(grad * grad_loss for grad in ctx.saved_tensors), None, None, None, None

@@ -1,11 +1,89 @@
-"""Triton kernels for training: loss and all gradients in one pass, and Adam."""
+"""Triton kernels for training: points are encoded, a network learns from the features, slopes are scattered, and Adam.
+
+Three launches instead of one, because they want different things. Gathers and atomic additions hide their latency behind many
+threads with few registers; the network's matrices want large tiles and all registers there are. Between them travel a few
+bytes for each feature, which stay in the level 2 cache for most batches.
+
+Numbers that differ from batch to batch are not specialised, so that a model has one variant of each kernel.
+"""
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
 
-from hyperinr_core.backends.triton_kernels import corner, encode, load_geometry, load_layer, locate_all
+from hyperinr_core.backends.triton_kernels import corner, load_layer, locate_all
+
+#: How products of float32 are made: of three of TF32, on the matrix units, where exact ones would fill pages of code.
+PRODUCTS = tl.constexpr("tf32x3")
+
+
+@triton.jit
+def _locate_level(scales, geometry, level, points, place, inside, L: tl.constexpr, D: tl.constexpr):
+    """What `corner` takes, for (BLOCK,) points and one level."""
+    only = level + tl.arange(0, 1)
+    offsets = tl.load(geometry + only).to(tl.uint32)
+    sizes = tl.load(geometry + L + only).to(tl.uint32)
+    strides_y = tl.load(geometry + 2 * L + only).to(tl.uint32)
+    strides_z = tl.load(geometry + 3 * L + only).to(tl.uint32)
+    hashed = tl.load(geometry + 4 * L + only).to(tl.uint32)
+    where = points + place.to(tl.int64) * D
+    x = tl.load(where, mask=inside, other=0)
+    y = tl.load(where + 1, mask=inside, other=0)
+    z = tl.load(where + 2, mask=inside, other=0) if D == 3 else y
+    located = locate_all(x, y, z, tl.load(scales + only), D)
+    return located, (offsets, sizes, strides_y, strides_z, hashed)
+
+
+@triton.jit(do_not_specialize=["n_points", "n_entries"])
+def encode_kernel(tables, scales, geometry, points, features, n_points, n_entries, L: tl.constexpr, F: tl.constexpr,
+                  D: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
+    """Features (levels, scenes * n_points, F) of points; a program takes a block of one scene at one level."""
+    level, scene = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside, feature = place < n_points, tl.arange(0, F)
+    points += scene * n_points * D
+    located, numbers = _locate_level(scales, geometry, level, points, place, inside, L, D)
+    tables += scene * n_entries * F
+    # the features of an entry lie side by side, so that one load brings all of them
+    wanted = inside[:, None, None] & (feature >= 0)[None, None, :]
+    total = tl.zeros((BLOCK, 1, F), tl.float32)
+    for c in tl.static_range(1 << D):
+        entry, weight = corner(c, located, numbers, D, F, WIDE)
+        total += weight[:, :, None] * tl.load(tables + (entry[:, :, None] + feature), mask=wanted, other=0)
+    features += (level * tl.num_programs(2).to(tl.int64) + scene) * n_points * F
+    where = features + place.to(tl.int64)[:, None, None] * F + feature
+    tl.store(where, total.to(features.dtype.element_ty), mask=wanted)
+
+
+# The entries of a coarse level are few, and every point of a batch adds to them: 64 of them would take two million additions one
+# after the other. So each coarse level has copies, of which a program takes one, and the copies are summed afterwards.
+
+
+@triton.jit(do_not_specialize=["n_points", "n_entries", "n_levels", "n_coarse_levels", "n_coarse", "n_copies"])
+def scatter_kernel(scales, geometry, points, slopes, grad_tables, copies, n_points, n_entries, n_levels, n_coarse_levels,
+                   n_coarse, n_copies, factor, L: tl.constexpr, F: tl.constexpr, D: tl.constexpr, WIDE: tl.constexpr,
+                   BLOCK: tl.constexpr):  # fmt: skip
+    """Adds factor times derivatives by the tables' first levels, of which slopes are those by `encode_kernel`'s features.
+
+    Those of the coarse levels, of n_coarse entries, go to copies (scenes, n_copies, n_coarse, F), the others to grad_tables.
+    """
+    # levels alternate, so that not all programs add to the few entries of one at a time
+    level, block, scene = tl.program_id(0) % n_levels, tl.program_id(0) // n_levels, tl.program_id(1).to(tl.int64)
+    place = block * BLOCK + tl.arange(0, BLOCK)
+    inside, feature = place < n_points, tl.arange(0, F)
+    points += scene * n_points * D
+    located, numbers = _locate_level(scales, geometry, level, points, place, inside, L, D)
+    grads = grad_tables + scene * n_entries * F
+    if level < n_coarse_levels:
+        grads = copies + (scene * n_copies + block % n_copies) * n_coarse * F
+    slopes += (level * tl.num_programs(1).to(tl.int64) + scene) * n_points * F
+    wanted = inside[:, None, None] & (feature >= 0)[None, None, :]
+    where = slopes + place.to(tl.int64)[:, None, None] * F + feature
+    slope = tl.load(where, mask=wanted, other=0).to(tl.float32) * factor
+    for c in tl.static_range(1 << D):
+        entry, weight = corner(c, located, numbers, D, F, WIDE)
+        tl.atomic_add(grads + (entry[:, :, None] + feature), weight[:, :, None] * slope, mask=wanted, sem="relaxed")
 
 
 @triton.jit
@@ -21,107 +99,103 @@ def _add_matrix(sums, product, OUT: tl.constexpr, IN: tl.constexpr):
 
 
 @triton.jit
+def _learn_matrix(sums, factor, slope, inputs, held, OUT: tl.constexpr, IN: tl.constexpr, HELD: tl.constexpr):
+    """A tile's share of a matrix' derivatives: on top of what is held, or into memory at once."""
+    if HELD:
+        held = tl.dot(tl.trans(slope), inputs, held, input_precision=PRODUCTS)
+    else:
+        _add_matrix(sums, factor * tl.dot(tl.trans(slope), inputs, input_precision=PRODUCTS), OUT, IN)
+    return held
+
+
+@triton.jit
 def _forward(features, matrices, IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr):
     """Values (BLOCK, C) float32, and what every hidden layer gave, the first first."""
     kind = matrices.dtype.element_ty
-    hidden = tl.dot(features, load_layer(matrices, N, IN), input_precision="ieee")
+    hidden = tl.dot(features, load_layer(matrices, N, IN), input_precision=PRODUCTS)
     hidden = tl.maximum(hidden, 0).to(kind)
     kept = (hidden,)
     matrices += N * IN
     for _ in tl.static_range(N_HIDDEN - 1):
-        hidden = tl.dot(hidden, load_layer(matrices, N, N), input_precision="ieee")
+        hidden = tl.dot(hidden, load_layer(matrices, N, N), input_precision=PRODUCTS)
         hidden = tl.maximum(hidden, 0).to(kind)
         kept = kept + (hidden,)  # type: ignore[assignment] # noqa: RUF005 - it knows no unpacking, and unrolls the loop
         matrices += N * N
-    return tl.dot(hidden, load_layer(matrices, C, N), input_precision="ieee"), kept
+    return tl.dot(hidden, load_layer(matrices, C, N), input_precision=PRODUCTS), kept
 
 
 @triton.jit
-def _judge(values, targets, where, wanted, weight, KIND: tl.constexpr):
+def _judge(values, targets, where, wanted, weight, kind):
     """Weighted loss terms and their derivatives, (BLOCK, C) both: 0 for l1, 1 for l2, 2 for a given derivative."""
     target = tl.load(targets + where, mask=wanted, other=0)
     error = tl.where(wanted, values - target, 0)
-    if KIND == 0:
-        terms = weight[:, None] * tl.abs(error)
-        slope = tl.where(error > 0, 1.0, tl.where(error < 0, -1.0, 0.0))
-    elif KIND == 1:
-        terms = weight[:, None] * error * error
-        slope = 2 * error
-    else:
-        terms = tl.zeros_like(error)
-        slope = target
-    return terms, weight[:, None] * slope
+    sign = tl.where(error > 0, 1.0, tl.where(error < 0, -1.0, 0.0))
+    terms = tl.where(kind == 0, tl.abs(error), tl.where(kind == 1, error * error, 0.0))
+    slope = tl.where(kind == 0, sign, tl.where(kind == 1, 2 * error, target))
+    return weight[:, None] * terms, weight[:, None] * tl.where(wanted, slope, 0)
 
 
-@triton.jit
-def _backward(slope, features, kept, matrices, sums, IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr,
-              N_HIDDEN: tl.constexpr):  # fmt: skip
-    """Derivatives by the features (BLOCK, IN) of those by the values (BLOCK, C); adds every matrix' to `sums`."""
+@triton.jit(do_not_specialize=["n_all", "n_points", "n_turns", "loss_kind", "gain"])
+def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_points, n_outputs, n_turns, loss_kind,
+                   gain, factor, loss_factor, N_LEVELS: tl.constexpr, F: tl.constexpr, IN: tl.constexpr, N: tl.constexpr,
+                   C: tl.constexpr, N_HIDDEN: tl.constexpr, HELD: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
+    """Adds factor times the derivatives of the loss' sum by the matrices to sums, and loss_factor times that sum to losses.
+
+    Gain times the derivatives by the features take their place. A program takes every so many tiles of points; where HELD, it keeps
+    its share of the matrices' derivatives in registers meanwhile.
+    """
     kind = matrices.dtype.element_ty
     OUTER: tl.constexpr = N * IN + (N_HIDDEN - 1) * N * N  # where the last matrix begins
-    _add_matrix(sums + OUTER, tl.dot(tl.trans(slope), kept[N_HIDDEN - 1], input_precision="ieee"), C, N)
-    slope = tl.dot(slope, _load_stored(matrices + OUTER, C, N), input_precision="ieee")
-    for layer in tl.static_range(N_HIDDEN - 2, -1, -1):
-        slope = tl.where(kept[layer + 1] > 0, slope, 0).to(kind)
-        place = N * IN + layer * N * N
-        _add_matrix(sums + place, tl.dot(tl.trans(slope), kept[layer], input_precision="ieee"), N, N)
-        slope = tl.dot(slope, _load_stored(matrices + place, N, N), input_precision="ieee")
-    slope = tl.where(kept[0] > 0, slope, 0).to(kind)
-    _add_matrix(sums, tl.dot(tl.trans(slope), features, input_precision="ieee"), N, IN)
-    return tl.dot(slope, _load_stored(matrices, N, IN), input_precision="ieee")
-
-
-# A program takes one tile of points and adds its share to the gradients in memory. Programs that take several tiles and hold
-# the matrices' sums in registers between them would add less often, but for the default network the compiler then spills
-# 1288 bytes a thread where it spills 120 now (capability 9.0, Triton 3.7.1), and keeps every matrix in shared memory.
-
-
-@triton.jit
-def loss_kernel(tables, matrices, scales, geometry, points, targets, weights, grad_tables, grad_matrices, losses,
-                n_scenes, n_points, n_params, n_outputs, gain, KIND: tl.constexpr, N_LEVELS: tl.constexpr,
-                L: tl.constexpr, F: tl.constexpr, D: tl.constexpr, IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr,
-                N_HIDDEN: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
-    """Sums over all points of the loss, and gain times its derivatives by tables and matrices."""
-    kind = matrices.dtype.element_ty
-    scales, levels = load_geometry(scales, geometry, L)
-    column, feature = tl.arange(0, C), tl.arange(0, F)
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < n_scenes * n_points
-    scene = tl.where(inside, place // n_points, 0)
-    where = points + place.to(tl.int64) * D
-    x = tl.load(where, mask=inside, other=0)
-    y = tl.load(where + 1, mask=inside, other=0)
-    z = tl.load(where + 2, mask=inside, other=0) if D == 3 else y
-    located = locate_all(x, y, z, scales, D)
-    shift = (scene.to(tl.int64) * n_params)[:, None, None]
-    features = encode(tables + shift, located, levels, inside, N_LEVELS, L, F, D, WIDE).to(kind)
-    values, kept = _forward(features, matrices, IN, N, C, N_HIDDEN)
-
-    wanted = inside[:, None] & (column < n_outputs)[None, :]
-    where = place[:, None].to(tl.int64) * n_outputs + column[None, :]
-    terms, slope = _judge(values, targets, where, wanted, tl.load(weights + scene), KIND)
-    tl.store(losses + tl.program_id(0), tl.sum(terms))
-    slope = (tl.where(wanted, slope, 0) * gain).to(kind)
-    slope = _backward(slope, features, kept, matrices, grad_matrices, IN, N, C, N_HIDDEN)
-
-    slope = tl.reshape(slope, (BLOCK, L, F))
-    used = inside[:, None, None] & (tl.arange(0, L) < N_LEVELS)[None, :, None] & (feature >= 0)[None, None, :]
-    for c in tl.static_range(1 << D):
-        entry, weight = corner(c, located, levels, D, F, WIDE)
-        where = grad_tables + shift + (entry[:, :, None] + feature[None, None, :])
-        tl.atomic_add(where, weight[:, :, None] * slope, mask=used, sem="relaxed")
+    column, lane = tl.arange(0, C), tl.arange(0, IN)
+    first, last, middle = tl.zeros((N, IN), tl.float32), tl.zeros((C, N), tl.float32), ()
+    for _ in tl.static_range(N_HIDDEN - 1):
+        middle = middle + (tl.zeros((N, N), tl.float32),)  # type: ignore[assignment] # noqa: RUF005
+    total = tl.zeros((BLOCK, C), tl.float32)
+    for turn in range(n_turns):
+        tile = tl.program_id(0) + turn * tl.num_programs(0)
+        place = tile.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+        inside = place < n_all
+        known = inside[:, None] & (lane // F < N_LEVELS)[None, :]
+        at = features + ((lane // F)[None, :] * n_all.to(tl.int64) + place[:, None]) * F + (lane % F)[None, :]
+        given = tl.load(at, mask=known, other=0)
+        values, kept = _forward(given, matrices, IN, N, C, N_HIDDEN)
+        wanted = inside[:, None] & (column < n_outputs)[None, :]
+        weight = tl.load(weights + place // n_points, mask=inside, other=0)
+        terms, slope = _judge(values, targets, place[:, None] * n_outputs + column, wanted, weight, loss_kind)
+        total += terms
+        slope = (slope * gain).to(kind)
+        last = _learn_matrix(sums + OUTER, factor, slope, kept[N_HIDDEN - 1], last, C, N, HELD)
+        slope = tl.dot(slope, _load_stored(matrices + OUTER, C, N), input_precision=PRODUCTS)
+        learnt = ()
+        for layer in tl.static_range(N_HIDDEN - 2, -1, -1):
+            slope = tl.where(kept[layer + 1] > 0, slope, 0).to(kind)
+            start = N * IN + layer * N * N
+            held = _learn_matrix(sums + start, factor, slope, kept[layer], middle[layer], N, N, HELD)
+            learnt = (held,) + learnt  # type: ignore[assignment] # noqa: RUF005
+            slope = tl.dot(slope, _load_stored(matrices + start, N, N), input_precision=PRODUCTS)
+        middle = learnt
+        slope = tl.where(kept[0] > 0, slope, 0).to(kind)
+        first = _learn_matrix(sums, factor, slope, given, first, N, IN, HELD)
+        slope = tl.dot(slope, _load_stored(matrices, N, IN), input_precision=PRODUCTS)
+        tl.store(at, slope.to(kind), mask=known)
+    if HELD:
+        _add_matrix(sums, factor * first, N, IN)
+        for layer in tl.static_range(N_HIDDEN - 1):
+            _add_matrix(sums + N * IN + layer * N * N, factor * middle[layer], N, N)
+        _add_matrix(sums + OUTER, factor * last, C, N)
+    tl.atomic_add(losses, loss_factor * tl.sum(total), sem="relaxed")
 
 
 @triton.jit
-def adam_kernel(params, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
-    """One step of Adam in place; `rate` holds the step's bias corrections."""
+def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
+    """One step of Adam on values in place; `rate` holds the step's bias corrections."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = place < n
     grad = grad_scale * tl.load(grads + place, mask=inside, other=0)
     old_m, old_v = tl.load(m + place, mask=inside, other=0), tl.load(v + place, mask=inside, other=0)
     new_m = grad + beta1 * (old_m - grad)
     new_v = grad * grad + beta2 * (old_v - grad * grad)
-    value = tl.load(params + place, mask=inside, other=0)
+    value = tl.load(values + place, mask=inside, other=0)
     tl.store(m + place, new_m, mask=inside)
     tl.store(v + place, new_v, mask=inside)
-    tl.store(params + place, value - rate * new_m / (tl.sqrt(new_v) + eps), mask=inside)
+    tl.store(values + place, value - rate * new_m / (tl.sqrt(new_v) + eps), mask=inside)

@@ -1,0 +1,133 @@
+"""Compiles what the GPU backend and its training launch, for cards that are not there; prints a line of JSON for each kernel.
+
+    python tests/compile_kernels.py
+
+Launches are the package's own: only the driver is another one, which names a card and runs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.runtime.driver import driver
+from triton.runtime.jit import JITFunction
+
+from hyperinr_core.architecture import Architecture
+from hyperinr_core.backends import cuda
+from hyperinr_core.config import EncodingConfig, NetworkConfig
+
+# no driver is here, and the kernels' arguments are on the CPU: they are looked at and not read
+cuda.require = lambda name: None
+cuda.device = lambda: torch.device("cpu")
+
+from hyperinr_core.backends import triton as backend_module  # noqa: E402 - it asks for CUDA at once
+from hyperinr_core.backends.triton import TritonBackend  # noqa: E402
+from hyperinr_core.training.evaluators.base import Adam  # noqa: E402
+from hyperinr_core.training.evaluators.triton import TritonEvaluator  # noqa: E402
+
+#: Where Triton keeps NVIDIA's tools.
+TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+
+# made for a trial of few points, which compiles variants of its own; how many programs run at a time only a driver knows
+TritonBackend._try_once = lambda self: None
+backend_module.resident_programs = lambda compiled: 4
+
+#: Points along an axis, and of a batch: they divide as those of real grids and batches do.
+N_AXIS, N_POINTS = 64, 4096
+
+_compile = JITFunction.run
+
+
+class Card:
+    """A driver for one kind of card, as far as compiling asks for one."""
+
+    def __init__(self, capability: int) -> None:
+        self.capability = capability
+
+    def get_current_device(self) -> int:
+        """A device for each kind: Triton keeps kernels by device."""
+        return self.capability
+
+    def get_current_stream(self, device: int) -> int:
+        """Nothing is sent there."""
+        return 0
+
+    def get_current_target(self) -> GPUTarget:
+        """What to compile for."""
+        return GPUTarget("cuda", self.capability, 32)
+
+
+def compile_for(capability: int, n_hidden: int, precision: str) -> None:
+    """Everything that the default model launches, with so many hidden layers."""
+    seen: set[str] = set()
+
+    def record(self, *arguments, grid, warmup, **options):
+        start = time.perf_counter()
+        kernel = _compile(self, *arguments, grid=grid, warmup=True, **options)
+        if kernel.hash not in seen:
+            seen.add(kernel.hash)
+            case = {"kernel": kernel.name, "capability": capability, "hidden": n_hidden, "precision": precision}
+            print(
+                json.dumps({**case, **measured(kernel), "seconds": round(time.perf_counter() - start, 2)}), flush=True
+            )
+
+    JITFunction.run = record
+    driver.set_active(Card(capability))
+    architecture = Architecture(EncodingConfig(), NetworkConfig(n_hidden_layers=n_hidden), 1)
+    sample(architecture, precision)
+    train(architecture, precision)
+
+
+def sample(architecture: Architecture, precision: str) -> None:
+    """Blend, and values on a grid, by rows of whole tiles and of others and by points, and at points."""
+    rows, network = np.zeros((3, architecture.n_table), np.float16), np.zeros(architecture.n_mlp, np.float32)
+    backend = TritonBackend(architecture, rows, network, precision=precision)
+    table = backend.blend(np.array([0, 2]), np.array([0.5, 0.5]))
+    one = np.ones(1, np.float32)
+    for n, backend.by_rows in ((N_AXIS, True), (N_AXIS + 6, True), (N_AXIS, False)):
+        backend._prepared = None
+        axis = np.linspace(0, 1, n, dtype=np.float32)
+        backend.sample_grid(table, (axis,) * 3, np.empty((n, n, n, 1), np.float32), one, one)
+    backend.sample(table, np.zeros((N_POINTS, 3), np.float32))
+
+
+def train(architecture: Architecture, precision: str) -> None:
+    """Loss and gradients, and a step of Adam."""
+    evaluator = TritonEvaluator(architecture, precision)
+    tables, network = torch.zeros((2, architecture.n_table)), torch.zeros(architecture.n_mlp)
+    points, targets = torch.zeros((2, N_POINTS, 3)), torch.zeros((2, N_POINTS, 1))
+    evaluator.loss(tables, network, points, targets, torch.ones(2), "l1")
+    evaluator.adam_step(tables, tables, tables, tables, Adam(1, 1e-2, 0.9, 0.99, 1e-15))
+
+
+def measured(kernel) -> dict:
+    """Registers, spilled and shared bytes, and whether the machine code has instructions of the matrix unit."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(kernel.asm["cubin"])
+        file.flush()
+        usage = subprocess.run(
+            [TOOLS / "cuobjdump", "-res-usage", file.name], capture_output=True, text=True, check=True
+        )
+        code = subprocess.run([TOOLS / "nvdisasm", file.name], capture_output=True, text=True, check=True).stdout
+    numbers = dict(re.findall(r"(REG|STACK|LOCAL):(\d+)", usage.stdout))
+    return {
+        "registers": int(numbers["REG"]),
+        "spilled": int(numbers["STACK"]) + int(numbers["LOCAL"]),
+        "shared": kernel.metadata.shared,
+        "matrix_unit": len(re.findall(r"\b(?:HMMA|HGMMA)\.", code)),
+    }
+
+
+if __name__ == "__main__":
+    for n_hidden_layers in (4, 2):
+        for card in (80, 90):
+            compile_for(card, n_hidden_layers, "float16")
