@@ -7,9 +7,10 @@ import torch
 from small import gradients, random_inputs
 
 from hyperinr_core.architecture import Architecture
-from hyperinr_core.backends.triton import kernel_device
+from hyperinr_core.backends.triton import INTERPRETED, kernel_device
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.training.evaluators import triton as module
 from hyperinr_core.training.evaluators.base import Adam
 from hyperinr_core.training.evaluators.torch import TorchEvaluator
 from hyperinr_core.training.evaluators.triton import TritonEvaluator
@@ -36,18 +37,94 @@ def assert_close(found, expected, tolerance):
         assert (got - want).norm() <= tolerance * want.norm()
 
 
+def precision_and_tolerance(config):
+    """Compiled, eight layers of 128 neurons take minutes in float32; of three TF32 numbers a product loses a little."""
+    if INTERPRETED:
+        return "float32", 2e-5
+    return ("float16", 3e-2) if config == "deep" else ("float32", 3e-5)
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("kind", ["l1", "l2"])
 def test_loss_and_gradients_equal_torch(config, kind):
     architecture = CONFIGS[config]
+    precision, tolerance = precision_and_tolerance(config)
     tables, mlp, points, targets, weights = random_inputs(architecture, n_points=23, device=KERNEL_DEVICE)
-    found = TritonEvaluator(architecture, "float32").loss(tables, mlp, points, targets, weights, kind)
+    found = TritonEvaluator(architecture, precision).loss(tables, mlp, points, targets, weights, kind)
     twins = [part.detach().cpu().requires_grad_() for part in (tables, mlp)]
     others = [part.cpu() for part in (points, targets, weights)]
     expected = TorchEvaluator(architecture).loss(*twins, *others, kind)
-    assert abs(found.item() - expected.item()) <= 1e-5 * abs(expected.item())
+    assert abs(found.item() - expected.item()) <= tolerance / 2 * abs(expected.item())
     found = [part.cpu() for part in gradients(3 * found, tables, mlp)]
-    assert_close(found, gradients(3 * expected, *twins), 2e-5)
+    assert_close(found, gradients(3 * expected, *twins), tolerance)
+
+
+@pytest.mark.parametrize("held", [0, 1 << 20])
+def test_large_batches_add_to_copies_and_programs_take_several_tiles(held, monkeypatch):
+    architecture = CONFIGS["plane"]
+    monkeypatch.setattr(module, "COPY_POINTS", 32)
+    monkeypatch.setattr(module, "HELD", held)
+    evaluator = TritonEvaluator(architecture, "float32")
+    parts = random_inputs(architecture, n_points=101, device=KERNEL_DEVICE)
+    found = evaluator.gradients(*parts, "l2", 2.0)
+    expected = TorchEvaluator(architecture).gradients(*(part.detach().cpu() for part in parts), "l2", 2.0)
+    assert_close([part.cpu() for part in found], expected, 3e-5)
+    assert not any(part.requires_grad for part in found)
+
+
+def test_a_guide_is_read_and_not_learnt():
+    architecture = Architecture(EncodingConfig(n_levels=3, guide_resolution=8), NetworkConfig(16, 1), 1)
+    tables, *others = random_inputs(architecture, n_points=40, device=KERNEL_DEVICE)
+    guide = torch.linspace(-1, 1, architecture.hash_grid.table_length - architecture.n_table, device=KERNEL_DEVICE)
+    parts = [torch.cat([tables.detach(), guide.expand(2, -1)], dim=1), *others]
+    found = [part.cpu() for part in TritonEvaluator(architecture, "float32").gradients(*parts, "l2")]
+    expected = TorchEvaluator(architecture).gradients(*(part.detach().cpu() for part in parts), "l2")
+    learnt = slice(architecture.n_table)
+    assert_close([found[0], found[1][:, learnt], found[2]], [expected[0], expected[1][:, learnt], expected[2]], 3e-5)
+    assert not found[1][:, architecture.n_table :].any()
+
+
+def test_what_training_launches_is_compiled_by_the_trial(monkeypatch):
+    """A launch compiles for the types of its arguments, and for those that are 1 or divide by 16 unless they are exempt."""
+    seen = []
+    for name in ("encode_kernel", "network_kernel", "scatter_kernel", "adam_kernel"):
+        monkeypatch.setattr(module.kernels, name, Recorder(getattr(module.kernels, name), seen))
+    architecture = Architecture(EncodingConfig(n_levels=4, log2_hashmap_size=6), NetworkConfig(16, 2), 1)
+    evaluator = TritonEvaluator(architecture)
+    monkeypatch.setattr(module, "COPY_POINTS", 16)
+    evaluator.try_once()
+    tried = set(seen)
+    tables, *others = random_inputs(architecture, n_points=48, device=KERNEL_DEVICE)
+    seen.clear()
+    for kind in ("l1", "l2"):
+        _, *grads = evaluator.gradients(tables, *others, kind)
+    m = torch.zeros_like(tables[1])
+    evaluator.adam_step(tables.detach()[1], grads[0][1], m, m.clone(), Adam(3, 5e-3, 0.9, 0.99, 1e-15))
+    assert len(seen) > 4 and set(seen) <= tried
+
+
+class Recorder:
+    """A kernel that keeps what its launches are specialised for."""
+
+    def __init__(self, kernel, seen):
+        self._kernel, self._seen = kernel, seen
+        self.arg_names = kernel.arg_names
+
+    def __getitem__(self, grid):
+        def launch(*arguments, **options):
+            options_of = vars(self._kernel) if "do_not_specialize" in vars(self._kernel) else self._kernel.kwargs
+            exempt = options_of.get("do_not_specialize") or ()
+            key = [special(a) for name, a in zip(self.arg_names, arguments) if name not in exempt]
+            self._seen.append((self._kernel.fn.__name__, *key, *sorted(options.items())))
+            return self._kernel[grid](*arguments, **options)
+
+        return launch
+
+
+def special(argument):
+    if isinstance(argument, torch.Tensor):
+        return argument.dtype, argument.data_ptr() % 16 == 0
+    return type(argument), isinstance(argument, int) and (argument == 1, argument % 16 == 0)
 
 
 @pytest.mark.parametrize("config", ["plane", "one layer"])
@@ -68,7 +145,7 @@ def test_values_and_their_gradients_equal_torch(config):
 
 
 def test_half_precision_gradients_point_the_same_way():
-    architecture = CONFIGS["default"]
+    architecture = Architecture(EncodingConfig(log2_hashmap_size=9), NetworkConfig(), 1)
     tables, mlp, *data = random_inputs(architecture, n_points=100, device=KERNEL_DEVICE)
     results = []
     for precision in ("float16", "float32"):
@@ -91,11 +168,6 @@ def test_adam_equals_torch_s_evaluator():
         for evaluator, (p, m, v) in zip((ours, theirs), states):
             evaluator.adam_step(p, grad, m, v, Adam(step, 5e-3, 0.9, 0.99, 1e-15), 0.4)
     torch.testing.assert_close(*states, rtol=2e-6, atol=2e-6)
-
-
-def test_a_guide_is_refused():
-    with pytest.raises(BackendError, match="'triton' knows no guides"):
-        TritonEvaluator(Architecture(EncodingConfig(guide_resolution=8), NetworkConfig(16, 1), 1))
 
 
 def test_wrong_inputs_are_refused():

@@ -179,8 +179,17 @@ PRESETS = {"fast": 30_000_000, "default": 120_000_000, "best": 1_000_000_000}
 N_HIDDEN_LAYERS = 2
 
 
-def preset(name: str, grid: Grid) -> RunConfig:
-    """The settings of a preset for data on a grid.
+#: A GPU's batch: many steps of few points each keep it busy, and learn more from equal samples than few steps of many points.
+GPU_BATCH = {"batch_steps": 16, "batch_points": 1200}
+
+
+def batch_for(device: str) -> dict[str, int]:
+    """Settings of training in which cpu and cuda differ."""
+    return GPU_BATCH if device == "cuda" else {}
+
+
+def preset(name: str, grid: Grid, device: str = "cpu") -> RunConfig:
+    """The settings of a preset for data on a grid, trained on cpu or cuda.
 
     The coarsest level has 4 vertices along an axis (8 for planes), the paper's choice; the growth from level to level is
     such that the finest has as many as the data's longest axis, which measured better than the paper's fixed 2.
@@ -193,7 +202,7 @@ def preset(name: str, grid: Grid) -> RunConfig:
     return RunConfig(
         encoding.replace(per_level_scale=round(growth, 6)),
         NetworkConfig(n_hidden_layers=N_HIDDEN_LAYERS),
-        TrainingConfig(samples=PRESETS[name]),
+        TrainingConfig(samples=PRESETS[name], **batch_for(device)),
     )
 
 

@@ -14,7 +14,7 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.samples import scan_fields
-from hyperinr_core.training.settings import preset
+from hyperinr_core.training.settings import batch_for, preset
 from hyperinr_core.training.task import Context, Lesson, Tell
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.trainer import Trainer
@@ -57,7 +57,8 @@ class Distilled(Teacher):
         started = time.monotonic()
         memory_mb = max(1, settings.memory_bytes >> 20)
         config = self.config.replace(
-            training={"seed": settings.seed, "memory_mb": memory_mb}, distillation={"teacher": self.taught_by}
+            training={"seed": settings.seed, "memory_mb": memory_mb, **batch_for(settings.device)},
+            distillation={"teacher": self.taught_by},
         )
         with tempfile.TemporaryDirectory() as folder:
             context = Context(Path(folder) / "teacher", settings.device, World(), Tell())

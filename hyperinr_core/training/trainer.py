@@ -158,11 +158,9 @@ class Trainer:
 
     def _learn(self, batch: Batch, data: Tensors) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
-        blended = self._blend(rows, mixing, batch.thetas).detach().requires_grad_()
-        mlp = self._mlp.detach().requires_grad_()
-        loss = self.evaluator.loss(blended, mlp, *data, self.config.training.loss)
-        mlp_grad, grad = torch.autograd.grad(loss * self._scale.value, (mlp, blended))
-        loss = loss.detach()
+        blended = self._blend(rows, mixing, batch.thetas)
+        kind, scale = self.config.training.loss, self._scale.value
+        loss, grad, mlp_grad = self.evaluator.gradients(blended, self._mlp, *data, kind, scale)
         n_all = self._stream.batch_size // len(batch.thetas)
         self.world.mean([mlp_grad, grad, loss], batch.points.shape[1], n_all)
         if self._scale.unscale([mlp_grad, grad]):

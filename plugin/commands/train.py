@@ -79,12 +79,13 @@ def train(
     data = _opened(series, fields, velocity if tries else "none", keep=kept, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
     given = {"distillation": {"teacher": teacher}, "motion": {"carry": carry, "velocity": velocity}}
-    settings = how.settings(preset(how.preset, data.grid).replace(**given))
+    device = choose_device(how.device)
+    settings = how.settings(preset(how.preset, data.grid, device).replace(**given))
     task = Volumes(data.select(chosen), fields)
 
     def opening() -> str:
         first, *rest = understood(data, task.names).lines()
-        costs = estimate(data.select(chosen), task.names, settings, choose_device(how.device))
+        costs = estimate(data.select(chosen), task.names, settings, device)
         return "\n".join([f"{first}, training on {len(chosen)}", *rest, costs.line()])
 
     def closing(model: HyperINR) -> None:

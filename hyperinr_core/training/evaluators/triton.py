@@ -11,7 +11,7 @@ import torch
 import triton
 
 from hyperinr_core.architecture import Architecture
-from hyperinr_core.backends.triton import BLOCK as POINTS_BLOCK
+from hyperinr_core.backends import triton as decoding
 from hyperinr_core.backends.triton import INTERPRETED, PRECISIONS, kernel_device
 from hyperinr_core.backends.triton_kernels import points_kernel
 from hyperinr_core.backends.triton_layout import TritonLayout
@@ -23,7 +23,7 @@ _LOSSES = {"l1": 0, "l2": 1}
 _GIVEN = 2
 
 #: Points and warps of the programs that encode and scatter: a thread has one point then, and few registers.
-POINTS, POINTS_WARPS = (32 if INTERPRETED else 128), 4
+POINTS, POINTS_WARPS = 128, 4
 
 #: Most points of a tile that the network takes at a time, by the precision of its products, and its warps.
 TILE = {"float16": 128, "float32": 16}
@@ -35,9 +35,6 @@ KEPT_BYTES = 1 << 17
 #: A program of the network holds the matrices' derivatives in registers over its tiles where they are no more numbers than these;
 #: else it adds each tile's to memory, where for the default network there would be half as many additions as the tables have.
 HELD = 1 << 14
-
-#: Programs of the network on each multiprocessor.
-RESIDENT = 1
 
 #: Copies of coarse levels: most of them, the points of a batch that one more is worth, and the most entries of such a level.
 COPIES, COPY_POINTS, COARSE = 16, 1 << 14, 1 << 12
@@ -72,7 +69,7 @@ class TritonEvaluator(Evaluator):
         self._matrices = torch.zeros(layout.n_padded_params, dtype=PRECISIONS[precision], device=self._device)
         self._places = _places(layout, self._device)
         self._tile, self._held = _tile(layout, precision), layout.n_padded_params <= HELD
-        self._n_programs = RESIDENT * _multiprocessors(self._device)
+        self._n_programs = 2  # until it is known how many run at a time
         # levels grow, so that the coarse ones are the first, and their entries the first of a table
         self._n_coarse_levels = int((np.diff(grid.offsets) <= COARSE)[: self._n_learnt].sum())
         self._n_coarse = int(grid.offsets[self._n_coarse_levels]) * layout.n_features
@@ -123,8 +120,8 @@ class TritonEvaluator(Evaluator):
         """See Evaluator.adam_step."""
         n = params.numel()
         kernels.adam_kernel[(triton.cdiv(n, ADAM_BLOCK),)](
-            params, grad.contiguous(), m, v, n, grad_scale, adam.rate, adam.beta1, adam.beta2, adam.eps, BLOCK=ADAM_BLOCK
-        )
+            params, grad.contiguous(), m, v, n, grad_scale, adam.rate, adam.beta1, adam.beta2, adam.eps, BLOCK=ADAM_BLOCK,
+        )  # fmt: skip
 
     def check(self) -> None:
         """Compile and run now; BackendError where that does not work, and where it would be interpreted."""
@@ -155,9 +152,9 @@ class TritonEvaluator(Evaluator):
         values = torch.empty((*points.shape[:2], self.architecture.n_outputs), device=points.device)
         n = points.shape[1]
         for table, part, out in zip(tables, points, values):
-            points_kernel[(triton.cdiv(n, POINTS_BLOCK),)](
+            points_kernel[(triton.cdiv(n, decoding.BLOCK),)](
                 table, self._matrices, self._scales, self._geometry, part, out, n, self.architecture.n_outputs,
-                **self._layout.sizes(), PACKED=False, BLOCK=POINTS_BLOCK,
+                **self._layout.sizes(), PACKED=False, BLOCK=decoding.BLOCK,
             )  # fmt: skip
         return values
 
@@ -182,12 +179,14 @@ class TritonEvaluator(Evaluator):
         features = self._encode(tables, points)
         n_tiles = triton.cdiv(n_scenes * n_points, self._tile)
         n_programs = min(n_tiles, self._n_programs)
-        kernels.network_kernel[(n_programs,)](
+        compiled = kernels.network_kernel[(n_programs,)](
             features, self._matrices, targets.contiguous(), step_weights.contiguous(), sums, loss, n_scenes * n_points,
             n_points, self.architecture.n_outputs, triton.cdiv(n_tiles, n_programs), kind, GAIN, factor / GAIN,
             1 / targets.numel(), **self._sizes(kernels.network_kernel), HELD=self._held, BLOCK=self._tile,
             num_warps=WARPS, num_stages=1,
         )  # fmt: skip
+        if not INTERPRETED:
+            self._n_programs = decoding.resident_programs(compiled)
         self._scatter(points, features, grad_tables, copies, factor / GAIN)
         return loss[0], grad_tables, sums[self._places]
 
@@ -251,11 +250,6 @@ def _tile(layout: TritonLayout, precision: str) -> int:
     while tile > 16 and tile * kept > KEPT_BYTES:
         tile //= 2
     return tile
-
-
-def _multiprocessors(device: torch.device) -> int:
-    """Of the device; interpreted programs run one after the other."""
-    return 2 if INTERPRETED else torch.cuda.get_device_properties(device).multi_processor_count
 
 
 def _zeros(shapes: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:

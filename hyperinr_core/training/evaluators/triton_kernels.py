@@ -141,8 +141,8 @@ def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_
                    C: tl.constexpr, N_HIDDEN: tl.constexpr, HELD: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """Adds factor times the derivatives of the loss' sum by the matrices to sums, and loss_factor times that sum to losses.
 
-    Gain times the derivatives by the features take their place. A program takes every so many tiles of points; where HELD, it keeps
-    its share of the matrices' derivatives in registers meanwhile.
+    Gain times the derivatives by the features take their place. A program takes every so many tiles of points; where HELD,
+    it keeps its share of the matrices' derivatives in registers meanwhile.
     """
     kind = matrices.dtype.element_ty
     OUTER: tl.constexpr = N * IN + (N_HIDDEN - 1) * N * N  # where the last matrix begins
@@ -150,7 +150,7 @@ def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_
     first, last, middle = tl.zeros((N, IN), tl.float32), tl.zeros((C, N), tl.float32), ()
     for _ in tl.static_range(N_HIDDEN - 1):
         middle = middle + (tl.zeros((N, N), tl.float32),)  # type: ignore[assignment] # noqa: RUF005
-    total = tl.zeros((BLOCK, C), tl.float32)
+    total = tl.zeros((BLOCK,), tl.float32)
     for turn in range(n_turns):
         tile = tl.program_id(0) + turn * tl.num_programs(0)
         place = tile.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
@@ -162,7 +162,7 @@ def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_
         wanted = inside[:, None] & (column < n_outputs)[None, :]
         weight = tl.load(weights + place // n_points, mask=inside, other=0)
         terms, slope = _judge(values, targets, place[:, None] * n_outputs + column, wanted, weight, loss_kind)
-        total += terms
+        total += tl.sum(terms, 1)
         slope = (slope * gain).to(kind)
         last = _learn_matrix(sums + OUTER, factor, slope, kept[N_HIDDEN - 1], last, C, N, HELD)
         slope = tl.dot(slope, _load_stored(matrices + OUTER, C, N), input_precision=PRODUCTS)
