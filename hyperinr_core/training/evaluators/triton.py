@@ -177,16 +177,7 @@ class TritonEvaluator(Evaluator):
         shapes = (n_scenes, self._n_params), self._matrices.shape, (1,), (n_scenes, n_copies, self._n_coarse)
         grad_tables, sums, loss, copies = _zeros(shapes, self._device)
         features = self._encode(tables, points)
-        n_tiles = triton.cdiv(n_scenes * n_points, self._tile)
-        n_programs = min(n_tiles, self._n_programs)
-        compiled = kernels.network_kernel[(n_programs,)](
-            features, self._matrices, targets.contiguous(), step_weights.contiguous(), sums, loss, n_scenes * n_points,
-            n_points, self.architecture.n_outputs, triton.cdiv(n_tiles, n_programs), kind, GAIN, factor / GAIN,
-            1 / targets.numel(), **self._sizes(kernels.network_kernel), HELD=self._held, BLOCK=self._tile,
-            num_warps=WARPS, num_stages=1,
-        )  # fmt: skip
-        if not INTERPRETED:
-            self._n_programs = decoding.resident_programs(compiled)
+        self._learn(features, targets, step_weights, sums, loss, kind, factor / GAIN)
         self._scatter(points, features, grad_tables, copies, factor / GAIN)
         return loss[0], grad_tables, sums[self._places]
 
@@ -201,6 +192,29 @@ class TritonEvaluator(Evaluator):
             **self._sizes(kernel), BLOCK=POINTS, num_warps=POINTS_WARPS,
         )  # fmt: skip
         return features
+
+    def _learn(
+        self,
+        features: torch.Tensor,
+        targets: torch.Tensor,
+        step_weights: torch.Tensor,
+        sums: torch.Tensor,
+        loss: torch.Tensor,
+        kind: int,
+        factor: float,
+    ) -> None:
+        """Add to sums and loss what the network makes of features, in whose place their slopes come, GAIN times as large."""
+        n_scenes, n_points = features.shape[1:3]
+        n_tiles = triton.cdiv(n_scenes * n_points, self._tile)
+        n_programs = min(n_tiles, self._n_programs)
+        kernel = kernels.network_kernel
+        compiled = kernel[(n_programs,)](
+            features, self._matrices, targets.contiguous(), step_weights.contiguous(), sums, loss, n_scenes * n_points,
+            n_points, self.architecture.n_outputs, triton.cdiv(n_tiles, n_programs), kind, GAIN, factor,
+            1 / targets.numel(), **self._sizes(kernel), HELD=self._held, BLOCK=self._tile, num_warps=WARPS, num_stages=1,
+        )  # fmt: skip
+        if not INTERPRETED:
+            self._n_programs = decoding.resident_programs(compiled)
 
     def _scatter(
         self, points: torch.Tensor, slopes: torch.Tensor, grad_tables: torch.Tensor, copies: torch.Tensor, factor: float
