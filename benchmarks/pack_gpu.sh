@@ -12,9 +12,9 @@ mkdir -p "$folder/wheels"
 "$python" -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w "$folder/wheels" .
 "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --implementation cp --python-version 3.12 \
   --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux_2_28_x86_64 -d "$folder/wheels" zstandard
-git ls-files pyproject.toml tests examples tools benchmarks ':!benchmarks/results' ':!benchmarks/studies' |
+git ls-files pyproject.toml xml tests examples tools benchmarks ':!benchmarks/results' ':!benchmarks/studies' |
   xargs cp --parents --target-directory "$folder"
 cp benchmarks/run_gpu.sh "$folder/run.sh"
 git describe --always --dirty > "$folder/commit.txt"
-unzip -l "$folder"/wheels/hyperinr-*.whl | grep -q libhyperinr_native || { echo "the wheel has no native kernel" >&2; exit 1; }
+unzip -l "$folder"/wheels/hyperinr-*.whl '*libhyperinr_native*' > /dev/null || { echo "the wheel has no native kernel" >&2; exit 1; }
 du -sh "$folder"
