@@ -88,12 +88,13 @@ def compile_for(capability: int, n_hidden: int, precision: str) -> None:
 
 
 def sample(architecture: Architecture, precision: str) -> None:
-    """Blend, and values on a grid, by rows of whole tiles and of others and by points, and at points."""
+    """Blend, and values on a grid, by rows of whole tiles and of others, without matrices kept and by points, and at points."""
     rows, network = np.zeros((3, architecture.n_table), np.float16), np.zeros(architecture.n_mlp, np.float32)
     backend = TritonBackend(architecture, rows, network, precision=precision)
     table = backend.blend(np.array([0, 2]), np.array([0.5, 0.5]))
     one = np.ones(1, np.float32)
-    for n, backend.by_rows in ((N_AXIS, True), (N_AXIS + 6, True), (N_AXIS, False)):
+    ways = (N_AXIS, True, True), (N_AXIS + 6, True, True), (N_AXIS, True, False), (N_AXIS, False, False)
+    for n, backend.by_rows, backend._kept in ways:
         backend._prepared = None
         axis = np.linspace(0, 1, n, dtype=np.float32)
         backend.sample_grid(table, (axis,) * 3, np.empty((n, n, n, 1), np.float32), one, one)

@@ -84,6 +84,10 @@ def test_a_guide_is_read_and_not_learnt():
     assert not found[1][:, architecture.n_table :].any()
 
 
+@pytest.mark.skipif(
+    not {"kwargs", "do_not_specialize"} & set(vars(module.kernels.encode_kernel)),
+    reason="interpreted kernels of Triton before 3.5 know nothing of what they are specialised for",
+)
 def test_what_training_launches_is_compiled_by_the_trial(monkeypatch):
     """A launch compiles for the types of its arguments, and for those that are 1 or divide by 16 unless they are exempt."""
     seen = []
