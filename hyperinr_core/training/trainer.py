@@ -9,7 +9,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator
-from hyperinr_core.training.evaluators.base import Adam, Evaluator
+from hyperinr_core.training.evaluators.base import Adam, Evaluator, weighted_sum
 from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.pruning import Pruning
@@ -178,30 +178,24 @@ class Trainer:
 
     def _blend(self, rows: list[int], mixing: np.ndarray, thetas: np.ndarray) -> torch.Tensor:
         """Tables (S, M and the guide's level) of a batch."""
-        sums = [_weighted_sum([self._tables[row] for row in rows], weights) for weights in mixing]
+        sums = [weighted_sum([self._tables[row] for row in rows], weights) for weights in mixing]
         if self.model.guide:
             levels = (torch.from_numpy(self.model.guide_level(theta)).to(self.device) for theta in thetas)
             sums = [torch.cat(pair) for pair in zip(sums, levels)]
         return sums[0][None] if len(sums) == 1 else torch.stack(sums)
 
     def _optimise(self, rows: list[int], mixing: np.ndarray, grad: torch.Tensor, mlp_grad: torch.Tensor) -> None:
-        """Adam on the network and on the tables that took part; blending is linear, so its gradient is its transpose."""
+        """Adam on the network and on the tables that took part."""
         training = self.config.training
         decay = 0.5 * (1 + math.cos(math.pi * self.iteration / self.n_iterations))
         betas = (training.beta1, training.beta2, training.eps)
         moments = self._moments
-        for row, weights in zip(rows, mixing.T):
-            self._table_steps[row] += 1
-            kept = self._tables[row] != 0 if self._pruning.has_begun(self.iteration) else None
-            alone = len(weights) == 1  # then the step itself weighs the gradient, and no table is copied
-            self.evaluator.adam_step(
-                self._tables[row], grad[0] if alone else _weighted_sum(grad, weights),
-                moments["tables_m"][row], moments["tables_v"][row],
-                Adam(int(self._table_steps[row]), training.lr_encoding * decay, *betas),
-                float(weights[0]) if alone else 1.0,
-            )  # fmt: skip
-            if kept is not None:
-                self._tables[row].mul_(kept)
+        self._table_steps[rows] += 1
+        kept = [self._tables[row] != 0 for row in rows] if self._pruning.has_begun(self.iteration) else []
+        adams = [Adam(int(self._table_steps[row]), training.lr_encoding * decay, *betas) for row in rows]
+        self.evaluator.adam_rows(self._tables, rows, mixing, grad, moments["tables_m"], moments["tables_v"], adams)
+        for row, mask in zip(rows, kept):
+            self._tables[row].mul_(mask)
         adam = Adam(self.iteration + 1, training.lr_network * decay, *betas)
         self.evaluator.adam_step(self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"], adam)
 
@@ -231,17 +225,6 @@ def _quiet_torch(evaluator: Evaluator) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _weighted_sum(parts: Sequence[torch.Tensor] | torch.Tensor, weights: np.ndarray) -> torch.Tensor:
-    """Sum of weights times (M,) tensors; a tensor that is alone with weight 1 is returned as it is, not copied."""
-    first, *others = np.flatnonzero(weights).tolist()
-    if not others and weights[first] == 1:
-        return parts[first]
-    total = parts[first] * float(weights[first])
-    for index in others:
-        total.add_(parts[index], alpha=float(weights[index]))
-    return total
 
 
 def choose_device(name: str) -> str:

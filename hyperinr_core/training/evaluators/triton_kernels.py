@@ -187,11 +187,8 @@ def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_
 
 
 @triton.jit
-def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
+def _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps):
     """One step of Adam on values in place; `rate` holds the step's bias corrections."""
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < n
-    grad = grad_scale * tl.load(grads + place, mask=inside, other=0)
     old_m, old_v = tl.load(m + place, mask=inside, other=0), tl.load(v + place, mask=inside, other=0)
     new_m = grad + beta1 * (old_m - grad)
     new_v = grad * grad + beta2 * (old_v - grad * grad)
@@ -199,3 +196,32 @@ def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLO
     tl.store(m + place, new_m, mask=inside)
     tl.store(v + place, new_v, mask=inside)
     tl.store(values + place, value - rate * new_m / (tl.sqrt(new_v) + eps), mask=inside)
+
+
+@triton.jit
+def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
+    """One step of Adam."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < n
+    grad = grad_scale * tl.load(grads + place, mask=inside, other=0)
+    _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps)
+
+
+@triton.jit(do_not_specialize=["n_scenes"])
+def adam_rows_kernel(values, grads, m, v, numbers, n, n_given, n_scenes, beta1, beta2, eps, BLOCK: tl.constexpr):
+    """One step of Adam on some rows of values (N, n), each with a sum of grads (n_scenes, n_given).
+
+    Numbers are int32 and float32 of as many bits: the rows, each one's rate, and the weights of its sum.
+    """
+    row, n_rows = tl.program_id(1), tl.num_programs(1)
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < n
+    grad = tl.zeros((BLOCK,), tl.float32)
+    for scene in range(n_scenes):
+        weight = tl.load(numbers + 2 * n_rows + row * n_scenes + scene).to(tl.float32, bitcast=True)
+        if weight != 0:  # most scenes are blended of few rows
+            grad += weight * tl.load(grads + place, mask=inside, other=0)
+        grads += n_given
+    place += tl.load(numbers + row).to(tl.int64) * n
+    rate = tl.load(numbers + n_rows + row).to(tl.float32, bitcast=True)
+    _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps)
