@@ -33,7 +33,7 @@ from gpu_models import WAYS
 from gpu_paper import ROWS, Paper
 from gpu_parts import DRY, Parts, Sizes
 from gpu_report import to_markdown
-from gpu_run import Run
+from gpu_run import NO_TIME, Run
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -142,6 +142,8 @@ def main() -> None:
             run.part(f"paper {row}", partial(paper.row, row), limit)
     else:
         measure(run, parts, Data(options.dry, report))
+        report["complete"] = not options.only and all(part["state"] != NO_TIME for part in report["parts"].values())
+        write()
     print(to_markdown(report))
 
 

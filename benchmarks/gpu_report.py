@@ -73,8 +73,8 @@ def _paper(rows: list[dict[str, Any]]) -> list[str]:
     lines.append("|---|---|---|---|---|---|---|")
     for row in rows:
         before = sum(part for name, part in row["phases"].items() if name not in ("training", "the end"))
-        told = ", ".join(f"{name} {part}" for name, part in row["phases"].items())
-        quality = f"{row['psnr']:.2f}" if "psnr" in row else ""
-        numbers = [f"{row['seconds']:.1f}", f"{before:.1f}", quality, f"{row['linear']:.2f}", str(row["bytes"])]
-        lines.append(" | ".join([f"| {row['row']}", *numbers, f"{told} |"]))
+        told = ", ".join(f"{name} {part:.1f}" for name, part in row["phases"].items())
+        numbers = [f"{row['linear']:.2f}", str(row.get("bytes", "")), told]
+        known = [f"{row[key]:.{places}f}" if key in row else "" for key, places in (("seconds", 1), ("psnr", 2))]
+        lines.append(" | ".join([f"| {row['row']}", known[0], f"{before:.1f}", known[1], *numbers]) + " |")
     return [*lines, ""]

@@ -16,5 +16,5 @@ git ls-files pyproject.toml tests examples tools benchmarks ':!benchmarks/result
   xargs cp --parents --target-directory "$folder"
 cp benchmarks/run_gpu.sh "$folder/run.sh"
 git describe --always --dirty > "$folder/commit.txt"
-unzip -l "$folder"/wheels/hyperinr-*.whl | grep -q libhyperinr_native || { echo "the wheel has no native kernel" >&2; exit 1; }
+unzip -l "$folder"/wheels/hyperinr-*.whl '*libhyperinr_native*' > /dev/null || { echo "the wheel has no native kernel" >&2; exit 1; }
 du -sh "$folder"

@@ -13,54 +13,58 @@ exec > >(tee "$out/$part.log") 2>&1
 log=$!
 export OUT=$out PYTHONUNBUFFERED=1 PYTHONSAFEPATH=1 PYTHONPATH=$place/site TRITON_CACHE_DIR=$place/triton OMP_WAIT_POLICY=passive
 
-# limited MOST RESERVE COMMAND...: for at most so many seconds, and so that so many are left after it
+# limited NAME MOST RESERVE COMMAND...: for at most so many seconds, and so that so many are left after it
 limited() {
-  local most=$1 seconds=$((limit - SECONDS - $2))
-  shift 2
+  local name=$1 most=$2 seconds=$((limit - SECONDS - $3))
+  shift 3
   [ "$seconds" -gt "$most" ] && seconds=$most
-  if [ "$seconds" -lt 5 ]; then echo "== $SECONDS s: no time is left for $*"; return; fi
-  echo "== $SECONDS s: $* (at most $seconds s)"
-  BUDGET=$((seconds - 8)) timeout -k 5 "$seconds" "$@" < /dev/null
-  echo "== $SECONDS s: ended with $?"
+  if [ "$seconds" -lt 10 ]; then
+    echo "== $SECONDS s: no time is left for $name"
+    return
+  fi
+  echo "== $SECONDS s: $name, at most $seconds s"
+  BUDGET=$((seconds - 8)) timeout -s INT -k 5 "$seconds" "$@" < /dev/null
+  echo "== $SECONDS s: $name ended with $?"
 }
 
-# benchmark MOST RESERVE ARGUMENTS...: gpu.py, which is told when to end by itself
+# benchmark NAME MOST RESERVE OPTIONS...: gpu.py, which is told when to end by itself
 benchmark() {
-  limited "$1" "$2" bash -c 'exec python3 "$@" --seconds "$BUDGET"' - "$here/benchmarks/gpu.py" -o "$out" "${@:3}"
+  grep -qs '"complete": true' "$out"/gpu_*.json && [ "${4:-}" = --resume ] && return
+  limited "$1" "$2" "$3" bash -c 'exec python3 "$@" --seconds "$BUDGET"' - "$here/benchmarks/gpu.py" -o "$out" "${@:4}"
 }
 
 cd "$here"
-echo "$part, within $limit s; $(cat commit.txt)"
+echo "$part, within $limit s, of $(cat commit.txt)"
 nvidia-smi --query-gpu=name,driver_version,clocks.sm,memory.total --format=csv,noheader
 ls /dev/nvidiactl || echo "NO /dev/nvidiactl: kernels would be interpreted"
 rm -rf "$place/site"
 for wheel in wheels/*.whl; do python3 -m zipfile -e "$wheel" "$place/site"; done
-limited 40 0 python3 -c '
+limited "what is there" 40 0 python3 -c '
 import hyperinr_core, torch
 from hyperinr_core.backends import cuda, native
 print(hyperinr_core.__file__, torch.__version__, "obstacle:", cuda.obstacle())
-print(*cuda.describe(), sep="\n")
-print("native kernel:", native.library(), native.supported_isas(), flush=True)
+print(*cuda.describe(), native.library(), native.supported_isas(), sep="\n")
 '
 if [ "$part" = first ]; then
-  benchmark 200 145
-  limited 130 "$(ls extra_*.py > /dev/null 2>&1 && echo 45 || echo 5)" bash -c 'exec python3 -P -m pytest -q -n 8 \
-    -p no:cacheprovider -p no:benchmark -W default --timeout 100 --durations=12 -k "not compile" \
+  benchmark kernels 200 145
+  limited tests 130 "$(ls extra_*.py > /dev/null 2>&1 && echo 45 || echo 5)" bash -c 'exec python3 -P -m pytest -q -n 8 \
+    -p no:cacheprovider -p no:benchmark -W default --timeout 100 --durations=12 --tb=short --continue-on-collection-errors -k "not compile" \
     tests/test_triton.py tests/test_gpu.py tests/test_backends.py tests/test_evaluators_triton.py > "$OUT/tests.txt" 2>&1'
   tail -n 40 "$out/tests.txt"
   for extra in extra_*.py; do
-    [ -e "$extra" ] && PYTHONPATH=$PYTHONPATH:$here/benchmarks limited 60 0 python3 "$extra"
+    [ -e "$extra" ] && PYTHONPATH=$PYTHONPATH:$here/benchmarks limited "$extra" 60 0 python3 "$extra"
   done
+  benchmark "kernels that are left" 400 5 --resume
   cp "$out"/gpu_*.json "$place/kept/"
 else
   cp "$place"/kept/*.json "$out/" 2> /dev/null
   if python3 -c 'import tinycudann' 2> /dev/null; then
-    limited 40 0 python3 tools/tcnn_numbers.py
+    limited "numbers of tiny-cuda-nn" 40 0 python3 tools/tcnn_numbers.py
     cp tests/data/tcnn_numbers.* "$out/"
   fi
-  benchmark 400 10 --paper
+  benchmark "the paper's table" 400 10 --paper
+  benchmark "kernels that are left" 400 5 --resume
 fi
-benchmark 400 5 --resume
 ls -l "$out"
 exec > /dev/null 2>&1 # the log is whole when its writer ends
 wait "$log"

@@ -30,6 +30,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What the kernels' tests ran on: a GPU that nobody noticed was tested by nothing."""
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
+    terminalreporter.write_line(f"GPU kernels were {'interpreted' if interpreted else 'compiled'}")
+
+
 def pytest_addoption(parser):
     """`make stress` runs the tests of endurance in full."""
     parser.addoption("--stress", action="store_true", help="mutations, kills and time changes by the thousand")

@@ -84,7 +84,8 @@ def test_torch_equals_reference(case):
     expected = reference.sample(reference.blend(indices, weights), points)
     found = torch.sample(torch.blend(indices, weights), points)
     assert np.abs(expected).max() > 0.1
-    np.testing.assert_allclose(found, expected, atol=1e-6 * max(1, np.abs(expected).max()), rtol=0)
+    rounding = 1e-6 if torch.device.type == "cpu" else 1e-5  # a GPU sums products in another order
+    np.testing.assert_allclose(found, expected, atol=rounding * max(1, np.abs(expected).max()), rtol=0)
 
 
 @pytest.mark.parametrize("name", ["reference", "torch"])
@@ -99,7 +100,7 @@ def test_grid_equals_points(name, case):
     backend.sample_grid(table, tuple(axes), out, scale, offset)
     points = np.stack(np.meshgrid(*axes[::-1], indexing="ij")[::-1], -1).reshape(-1, len(axes))
     expected = backend.sample(table, points.astype(np.float32)) * 2 - 1
-    np.testing.assert_allclose(out.reshape(-1, model[0].n_outputs), expected, atol=2e-6)
+    np.testing.assert_allclose(out.reshape(-1, model[0].n_outputs), expected, atol=1e-5)
 
 
 def test_blend_of_float16_tables_is_their_weighted_sum():

@@ -69,7 +69,7 @@ def _best_first(arguments: tuple) -> Iterator[Backend]:
     """Backends that can run here, the fastest first; what cannot is skipped and said once."""
     reason = cuda.obstacle()
     if reason:
-        _say(f"the GPU is not used ({reason}); sampling on the CPU")
+        say_once(f"the GPU is not used ({reason}); sampling on the CPU")
     for name in () if reason else [name for name, spec in BACKENDS.items() if spec.gpu]:
         optional = BACKENDS[name].optional
         if optional and not cuda.is_installed(optional):
@@ -77,7 +77,7 @@ def _best_first(arguments: tuple) -> Iterator[Backend]:
         try:
             backend = _backend_class(name)(*arguments)
         except (BackendError, RuntimeError) as error:  # torch's errors are RuntimeErrors
-            _say(f"the {name} backend is not used ({error}); trying the next best")
+            say_once(f"the {name} backend is not used ({error}); trying the next best")
         else:
             yield backend
     yield from _on_cpu(arguments)
@@ -87,13 +87,14 @@ def _on_cpu(arguments: tuple) -> Iterator[Backend]:
     try:
         backend = _backend_class("native")(*arguments)
     except BackendError as error:
-        _say(f"the native backend is not used ({error}); sampling with NumPy, which is much slower")
+        say_once(f"the native backend is not used ({error}); sampling with NumPy, which is much slower")
     else:
         yield backend
     yield _backend_class("reference")(*arguments)
 
 
-def _say(sentence: str) -> None:
+def say_once(sentence: str) -> None:
+    """A warning that is not repeated."""
     if sentence not in _said:
         _said.add(sentence)
         logger.warning("%s", sentence)

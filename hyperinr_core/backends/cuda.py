@@ -18,6 +18,9 @@ from hyperinr_core.errors import BackendError
 #: What NVIDIA's driver leaves on a machine: its control device, the one of Windows' Linux subsystem, its library on Windows.
 DRIVER_TRACES = ("/dev/nvidiactl", "/dev/dxg", r"C:\Windows\System32\nvcuda.dll")
 
+#: The oldest cards whose matrix unit takes half precision, which the compiled kernels are made for.
+LEAST_CAPABILITY = (7, 0)
+
 
 def driver_is_present() -> bool:
     """Whether this machine seems to have NVIDIA's driver; costs microseconds."""
@@ -47,10 +50,19 @@ def refuse_guide(config: EncodingConfig, name: str) -> None:
 
 
 def require(name: str) -> None:
-    """Raise BackendError unless CUDA can be used; `name` is the backend that asks."""
+    """Raise BackendError unless CUDA can be used and the card is new enough for kernels; `name` is the backend that asks."""
     reason = obstacle()
     if reason:
         raise BackendError(f"the {name} backend needs CUDA, but {reason}; mend that or use backend 'native'")
+    import torch
+
+    found = torch.cuda.get_device_capability()
+    if found < LEAST_CAPABILITY:
+        least, capability = (".".join(map(str, numbers)) for numbers in (LEAST_CAPABILITY, found))
+        raise BackendError(
+            f"the {name} backend needs a GPU of capability {least} or newer, but {torch.cuda.get_device_name()} has "
+            f"{capability}; use backend 'torch' or 'native'"
+        )
 
 
 def device() -> Any:

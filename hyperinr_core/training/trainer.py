@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hyperinr_core.backends import cuda, say_once
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
@@ -228,14 +229,17 @@ def _quiet_torch(evaluator: Evaluator) -> Iterator[None]:
 
 
 def choose_device(name: str) -> str:
-    """ "cpu" or "cuda" for auto, cpu or cuda; ParameterError when CUDA was named and is not there."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("device is 'cuda' but torch finds no CUDA device; use --device cpu or mend the driver")
-    if name not in ("cpu", "cuda"):
+    """ "cpu" or "cuda" for auto, cpu or cuda; ParameterError when CUDA was named and cannot be used, a word for auto."""
+    if name not in ("auto", "cpu", "cuda"):
         raise ParameterError(f"device is {name!r}; expected auto, cpu or cuda")
-    return name
+    if name == "cpu":
+        return name
+    reason = cuda.obstacle()
+    if reason and name == "cuda":
+        raise ParameterError(f"device is 'cuda', but {reason}; use --device cpu or mend that")
+    if reason and cuda.driver_is_present():
+        say_once(f"the GPU is not used ({reason}); training on the CPU")
+    return "cpu" if reason else "cuda"
 
 
 def _initial_model(lesson: Lesson) -> HyperINR:
