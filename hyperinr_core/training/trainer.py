@@ -25,7 +25,8 @@ from hyperinr_core.training.evaluators.base import Adam, Evaluator, weighted_sum
 from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.pruning import Pruning
-from hyperinr_core.training.samples import Batch
+from hyperinr_core.training.resident import ResidentSeries, fits
+from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Report
 
 #: Seconds between two reports, and between two checkpoints.
@@ -59,6 +60,9 @@ class Trainer:
         self.device = torch.device(device)
         self._stream = lesson.stream
         self._feed = Feed(lesson.stream, self.device, self.world.share)
+        self._resident = None
+        if self.device.type == "cuda" and self.world.size == 1 and isinstance(lesson.stream, SampleStream):
+            self._resident = ResidentSeries(lesson.stream, self.device) if fits(lesson.stream, self.device) else None
         started = {} if initial is None else {"initial": digest_of(initial)}
         settings = {**lesson.config.to_dict(), **lesson.identity, **started}
         self._digest = checkpoint.fingerprint(lesson.stream.series, lesson.fields, settings)
@@ -116,10 +120,10 @@ class Trainer:
         tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
         return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
 
-    def step(self) -> tuple[Batch, torch.Tensor]:
+    def step(self) -> tuple[Tensors, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
-        batch, data = self._feed.draw(self.iteration)
-        loss = self._learn(batch, data)
+        batch = (self._resident or self._feed).draw(self.iteration)
+        loss = self._learn(batch)
         self.iteration += 1
         self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
         return batch, loss
@@ -156,11 +160,11 @@ class Trainer:
         self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
         self._table_steps, self._scale.value = np.array(table_steps), scale.item()
 
-    def _learn(self, batch: Batch, data: Tensors) -> torch.Tensor:
+    def _learn(self, batch: Tensors) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
         blended = self._blend(rows, mixing, batch.thetas)
         kind, scale = self.config.training.loss, self._scale.value
-        loss, grad, mlp_grad = self.evaluator.gradients(blended, self._mlp, *data, kind, scale)
+        loss, grad, mlp_grad = self.evaluator.gradients(blended, self._mlp, *batch[1:], kind, scale)
         n_all = self._stream.batch_size // len(batch.thetas)
         self.world.mean([mlp_grad, grad, loss], batch.points.shape[1], n_all)
         if self._scale.unscale([mlp_grad, grad]):
@@ -201,11 +205,10 @@ class Trainer:
         self.evaluator.adam_step(self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"], adam)
 
     @torch.no_grad()
-    def _report(self, batch: Batch, loss: float, clock: _Clock) -> Report:
+    def _report(self, batch: Tensors, loss: float, clock: _Clock) -> Report:
         rows, mixing = self._blending(batch.thetas)
         tables = self._blend(rows, mixing, batch.thetas)
-        points, targets = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets))
-        error = (self.evaluator.values(tables, self._mlp, points) - targets).square().mean()
+        error = (self.evaluator.values(tables, self._mlp, batch.points) - batch.targets).square().mean()
         size = self._stream.batch_size
         return Report(
             min(self.iteration * size, self.config.training.samples),
