@@ -44,9 +44,10 @@ KERNELS = {
 
 #: Bytes of a thread that do not fit into registers, by kernel, capability and hidden layers; none elsewhere.
 SPILLED = {
-    ("network_kernel", 90, 4): 432,
+    ("network_kernel", 90, 4): 752,
+    ("network_kernel", 90, 2): 88,
     ("network_kernel", 80, 4): 1976,
-    ("network_kernel", 80, 2): 48,
+    ("network_kernel", 80, 2): 264,
     ("rows_kernel", 80, 2): 8,
 }
 
