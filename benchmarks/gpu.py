@@ -52,8 +52,8 @@ def measure(run: Run, parts: Parts, data: Data) -> None:
             run.part(f"decode {way} {n}^3", partial(parts.decode, way, n))
 
     def training(way: str) -> None:
-        for batch in sizes.batches:
-            run.part(f"training {way} {batch}", partial(parts.training, way, batch))
+        for n_steps, n_points in sizes.batches:
+            run.part(f"training {way} {n_steps} x {n_points}", partial(parts.training, way, n_steps, n_points))
 
     run.part("limits", parts.limits)
     decode("triton")

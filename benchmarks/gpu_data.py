@@ -21,8 +21,8 @@ from hyperinr_core.volume import Grid, VolumeSeries
 
 FIELD = "value"
 
-#: Points of a batch: the default's, and what a GPU likes.
-BATCHES = (2400, 1 << 16, 1 << 18)
+#: Steps of a batch and points of each: a CPU's default, a GPU's, and more of one.
+BATCHES = ((1, 2400), (16, 1200), (1, 1 << 16), (1, 1 << 18))
 
 
 class Data:
@@ -37,21 +37,21 @@ class Data:
         self._dry, self._report = dry, report
         self._n, self._seconds = (8, 0.01) if dry else (128, 3.0)
         self._device = "cpu" if dry else "cuda"
-        self._batches = (64,) if dry else BATCHES
+        self._batches = ((2, 32),) if dry else BATCHES
 
     def measure(self) -> None:
         """Drawing alone, then runs as they are called, then CoordNet's fit."""
         found = self._report.setdefault("data", {})
         series = _waves(self._n, 4 if self._dry else 20)
         for batch in self._batches:
-            found[f"drawing batches of {batch}"] = self._drawing(series, batch)
-        for batch in self._batches[::-1]:
-            found[f"a run with batches of {batch}"] = self._run(series, batch)
+            found[f"drawing batches of {batch[0]} x {batch[1]}"] = self._drawing(series, *batch)
+        for batch in self._batches:
+            found[f"a run with batches of {batch[0]} x {batch[1]}"] = self._run(series, *batch)
         found["fitting CoordNet"] = self._fit(series)
 
-    def _drawing(self, series: VolumeSeries, batch: int) -> float:
+    def _drawing(self, series: VolumeSeries, n_steps: int, n_points: int) -> float:
         fields = scan_fields(series.select([0]), [FIELD], 1 << 32)
-        stream = SampleStream(series, fields, 1, batch, 1 << 32, 0)
+        stream = SampleStream(series, fields, n_steps, n_points, 1 << 32, 0)
         first = 4 * len(series)
         for iteration in range(first):  # by then almost all steps were read
             stream.draw(iteration)
@@ -60,9 +60,9 @@ class Data:
             stream.draw(first + n)
             n += 1
         stream.close()
-        return n * batch / (time.perf_counter() - start) / 1e6
+        return n * stream.batch_size / (time.perf_counter() - start) / 1e6
 
-    def _run(self, series: VolumeSeries, batch: int) -> float:
+    def _run(self, series: VolumeSeries, n_steps: int, n_points: int) -> float:
         """Between the reports of a run, so that its beginning and end do not count."""
         heard: list[tuple[float, int]] = []
 
@@ -71,11 +71,13 @@ class Data:
             if heard[-1][0] - heard[0][0] > self._seconds:
                 raise _Enough
 
-        config = preset("best", series.grid).replace(
-            training={"batch_points": batch, "base": "never"}, distillation={"teacher": "none"}
-        )
+        training = {"batch_steps": n_steps, "batch_points": n_points, "base": "never"}
         if self._dry:
-            config = config.replace(training={"samples": 3 * batch}, encoding={"log2_hashmap_size": 8})
+            training["samples"] = 3 * n_steps * n_points
+        small = {"log2_hashmap_size": 8} if self._dry else {}
+        config = preset("best", series.grid).replace(
+            training=training, distillation={"teacher": "none"}, encoding=small
+        )
         with TemporaryDirectory() as folder, suppress(_Enough):
             path, tell = Path(folder) / "model.hinr", Tell(report=hear)
             train(Volumes(series), path, config, device=self._device, tell=tell)

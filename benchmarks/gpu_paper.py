@@ -50,7 +50,7 @@ class Paper:
         row: dict[str, Any] = {
             "row": name,
             "samples": config.training.samples,
-            "batch_points": config.training.batch_points,
+            "batch": [config.training.batch_steps, config.training.batch_points],
             "teacher_samples": config.distillation.teacher_samples,
             "linear": self._linear,
             "phases": heard.phases,  # of a row that is ended before its time, too
@@ -69,7 +69,7 @@ class Paper:
 
     def _config(self, name: str) -> RunConfig:
         teacher, *chosen = name.split(", ")
-        config = preset(*chosen or ["default"], self._series.grid)
+        config = preset(*chosen or ["default"], self._series.grid, self._device)
         if teacher in ("velocity", "carry"):
             velocity = VELOCITY if teacher == "velocity" else "none"
             return self._small(config.replace(motion={"carry": "always", "velocity": velocity}))

@@ -43,6 +43,7 @@ class Sizes:
     ----------
     shown : points along an axis of what goes to the host.
     blends : encoders of a model, and how many of them are blended.
+    batches : steps, and points of each: two of one size that a GPU likes, a GPU's default, a CPU's.
     other : points along an axis of the other models' volumes, and of their planes.
     seconds : no more runs of one thing after so many of it.
     """
@@ -52,7 +53,7 @@ class Sizes:
     grids: tuple[int, ...] = (128, 256, 512)
     shown: int = 256
     blends: tuple[tuple[int, int], ...] = ((24, 2), (206, 4))
-    batches: tuple[int, ...] = (1 << 18, 1 << 16, 2400)
+    batches: tuple[tuple[int, int], ...] = ((1, 1 << 18), (1, 1 << 16), (16, 1200), (1, 2400))
     coordnet_points: int = 1 << 18
     other: tuple[int, int] = (256, 4096)
     matrix: int = 8192
@@ -67,7 +68,7 @@ DRY = Sizes(
     grids=(4,),
     shown=5,
     blends=((3, 2), (5, 4)),
-    batches=(64,),
+    batches=((1, 64), (2, 32)),
     coordnet_points=32,
     other=(4, 6),
     matrix=64,
@@ -203,29 +204,31 @@ class Parts:
                 found[f"forward, {name}"] = million * self.clock.device_ms(lambda f=network, x=inputs: f(x))
         found["n_params"] = sum(part.numel() for part in network.parameters())
         for name in ("single", *(("tf32", "half") if halves else ())):
-            torch.backends.cuda.matmul.allow_tf32 = name == "tf32"
-            step = _coordnet_step(points, name == "half")
-            found[f"step, {name}"] = million * self.clock.device_ms(step)
-        torch.backends.cuda.matmul.allow_tf32 = False
+            try:
+                torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
+                found[f"step, {name}"] = million * self.clock.device_ms(_coordnet_step(points, name == "half"))
+            finally:
+                torch.set_float32_matmul_precision("highest")
 
-    def training(self, way: str, batch: int) -> None:
-        """A training step: loss, gradients, Adam on one table and on the network."""
+    def training(self, way: str, n_steps: int, n_points: int) -> None:
+        """A training step: loss, gradients, Adam on a table for each step of the data and on the network."""
         evaluator = make_evaluator(way, self.architecture)
         error = slopes_apart(evaluator, self.device)
         entry: dict[str, float] = {"deviation": error}
-        self.report.setdefault("training", {}).setdefault(str(batch), {})[way] = entry
+        self.report.setdefault("training", {}).setdefault(f"{n_steps} x {n_points}", {})[way] = entry
         if not error <= SLOPES:
             raise ArithmeticError(f"gradients differ from torch's by {error:g} of their length and are not timed")
-        entry.update(self.clock.times(_training_step(evaluator, batch, self.device)))
-        entry["samples_per_s"] = 1000 * batch / entry["device_ms"]
-        # three products where decoding has one; Adam reads four numbers for each of the table's and writes three
-        self._add_floor(entry, 6 * self.architecture.n_mlp * batch, 28 * self.architecture.n_table)
+        entry.update(self.clock.times(_training_step(evaluator, n_steps, n_points, self.device)))
+        entry["samples_per_s"] = 1000 * n_steps * n_points / entry["device_ms"]
+        # three products where decoding has one; Adam reads four numbers for each of a table's and writes three
+        flops, n_bytes = 6 * self.architecture.n_mlp * n_points, 28 * self.architecture.n_table
+        self._add_floor(entry, n_steps * flops, n_steps * n_bytes)
 
     def ratios(self) -> dict[str, float]:
         """How many times faster the fused kernel is than its rivals, on the same work and by the device's time."""
         found = {}
         groups = [(f"decode {size}", ways) for size, ways in self.report.get("decode", {}).items()]
-        groups += [(f"training, batch {batch}", ways) for batch, ways in self.report.get("training", {}).items()]
+        groups += [(f"training {batch}", ways) for batch, ways in self.report.get("training", {}).items()]
         for name, ways in groups:
             ours = ways.get("triton", {}).get("device_ms")
             for way, entry in ways.items():
@@ -303,19 +306,19 @@ def _coordnet_step(points: torch.Tensor, half: bool) -> Callable[[], None]:
     return step
 
 
-def _training_step(evaluator: Any, batch: int, device: torch.device) -> Callable[[], None]:
+def _training_step(evaluator: Any, n_steps: int, n_points: int, device: torch.device) -> Callable[[], None]:
     """A function that does one whole step on random data."""
     architecture = evaluator.architecture
-    mlp = torch.randn(architecture.n_mlp, device=device) * 0.17
-    params = [torch.rand(architecture.n_table, device=device) * 2e-4 - 1e-4, mlp]
+    network = torch.randn(architecture.n_mlp, device=device) * 0.17
+    tables = torch.rand((n_steps, architecture.n_table), device=device) * 2e-4 - 1e-4
+    params = [*tables, network]
     moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in params]
-    points, targets = torch.rand((1, batch, 3), device=device), torch.rand((1, batch, 1), device=device)
-    weights, adam = torch.ones(1, device=device), Adam(1, 1e-6, 0.9, 0.99, 1e-10)
+    points, targets = (torch.rand((n_steps, n_points, n), device=device) for n in (3, 1))
+    weights, adam = torch.ones(n_steps, device=device), Adam(1, 1e-6, 0.9, 0.99, 1e-10)
 
     def step() -> None:
-        table, network = (p.detach().requires_grad_() for p in params)
-        loss = evaluator.loss(table[None], network, points, targets, weights, "l2")
-        for p, gradient, (m, v) in zip(params, torch.autograd.grad(loss, (table, network)), moments):
+        _, by_tables, by_network = evaluator.gradients(tables, network, points, targets, weights, "l2")
+        for p, gradient, (m, v) in zip(params, (*by_tables, by_network), moments):
             evaluator.adam_step(p, gradient, m, v, adam)
 
     return step

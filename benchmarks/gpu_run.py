@@ -13,6 +13,9 @@ from typing import Any
 #: Seconds that a part may go on after it was told to end: whoever waits for a device hears nothing.
 GRACE = 15.0
 
+#: Seconds after which it is told again, where that was lost on a destructor.
+AGAIN = 3.0
+
 #: What became of a part that was not begun.
 NO_TIME = "no time was left"
 
@@ -79,7 +82,11 @@ class Run:
         print(f"{name}: {part['state']}, {part['seconds']} s", flush=True)
         self._write()
         if part["state"] != "measured" and not self._usable():
-            self._restart()
+            self._start_anew()
+
+    def _start_anew(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # a new process would inherit the alarm, and nobody there hears it
+        self._restart()
 
     @contextmanager
     def _limited(self, seconds: float) -> Iterator[None]:
@@ -89,8 +96,8 @@ class Run:
             raise TooLong(f"it took longer than {seconds:.0f} s")
 
         before = signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        watch = threading.Timer(seconds + GRACE, self._restart)
+        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+        watch = threading.Timer(seconds + GRACE, self._start_anew)
         watch.daemon = True
         watch.start()
         try:

@@ -40,10 +40,10 @@ def test_every_part_is_measured(monkeypatch, tmp_path):
     assert {"limits", "host", "coordnet", "data", "other deep", "other plane", "other guide"} <= set(states)
     assert report["complete"]
     assert {"triton", "triton by points", "triton float32", "torch"} == set(report["decode"]["4^3"])
-    assert {"triton", "torch"} == set(report["training"]["64"])
+    assert {"triton", "torch"} == set(report["training"]["2 x 32"])
     assert [entry["used"] for entry in report["blend"]] == [2, 4]
     assert report["host"]["points"] == 125 and report["host"]["half_deviation"] < 1e-3
-    assert {"decode 4^3 over torch", "training, batch 64 over torch"} <= set(report["ratios"])
+    assert {"decode 4^3 over torch", "training 1 x 64 over torch"} <= set(report["ratios"])
     assert "| 4^3 | triton |" in table and "Not measured: decode tcnn 4^3" in table
 
 
