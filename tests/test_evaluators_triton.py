@@ -134,9 +134,8 @@ class Recorder:
 
     def __getitem__(self, grid):
         def launch(*arguments, **options):
-            options_of = vars(self._kernel) if "do_not_specialize" in vars(self._kernel) else self._kernel.kwargs
-            exempt = options_of.get("do_not_specialize") or ()
-            key = [special(a) for name, a in zip(self.arg_names, arguments) if name not in exempt]
+            names = zip(self.arg_names, arguments)
+            key = [special(argument) for name, argument in names if name not in module.kernels.VARYING]
             self._seen.append((self._kernel.fn.__name__, *key, *sorted(options.items())))
             return self._kernel[grid](*arguments, **options)
 
