@@ -39,6 +39,7 @@ KERNELS = {
     "network_kernel": True,
     "scatter_kernel": False,
     "adam_kernel": False,
+    "adam_rows_kernel": False,
 }
 
 #: Most bytes of a thread that do not fit into registers, by kernel, capability and hidden layers; none elsewhere. They are
@@ -46,7 +47,11 @@ KERNELS = {
 SPILLED = {
     ("network_kernel", 90, 4): 752,
     ("network_kernel", 90, 2): 88,
+<<<<<<< HEAD
     ("network_kernel", 80, 4): 2216,
+=======
+    ("network_kernel", 80, 4): 1976,
+>>>>>>> gpu-train
     ("network_kernel", 80, 2): 264,
     ("rows_kernel", 80, 2): 8,
 }
