@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hyperinr_core.backends import cuda  # imports no torch
@@ -39,6 +41,21 @@ def pytest_terminal_summary(terminalreporter):
 def pytest_addoption(parser):
     """`make stress` runs the tests of endurance in full."""
     parser.addoption("--stress", action="store_true", help="mutations, kills and time changes by the thousand")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def counts_are_numbers():
+    """The interpreter of Triton before 3.7 counts loops by arrays of one number, which NumPy 2.4 no longer takes for numbers."""
+    interpreter = sys.modules.get("triton.runtime.interpreter")
+    if interpreter is None or np.lib.NumpyVersion(np.__version__) < "2.4.0":
+        return
+    patch_tensor = interpreter._patch_lang_tensor
+
+    def patch_tensor_and_index(tensor, *scope):
+        patch_tensor(tensor, *scope)
+        tensor.__index__ = lambda self: self.handle.data.item()
+
+    interpreter._patch_lang_tensor = patch_tensor_and_index
 
 
 @pytest.fixture

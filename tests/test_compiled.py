@@ -42,7 +42,12 @@ KERNELS = {
 }
 
 #: Bytes of a thread that do not fit into registers, by kernel, capability and hidden layers; none elsewhere.
-SPILLED = {("network_kernel", 90, 4): 464, ("network_kernel", 80, 4): 2216, ("network_kernel", 80, 2): 88, ("rows_kernel", 80, 2): 8}
+SPILLED = {
+    ("network_kernel", 90, 4): 464,
+    ("network_kernel", 80, 4): 2216,
+    ("network_kernel", 80, 2): 88,
+    ("rows_kernel", 80, 2): 8,
+}
 
 
 @pytest.fixture(scope="module")

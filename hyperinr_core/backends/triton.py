@@ -41,7 +41,7 @@ BLEND_BLOCK = 1024
 SLOTS = 128
 
 #: A program takes so many rows at a time that their points fill so many tiles and the last hardly wastes any, or this many rows.
-LEAST_TILES, MOST_WASTE, MOST_ROWS = 4, 1.03, 16
+LEAST_TILES, MOST_WASTE, MOST_ROWS = 16, 1.03, 16
 
 #: A multiprocessor keeps the network's matrices in shared memory while they take no more bytes than this.
 MOST_KEPT_BYTES = 112 << 10

@@ -109,11 +109,8 @@ def load_layer(matrices, OUT: tl.constexpr, IN: tl.constexpr):
 
 
 @triton.jit
-def load_layers(matrices, IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr,
-                KEPT: tl.constexpr):  # fmt: skip
-    """All matrices, to be kept over many tiles; none where they are too large for that."""
-    if not KEPT:
-        return ()
+def load_layers(matrices, IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr):
+    """All matrices, to be kept over many tiles."""
     layers = (load_layer(matrices, N, IN),)
     matrices += N * IN
     for _ in tl.static_range(N_HIDDEN - 1):

@@ -103,7 +103,9 @@ def rows_kernel(table, matrices, geometry, slots, cells, fractions, terms, parts
     output = tl.arange(0, C)
     factor = tl.load(scale + output, mask=output < n_outputs, other=0)
     summand = tl.load(offset + output, mask=output < n_outputs, other=0)
-    layers = load_layers(matrices, IN, N, C, N_HIDDEN, KEPT)
+    layers = ()
+    if KEPT:
+        layers = load_layers(matrices, IN, N, C, N_HIDDEN)
     rows = scratch + tl.program_id(0).to(tl.int64) * group * n_slots * F
     for start in range(tl.program_id(0) * group, n_rows, tl.num_programs(0) * group):
         count = tl.minimum(group, n_rows - start)
