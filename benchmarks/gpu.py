@@ -29,7 +29,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import torch
 from gpu_data import Data
-from gpu_models import WAYS
 from gpu_paper import ROWS, Paper
 from gpu_parts import DRY, Parts, Sizes
 from gpu_report import to_markdown
@@ -40,6 +39,9 @@ RESULTS = Path(__file__).parent / "results"
 #: Ways whose kernels are others'.
 RIVALS = ("torch", "tcnn jit", "tcnn")
 
+#: Seconds that a part may take whose kernels are compiled at their first use.
+COMPILING = 60.0
+
 OTHERS = ("preset", "guide", "plane", "five values", "deep")
 
 
@@ -49,11 +51,13 @@ def measure(run: Run, parts: Parts, data: Data) -> None:
 
     def decode(way: str) -> None:
         for n in sizes.grids:
-            run.part(f"decode {way} {n}^3", partial(parts.decode, way, n))
+            run.part(f"decode {way} {n}^3", partial(parts.decode, way, n), COMPILING)
 
     def training(way: str) -> None:
         for n_steps, n_points in sizes.batches:
-            run.part(f"training {way} {n_steps} x {n_points}", partial(parts.training, way, n_steps, n_points))
+            run.part(
+                f"training {way} {n_steps} x {n_points}", partial(parts.training, way, n_steps, n_points), COMPILING
+            )
 
     run.part("limits", parts.limits)
     decode("triton")
@@ -65,11 +69,11 @@ def measure(run: Run, parts: Parts, data: Data) -> None:
     for way in RIVALS:
         decode(way)
         training(way)
-    for way in [way for way in WAYS if way not in ("triton", *RIVALS)]:
-        decode(way)
-    run.part("data", data.measure)
+    decode("triton by points")
+    run.part("data", data.measure, 90)
+    decode("triton float32")
     for name in OTHERS:
-        run.part(f"other {name}", partial(parts.decode_other, name))
+        run.part(f"other {name}", partial(parts.decode_other, name), COMPILING)
 
 
 def machine(device: torch.device) -> dict[str, str]:
@@ -138,6 +142,7 @@ def main() -> None:
     run = Run(report, options.seconds, options.only, write, usable if device.type == "cuda" else lambda: True, restart)
     if options.paper:
         paper = Paper(options.dry, report)
+        run.part("paper simulation", paper.simulate, 120)
         for row, limit in ROWS.items():
             run.part(f"paper {row}", partial(paper.row, row), limit)
     else:

@@ -44,18 +44,21 @@ class Paper:
         self._n, self._n_steps, self._every = (16, 7, 3) if dry else (128, 100, 5)
         self._trained = list(range(0, self._n_steps, self._every))
 
+    def simulate(self) -> None:
+        """What all rows are of, and what interpolation makes of it."""
+        self._report["simulated"] = {"points": self._series.grid.n_points, "linear": self._linear}
+
     def row(self, name: str) -> None:
         """From the training steps to a file: seconds, and PSNR in dB on the steps held out."""
         config, heard, task = self._config(name), _Heard(), Volumes(self._series.select(self._trained), [FIELD])
         row: dict[str, Any] = {
-            "row": name,
             "samples": config.training.samples,
             "batch": [config.training.batch_steps, config.training.batch_points],
             "teacher_samples": config.distillation.teacher_samples,
             "linear": self._linear,
             "phases": heard.phases,  # of a row that is ended before its time, too
         }
-        self._report.setdefault("paper", []).append(row)
+        self._report.setdefault("paper", {})[name] = row
         tell = Tell(progress=lambda what, *_: heard.hear(what), report=lambda _: heard.hear("training"))
         with TemporaryDirectory() as folder:
             path = Path(folder) / "model.hinr"
@@ -91,7 +94,7 @@ class Paper:
             volumes.append(flow.vorticity().square().sum(0).sqrt().cpu().numpy())
             if step in self._trained:
                 velocities[step] = flow.velocity().movedim(0, -1).cpu().numpy()
-        self._report["simulated_in_s"] = round(time.perf_counter() - start, 2)
+        print(f"simulated in {time.perf_counter() - start:.1f} s", flush=True)
 
         def load(step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
             whole = volumes[step] if name == FIELD else velocities[step]

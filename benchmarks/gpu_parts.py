@@ -157,8 +157,7 @@ class Parts:
         numbers = np.arange(n_used) * (n_encoders // n_used), np.random.default_rng().dirichlet(np.ones(n_used))
         expected = ReferenceBackend(*model).blend(*numbers)
         error = float(np.abs(backend.blend(*numbers).float().cpu().numpy()[:n_table] - expected[:n_table]).max())
-        entry = {"encoders": n_encoders, "used": n_used, "deviation": error}
-        self.report.setdefault("blend", []).append(entry)
+        entry = self.report.setdefault("blend", {})[f"{n_used} of {n_encoders}"] = {"deviation": error}
         if not error <= 1e-3:
             raise ArithmeticError(f"the table differs from the reference by {error:g} and is not timed")
         entry.update(self.clock.times(lambda: backend.blend(*numbers)))

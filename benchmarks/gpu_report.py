@@ -15,13 +15,12 @@ def to_markdown(report: dict[str, Any]) -> str:
     for key, unit in (("decode", "grid"), ("training", "batch")):
         lines += _ways(report.get(key, {}), unit)
     lines += [""]
-    for entry in report.get("blend", []):
-        lines.append(f"- Blend of {entry['used']} of {entry['encoders']} encoders: {_times(entry, 4)}.")
+    lines += [f"- Blend of {name} encoders: {_times(entry, 4)}." for name, entry in report.get("blend", {}).items()]
     lines += [f"- To the host: {_host(report['host'])}."] if "host" in report else []
     lines += [f"- CoordNet, a million points: {name} {ms:.3f} ms." for name, ms in report.get("coordnet", {}).items()]
     lines += [f"- {name}: {rate:.2f} M points/s." for name, rate in report.get("data", {}).items()]
     lines += [f"- {name}: {ratio:.2f} times." for name, ratio in report.get("ratios", {}).items()]
-    lines += _paper(report.get("paper", []))
+    lines += _paper(report.get("paper", {}))
     parts = report.get("parts", {}).items()
     lines += [f"- Not measured: {name}: {part['state']}." for name, part in parts if part["state"] != "measured"]
     lines += ["", "Seconds: " + ", ".join(f"{name} {part['seconds']}" for name, part in parts) + "."]
@@ -66,15 +65,15 @@ def _host(entry: dict[str, float]) -> str:
     return f"{entry['points']} points, {found}"
 
 
-def _paper(rows: list[dict[str, Any]]) -> list[str]:
+def _paper(rows: dict[str, dict[str, Any]]) -> list[str]:
     if not rows:
         return []
     lines = ["", "| row | seconds | before the training | PSNR held out | linear | bytes | phases in seconds |"]
     lines.append("|---|---|---|---|---|---|---|")
-    for row in rows:
+    for name, row in rows.items():
         before = sum(part for name, part in row["phases"].items() if name not in ("training", "the end"))
         told = ", ".join(f"{name} {part:.1f}" for name, part in row["phases"].items())
         numbers = [f"{row['linear']:.2f}", str(row.get("bytes", "")), told]
         known = [f"{row[key]:.{places}f}" if key in row else "" for key, places in (("seconds", 1), ("psnr", 2))]
-        lines.append(" | ".join([f"| {row['row']}", known[0], f"{before:.1f}", known[1], *numbers]) + " |")
+        lines.append(" | ".join([f"| {name}", known[0], f"{before:.1f}", known[1], *numbers]) + " |")
     return [*lines, ""]

@@ -75,6 +75,8 @@ class Run:
             with self._limited(min(limit, self.seconds_left)):
                 measure()
             part["state"] = "measured"
+        except TooLong as error:
+            part["state"] = str(error) if self.seconds_left > 0 else NO_TIME
         except Exception as error:  # whatever a driver, a compiler or full memory may raise
             traceback.print_exc()
             part["state"] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
@@ -93,7 +95,7 @@ class Run:
         """TooLong after so many seconds; a restart where that is not heard."""
 
         def stop(*_: object) -> None:
-            raise TooLong(f"it took longer than {seconds:.0f} s")
+            raise TooLong(f"it took longer than {seconds:g} s")
 
         before = signal.signal(signal.SIGALRM, stop)
         signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)

@@ -23,7 +23,7 @@ limited() {
     return
   fi
   echo "== $SECONDS s: $name, at most $seconds s"
-  BUDGET=$((seconds - 8)) timeout -s INT -k 5 "$seconds" "$@" < /dev/null
+  BUDGET=$((seconds - 8)) timeout -s INT -k 10 "$seconds" "$@" < /dev/null
   echo "== $SECONDS s: $name ended with $?"
 }
 
@@ -47,10 +47,11 @@ print(*cuda.describe(), native.library(), native.supported_isas(), sep="\n")
 '
 if [ "$part" = first ]; then
   benchmark kernels 200 145
-  limited tests 130 "$(ls extra_*.py > /dev/null 2>&1 && echo 45 || echo 5)" bash -c 'exec python3 -P -m pytest -q -n 8 \
+  limited tests 130 "$(ls extra_*.py > /dev/null 2>&1 && echo 45 || echo 5)" bash -c 'exec python3 -P -m pytest -v -n 8 \
     -p no:cacheprovider -p no:benchmark -W default --timeout 100 --durations=12 --tb=short --continue-on-collection-errors -k "not compile" \
     tests/test_triton.py tests/test_gpu.py tests/test_backends.py tests/test_evaluators_triton.py > "$OUT/tests.txt" 2>&1'
-  tail -n 40 "$out/tests.txt"
+  grep -E "FAILED|ERROR" "$out/tests.txt" | head -n 20
+  tail -n 30 "$out/tests.txt"
   for extra in extra_*.py; do
     [ -e "$extra" ] && PYTHONPATH=$PYTHONPATH:$here/benchmarks limited "$extra" 60 0 python3 "$extra"
   done

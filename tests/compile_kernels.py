@@ -107,7 +107,10 @@ def train(architecture: Architecture, precision: str) -> None:
     tables, network = torch.zeros((2, architecture.n_table)), torch.zeros(architecture.n_mlp)
     points, targets = torch.zeros((2, N_POINTS, 3)), torch.zeros((2, N_POINTS, 1))
     evaluator.loss(tables, network, points, targets, torch.ones(2), "l1")
-    evaluator.adam_step(tables, tables, tables, tables, Adam(1, 1e-2, 0.9, 0.99, 1e-15))
+    evaluator.values(tables, network, points)
+    adam = Adam(1, 1e-2, 0.9, 0.99, 1e-15)
+    evaluator.adam_step(network, network, network, network, adam)
+    evaluator.adam_rows(tables, [0, 1], np.ones((2, 2)), tables, tables, tables, [adam, adam])
 
 
 def measured(kernel) -> dict:

@@ -39,6 +39,7 @@ KERNELS = {
     "network_kernel": True,
     "scatter_kernel": False,
     "adam_kernel": False,
+    "adam_rows_kernel": False,
 }
 
 #: Most bytes of a thread that do not fit into registers, by kernel, capability and hidden layers; none elsewhere. They are

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from small import gradients, random_inputs
@@ -72,6 +73,25 @@ def test_large_batches_add_to_copies_and_programs_take_several_tiles(held, monke
     assert not any(part.requires_grad for part in found)
 
 
+def test_adam_on_rows_equals_torch_s_evaluator():
+    architecture = Architecture(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
+    generator = torch.Generator().manual_seed(1)
+    tables, grad = torch.randn((4, 1030), generator=generator), torch.randn((2, 1040), generator=generator)
+    mixing, adams = np.array([[0.25, 0.75], [1, 0]]), [Adam(step, 5e-3, 0.9, 0.99, 1e-15) for step in (1, 7)]
+    states = []
+    for kind, device in ((TritonEvaluator, KERNEL_DEVICE), (TorchEvaluator, "cpu")):
+        state = [
+            tables.to(device, copy=True),
+            torch.zeros_like(tables, device=device),
+            torch.zeros_like(tables, device=device),
+        ]
+        for _ in range(2):
+            kind(architecture).adam_rows(state[0], [3, 0], mixing, grad.to(device)[:, :1030], *state[1:], adams)
+        states.append([part.cpu() for part in state])
+    torch.testing.assert_close(*states, rtol=2e-6, atol=2e-6)
+    assert (states[0][0][0] != tables[0]).all() and torch.equal(states[0][0][1:3], tables[1:3])
+
+
 def test_a_guide_is_read_and_not_learnt():
     architecture = Architecture(EncodingConfig(n_levels=3, guide_resolution=8), NetworkConfig(16, 1), 1)
     tables, *others = random_inputs(architecture, n_points=40, device=KERNEL_DEVICE)
@@ -91,7 +111,7 @@ def test_a_guide_is_read_and_not_learnt():
 def test_what_training_launches_is_compiled_by_the_trial(monkeypatch):
     """A launch compiles for the types of its arguments, and for those that are 1 or divide by 16 unless they are exempt."""
     seen = []
-    for name in ("encode_kernel", "network_kernel", "scatter_kernel", "adam_kernel"):
+    for name in ("encode_kernel", "network_kernel", "scatter_kernel", "adam_kernel", "adam_rows_kernel"):
         monkeypatch.setattr(module.kernels, name, Recorder(getattr(module.kernels, name), seen))
     architecture = Architecture(EncodingConfig(n_levels=4, log2_hashmap_size=6), NetworkConfig(16, 2), 1)
     evaluator = TritonEvaluator(architecture)
@@ -102,9 +122,11 @@ def test_what_training_launches_is_compiled_by_the_trial(monkeypatch):
     seen.clear()
     for kind in ("l1", "l2"):
         _, *grads = evaluator.gradients(tables, *others, kind)
-    m = torch.zeros_like(tables[1])
-    evaluator.adam_step(tables.detach()[1], grads[0][1], m, m.clone(), Adam(3, 5e-3, 0.9, 0.99, 1e-15))
-    assert len(seen) > 4 and set(seen) <= tried
+    tables, adam = tables.detach(), Adam(3, 5e-3, 0.9, 0.99, 1e-15)
+    evaluator.adam_rows(tables, [1, 0], np.ones((2, 2)), grads[0], tables * 0, tables * 0, [adam, adam])
+    mlp = others[0].detach()
+    evaluator.adam_step(mlp, grads[1], mlp * 0, mlp * 0, adam)
+    assert {name for name, *_ in seen} == {name for name, *_ in tried} and set(seen) <= tried
 
 
 class Recorder:
@@ -116,9 +138,8 @@ class Recorder:
 
     def __getitem__(self, grid):
         def launch(*arguments, **options):
-            options_of = vars(self._kernel) if "do_not_specialize" in vars(self._kernel) else self._kernel.kwargs
-            exempt = options_of.get("do_not_specialize") or ()
-            key = [special(a) for name, a in zip(self.arg_names, arguments) if name not in exempt]
+            names = zip(self.arg_names, arguments)
+            key = [special(argument) for name, argument in names if name not in module.kernels.VARYING]
             self._seen.append((self._kernel.fn.__name__, *key, *sorted(options.items())))
             return self._kernel[grid](*arguments, **options)
 

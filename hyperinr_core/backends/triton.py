@@ -97,11 +97,10 @@ class TritonBackend(DeviceBackend):
         """The table of one theta on the device, float16, or float32 in that precision."""
         # both in one transfer, from page-locked memory that stays in use until it is done
         numbers = np.concatenate([np.asarray(indices, np.int32), np.asarray(weights, np.float32).view(np.int32)])
-        packed = self._to_device(numbers)
-        n, n_table = len(indices), self.architecture.n_table
+        n_table = self.architecture.n_table
         table = torch.empty(self.architecture.hash_grid.table_length, dtype=PRECISIONS[self.precision], device=self.device)
         kernels.blend_kernel[(triton.cdiv(n_table, BLEND_BLOCK),)](
-            self._rows, packed[:n], packed[n:].view(torch.float32), table, n_table, n, BLOCK=BLEND_BLOCK
+            self._rows, self._to_device(numbers), table, n_table, len(indices), BLOCK=BLEND_BLOCK
         )
         if guide is not None:
             table[n_table:] = self._to_device(guide)

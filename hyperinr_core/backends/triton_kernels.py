@@ -14,15 +14,16 @@ import triton.language as tl
 # 1 MB in half precision) stays in the GPU's level 2 cache while all points read it.
 
 
-@triton.jit
-def blend_kernel(rows, indices, weights, table, n_params, n_blended, BLOCK: tl.constexpr):
-    """table[:] = sum of weights[k] * rows[indices[k]], summed in float32."""
+@triton.jit(do_not_specialize=["n_blended"])
+def blend_kernel(rows, blended, table, n_params, n_blended, BLOCK: tl.constexpr):
+    """table[:] = sum of weights[k] * rows[indices[k]], summed in float32; `blended` has the indices, then the weights' bits."""
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = place < n_params
     total = tl.zeros((BLOCK,), tl.float32)
     for k in range(n_blended):
-        row = rows + tl.load(indices + k).to(tl.int64) * n_params
-        total += tl.load(weights + k) * tl.load(row + place, mask=inside, other=0).to(tl.float32)
+        row = rows + tl.load(blended + k).to(tl.int64) * n_params
+        weight = tl.load(blended + n_blended + k).to(tl.float32, bitcast=True)
+        total += weight * tl.load(row + place, mask=inside, other=0).to(tl.float32)
     tl.store(table + place, total.to(table.dtype.element_ty), mask=inside)
 
 

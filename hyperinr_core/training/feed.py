@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from hyperinr_core.training.samples import Batch
@@ -17,8 +18,9 @@ AHEAD = 3
 
 
 class Tensors(NamedTuple):
-    """A batch's on the device; see `Batch`."""
+    """A batch on the device, its thetas on the host; see `Batch`."""
 
+    thetas: np.ndarray
     points: torch.Tensor
     targets: torch.Tensor
     step_weights: torch.Tensor
@@ -40,27 +42,26 @@ class Feed:
         self, stream: Stream, device: torch.device, share: Callable[[Batch], Batch] = lambda batch: batch
     ) -> None:
         self._stream, self._device, self._share = stream, device, share
-        self._ahead: deque[tuple[int, Future[tuple[Batch, Tensors, torch.cuda.Event | None]]]] = deque()
+        self._ahead: deque[tuple[int, Future[tuple[Tensors, torch.cuda.Event | None]]]] = deque()
         self._drawer = ThreadPoolExecutor(1, "hyperinr-draw") if device.type == "cuda" else None
         self._copier = torch.cuda.Stream(device) if device.type == "cuda" else None
 
-    def draw(self, iteration: int) -> tuple[Batch, Tensors]:
-        """A batch, and its tensors on the device."""
+    def draw(self, iteration: int) -> Tensors:
+        """The batch of an iteration."""
         if self._drawer is None:
-            batch, tensors, _ = self._fetch(iteration)
-            return batch, tensors
+            return self._fetch(iteration)[0]
         if self._ahead and self._ahead[0][0] != iteration:  # another run of iterations begins
             self.drop()
         while len(self._ahead) < AHEAD:
             following = iteration + len(self._ahead)
             self._ahead.append((following, self._drawer.submit(self._fetch, following)))
-        batch, tensors, sent = self._ahead.popleft()[1].result()
+        batch, sent = self._ahead.popleft()[1].result()
         if sent is not None:
             current = torch.cuda.current_stream(self._device)
             current.wait_event(sent)
-            for tensor in tensors:
+            for tensor in batch[1:]:
                 tensor.record_stream(current)  # its memory is not used again before this stream is done with it
-        return batch, tensors
+        return batch
 
     def close(self) -> None:
         """Draw nothing more, and close the stream."""
@@ -76,12 +77,12 @@ class Feed:
             if not future.cancel():
                 future.exception()
 
-    def _fetch(self, iteration: int) -> tuple[Batch, Tensors, torch.cuda.Event | None]:
-        """A batch, its tensors, and what happens on the device when they are all there."""
+    def _fetch(self, iteration: int) -> tuple[Tensors, torch.cuda.Event | None]:
+        """A batch, and what happens on the device when it is all there."""
         batch = self._share(self._stream.draw(iteration))
         parts = [torch.from_numpy(part) for part in (batch.points, batch.targets, batch.step_weights)]
         if self._copier is None:
-            return batch, Tensors(*(part.to(self._device) for part in parts)), None
+            return Tensors(batch.thetas, *(part.to(self._device) for part in parts)), None
         with torch.cuda.stream(self._copier):
-            tensors = Tensors(*(part.pin_memory().to(self._device, non_blocking=True) for part in parts))
-            return batch, tensors, self._copier.record_event()
+            tensors = [part.pin_memory().to(self._device, non_blocking=True) for part in parts]
+            return Tensors(batch.thetas, *tensors), self._copier.record_event()

@@ -6,7 +6,7 @@ that an unbroken one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Union
@@ -145,11 +145,39 @@ class SampleStream:
         """Points of one batch, over all its steps."""
         return self._batch_steps * self._batch_points
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Steps of one batch, and points of each."""
+        return self._batch_steps, self._batch_points
+
+    @property
+    def step_weights(self) -> np.ndarray:
+        """(n,) float32 how much each step counts in the loss."""
+        return self._step_weights
+
+    @property
+    def n_resident_bytes(self) -> int | None:
+        """What `all_values` and `all_points` take; None where the series does not fit into memory or has gaps."""
+        if self.series.mask is not None or self._n_resident < len(self._blocks):
+            return None
+        return 4 * self.series.grid.n_points * (len(self._blocks) * len(self._low) + self.series.grid.n_pos_dims)
+
+    def all_values(self) -> Iterator[np.ndarray]:
+        """(n, C) targets of each step, where all are resident."""
+        return (self._values(slot)[0] for slot in range(len(self._blocks)))
+
+    def all_points(self) -> np.ndarray:
+        """(n, D) float32 the grid's points in [0, 1], along x first."""
+        return self._unit_points(np.arange(self.series.grid.n_points), Block(0, 0, self.series.grid.dims[2]))
+
+    def choose(self, iteration: int, window: range) -> tuple[np.random.Generator, list[int]]:
+        """What draws at an iteration, and the slots of a window that it chose first."""
+        rng = np.random.Generator(np.random.Philox(key=[self._seed, 2 * iteration]))
+        return rng, [window[i] for i in rng.choice(len(window), self._batch_steps, replace=False)]
+
     def draw(self, iteration: int) -> Batch:
         """The batch of an iteration."""
-        window = self._window(iteration)
-        rng = np.random.Generator(np.random.Philox(key=[self._seed, 2 * iteration]))
-        chosen = [window[i] for i in rng.choice(len(window), self._batch_steps, replace=False)]
+        rng, chosen = self.choose(iteration, self._window(iteration))
         points = np.empty((len(chosen), self._batch_points, self.series.grid.n_pos_dims), np.float32)
         targets = np.empty((len(chosen), self._batch_points, len(self._low)), np.float32)
         for row, slot in enumerate(chosen):

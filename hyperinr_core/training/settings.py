@@ -202,7 +202,7 @@ def preset(name: str, grid: Grid, device: str = "cpu") -> RunConfig:
     return RunConfig(
         encoding.replace(per_level_scale=round(growth, 6)),
         NetworkConfig(n_hidden_layers=N_HIDDEN_LAYERS),
-        TrainingConfig(samples=PRESETS[name], **batch_for(device)),
+        TrainingConfig(samples=PRESETS[name]).replace(**batch_for(device)),
     )
 
 

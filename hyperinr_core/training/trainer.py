@@ -9,7 +9,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,12 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator
-from hyperinr_core.training.evaluators.base import Adam, Evaluator
+from hyperinr_core.training.evaluators.base import Adam, Evaluator, weighted_sum
 from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.pruning import Pruning
-from hyperinr_core.training.samples import Batch
+from hyperinr_core.training.resident import ResidentSeries, fits
+from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Report
 
 #: Seconds between two reports, and between two checkpoints.
@@ -59,6 +60,9 @@ class Trainer:
         self.device = torch.device(device)
         self._stream = lesson.stream
         self._feed = Feed(lesson.stream, self.device, self.world.share)
+        self._resident = None
+        if self.device.type == "cuda" and self.world.size == 1 and isinstance(lesson.stream, SampleStream):
+            self._resident = ResidentSeries(lesson.stream, self.device) if fits(lesson.stream, self.device) else None
         started = {} if initial is None else {"initial": digest_of(initial)}
         settings = {**lesson.config.to_dict(), **lesson.identity, **started}
         self._digest = checkpoint.fingerprint(lesson.stream.series, lesson.fields, settings)
@@ -116,10 +120,10 @@ class Trainer:
         tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
         return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
 
-    def step(self) -> tuple[Batch, torch.Tensor]:
+    def step(self) -> tuple[Tensors, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
-        batch, data = self._feed.draw(self.iteration)
-        loss = self._learn(batch, data)
+        batch = (self._resident or self._feed).draw(self.iteration)
+        loss = self._learn(batch)
         self.iteration += 1
         self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
         return batch, loss
@@ -156,11 +160,11 @@ class Trainer:
         self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
         self._table_steps, self._scale.value = np.array(table_steps), scale.item()
 
-    def _learn(self, batch: Batch, data: Tensors) -> torch.Tensor:
+    def _learn(self, batch: Tensors) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
         blended = self._blend(rows, mixing, batch.thetas)
         kind, scale = self.config.training.loss, self._scale.value
-        loss, grad, mlp_grad = self.evaluator.gradients(blended, self._mlp, *data, kind, scale)
+        loss, grad, mlp_grad = self.evaluator.gradients(blended, self._mlp, *batch[1:], kind, scale)
         n_all = self._stream.batch_size // len(batch.thetas)
         self.world.mean([mlp_grad, grad, loss], batch.points.shape[1], n_all)
         if self._scale.unscale([mlp_grad, grad]):
@@ -179,39 +183,32 @@ class Trainer:
 
     def _blend(self, rows: list[int], mixing: np.ndarray, thetas: np.ndarray) -> torch.Tensor:
         """Tables (S, M and the guide's level) of a batch."""
-        sums = [_weighted_sum([self._tables[row] for row in rows], weights) for weights in mixing]
+        sums = [weighted_sum([self._tables[row] for row in rows], weights) for weights in mixing]
         if self.model.guide:
             levels = (torch.from_numpy(self.model.guide_level(theta)).to(self.device) for theta in thetas)
             sums = [torch.cat(pair) for pair in zip(sums, levels)]
         return sums[0][None] if len(sums) == 1 else torch.stack(sums)
 
     def _optimise(self, rows: list[int], mixing: np.ndarray, grad: torch.Tensor, mlp_grad: torch.Tensor) -> None:
-        """Adam on the network and on the tables that took part; blending is linear, so its gradient is its transpose."""
+        """Adam on the network and on the tables that took part."""
         training = self.config.training
         decay = 0.5 * (1 + math.cos(math.pi * self.iteration / self.n_iterations))
         betas = (training.beta1, training.beta2, training.eps)
         moments = self._moments
-        for row, weights in zip(rows, mixing.T):
-            self._table_steps[row] += 1
-            kept = self._tables[row] != 0 if self._pruning.has_begun(self.iteration) else None
-            alone = len(weights) == 1  # then the step itself weighs the gradient, and no table is copied
-            self.evaluator.adam_step(
-                self._tables[row], grad[0] if alone else _weighted_sum(grad, weights),
-                moments["tables_m"][row], moments["tables_v"][row],
-                Adam(int(self._table_steps[row]), training.lr_encoding * decay, *betas),
-                float(weights[0]) if alone else 1.0,
-            )  # fmt: skip
-            if kept is not None:
-                self._tables[row].mul_(kept)
+        self._table_steps[rows] += 1
+        kept = [self._tables[row] != 0 for row in rows] if self._pruning.has_begun(self.iteration) else []
+        adams = [Adam(int(self._table_steps[row]), training.lr_encoding * decay, *betas) for row in rows]
+        self.evaluator.adam_rows(self._tables, rows, mixing, grad, moments["tables_m"], moments["tables_v"], adams)
+        for row, mask in zip(rows, kept):
+            self._tables[row].mul_(mask)
         adam = Adam(self.iteration + 1, training.lr_network * decay, *betas)
         self.evaluator.adam_step(self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"], adam)
 
     @torch.no_grad()
-    def _report(self, batch: Batch, loss: float, clock: _Clock) -> Report:
+    def _report(self, batch: Tensors, loss: float, clock: _Clock) -> Report:
         rows, mixing = self._blending(batch.thetas)
         tables = self._blend(rows, mixing, batch.thetas)
-        points, targets = (torch.from_numpy(part).to(self.device) for part in (batch.points, batch.targets))
-        error = (self.evaluator.values(tables, self._mlp, points) - targets).square().mean()
+        error = (self.evaluator.values(tables, self._mlp, batch.points) - batch.targets).square().mean()
         size = self._stream.batch_size
         return Report(
             min(self.iteration * size, self.config.training.samples),
@@ -232,17 +229,6 @@ def _quiet_torch(evaluator: Evaluator) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _weighted_sum(parts: Sequence[torch.Tensor] | torch.Tensor, weights: np.ndarray) -> torch.Tensor:
-    """Sum of weights times (M,) tensors; a tensor that is alone with weight 1 is returned as it is, not copied."""
-    first, *others = np.flatnonzero(weights).tolist()
-    if not others and weights[first] == 1:
-        return parts[first]
-    total = parts[first] * float(weights[first])
-    for index in others:
-        total.add_(parts[index], alpha=float(weights[index]))
-    return total
 
 
 def choose_device(name: str) -> str:

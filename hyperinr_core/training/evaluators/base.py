@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from hyperinr_core.architecture import Architecture
@@ -97,7 +99,8 @@ class Evaluator(ABC):
         """The loss, and scale times its derivatives by tables and by mlp_params; a new tensor each."""
         tables, mlp_params = tables.detach().requires_grad_(), mlp_params.detach().requires_grad_()
         loss = self.loss(tables, mlp_params, points, targets, step_weights, kind)
-        return loss.detach(), *torch.autograd.grad(loss * scale, (tables, mlp_params))
+        by_tables, by_mlp = torch.autograd.grad(loss * scale, (tables, mlp_params))
+        return loss.detach(), by_tables, by_mlp
 
     @abstractmethod
     def adam_step(
@@ -110,3 +113,33 @@ class Evaluator(ABC):
         grad_scale: float = 1.0,
     ) -> None:
         """One step of Adam in place on (n,) float32 tensors and their moments, with grad_scale times the gradient."""
+
+    def adam_rows(
+        self,
+        tables: torch.Tensor,
+        rows: Sequence[int],
+        mixing: np.ndarray,
+        grad: torch.Tensor,
+        m: torch.Tensor,
+        v: torch.Tensor,
+        adams: Sequence[Adam],
+    ) -> None:
+        """A step of Adam on each of some rows of tables (N, M) and their moments; they differ in their counts of steps alone.
+
+        Blending is linear, so that a row's gradient is its column of mixing (S, R) times grad (S, M).
+        """
+        for row, weights, adam in zip(rows, mixing.T, adams):
+            alone = len(weights) == 1  # then the step itself weighs the gradient, and no table is copied
+            total = grad[0] if alone else weighted_sum(grad, weights)
+            self.adam_step(tables[row], total, m[row], v[row], adam, float(weights[0]) if alone else 1.0)
+
+
+def weighted_sum(parts: Sequence[torch.Tensor] | torch.Tensor, weights: np.ndarray) -> torch.Tensor:
+    """Sum of weights times (M,) tensors; a tensor that is alone with weight 1 is returned as it is, not copied."""
+    first, *others = np.flatnonzero(weights).tolist()
+    if not others and weights[first] == 1:
+        return parts[first]
+    total = parts[first] * float(weights[first])
+    for index in others:
+        total.add_(parts[index], alpha=float(weights[index]))
+    return total

@@ -123,6 +123,25 @@ class TritonEvaluator(Evaluator):
             params, grad.contiguous(), m, v, n, grad_scale, adam.rate, adam.beta1, adam.beta2, adam.eps, BLOCK=ADAM_BLOCK,
         )  # fmt: skip
 
+    def adam_rows(
+        self,
+        tables: torch.Tensor,
+        rows: Sequence[int],
+        mixing: np.ndarray,
+        grad: torch.Tensor,
+        m: torch.Tensor,
+        v: torch.Tensor,
+        adams: Sequence[Adam],
+    ) -> None:
+        """See Evaluator.adam_rows; one launch does all rows."""
+        floats = np.concatenate([[adam.rate for adam in adams], mixing.T.ravel()]).astype(np.float32)
+        numbers = _sent(np.concatenate([np.array(rows, np.int32), floats.view(np.int32)]), self._device)
+        n = tables.shape[1]
+        kernels.adam_rows_kernel[(triton.cdiv(n, ADAM_BLOCK), len(rows))](
+            tables, grad, m, v, numbers, n, grad.stride(0), len(mixing),
+            adams[0].beta1, adams[0].beta2, adams[0].eps, BLOCK=ADAM_BLOCK,
+        )  # fmt: skip
+
     def check(self) -> None:
         """Compile and run now; BackendError where that does not work, and where it would be interpreted."""
         if INTERPRETED:
@@ -138,9 +157,12 @@ class TritonEvaluator(Evaluator):
         try:
             self._forward(tables, mlp, points)
             _, *grads = self.gradients(tables, mlp, points, targets, torch.ones(1, device=self._device), "l2")
-            for params, grad in zip((tables[0], mlp), grads):
-                m, v = torch.zeros_like(params), torch.zeros_like(params)
-                self.adam_step(params, grad.view(-1), m, v, Adam(1, 1e-3, 0.9, 0.99, 1e-10))
+            adam = Adam(1, 1e-3, 0.9, 0.99, 1e-10)
+            learnt = tables[:, : self.architecture.n_table].contiguous()
+            self.adam_rows(
+                learnt, [0], np.ones((1, 1)), grads[0], torch.zeros_like(learnt), torch.zeros_like(learnt), [adam]
+            )
+            self.adam_step(mlp, grads[1], torch.zeros_like(mlp), torch.zeros_like(mlp), adam)
             if not INTERPRETED:
                 torch.cuda.synchronize()
         except Exception as error:  # compiler and driver raise whatever they like
@@ -264,6 +286,12 @@ def _tile(layout: TritonLayout, precision: str) -> int:
     while tile > 16 and tile * kept > KEPT_BYTES:
         tile //= 2
     return tile
+
+
+def _sent(numbers: np.ndarray, device: torch.device) -> torch.Tensor:
+    """On the device; nothing waits for it."""
+    tensor = torch.from_numpy(numbers)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def _zeros(shapes: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:

@@ -4,7 +4,7 @@ Three launches instead of one, because they want different things. Gathers and a
 threads with few registers; the network's matrices want large tiles and all registers there are. Between them travel a few
 bytes for each feature, which stay in the level 2 cache for most batches.
 
-Numbers that differ from batch to batch are not specialised, so that a model has one variant of each kernel.
+Numbers that differ from batch to batch compile no variants of their own, so that a model has one of each kernel.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from hyperinr_core.backends.triton_kernels import corner, load_layer, locate_all
 
 #: How products of float32 are made: of three of TF32, on the matrix units, where exact ones would fill pages of code.
 PRODUCTS = tl.constexpr("tf32x3")
+
+#: Arguments that differ from batch to batch.
+VARYING = ["n_points", "n_all", "n_scenes", "n_entries", "n_levels", "n_coarse_levels", "n_coarse", "n_copies", "n_turns",
+           "loss_kind"]  # fmt: skip
 
 
 @triton.jit
@@ -35,7 +39,7 @@ def _locate_level(scales, geometry, level, points, place, inside, L: tl.constexp
     return located, (offsets, sizes, strides_y, strides_z, hashed)
 
 
-@triton.jit(do_not_specialize=["n_points", "n_entries"])
+@triton.jit(do_not_specialize=VARYING)
 def encode_kernel(tables, scales, geometry, points, features, n_points, n_entries, L: tl.constexpr, F: tl.constexpr,
                   D: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
     """Features (levels, scenes * n_points, F) of points; a program takes a block of one scene at one level."""
@@ -60,7 +64,7 @@ def encode_kernel(tables, scales, geometry, points, features, n_points, n_entrie
 # after the other. So each coarse level has copies, of which a program takes one, and the copies are summed afterwards.
 
 
-@triton.jit(do_not_specialize=["n_points", "n_entries", "n_levels", "n_coarse_levels", "n_coarse", "n_copies"])
+@triton.jit(do_not_specialize=VARYING)
 def scatter_kernel(scales, geometry, points, slopes, grad_tables, copies, n_points, n_entries, n_levels, n_coarse_levels,
                    n_coarse, n_copies, factor, L: tl.constexpr, F: tl.constexpr, D: tl.constexpr, WIDE: tl.constexpr,
                    BLOCK: tl.constexpr):  # fmt: skip
@@ -135,7 +139,7 @@ def _judge(values, targets, where, wanted, weight, kind):
     return weight[:, None] * terms, weight[:, None] * tl.where(wanted, slope, 0)
 
 
-@triton.jit(do_not_specialize=["n_all", "n_points", "n_turns", "loss_kind", "gain"])
+@triton.jit(do_not_specialize=VARYING)
 def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_points, n_outputs, n_turns, loss_kind,
                    gain, factor, loss_factor, N_LEVELS: tl.constexpr, F: tl.constexpr, IN: tl.constexpr, N: tl.constexpr,
                    C: tl.constexpr, N_HIDDEN: tl.constexpr, HELD: tl.constexpr, BLOCK: tl.constexpr):  # fmt: skip
@@ -187,11 +191,8 @@ def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_
 
 
 @triton.jit
-def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
+def _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps):
     """One step of Adam on values in place; `rate` holds the step's bias corrections."""
-    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < n
-    grad = grad_scale * tl.load(grads + place, mask=inside, other=0)
     old_m, old_v = tl.load(m + place, mask=inside, other=0), tl.load(v + place, mask=inside, other=0)
     new_m = grad + beta1 * (old_m - grad)
     new_v = grad * grad + beta2 * (old_v - grad * grad)
@@ -199,3 +200,32 @@ def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLO
     tl.store(m + place, new_m, mask=inside)
     tl.store(v + place, new_v, mask=inside)
     tl.store(values + place, value - rate * new_m / (tl.sqrt(new_v) + eps), mask=inside)
+
+
+@triton.jit
+def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLOCK: tl.constexpr):
+    """One step of Adam."""
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < n
+    grad = grad_scale * tl.load(grads + place, mask=inside, other=0)
+    _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps)
+
+
+@triton.jit(do_not_specialize=VARYING)
+def adam_rows_kernel(values, grads, m, v, numbers, n, n_given, n_scenes, beta1, beta2, eps, BLOCK: tl.constexpr):
+    """One step of Adam on some rows of values (N, n), each with a sum of grads (n_scenes, n_given).
+
+    Numbers are int32 and float32 of as many bits: the rows, each one's rate, and the weights of its sum.
+    """
+    row, n_rows = tl.program_id(1), tl.num_programs(1)
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < n
+    grad = tl.zeros((BLOCK,), tl.float32)
+    for scene in range(n_scenes):
+        weight = tl.load(numbers + 2 * n_rows + row * n_scenes + scene).to(tl.float32, bitcast=True)
+        if weight != 0:  # most scenes are blended of few rows
+            grad += weight * tl.load(grads + place, mask=inside, other=0)
+        grads += n_given
+    place += tl.load(numbers + row).to(tl.int64) * n
+    rate = tl.load(numbers + n_rows + row).to(tl.float32, bitcast=True)
+    _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps)

@@ -1,0 +1,51 @@
+"""Batches drawn on the GPU that trains, from a series that lies there: a host draws some 20 million points a second."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from hyperinr_core.training.feed import Tensors
+from hyperinr_core.training.samples import SampleStream
+
+#: Share of the GPU's free memory that a series may take.
+SHARE = 0.25
+
+
+class ResidentSeries:
+    """What a stream draws from, on a device. Other points are drawn than on the host, by seed and iteration alone as there.
+
+    Parameters
+    ----------
+    stream : one that holds its whole series, of which all points have values.
+    """
+
+    def __init__(self, stream: SampleStream, device: torch.device) -> None:
+        self._stream, self._device = stream, device
+        self._values = torch.cat([self._sent(values) for values in stream.all_values()])
+        self._points = self._sent(stream.all_points())
+        self._step_weights = self._sent(stream.step_weights)
+
+    def draw(self, iteration: int) -> Tensors:
+        """The batch of an iteration."""
+        n_steps, n_points = self._stream.shape
+        rng, steps = self._stream.choose(iteration, range(len(self._step_weights)))
+        generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
+        index = torch.randint(len(self._points), (n_steps, n_points), generator=generator, device=self._device)
+        chosen = self._sent(np.array(steps))
+        place = index + (chosen * len(self._points))[:, None]
+        return Tensors(
+            self._stream.series.thetas[steps],
+            self._points[index.view(-1)].view(n_steps, n_points, -1),
+            self._values[place.view(-1)].view(n_steps, n_points, -1),
+            self._step_weights[chosen],
+        )
+
+    def _sent(self, numbers: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(numbers)
+        return tensor.pin_memory().to(self._device, non_blocking=True) if self._device.type == "cuda" else tensor
+
+
+def fits(stream: SampleStream, device: torch.device) -> bool:
+    """Whether a stream holds its whole series without gaps, and the GPU has room for it."""
+    return stream.n_resident_bytes is not None and stream.n_resident_bytes <= SHARE * torch.cuda.mem_get_info(device)[0]
