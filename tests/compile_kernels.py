@@ -95,7 +95,7 @@ def sample(architecture: Architecture, precision: str) -> None:
     one = np.ones(1, np.float32)
     ways = (N_AXIS, True, True), (N_AXIS + 6, True, True), (N_AXIS, True, False), (N_AXIS, False, False)
     for n, backend.by_rows, backend._kept in ways:
-        backend._prepared = None
+        backend._prepared.clear()
         axis = np.linspace(0, 1, n, dtype=np.float32)
         backend.sample_grid(table, (axis,) * 3, np.empty((n, n, n, 1), np.float32), one, one)
     backend.sample(table, np.zeros((N_POINTS, 3), np.float32))

@@ -21,6 +21,7 @@ FLOORS = {
     },
     "hyperinr_core/backends/triton.py": LIBRARIES | {"hyperinr_core", "torch", "triton"},
     "hyperinr_core/backends/triton_kernels.py": {"triton"},
+    "hyperinr_core/backends/triton_rows.py": {"hyperinr_core", "triton"},
     "hyperinr_core/backends/tcnn.py": LIBRARIES | {"hyperinr_core", "torch", "tinycudann"},
     "hyperinr_core/measure/codecs.py": LIBRARIES | {"zfpy", "pysz", "h5py", "hdf5plugin"},
     "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "triton"},

@@ -43,6 +43,9 @@ SLOTS = 128
 #: A program takes so many rows at a time that their points fill so many tiles and the last hardly wastes any, or this many rows.
 LEAST_TILES, MOST_WASTE, MOST_ROWS = 16, 1.03, 16
 
+#: Grids whose axes are kept: the parts of a large one that are asked for one after the other.
+MOST_PREPARED = 32
+
 #: A multiprocessor keeps the network's matrices in shared memory while they take no more bytes than this.
 MOST_KEPT_BYTES = 112 << 10
 
@@ -88,7 +91,7 @@ class TritonBackend(DeviceBackend):
         self._scales, self._geometry = (self._to_device(part) for part in self._layout.geometry(architecture.hash_grid))
         self._kept = self._matrices.nbytes <= MOST_KEPT_BYTES
         self._packed = precision == "float16" and not INTERPRETED and driver.active.get_current_target().arch >= 80
-        self._prepared: Prepared | None = None
+        self._prepared: dict[tuple[bytes, ...], Prepared] = {}
         self._n_programs = 4
         if not INTERPRETED:
             self._try_once()
@@ -98,7 +101,8 @@ class TritonBackend(DeviceBackend):
         # both in one transfer, from page-locked memory that stays in use until it is done
         numbers = np.concatenate([np.asarray(indices, np.int32), np.asarray(weights, np.float32).view(np.int32)])
         n_table = self.architecture.n_table
-        table = torch.empty(self.architecture.hash_grid.table_length, dtype=PRECISIONS[self.precision], device=self.device)
+        n_all, kind = self.architecture.hash_grid.table_length, PRECISIONS[self.precision]
+        table = torch.empty(n_all, dtype=kind, device=self.device)
         kernels.blend_kernel[(triton.cdiv(n_table, BLEND_BLOCK),)](
             self._rows, self._to_device(numbers), table, n_table, len(indices), BLOCK=BLEND_BLOCK
         )
@@ -112,10 +116,13 @@ class TritonBackend(DeviceBackend):
         return out
 
     def _prepare(self, axes: tuple[np.ndarray, ...]) -> Prepared:
-        """Axes on the device, and how their rows are decoded; that of the last axes is kept, since time alone moves most often."""
-        if self._prepared is None or not _are_equal(axes, self._prepared.axes):
-            self._prepared = self._newly_prepared(axes)
-        return self._prepared
+        """Axes on the device, and how their rows are decoded; kept for the next time, which alone moves most often."""
+        key = tuple(axis.tobytes() for axis in axes)
+        if key not in self._prepared:
+            if len(self._prepared) == MOST_PREPARED:
+                self._prepared.clear()
+            self._prepared[key] = self._newly_prepared(axes)
+        return self._prepared[key]
 
     def _newly_prepared(self, axes: tuple[np.ndarray, ...]) -> Prepared:
         joined = self._to_device(np.concatenate(axes).astype(np.float32))
@@ -148,7 +155,8 @@ class TritonBackend(DeviceBackend):
         compiled = rows_kernel[(n_programs,)](
             table, self._matrices, self._geometry, *axes.plan, scratch, scale, offset, out,
             n, others[0], axes.n_slots, start, stop - start, axes.group, self.architecture.n_outputs,
-            **self._layout.sizes(), KEPT=self._kept, PACKED=self._packed, WHOLE=n % BLOCK == 0, BLOCK=BLOCK, SLOTS=SLOTS, num_warps=WARPS, num_stages=1,
+            **self._layout.sizes(), KEPT=self._kept, PACKED=self._packed, WHOLE=n % BLOCK == 0, BLOCK=BLOCK, SLOTS=SLOTS,
+            num_warps=WARPS, num_stages=1,
         )  # fmt: skip
         if not INTERPRETED:
             self._n_programs = resident_programs(compiled)
@@ -158,9 +166,9 @@ class TritonBackend(DeviceBackend):
         model = self._matrices, self._scales, self._geometry
         sizes = self._layout.sizes()
         kernel[(triton.cdiv(n_points, BLOCK),)](
-            table, *model, *arguments, self.architecture.n_outputs, **sizes, BLOCK=BLOCK, PACKED=self._packed,
-            num_warps=WARPS,
-        )
+            table, *model, *arguments, self.architecture.n_outputs,
+            **sizes, BLOCK=BLOCK, PACKED=self._packed, num_warps=WARPS,
+        )  # fmt: skip
 
     def _try_once(self) -> None:
         """Compile and run now, so that what a card, driver or compiler cannot do is found before anybody relies on it."""
@@ -177,17 +185,13 @@ class TritonBackend(DeviceBackend):
 
 
 class Prepared(NamedTuple):
-    """A grid's axes, joined on the device; the numbers of its `RowPlan` there, and how many rows a program takes, 0 for points."""
+    """A grid's axes, joined on the device; its `RowPlan` there, and how many rows a program takes, 0 where points are decoded."""
 
     axes: tuple[np.ndarray, ...]
     joined: torch.Tensor
     plan: tuple[torch.Tensor, ...]
     n_slots: int
     group: int
-
-
-def _are_equal(axes: tuple[np.ndarray, ...], others: tuple[np.ndarray, ...]) -> bool:
-    return len(axes) == len(others) and all(map(np.array_equal, axes, others))
 
 
 def _group(n: int) -> int:
@@ -198,7 +202,7 @@ def _group(n: int) -> int:
     return next((count for count, w in zip(counts, waste) if w < MOST_WASTE), counts[int(np.argmin(waste))])
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def resident_programs(compiled: Any) -> int:
     """Programs of a compiled kernel that the device runs at a time, by the registers and the shared memory that each takes."""
     device = driver.active.utils.get_device_properties(torch.cuda.current_device())

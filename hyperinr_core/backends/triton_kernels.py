@@ -161,10 +161,10 @@ def store(out, place, values, inside, n_outputs: tl.constexpr, C: tl.constexpr):
 
 
 @triton.jit(do_not_specialize=["nx", "ny", "nz", "first_row", "n_points"])
-def grid_kernel(table, matrices, scales, geometry, axes, scale, offset, out, nx, ny, nz, first_row, n_points, n_outputs: tl.constexpr,
-                N_LEVELS: tl.constexpr, L: tl.constexpr, F: tl.constexpr, D: tl.constexpr, IN: tl.constexpr,
-                N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr, WIDE: tl.constexpr, BLOCK: tl.constexpr,
-                PACKED: tl.constexpr = False):  # fmt: skip
+def grid_kernel(table, matrices, scales, geometry, axes, scale, offset, out, nx, ny, nz, first_row, n_points,
+                n_outputs: tl.constexpr, N_LEVELS: tl.constexpr, L: tl.constexpr, F: tl.constexpr, D: tl.constexpr,
+                IN: tl.constexpr, N: tl.constexpr, C: tl.constexpr, N_HIDDEN: tl.constexpr, WIDE: tl.constexpr,
+                BLOCK: tl.constexpr, PACKED: tl.constexpr = False):  # fmt: skip
     """Values of consecutive points of a grid, from row `first_row` of x on, as values * scale + offset.
 
     `axes` holds the coordinates along x, then y, then z: a point's are read from there, no list of points exists.

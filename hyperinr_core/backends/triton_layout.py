@@ -112,7 +112,7 @@ class TritonLayout:
         """(n, levels) what the lower vertex of coordinates along y or z adds to an index, and how far they lie beyond."""
         vertices, fractions = zip(*((part[:, 0] for part in locate(axis[:, None], s)) for s in hash_grid.scales))
         terms = (np.array(vertices) * factors[:, None]).astype(np.uint32).view(np.int32)
-        return tuple(np.ascontiguousarray(_padded(part, self.levels).T) for part in (terms, np.array(fractions)))
+        return _padded(terms, self.levels).T.copy(), _padded(np.array(fractions), self.levels).T.copy()
 
     def sizes(self) -> dict[str, Any]:
         """The compile-time arguments of the kernels."""

@@ -56,7 +56,7 @@ def _blend_slots(table, geometry, slots, terms, parts, rows, first_row, count, n
 @triton.jit
 def _lerp(lower, upper, fraction, PACKED: tl.constexpr):
     if PACKED:
-        # said to be impure, it stays where it is: the compiler would move three operands into the network's layout, not one result
+        # said to be impure, it stays here: the compiler would move three operands into the network's layout, not one result
         return tl.inline_asm_elementwise(
             "{ .reg .b32 d; sub.rn.f16x2 d, $2, $1; fma.rn.f16x2 $0, $3, d, $1; }",
             "=r,r,r,r", [lower, upper, fraction], dtype=tl.float16, is_pure=False, pack=2,
