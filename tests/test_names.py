@@ -19,6 +19,7 @@ ELSEWHERE = {
     "hyperinr_core/backends/torch.py": ("backends", "compared with the reference"),
     "hyperinr_core/backends/triton_kernels.py": ("triton", "only the backend calls them"),
     "hyperinr_core/backends/triton_layout.py": ("triton", "the same"),
+    "hyperinr_core/backends/triton_rows.py": ("triton", "the same"),
     "hyperinr_core/config.py": ("hinr", "what a file may hold"),
     "hyperinr_core/errors.py": ("bad_input", "names alone; each error is tested where it is raised"),
     "hyperinr_core/hash_grid.py": ("backends", "levels by hand, and their places in each backend"),
