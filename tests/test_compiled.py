@@ -48,8 +48,6 @@ SPILLED = {
     ("network_kernel", 90, 4): 752,
     ("network_kernel", 90, 2): 88,
     ("network_kernel", 80, 4): 2216,
-    ("network_kernel", 80, 2): 264,
-    ("rows_kernel", 80, 2): 8,
 }
 
 
