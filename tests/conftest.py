@@ -22,7 +22,8 @@ if not cuda.driver_is_present():
 
 #: Files that take a quarter of a minute or more, the longest first; they begin, so that several processes end together.
 LONGEST = ("gui", "shadow_paraview", "killed", "distributed", "paraview", "live", "servers", "view", "cli", "demo",
-           "compiled", "neural", "radiance", "compare_paraview", "lights_task", "gui_writing", "triton", "native", "gpu_benchmark")  # fmt: skip
+           "compiled", "neural", "radiance", "compare_paraview", "lights_task", "gui_writing", "triton", "native",
+           "gpu_benchmark")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
