@@ -48,7 +48,7 @@ def locate_all(x, y, z, scales, D: tl.constexpr):
 
 
 @triton.jit
-def _entries(x, y, z, strides_y, strides_z, sizes, hashed, D: tl.constexpr):
+def entries(x, y, z, strides_y, strides_z, sizes, hashed, D: tl.constexpr):
     """Entry within its level (BLOCK, L) of vertices, all uint32: tiny-cuda-nn's dense index and spatial hash."""
     term = y * strides_y[None, :]
     dense, spread = x + term, x ^ term
@@ -70,7 +70,7 @@ def corner(CORNER: tl.constexpr, located, geometry, D: tl.constexpr, F: tl.const
     if D == 3:
         weight *= fz if CORNER & 4 else 1 - fz
     x, y, z = vx + (CORNER & 1), vy + (CORNER // 2 & 1), vz + (CORNER // 4 & 1)
-    entry = _entries(x, y, z, strides_y, strides_z, sizes, hashed, D) + offsets[None, :]
+    entry = entries(x, y, z, strides_y, strides_z, sizes, hashed, D) + offsets[None, :]
     place = entry.to(tl.int64) if WIDE else entry.to(tl.int32)
     return place * F, weight
 

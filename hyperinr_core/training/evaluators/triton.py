@@ -22,8 +22,8 @@ from hyperinr_core.training.evaluators.base import Adam, Evaluator
 _LOSSES = {"l1": 0, "l2": 1}
 _GIVEN = 2
 
-#: Points and warps of the programs that encode and scatter: a thread has one point then, and few registers.
-POINTS, POINTS_WARPS = 128, 4
+#: Points and warps of the programs that encode and scatter: two threads share a point then, and few registers suffice.
+POINTS, POINTS_WARPS = 128, 8
 
 #: Most points of a tile that the network takes at a time, by the precision of its products, and its warps.
 TILE = {"float16": 128, "float32": 16}
