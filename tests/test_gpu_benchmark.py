@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py through Triton's interpreter: every part of it runs and is in the report. Its times mean nothing here."""
+"""benchmarks/gpu/measure.py through Triton's interpreter: every part of it runs and is in the report. Its times mean nothing here."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def found(monkeypatch):
 
 def call(monkeypatch, folder, *options):
     """The report and the table of a dry run."""
-    import gpu
+    from gpu import measure
 
-    monkeypatch.setattr(sys, "argv", ["gpu.py", "--dry", "-o", str(folder), *options])
-    gpu.main()
+    monkeypatch.setattr(sys, "argv", ["measure.py", "--dry", "-o", str(folder), *options])
+    measure.main()
     file = folder / f"gpu_dry{'_paper' if '--paper' in options else ''}.json"
     return json.loads(file.read_text()), file.with_suffix(".md").read_text()
 
@@ -88,7 +88,7 @@ def test_no_part_begins_after_its_time_and_a_later_run_goes_on(monkeypatch, tmp_
 
 
 def test_a_part_that_takes_too_long_is_ended():
-    from gpu_run import Run
+    from gpu.guard import Run
 
     report, written = {}, []
     run = Run(report, 60, (), lambda: written.append(json.dumps(report)))
@@ -105,7 +105,7 @@ def test_a_part_that_takes_too_long_is_ended():
 
 
 def test_a_device_that_is_lost_means_a_new_process():
-    from gpu_run import Run
+    from gpu.guard import Run
 
     def run(**report):
         restarts = []
@@ -127,7 +127,7 @@ def test_the_papers_table_has_its_rows(monkeypatch, tmp_path):
 
 
 def test_turbulence_on_a_device_is_that_of_the_example():
-    from gpu_turbulence import DeviceFlow
+    from gpu.turbulence import DeviceFlow
 
     flow = Flow(random_flow(16, 0.8, seed=3), 16, viscosity=0.02, power=0.36)
     twin = DeviceFlow(flow, torch.device("cpu"))

@@ -1,9 +1,9 @@
 """Everything that is claimed of a GPU, measured in one run: checked against the reference first, then timed.
 
-    .venv/bin/python benchmarks/gpu.py                    # writes benchmarks/results/gpu_<name of the card>.md and .json
-    .venv/bin/python benchmarks/gpu.py --only decode      # the parts whose names begin so; may be given several times
-    .venv/bin/python benchmarks/gpu.py --paper            # the paper's table, row by row, and no kernels
-    .venv/bin/python benchmarks/gpu.py --dry -o /tmp/dry  # no GPU: tiny sizes, interpreted, and figures without meaning
+    .venv/bin/python benchmarks/gpu/measure.py                    # writes benchmarks/results/gpu_<name of the card>.md and .json
+    .venv/bin/python benchmarks/gpu/measure.py --only decode      # the parts whose names begin so; may be given several times
+    .venv/bin/python benchmarks/gpu/measure.py --paper            # the paper's table, row by row, and no kernels
+    .venv/bin/python benchmarks/gpu/measure.py --dry -o /tmp/dry  # no GPU: tiny sizes, interpreted, and figures without meaning
 
 Times are medians: `ms` as called, one run after the other, `device_ms` of the device alone. Ratios are of `device_ms`, within
 one run. Both files are written after each part; a part that fails, takes too long or would begin after --seconds is a line.
@@ -24,17 +24,17 @@ from typing import Any
 
 if "--dry" in sys.argv:
     os.environ["TRITON_INTERPRET"] = "1"  # Triton reads it when it is imported
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
-from gpu_data import Data
-from gpu_paper import ROWS, Paper
-from gpu_parts import DRY, Parts, Sizes
-from gpu_report import to_markdown
-from gpu_run import NO_TIME, Run
+from gpu.data import Data
+from gpu.paper import ROWS, Paper
+from gpu.parts import DRY, Parts, Sizes
+from gpu.report import to_markdown
+from gpu.guard import NO_TIME, Run
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 #: Ways whose kernels are others'.
 RIVALS = ("torch", "tcnn jit", "tcnn")

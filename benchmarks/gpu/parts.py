@@ -1,4 +1,4 @@
-"""What gpu.py measures of kernels: each method is one part, checks first and times then. Part of gpu.py."""
+"""What measure.py measures of kernels: each method is one part, checks first and times then. Part of measure.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from gpu_clock import Clock
-from gpu_models import (
+from gpu.clock import Clock
+from gpu.models import (
     BLEND,
     SLOPES,
     WAYS,

@@ -1,4 +1,4 @@
-"""How long a device takes: as called, launches and all, and the device alone. Part of gpu.py."""
+"""How long a device takes: as called, launches and all, and the device alone. Part of measure.py."""
 
 from __future__ import annotations
 

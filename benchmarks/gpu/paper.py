@@ -1,4 +1,4 @@
-"""The paper's table on a GPU: forced turbulence, 20 of 100 steps, a row for each way to fill the gaps. Part of gpu.py."""
+"""The paper's table on a GPU: forced turbulence, 20 of 100 steps, a row for each way to fill the gaps. Part of measure.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gpu_turbulence import simulate
+from gpu.turbulence import simulate
 
 from hyperinr_core import hinr
 from hyperinr_core.measure.baselines import Baseline

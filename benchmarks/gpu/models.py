@@ -1,4 +1,4 @@
-"""Models with random numbers, and how far a backend or evaluator is from the reference on them. Part of gpu.py."""
+"""Models with random numbers, and how far a backend or evaluator is from the reference on them. Part of measure.py."""
 
 from __future__ import annotations
 

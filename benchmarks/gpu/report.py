@@ -1,4 +1,4 @@
-"""What gpu.py measured, as Markdown."""
+"""What measure.py measured, as Markdown."""
 
 from __future__ import annotations
 

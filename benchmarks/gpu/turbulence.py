@@ -1,4 +1,4 @@
-"""examples/turbulence.py's solver on torch tensors, for a GPU: the same modes, steps and forcing. Part of gpu_paper.py."""
+"""examples/turbulence.py's solver on torch tensors, for a GPU: the same modes, steps and forcing. Part of paper.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 
 from turbulence import CASES, COURANT, SPIN_UP, Flow, largest_k, random_flow, refine
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What pack_gpu.sh packed, on a machine with a GPU: bash FOLDER/run.sh first|second [SECONDS]
+# What pack.sh packed, on a machine with a GPU: bash FOLDER/run.sh first|second [SECONDS]
 # first: every kernel checked and timed, then the tests, then extra_*.py of FOLDER. second: the paper's table, then what first left.
 # Results go to $OUT (FOLDER/results), a few flat files that are written as they come, so that whatever ends this leaves some.
 set -u
@@ -27,10 +27,10 @@ limited() {
   echo "== $SECONDS s: $name ended with $?"
 }
 
-# benchmark NAME MOST RESERVE OPTIONS...: gpu.py, which is told when to end by itself
+# benchmark NAME MOST RESERVE OPTIONS...: measure.py, which is told when to end by itself
 benchmark() {
   grep -qs '"complete": true' "$out"/gpu_*.json && [ "${4:-}" = --resume ] && return
-  limited "$1" "$2" "$3" bash -c 'exec python3 "$@" --seconds "$BUDGET"' - "$here/benchmarks/gpu.py" -o "$out" "${@:4}"
+  limited "$1" "$2" "$3" bash -c 'exec python3 "$@" --seconds "$BUDGET"' - "$here/benchmarks/gpu/measure.py" -o "$out" "${@:4}"
 }
 
 cd "$here"

@@ -1,4 +1,4 @@
-"""Parts of a long measurement: each guarded and limited in time, and what is known is written after each. Part of gpu.py."""
+"""Parts of a long measurement: each guarded and limited in time, and what is known is written after each. Part of measure.py."""
 
 from __future__ import annotations
 

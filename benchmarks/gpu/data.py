@@ -1,4 +1,4 @@
-"""What the host does while a GPU trains: drawing batches, whole runs, and CoordNet's fit. Part of gpu.py."""
+"""What the host does while a GPU trains: drawing batches, whole runs, and CoordNet's fit. Part of measure.py."""
 
 from __future__ import annotations
 
