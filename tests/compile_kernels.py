@@ -108,6 +108,7 @@ def train(architecture: Architecture, precision: str) -> None:
     points, targets = torch.zeros((2, N_POINTS, 3)), torch.zeros((2, N_POINTS, 1))
     evaluator.loss(tables, network, points, targets, torch.ones(2), "l1")
     evaluator.values(tables, network, points)
+    evaluator.blend(tables, [0, 1], np.eye(2), None)
     adam = Adam(1, 1e-2, 0.9, 0.99, 1e-15)
     evaluator.adam_step(network, network, network, network, adam)
     evaluator.adam_rows(tables, [0, 1], np.ones((2, 2)), tables, tables, tables, [adam, adam])

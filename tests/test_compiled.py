@@ -38,6 +38,7 @@ KERNELS = {
     "encode_kernel": False,
     "network_kernel": True,
     "scatter_kernel": False,
+    "blend_rows_kernel": False,
     "adam_kernel": False,
     "adam_rows_kernel": False,
 }

@@ -92,6 +92,27 @@ def test_adam_on_rows_equals_torch_s_evaluator():
     assert (states[0][0][0] != tables[0]).all() and torch.equal(states[0][0][1:3], tables[1:3])
 
 
+@pytest.mark.parametrize("n_guide", [0, 8**3 * 4])
+def test_a_blend_equals_torch_s_evaluator(n_guide):
+    encoding = EncodingConfig(
+        n_levels=3, n_features_per_level=4, log2_hashmap_size=9, guide_resolution=8 if n_guide else 0
+    )
+    architecture = Architecture(encoding, NetworkConfig(16, 1), 1)
+    generator = torch.Generator().manual_seed(1)
+    tables = torch.randn((6, architecture.n_table), generator=generator)
+    levels = np.linspace(-1, 1, 3 * n_guide, dtype=np.float32).reshape(3, -1) if n_guide else None
+    rows, mixing = [0, 2, 5], np.array([[0, 1, 0], [0.25, 0, 0.75], [-0.1, 0.6, 0.5]])
+    found = TritonEvaluator(architecture).blend(tables.to(KERNEL_DEVICE), rows, mixing, levels).cpu()
+    assert found.shape == (3, architecture.hash_grid.table_length)
+    torch.testing.assert_close(
+        found, TorchEvaluator(architecture).blend(tables, rows, mixing, levels), rtol=1e-6, atol=1e-6
+    )
+    by_hand = torch.from_numpy(mixing).float() @ tables[rows]
+    torch.testing.assert_close(found[:, : architecture.n_table], by_hand, rtol=1e-5, atol=1e-6)
+    if n_guide:
+        torch.testing.assert_close(found[:, architecture.n_table :], torch.from_numpy(levels))
+
+
 def test_a_guide_is_read_and_not_learnt():
     architecture = Architecture(EncodingConfig(n_levels=3, guide_resolution=8), NetworkConfig(16, 1), 1)
     tables, *others = random_inputs(architecture, n_points=40, device=KERNEL_DEVICE)
@@ -111,7 +132,14 @@ def test_a_guide_is_read_and_not_learnt():
 def test_what_training_launches_is_compiled_by_the_trial(monkeypatch):
     """A launch compiles for the types of its arguments, and for those that are 1 or divide by 16 unless they are exempt."""
     seen = []
-    for name in ("encode_kernel", "network_kernel", "scatter_kernel", "adam_kernel", "adam_rows_kernel"):
+    for name in (
+        "encode_kernel",
+        "network_kernel",
+        "scatter_kernel",
+        "adam_kernel",
+        "adam_rows_kernel",
+        "blend_rows_kernel",
+    ):
         monkeypatch.setattr(module.kernels, name, Recorder(getattr(module.kernels, name), seen))
     architecture = Architecture(EncodingConfig(n_levels=4, log2_hashmap_size=6), NetworkConfig(16, 2), 1)
     evaluator = TritonEvaluator(architecture)
@@ -122,6 +150,7 @@ def test_what_training_launches_is_compiled_by_the_trial(monkeypatch):
     seen.clear()
     for kind in ("l1", "l2"):
         _, *grads = evaluator.gradients(tables, *others, kind)
+    evaluator.blend(tables.detach(), [0, 1], np.array([[0.5, 0.5], [1, 0]]), None)
     tables, adam = tables.detach(), Adam(3, 5e-3, 0.9, 0.99, 1e-15)
     evaluator.adam_rows(tables, [1, 0], np.ones((2, 2)), grads[0], tables * 0, tables * 0, [adam, adam])
     mlp = others[0].detach()

@@ -24,22 +24,32 @@ class ResidentSeries:
         self._stream, self._device = stream, device
         self._values = torch.cat([self._sent(values) for values in stream.all_values()])
         self._points = self._sent(stream.all_points())
-        self._step_weights = self._sent(stream.step_weights)
+        self._generator = torch.Generator(device)
 
     def draw(self, iteration: int) -> Tensors:
         """The batch of an iteration."""
         n_steps, n_points = self._stream.shape
-        rng, steps = self._stream.choose(iteration, range(len(self._step_weights)))
-        generator = torch.Generator(self._device).manual_seed(int(rng.integers(2**62)))
-        index = torch.randint(len(self._points), (n_steps, n_points), generator=generator, device=self._device)
-        chosen = self._sent(np.array(steps))
-        place = index + (chosen * len(self._points))[:, None]
+        rng, steps = self._stream.choose(iteration, range(len(self._stream.step_weights)))
+        self._generator.manual_seed(int(rng.integers(2**62)))
+        index = torch.randint(len(self._points), (n_steps, n_points), generator=self._generator, device=self._device)
+        starts, step_weights = self._sent_of(steps)
+        place = index + starts[:, None]
         return Tensors(
             self._stream.series.thetas[steps],
             self._points[index.view(-1)].view(n_steps, n_points, -1),
             self._values[place.view(-1)].view(n_steps, n_points, -1),
-            self._step_weights[chosen],
+            step_weights,
         )
+
+    def _sent_of(self, steps: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where steps begin, and their weights: all that the host knows, in one transfer."""
+        n_steps = len(steps)
+        first = n_steps + n_steps % 2  # numbers of eight bytes begin at even places
+        numbers = np.zeros(first + 2 * n_steps, np.int32)
+        numbers[:n_steps].view(np.float32)[:] = self._stream.step_weights[steps]
+        numbers[first:].view(np.int64)[:] = np.array(steps) * len(self._points)
+        sent = self._sent(numbers)
+        return sent[first:].view(torch.int64), sent[:n_steps].view(torch.float32)
 
     def _sent(self, numbers: np.ndarray) -> torch.Tensor:
         tensor = torch.from_numpy(numbers)

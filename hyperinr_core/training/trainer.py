@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import math
 import signal
@@ -21,7 +22,7 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator
-from hyperinr_core.training.evaluators.base import Adam, Evaluator, weighted_sum
+from hyperinr_core.training.evaluators.base import Adam, Evaluator
 from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.pruning import Pruning
@@ -35,6 +36,9 @@ CHECKPOINT_SECONDS = 30.0
 
 #: Hash tables start in U(-INITIAL, INITIAL) (section 4).
 INITIAL = 1e-4
+
+#: Thetas whose interpolation weights are kept: computing those of a batch would take as long as the GPU takes for it.
+N_KEPT = 4096
 
 
 class Interrupted(Exception):
@@ -80,6 +84,7 @@ class Trainer:
                 "mlp_v": torch.zeros_like(self._mlp),
             }
         self._table_steps = np.zeros(len(lesson.positions), np.int64)
+        self._coefficients = functools.lru_cache(N_KEPT)(self._interpolate)
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
         self._pruning = Pruning(self.config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
         self.iteration = 0
@@ -173,21 +178,25 @@ class Trainer:
 
     def _blending(self, thetas: np.ndarray) -> tuple[list[int], np.ndarray]:
         """Encoders that take part, and the (S, R) matrix that blends them."""
-        coefficients = [self.model.interpolation_weights(theta) for theta in thetas]
-        rows = sorted({int(index) for indices, _ in coefficients for index in indices})
+        coefficients = [self._coefficients(tuple(theta)) for theta in thetas.tolist()]
+        rows = sorted({index for pairs in coefficients for index, _ in pairs})
+        columns = {row: column for column, row in enumerate(rows)}
         mixing = np.zeros((len(thetas), len(rows)))
-        for scene, (indices, weights) in enumerate(coefficients):
-            for index, weight in zip(indices, weights):
-                mixing[scene, rows.index(int(index))] = weight
+        for scene, pairs in enumerate(coefficients):
+            for index, weight in pairs:
+                mixing[scene, columns[index]] = weight
         return rows, mixing
+
+    def _interpolate(self, theta: tuple[float, ...]) -> list[tuple[int, float]]:
+        """Encoders that answer for theta, and the weight of each."""
+        indices, weights = self.model.interpolation_weights(np.array(theta))
+        return list(zip(indices.tolist(), weights.tolist()))
 
     def _blend(self, rows: list[int], mixing: np.ndarray, thetas: np.ndarray) -> torch.Tensor:
         """Tables (S, M and the guide's level) of a batch."""
-        sums = [weighted_sum([self._tables[row] for row in rows], weights) for weights in mixing]
-        if self.model.guide:
-            levels = (torch.from_numpy(self.model.guide_level(theta)).to(self.device) for theta in thetas)
-            sums = [torch.cat(pair) for pair in zip(sums, levels)]
-        return sums[0][None] if len(sums) == 1 else torch.stack(sums)
+        given = [self.model.guide_level(theta) for theta in thetas]
+        levels = np.stack([level for level in given if level is not None]) if self.model.guide else None
+        return self.evaluator.blend(self._tables, rows, mixing, levels)
 
     def _optimise(self, rows: list[int], mixing: np.ndarray, grad: torch.Tensor, mlp_grad: torch.Tensor) -> None:
         """Adam on the network and on the tables that took part."""

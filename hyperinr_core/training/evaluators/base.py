@@ -102,6 +102,15 @@ class Evaluator(ABC):
         by_tables, by_mlp = torch.autograd.grad(loss * scale, (tables, mlp_params))
         return loss.detach(), by_tables, by_mlp
 
+    def blend(
+        self, tables: torch.Tensor, rows: Sequence[int], mixing: np.ndarray, levels: np.ndarray | None
+    ) -> torch.Tensor:
+        """Sums of some rows of tables (N, M) by mixing (S, R), each followed by its guide's level of (S, G), if there is one."""
+        sums = [weighted_sum([tables[row] for row in rows], weights) for weights in mixing]
+        if levels is not None:
+            sums = [torch.cat(pair) for pair in zip(sums, torch.from_numpy(levels).to(tables.device))]
+        return sums[0][None] if len(sums) == 1 else torch.stack(sums)
+
     @abstractmethod
     def adam_step(
         self,

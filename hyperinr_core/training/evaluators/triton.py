@@ -42,8 +42,12 @@ COPIES, COPY_POINTS, COARSE = 16, 1 << 14, 1 << 12
 #: Slopes are this much larger in half precision than they are: their smallest would vanish there otherwise.
 GAIN = 16.0
 
-#: Numbers that a program of Adam takes.
+#: Numbers that a program of Adam takes, and one that blends.
 ADAM_BLOCK = 1024
+
+
+#: Kernels that are compiled for a layout's sizes.
+SIZED = ("encode_kernel", "network_kernel", "scatter_kernel")
 
 
 class TritonEvaluator(Evaluator):
@@ -69,6 +73,7 @@ class TritonEvaluator(Evaluator):
         self._matrices = torch.zeros(layout.n_padded_params, dtype=PRECISIONS[precision], device=self._device)
         self._places = _places(layout, self._device)
         self._tile, self._held = _tile(layout, precision), layout.n_padded_params <= HELD
+        self._sizes = {name: _sizes(layout, getattr(kernels, name)) for name in SIZED}
         self._n_programs = 2  # until it is known how many run at a time
         # levels grow, so that the coarse ones are the first, and their entries the first of a table
         self._n_coarse_levels = int((np.diff(grid.offsets) <= COARSE)[: self._n_learnt].sum())
@@ -107,6 +112,23 @@ class TritonEvaluator(Evaluator):
         if targets.shape != expected:
             raise ParameterError(f"targets is {tuple(targets.shape)}; expected {expected}")
         return self._backward(tables, mlp_params, points, targets, step_weights, _LOSSES[kind], scale / targets.numel())
+
+    def blend(
+        self, tables: torch.Tensor, rows: Sequence[int], mixing: np.ndarray, levels: np.ndarray | None
+    ) -> torch.Tensor:
+        """See Evaluator.blend; one launch does all sums."""
+        (n_scenes, _), n = mixing.shape, tables.shape[1]
+        n_blended = int((mixing != 0).sum(axis=1).max())
+        columns = np.argsort(mixing == 0, axis=1, kind="stable")[:, :n_blended]  # those that count come first
+        weights = np.take_along_axis(mixing, columns, axis=1).astype(np.float32)
+        numbers = _sent(np.concatenate([np.array(rows, np.int32)[columns], weights.view(np.int32)]), self._device)
+        blended = torch.empty((n_scenes, self._n_params), device=self._device)
+        kernels.blend_rows_kernel[(triton.cdiv(n, ADAM_BLOCK), n_scenes)](
+            tables, numbers, blended, n, self._n_params, n_scenes, n_blended, BLOCK=ADAM_BLOCK,
+        )  # fmt: skip
+        if levels is not None:
+            blended[:, n:] = _sent(levels, self._device)
+        return blended
 
     def adam_step(
         self,
@@ -151,14 +173,16 @@ class TritonEvaluator(Evaluator):
     def try_once(self) -> None:
         """Run all kernels that training runs on one point; BackendError where that does not work."""
         mlp = torch.zeros(self.architecture.n_mlp, device=self._device)
-        tables = torch.zeros((1, self._n_params), device=self._device)
+        learnt = torch.zeros((1, self.architecture.n_table), device=self._device)
+        n_guide = self._n_params - self.architecture.n_table
+        guide = np.zeros((1, n_guide), np.float32) if n_guide else None
         points = torch.zeros((1, 1, self.architecture.encoding.n_pos_dims), device=self._device)
         targets = torch.zeros((1, 1, self.architecture.n_outputs), device=self._device)
         try:
+            tables = self.blend(learnt, [0], np.ones((1, 1)), guide)
             self._forward(tables, mlp, points)
             _, *grads = self.gradients(tables, mlp, points, targets, torch.ones(1, device=self._device), "l2")
             adam = Adam(1, 1e-3, 0.9, 0.99, 1e-10)
-            learnt = tables[:, : self.architecture.n_table].contiguous()
             self.adam_rows(
                 learnt, [0], np.ones((1, 1)), grads[0], torch.zeros_like(learnt), torch.zeros_like(learnt), [adam]
             )
@@ -208,10 +232,9 @@ class TritonEvaluator(Evaluator):
         n_scenes, n_points = points.shape[:2]
         shape = self._layout.n_levels, n_scenes, n_points, self._layout.n_features
         features = torch.empty(shape, dtype=self._matrices.dtype, device=self._device)
-        kernel = kernels.encode_kernel
-        kernel[(triton.cdiv(n_points, POINTS), self._layout.n_levels, n_scenes)](
+        kernels.encode_kernel[(triton.cdiv(n_points, POINTS), self._layout.n_levels, n_scenes)](
             tables, self._scales, self._geometry, points, features, n_points, self._n_entries,
-            **self._sizes(kernel), BLOCK=POINTS, num_warps=POINTS_WARPS,
+            **self._sizes["encode_kernel"], BLOCK=POINTS, num_warps=POINTS_WARPS,
         )  # fmt: skip
         return features
 
@@ -229,11 +252,11 @@ class TritonEvaluator(Evaluator):
         n_scenes, n_points = features.shape[1:3]
         n_tiles = triton.cdiv(n_scenes * n_points, self._tile)
         n_programs = min(n_tiles, self._n_programs)
-        kernel = kernels.network_kernel
-        compiled = kernel[(n_programs,)](
+        compiled = kernels.network_kernel[(n_programs,)](
             features, self._matrices, targets.contiguous(), step_weights.contiguous(), sums, loss, n_scenes * n_points,
             n_points, self.architecture.n_outputs, triton.cdiv(n_tiles, n_programs), kind, GAIN, factor,
-            1 / targets.numel(), **self._sizes(kernel), HELD=self._held, BLOCK=self._tile, num_warps=WARPS, num_stages=1,
+            1 / targets.numel(), **self._sizes["network_kernel"], HELD=self._held, BLOCK=self._tile, num_warps=WARPS,
+            num_stages=1,
         )  # fmt: skip
         if not INTERPRETED:
             self._n_programs = decoding.resident_programs(compiled)
@@ -243,22 +266,19 @@ class TritonEvaluator(Evaluator):
     ) -> None:
         """Add factor times what slopes (levels, S, B, F) of the features mean for the tables that are learnt."""
         n_scenes, n_points = points.shape[:2]
-        kernel, n_copies = kernels.scatter_kernel, copies.shape[1]
-        kernel[(self._n_learnt * triton.cdiv(n_points, POINTS), n_scenes)](
+        n_copies = copies.shape[1]
+        kernels.scatter_kernel[(self._n_learnt * triton.cdiv(n_points, POINTS), n_scenes)](
             self._scales, self._geometry, points, slopes, grad_tables, copies, n_points, self._n_entries, self._n_learnt,
             self._n_coarse_levels if n_copies > 1 else 0, self._n_coarse // self._layout.n_features, n_copies, factor,
-            **self._sizes(kernel), BLOCK=POINTS, num_warps=POINTS_WARPS,
+            **self._sizes["scatter_kernel"], BLOCK=POINTS, num_warps=POINTS_WARPS,
         )  # fmt: skip
         if n_copies > 1:
             torch.sum(copies, 1, out=grad_tables[:, : self._n_coarse])
 
-    def _sizes(self, kernel: Any) -> dict[str, Any]:
-        """Those compile-time arguments that a kernel has."""
-        return {name: value for name, value in self._layout.sizes().items() if name in kernel.arg_names}
-
     def _load_matrices(self, mlp_params: torch.Tensor) -> None:
-        """What was padded stays zero."""
-        self._matrices[self._places] = mlp_params.detach().to(self._matrices.dtype)
+        """What was padded stays zero. A slice is copied and converted in one launch."""
+        given = mlp_params.detach()
+        self._matrices[self._places] = given if isinstance(self._places, slice) else given.to(self._matrices.dtype)
 
     def _check(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> None:
         wanted = {
@@ -278,6 +298,11 @@ def _places(layout: TritonLayout, device: torch.device) -> torch.Tensor | slice:
     """Where a network's numbers lie among the padded ones: a slice, which copies in one go, where they are the first."""
     places = layout.places()
     return slice(len(places)) if places[-1] == len(places) - 1 else torch.from_numpy(places).to(device)
+
+
+def _sizes(layout: TritonLayout, kernel: Any) -> dict[str, Any]:
+    """Those compile-time arguments that a kernel has."""
+    return {name: value for name, value in layout.sizes().items() if name in kernel.arg_names}
 
 
 def _tile(layout: TritonLayout, precision: str) -> int:

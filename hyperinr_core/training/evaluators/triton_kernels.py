@@ -19,7 +19,7 @@ PRODUCTS = tl.constexpr("tf32x3")
 
 #: Arguments that differ from batch to batch.
 VARYING = ["n_points", "n_all", "n_scenes", "n_entries", "n_levels", "n_coarse_levels", "n_coarse", "n_copies", "n_turns",
-           "loss_kind"]  # fmt: skip
+           "n_blended", "loss_kind"]  # fmt: skip
 
 
 @triton.jit
@@ -217,6 +217,24 @@ def network_kernel(features, matrices, targets, weights, sums, losses, n_all, n_
             _add_matrix(sums + N * IN + layer * N * N, factor * middle[layer], N, N)
         _add_matrix(sums + OUTER, factor * last, C, N)
     tl.atomic_add(losses, loss_factor * tl.sum(total), sem="relaxed")
+
+
+@triton.jit(do_not_specialize=VARYING)
+def blend_rows_kernel(tables, numbers, blended, n, n_given, n_scenes, n_blended, BLOCK: tl.constexpr):
+    """Sums of n_blended rows of tables (N, n) each, as the first n numbers of rows of blended (n_scenes, n_given).
+
+    Numbers are int32 and float32 of as many bits: each sum's rows, then each sum's weights.
+    """
+    scene = tl.program_id(1)
+    place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < n
+    total = tl.zeros((BLOCK,), tl.float32)
+    for k in range(n_blended):
+        number = numbers + scene * n_blended + k
+        row = tables + tl.load(number).to(tl.int64) * n
+        weight = tl.load(number + n_scenes * n_blended).to(tl.float32, bitcast=True)
+        total += weight * tl.load(row + place, mask=inside, other=0)
+    tl.store(blended + scene.to(tl.int64) * n_given + place, total, mask=inside)
 
 
 @triton.jit
