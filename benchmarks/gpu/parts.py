@@ -21,7 +21,6 @@ from gpu.models import (
     make_backend,
     make_evaluator,
     random_model,
-    slabs,
     slopes_apart,
     whole_model,
 )
@@ -183,13 +182,6 @@ class Parts:
         found["copy_ms"] = self.clock.device_ms(lambda: host.copy_(values, non_blocking=True))
         table = backend.blend(*BLEND)
         found["decode_ms"] = self.clock.device_ms(lambda: decode(backend, table, (n, n, n)))
-        halves = _Halves(backend, (n, n, n))
-        found["half_ms"], found["half_least_ms"] = _median_and_least(
-            self.clock.called(lambda: halves.show(backend.blend(np.array([0, 1]), np.array([1 - (t := moment()), t]))))
-        )
-        halves.show(table)
-        whole = torch.cat(list(slabs(backend, table, (n, n, n)))).ravel().cpu()
-        found["half_deviation"] = float((halves.values - whole).abs().max() / whole.abs().max())
 
     def coordnet(self) -> None:
         """CoordNet's forward pass and training step, milliseconds for a million points."""
@@ -241,39 +233,6 @@ class Parts:
                     rival = coordnet[f"forward, {kind}"] * n**3 / 1e6
                     found[f"decode {n}^3 over CoordNet, both in {kind} precision"] = rival / ours
         return found
-
-
-class _Halves:
-    """The way to the host in half precision: the device rounds, half of the bytes travel, the host's threads widen them."""
-
-    def __init__(self, backend: Any, dims: tuple[int, ...]) -> None:
-        self._backend, self._dims, is_gpu = backend, dims, backend.device.type == "cuda"
-        n_points = int(np.prod(dims))
-        self._travelled = torch.empty(n_points, dtype=torch.float16, pin_memory=is_gpu)
-        self.values = torch.empty(n_points, pin_memory=is_gpu)
-        self._copier = torch.cuda.Stream(backend.device) if is_gpu else None
-
-    def show(self, table: Any) -> None:
-        """Decode a grid into `values`."""
-        start, pending = 0, []
-        for slab in slabs(self._backend, table, self._dims):
-            stop = start + slab.numel()
-            pending.append((start, stop, self._send(slab.ravel().half(), self._travelled[start:stop])))
-            start = stop
-        for start, stop, sent in pending:
-            if sent is not None:
-                sent.synchronize()
-            self.values[start:stop].copy_(self._travelled[start:stop]).mul_(1.0).add_(0.0)  # the field's range
-
-    def _send(self, half: torch.Tensor, target: torch.Tensor) -> Any:
-        if self._copier is None:
-            target.copy_(half)
-            return None
-        self._copier.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self._copier):
-            target.copy_(half, non_blocking=True)
-            half.record_stream(self._copier)
-            return self._copier.record_event()
 
 
 def _median_and_least(ms: list[float]) -> tuple[float, float]:

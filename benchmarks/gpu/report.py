@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpu.guard import NO_TIME
+
 
 def to_markdown(report: dict[str, Any]) -> str:
     """The report as tables for people."""
@@ -17,12 +19,19 @@ def to_markdown(report: dict[str, Any]) -> str:
     lines += [""]
     lines += [f"- Blend of {name} encoders: {_times(entry, 4)}." for name, entry in report.get("blend", {}).items()]
     lines += [f"- To the host: {_host(report['host'])}."] if "host" in report else []
-    lines += [f"- CoordNet, a million points: {name} {ms:.3f} ms." for name, ms in report.get("coordnet", {}).items()]
+    coordnet = report.get("coordnet", {}).items()
+    lines += [f"- CoordNet, a million points: {name} {ms:.3f} ms." for name, ms in coordnet if name != "n_params"]
     lines += [f"- {name}: {rate:.2f} M points/s." for name, rate in report.get("data", {}).items()]
     lines += [f"- {name}: {ratio:.2f} times." for name, ratio in report.get("ratios", {}).items()]
     lines += _paper(report.get("paper", {}))
     parts = report.get("parts", {}).items()
-    lines += [f"- Not measured: {name}: {part['state']}." for name, part in parts if part["state"] != "measured"]
+    left = [name for name, part in parts if part["state"] == NO_TIME]
+    lines += [f"- Not measured, {NO_TIME}: {'; '.join(left)}."] if left else []
+    lines += [
+        f"- Not measured: {name}: {part['state']}."
+        for name, part in parts
+        if part["state"] not in ("measured", NO_TIME)
+    ]
     lines += ["", "Seconds: " + ", ".join(f"{name} {part['seconds']}" for name, part in parts) + "."]
     return "\n".join(lines) + "\n"
 
@@ -58,8 +67,6 @@ def _host(entry: dict[str, float]) -> str:
         "least_ms": "at best",
         "decode_ms": "of decoding",
         "copy_ms": "of copying",
-        "half_ms": "as called in half precision",
-        "half_least_ms": "of that at best",
     }
     found = ", ".join(f"{entry[key]:.2f} {words}" for key, words in names.items() if key in entry)
     return f"{entry['points']} points, {found}"
