@@ -123,7 +123,35 @@ def test_the_papers_table_has_its_rows(monkeypatch, tmp_path):
     assert "fitting the teacher of vorticity" in rows["coordnet"]["phases"] and rows["coordnet"]["teacher_samples"]
     assert "finding the motion" in rows["velocity"]["phases"] and "finding the motion" not in rows["flow"]["phases"]
     assert all(np.isfinite(row["psnr"]) for row in rows.values()) and "| coordnet |" in table
+    assert all(set(row["shares"].values()) == {1.0} for row in rows.values()), "what ended is whole"
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".md"}, "no model and no teacher stay behind"
+
+
+def test_a_row_that_is_ended_says_how_far_it_came():
+    from gpu.report import to_markdown
+
+    row = {"samples": 30_000_000, "teacher_samples": 160_000_000, "linear": 30.0}
+    row.update(
+        phases={"fitting the teacher": 240.0, "training": 2.0}, shares={"fitting the teacher": 1.0, "training": 0.1}
+    )
+    report = {"commit": "abc", "machine": {}, "paper": {"coordnet": row}}
+    table = to_markdown(report)
+    assert "fitting the teacher 240.0, training 2.0 (10.0 %, 3.0 M points) |" in table and "Limits" not in table
+    row.update(phases={"fitting the teacher": 240.0}, shares={"fitting the teacher": 0.25})
+    assert "fitting the teacher 240.0 (25.0 %, 40.0 M points) |" in to_markdown(report)
+
+
+def test_what_takes_long_is_timed_once():
+    from gpu.clock import Clock
+
+    runs = []
+
+    def count(seconds):
+        runs.clear()
+        return Clock(torch.device("cpu"), 5, 0.02).called(lambda: runs.append(time.sleep(seconds)))
+
+    assert len(count(0.03)) == 1 and len(runs) == 3
+    assert len(count(0.0)) == 5
 
 
 def test_turbulence_on_a_device_is_that_of_the_example():

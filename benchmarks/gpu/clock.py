@@ -22,7 +22,7 @@ class Clock:
     Parameters
     ----------
     repeats : how often something is timed.
-    seconds : after which it is not timed again.
+    seconds : after which it is not timed again; what takes longer once is timed once.
     """
 
     def __init__(self, device: torch.device, repeats: int, seconds: float) -> None:
@@ -30,9 +30,10 @@ class Clock:
 
     def times(self, run: Callable[[], Any]) -> dict[str, float]:
         """Milliseconds of the median run: as it is called, one after the other, and of the device alone."""
-        row = self._row(run)
-        called = self._median(lambda: self._called(run, row))
-        return {"ms": called, "device_ms": self._median(lambda: self._alone(run, row)) if self._is_gpu else called}
+        row, least = self._warm_up(run)
+        called = self._median(lambda: self._called(run, row), least)
+        alone = self._median(lambda: self._alone(run, row), least) if self._is_gpu else called
+        return {"ms": called, "device_ms": alone}
 
     def device_ms(self, run: Callable[[], Any]) -> float:
         """Milliseconds of the device alone."""
@@ -40,10 +41,7 @@ class Clock:
 
     def called(self, run: Callable[[], Any]) -> list[float]:
         """Milliseconds of each run as it is called, until its work is done."""
-        self._row(run)
-        found: list[float] = []
-        self._median(lambda: self._called(run, 1), found)
-        return found
+        return self._measured(lambda: self._called(run, 1), self._warm_up(run)[1])
 
     @property
     def _is_gpu(self) -> bool:
@@ -53,18 +51,25 @@ class Clock:
         if self._is_gpu:
             torch.cuda.synchronize(self._device)
 
-    def _row(self, run: Callable[[], Any]) -> int:
-        """How many runs to time in a row, after some that warm up."""
-        for _ in range(min(3, self._repeats)):
-            run()
+    def _warm_up(self, run: Callable[[], Any]) -> tuple[int, int]:
+        """How many runs to time in a row, and how many rows at least."""
+        run()  # the first may compile
         once = self._called(run, 1) / 1000
-        return max(1, min(LONGEST_ROW, int(ROW_SECONDS / once))) if self._is_gpu else 1
+        if once > self._seconds:
+            return 1, 1
+        for _ in range(min(2, self._repeats)):
+            once = self._called(run, 1) / 1000
+        row = max(1, min(LONGEST_ROW, int(ROW_SECONDS / once))) if self._is_gpu else 1
+        return row, min(3, self._repeats)
 
-    def _median(self, measure: Callable[[], float], found: list[float] | None = None) -> float:
-        found, start = [] if found is None else found, time.perf_counter()
-        while len(found) < self._repeats and (len(found) < 3 or time.perf_counter() - start < self._seconds):
+    def _median(self, measure: Callable[[], float], least: int) -> float:
+        return statistics.median(self._measured(measure, least))
+
+    def _measured(self, measure: Callable[[], float], least: int) -> list[float]:
+        found, start = [], time.perf_counter()
+        while len(found) < least or (len(found) < self._repeats and time.perf_counter() - start < self._seconds):
             found.append(measure())
-        return statistics.median(found)
+        return found
 
     def _called(self, run: Callable[[], Any], row: int) -> float:
         self._wait()

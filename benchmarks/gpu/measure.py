@@ -50,7 +50,7 @@ def measure(run: Run, parts: Parts, data: Data) -> None:
     sizes = parts.sizes
 
     def decode(way: str) -> None:
-        for n in sizes.grids:
+        for n in sizes.slow_grids if way == "torch" else sizes.grids:
             run.part(f"decode {way} {n}^3", partial(parts.decode, way, n), COMPILING)
 
     def training(way: str) -> None:
@@ -99,6 +99,16 @@ def machine(device: torch.device) -> dict[str, str]:
     return found
 
 
+def commit() -> str:
+    """What is measured, in a packed folder as in a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    packed = root / "commit.txt"
+    if packed.exists():
+        return packed.read_text().strip()
+    asked = subprocess.run(["git", "-C", str(root), "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return asked.stdout.strip()
+
+
 def usable() -> bool:
     """Whether the device answers: after a wild access to its memory it does nothing more for this process."""
     try:
@@ -126,6 +136,7 @@ def main() -> None:
     file = options.output / f"gpu_{name}{'_paper' if options.paper else ''}.json"
     options.output.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = json.loads(file.read_text()) if options.resume and file.exists() else {}
+    report.setdefault("commit", commit())
     report.setdefault("machine", machine(device))
     parts = Parts(DRY if options.dry else Sizes(), device, report)
 

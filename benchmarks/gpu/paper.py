@@ -58,14 +58,15 @@ class Paper:
             "teacher_samples": config.distillation.teacher_samples,
             "linear": self._linear,
             "phases": heard.phases,  # of a row that is ended before its time, too
+            "shares": heard.shares,
         }
         self._report.setdefault("paper", {})[name] = row
-        tell = Tell(progress=lambda what, *_: heard.hear(what), report=lambda _: heard.hear("training"))
+        tell = Tell(progress=heard.hear, report=lambda report: heard.hear("training", report.samples, report.total))
         with TemporaryDirectory() as folder:
             path = Path(folder) / "model.hinr"
             heard.begin()
             model = train(task, path, config, device=self._device, tell=tell)
-            heard.hear("the end")
+            heard.hear("the end", 1, 1)
             row.update(seconds=sum(heard.phases.values()), bytes=path.stat().st_size)
             stored = hinr.load(path)
         row["evaluator"] = model.provenance["evaluator"]
@@ -119,15 +120,17 @@ class Paper:
 
 
 class _Heard:
-    """Seconds of each phase of a run, from what is told when a piece of it is done."""
+    """Seconds of each phase of a run, and the share that is done, from what is told when a piece of it is."""
 
     def __init__(self) -> None:
         self.phases: dict[str, float] = {}
+        self.shares: dict[str, float] = {}
 
     def begin(self) -> None:
         self._last = time.perf_counter()
 
-    def hear(self, what: str) -> None:
+    def hear(self, what: str, done: float, total: float) -> None:
         now = time.perf_counter()
         self.phases[what] = self.phases.get(what, 0.0) + now - self._last
         self._last = now
+        self.shares[what] = done / total

@@ -40,6 +40,7 @@ class Sizes:
 
     Attributes
     ----------
+    slow_grids : those that torch decodes, which takes 12 s for 512^3 and as long a point as for 256^3.
     shown : points along an axis of what goes to the host.
     blends : encoders of a model, and how many of them are blended.
     batches : steps, and points of each: two of one size that a GPU likes, a GPU's default, a CPU's.
@@ -50,6 +51,7 @@ class Sizes:
     encoding: EncodingConfig = ENCODING
     n_encoders: int = 24
     grids: tuple[int, ...] = (128, 256, 512)
+    slow_grids: tuple[int, ...] = (128, 256)
     shown: int = 256
     blends: tuple[tuple[int, int], ...] = ((24, 2), (206, 4))
     batches: tuple[tuple[int, int], ...] = ((1, 1 << 18), (1, 1 << 16), (16, 1200), (1, 2400))
@@ -65,6 +67,7 @@ DRY = Sizes(
     EncodingConfig(n_levels=4, log2_hashmap_size=8),
     n_encoders=3,
     grids=(4,),
+    slow_grids=(4,),
     shown=5,
     blends=((3, 2), (5, 4)),
     batches=((1, 64), (2, 32)),

@@ -9,13 +9,15 @@ from gpu.guard import NO_TIME
 
 def to_markdown(report: dict[str, Any]) -> str:
     """The report as tables for people."""
-    lines = [", ".join(f"{name} {text}" for name, text in report["machine"].items()) + ".", ""]
+    lines = [f"Of commit {report['commit']}.", ""]
+    lines += [", ".join(f"{name} {text}" for name, text in report["machine"].items()) + ".", ""]
     limits = report.get("limits", {})
     names = {"half_tflops": "TFLOP/s half", "single_tflops": "TFLOP/s single", "gbytes_per_s": "GB/s copied"}
     names["to_host_gbytes_per_s"] = "GB/s to the host"
-    lines += ["Limits: " + ", ".join(f"{limits[key]:.1f} {unit}" for key, unit in names.items() if key in limits) + "."]
+    told = ", ".join(f"{limits[key]:.1f} {unit}" for key, unit in names.items() if key in limits)
+    lines += [f"Limits: {told}."] if told else []
     for key, unit in (("decode", "grid"), ("training", "batch")):
-        lines += _ways(report.get(key, {}), unit)
+        lines += _ways(report[key], unit) if key in report else []
     lines += [""]
     lines += [f"- Blend of {name} encoders: {_times(entry, 4)}." for name, entry in report.get("blend", {}).items()]
     lines += [f"- To the host: {_host(report['host'])}."] if "host" in report else []
@@ -32,7 +34,7 @@ def to_markdown(report: dict[str, Any]) -> str:
         for name, part in parts
         if part["state"] not in ("measured", NO_TIME)
     ]
-    lines += ["", "Seconds: " + ", ".join(f"{name} {part['seconds']}" for name, part in parts) + "."]
+    lines += ["", "Seconds: " + ", ".join(f"{name} {part['seconds']}" for name, part in parts if part["seconds"]) + "."]
     return "\n".join(lines) + "\n"
 
 
@@ -79,8 +81,17 @@ def _paper(rows: dict[str, dict[str, Any]]) -> list[str]:
     lines.append("|---|---|---|---|---|---|---|")
     for name, row in rows.items():
         before = sum(part for name, part in row["phases"].items() if name not in ("training", "the end"))
-        told = ", ".join(f"{name} {part:.1f}" for name, part in row["phases"].items())
+        told = ", ".join(f"{name} {part:.1f}{_share(row, name)}" for name, part in row["phases"].items())
         numbers = [f"{row['linear']:.2f}", str(row.get("bytes", "")), told]
         known = [f"{row[key]:.{places}f}" if key in row else "" for key, places in (("seconds", 1), ("psnr", 2))]
         lines.append(" | ".join([f"| {name}", known[0], f"{before:.1f}", known[1], *numbers]) + " |")
     return [*lines, ""]
+
+
+def _share(row: dict[str, Any], phase: str) -> str:
+    """Of a phase that did not end: how far it came, and to how many points, where it counts them."""
+    share = row.get("shares", {}).get(phase, 1.0)
+    if share >= 1 or "seconds" in row:
+        return ""
+    whole = {"training": row["samples"]}.get(phase, row["teacher_samples"] if phase.startswith("fitting") else 0)
+    return f" ({100 * share:.1f} %{f', {share * whole / 1e6:.1f} M points' if whole else ''})"
