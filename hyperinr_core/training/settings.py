@@ -140,6 +140,10 @@ class MotionConfig(Config):
 
     LIMITS: ClassVar[dict[str, tuple]] = {"carry": ("auto", "never", "always")}
 
+    def is_tried(self, teacher: str) -> bool:
+        """Whether a motion is looked for, beside that teacher."""
+        return self.carry == "always" or (self.carry == "auto" and teacher == "auto")
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -158,7 +162,7 @@ class RunConfig:
     @property
     def tries_motion(self) -> bool:
         """Whether a motion is looked for."""
-        return self.motion.carry == "always" or (self.motion.carry == "auto" and self.distillation.teacher == "auto")
+        return self.motion.is_tried(self.distillation.teacher)
 
     def architecture(self, learned: Sequence[Field]) -> Architecture:
         """That of a model of fields."""

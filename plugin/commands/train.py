@@ -18,7 +18,7 @@ from hyperinr.plugin.training import How, run, say_psnr, say_size, training_opti
 from hyperinr.plugin.understanding import understood
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.training.settings import preset
+from hyperinr_core.training.settings import MotionConfig, preset
 from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.volume import VolumeSeries
 
@@ -75,10 +75,10 @@ def train(
     from hyperinr_core.training.volumes.task import Volumes
 
     kept = Path(f"{output}.resampled")
-    tries = carry == "always" or (carry == "auto" and teacher == "auto")
-    data = _opened(series, fields, velocity if tries else "none", keep=kept, **reading)
+    motion = MotionConfig(carry, velocity)
+    data = _opened(series, fields, velocity if motion.is_tried(teacher) else "none", keep=kept, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
-    given = {"distillation": {"teacher": teacher}, "motion": {"carry": carry, "velocity": velocity}}
+    given = {"distillation": {"teacher": teacher}, "motion": motion.to_dict()}
     device = choose_device(how.device)
     settings = how.settings(preset(how.preset, data.grid, device).replace(**given))
     task = Volumes(data.select(chosen), fields)
