@@ -139,11 +139,13 @@ class DeviceBackend(Backend):
         torch.cuda.empty_cache()
 
     def _to_device(self, array: np.ndarray) -> torch.Tensor:
-        """A copy on the device; nothing waits for it."""
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        if self.device.type != "cuda":
-            return tensor
-        return tensor.pin_memory().to(self.device, non_blocking=True)
+        return to_device(array, self.device)
+
+
+def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """A copy on a GPU, which nothing waits for; on the CPU the array itself, if it is contiguous."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def upload(name: str, encoder_params: np.ndarray, device: torch.device) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from hyperinr_core.backends.device import to_device
 from hyperinr_core.training.samples import Batch
 from hyperinr_core.training.task import Stream
 
@@ -80,9 +81,9 @@ class Feed:
     def _fetch(self, iteration: int) -> tuple[Tensors, torch.cuda.Event | None]:
         """A batch, and what happens on the device when it is all there."""
         batch = self._share(self._stream.draw(iteration))
-        parts = [torch.from_numpy(part) for part in (batch.points, batch.targets, batch.step_weights)]
+        parts = batch.points, batch.targets, batch.step_weights
         if self._copier is None:
-            return Tensors(batch.thetas, *(part.to(self._device) for part in parts)), None
+            return Tensors(batch.thetas, *(to_device(part, self._device) for part in parts)), None
         with torch.cuda.stream(self._copier):
-            tensors = [part.pin_memory().to(self._device, non_blocking=True) for part in parts]
+            tensors = [to_device(part, self._device) for part in parts]
             return Tensors(batch.thetas, *tensors), self._copier.record_event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from hyperinr_core.backends.device import to_device
 from hyperinr_core.training.feed import Tensors
 from hyperinr_core.training.samples import SampleStream
 
@@ -22,8 +23,8 @@ class ResidentSeries:
 
     def __init__(self, stream: SampleStream, device: torch.device) -> None:
         self._stream, self._device = stream, device
-        self._values = torch.cat([self._sent(values) for values in stream.all_values()])
-        self._points = self._sent(stream.all_points())
+        self._values = torch.cat([to_device(values, device) for values in stream.all_values()])
+        self._points = to_device(stream.all_points(), device)
         self._generator = torch.Generator(device)
 
     def draw(self, iteration: int) -> Tensors:
@@ -48,12 +49,8 @@ class ResidentSeries:
         numbers = np.zeros(first + 2 * n_steps, np.int32)
         numbers[:n_steps].view(np.float32)[:] = self._stream.step_weights[steps]
         numbers[first:].view(np.int64)[:] = np.array(steps) * len(self._points)
-        sent = self._sent(numbers)
+        sent = to_device(numbers, self._device)
         return sent[first:].view(torch.int64), sent[:n_steps].view(torch.float32)
-
-    def _sent(self, numbers: np.ndarray) -> torch.Tensor:
-        tensor = torch.from_numpy(numbers)
-        return tensor.pin_memory().to(self._device, non_blocking=True) if self._device.type == "cuda" else tensor
 
 
 def fits(stream: SampleStream, device: torch.device) -> bool:

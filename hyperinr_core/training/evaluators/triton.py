@@ -12,6 +12,7 @@ import triton
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import triton as decoding
+from hyperinr_core.backends.device import to_device
 from hyperinr_core.backends.triton import INTERPRETED, PRECISIONS, kernel_device
 from hyperinr_core.backends.triton_kernels import points_kernel
 from hyperinr_core.backends.triton_layout import TritonLayout
@@ -44,7 +45,6 @@ GAIN = 16.0
 
 #: Numbers that a program of Adam takes, and one that blends.
 ADAM_BLOCK = 1024
-
 
 #: Kernels that are compiled for a layout's sizes.
 SIZED = ("encode_kernel", "network_kernel", "scatter_kernel")
@@ -121,13 +121,13 @@ class TritonEvaluator(Evaluator):
         n_blended = int((mixing != 0).sum(axis=1).max())
         columns = np.argsort(mixing == 0, axis=1, kind="stable")[:, :n_blended]  # those that count come first
         weights = np.take_along_axis(mixing, columns, axis=1).astype(np.float32)
-        numbers = _sent(np.concatenate([np.array(rows, np.int32)[columns], weights.view(np.int32)]), self._device)
+        numbers = to_device(np.concatenate([np.array(rows, np.int32)[columns], weights.view(np.int32)]), self._device)
         blended = torch.empty((n_scenes, self._n_params), device=self._device)
         kernels.blend_rows_kernel[(triton.cdiv(n, ADAM_BLOCK), n_scenes)](
             tables, numbers, blended, n, self._n_params, n_scenes, n_blended, BLOCK=ADAM_BLOCK,
         )  # fmt: skip
         if levels is not None:
-            blended[:, n:] = _sent(levels, self._device)
+            blended[:, n:] = to_device(levels, self._device)
         return blended
 
     def adam_step(
@@ -157,7 +157,7 @@ class TritonEvaluator(Evaluator):
     ) -> None:
         """See Evaluator.adam_rows; one launch does all rows."""
         floats = np.concatenate([[adam.rate for adam in adams], mixing.T.ravel()]).astype(np.float32)
-        numbers = _sent(np.concatenate([np.array(rows, np.int32), floats.view(np.int32)]), self._device)
+        numbers = to_device(np.concatenate([np.array(rows, np.int32), floats.view(np.int32)]), self._device)
         n = tables.shape[1]
         kernels.adam_rows_kernel[(triton.cdiv(n, ADAM_BLOCK), len(rows))](
             tables, grad, m, v, numbers, n, grad.stride(0), len(mixing),
@@ -182,10 +182,8 @@ class TritonEvaluator(Evaluator):
             tables = self.blend(learnt, [0], np.ones((1, 1)), guide)
             self._forward(tables, mlp, points)
             _, *grads = self.gradients(tables, mlp, points, targets, torch.ones(1, device=self._device), "l2")
-            adam = Adam(1, 1e-3, 0.9, 0.99, 1e-10)
-            self.adam_rows(
-                learnt, [0], np.ones((1, 1)), grads[0], torch.zeros_like(learnt), torch.zeros_like(learnt), [adam]
-            )
+            adam, m, v = Adam(1, 1e-3, 0.9, 0.99, 1e-10), torch.zeros_like(learnt), torch.zeros_like(learnt)
+            self.adam_rows(learnt, [0], np.ones((1, 1)), grads[0], m, v, [adam])
             self.adam_step(mlp, grads[1], torch.zeros_like(mlp), torch.zeros_like(mlp), adam)
             if not INTERPRETED:
                 torch.cuda.synchronize()
@@ -200,7 +198,7 @@ class TritonEvaluator(Evaluator):
         for table, part, out in zip(tables, points, values):
             points_kernel[(triton.cdiv(n, decoding.BLOCK),)](
                 table, self._matrices, self._scales, self._geometry, part, out, n, self.architecture.n_outputs,
-                **self._layout.sizes(), PACKED=False, BLOCK=decoding.BLOCK,
+                **self._layout.sizes(), BLOCK=decoding.BLOCK,
             )  # fmt: skip
         return values
 
@@ -311,12 +309,6 @@ def _tile(layout: TritonLayout, precision: str) -> int:
     while tile > 16 and tile * kept > KEPT_BYTES:
         tile //= 2
     return tile
-
-
-def _sent(numbers: np.ndarray, device: torch.device) -> torch.Tensor:
-    """On the device; nothing waits for it."""
-    tensor = torch.from_numpy(numbers)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def _zeros(shapes: Sequence[Sequence[int]], device: torch.device) -> list[torch.Tensor]:
