@@ -36,10 +36,14 @@ Model = tuple[Architecture, np.ndarray, np.ndarray]
 
 
 def random_model(architecture: Architecture, n_encoders: int) -> Model:
-    """Arguments of a backend, fresh numbers in each run."""
+    """Arguments of a backend, fresh numbers in each run.
+
+    The last layer's are positive: values that nearly cancel would make any rounding look large beside them.
+    """
     rng = np.random.default_rng()
     tables = (rng.random((n_encoders, architecture.n_table), np.float32) - 0.5).astype(np.float16)
     layers = [rng.normal(0, np.sqrt(2 / columns), rows * columns) for rows, columns in architecture.layer_shapes]
+    layers[-1] = np.abs(layers[-1])
     return architecture, tables, np.concatenate(layers).astype(np.float32)
 
 
