@@ -14,6 +14,9 @@ from hyperinr_core.errors import ParameterError
 
 T = TypeVar("T", bound="Config")
 
+#: Of EncodingConfig.
+MOST_LOG2_HASHMAP_SIZE = 24
+
 
 @dataclass(frozen=True)
 class Config:
@@ -108,7 +111,7 @@ class EncodingConfig(Config):
         "n_pos_dims": (2, 3),
         "n_levels": (1, 32),
         "n_features_per_level": (1, 8),
-        "log2_hashmap_size": (3, 24),
+        "log2_hashmap_size": (3, MOST_LOG2_HASHMAP_SIZE),
         "base_resolution": (1, 4096),
         "per_level_scale": (1.0, 16.0),
         "guide_resolution": (0, 256),

@@ -10,20 +10,25 @@ from pathlib import Path
 
 import click
 
-from hyperinr.plugin.estimates import remember
+from hyperinr.plugin.estimates import duration, size
 from hyperinr.plugin.options import device_option, gathered, interruptible
 from hyperinr.plugin.progress import training_progress
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.settings import PRESETS, RunConfig, with_file
-from hyperinr_core.training.task import Report, Task, Tell
+from hyperinr_core.training.task import Plan, Task, Tell
 from hyperinr_core.training.teachers.choice import Choice
 
 OPTIONS = (
     click.option("--preset", default="default", show_default=True, type=click.Choice(list(PRESETS))),
     click.option(
         "--config", type=click.Path(exists=True, dir_okay=False), help="JSON file with settings over the preset's."
+    ),
+    click.option(
+        "--minutes",
+        type=click.FloatRange(0, min_open=True),
+        help="How long it may take, in place of the preset's points.",
     ),
     click.option(
         "--sparsity",
@@ -52,6 +57,7 @@ class How:
 
     preset: str
     config: str | None
+    minutes: float | None
     sparsity: float | None
     init_from: str | None
     device: str
@@ -67,6 +73,8 @@ class How:
             config = config.replace(training={"seed": self.seed})
         if self.sparsity is not None:
             config = config.replace(training={"sparsity": self.sparsity})
+        if self.minutes is not None:
+            config = config.replace(budget={"minutes": self.minutes})
         return config
 
 
@@ -94,6 +102,7 @@ def run(
     from hyperinr_core.training.run import train
     from hyperinr_core.training.trainer import choose_device
 
+    started = time.monotonic()
     device = choose_device(how.device)
     world = join(device)
     if world.leads:
@@ -101,38 +110,15 @@ def run(
     initial = None if how.init_from is None else hinr.load(how.init_from)
     kept, kind = f"beside {output}; repeat the command with --resume.", how.progress if world.leads else "none"
     with interruptible(kept, world.leads), training_progress(kind) as progress:
-        pace = Pace(progress)
-        tell = Tell(say_choice, say_base, say_velocity, progress.part, pace)
+        tell = Tell(say_choice, say_base, say_velocity, say_plan, progress.part, progress)
         if world.leads:
             prepare(progress.part)
         world.told(None)
         model = train(task, output, config, device=device, resume=how.resume, tell=tell, world=world, initial=initial)
     if world.leads:
-        if pace.rate:
-            remember(model.architecture, device, pace.rate)
+        click.echo(f"Trained in {duration(time.monotonic() - started)}.")
         closing(model)
     leave()
-
-
-class Pace:
-    """Hands reports on, and knows from them how many samples a second were drawn; 0 before there are two.
-
-    Parameters
-    ----------
-    listener : is called with each report.
-    """
-
-    def __init__(self, listener: Callable[[Report], object]) -> None:
-        self._listener = listener
-        self._first: tuple[int, float] | None = None
-        self.rate = 0.0
-
-    def __call__(self, report: Report) -> None:
-        now = time.perf_counter()
-        samples, start = self._first = self._first or (report.samples, now)
-        if now > start:
-            self.rate = (report.samples - samples) / (now - start)
-        self._listener(report)
 
 
 def say_choice(name: str, choice: Choice) -> None:
@@ -163,6 +149,16 @@ def say_base(base: Base, names: Sequence[str]) -> None:
     click.echo(
         f"{', '.join(names)}: smooth in time, so the network adds to cubic splines of {counts} coefficients for each "
         f"training step, {base.coefficients.nbytes / 1e6:.1f} MB."
+    )
+
+
+def say_plan(plan: Plan) -> None:
+    """Print what is expected of the training that begins."""
+    reached = "" if plan.psnr is None else f", about {plan.psnr:.0f} dB PSNR on the training steps"
+    n_points = f"{plan.samples / 1e6:.3g} million" if plan.samples >= 1e6 else str(plan.samples)
+    click.echo(
+        f"plan: {n_points} points in about {duration(plan.seconds)}, tables of "
+        f"2^{plan.log2_hashmap_size}, a file of {size(plan.n_bytes)}{reached}."
     )
 
 

@@ -10,11 +10,12 @@ from masked import masked_blob, wall
 from series import moving_blob
 from small import with_training
 
+from hyperinr_core.training.crop import central
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.teachers import CHEAP
 from hyperinr_core.training.volumes import survey as survey_module
-from hyperinr_core.training.volumes.survey import central, survey
+from hyperinr_core.training.volumes.survey import survey
 from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import Grid
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.table_coding import TableCoding, rounded
-from hyperinr_core.training.checkpoint import begin
+from hyperinr_core.training.budget import planned
+from hyperinr_core.training.checkpoint import begin, read_total
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Context, Lesson, Task, Tell
@@ -23,6 +26,9 @@ from hyperinr_core.training.trainer import Trainer, digest_of
 
 #: dB of its PSNR on the training data that a sparse model may lose where its tables are coded.
 SPARSE_LOST = 0.05
+
+#: Bytes by which a file's document may grow with what is said of coded tables.
+LONGER = 1024
 
 
 def train(
@@ -58,11 +64,17 @@ def train(
     DataError for data that cannot be trained on; ParameterError when an unfinished run would be overwritten, or for a
     setting that the task does not use; Interrupted when the run was stopped, with its checkpoint kept.
     """
+    started = time.monotonic()
     world, tell = world or World(), tell or Tell()
     path, folder = begin(output, resume), Path(f"{os.fspath(output)}.teacher")
     task.check(config)
     context = Context(folder, device, world, tell, initial)
     lesson = task.learn(config, context)
+    begun = read_total(path)
+    if world.leads:
+        lesson, plan = planned(lesson, device, time.monotonic() - started, begun, world.size)
+        tell.planned(plan)
+    lesson = dataclasses.replace(lesson, config=world.told(lesson.config if world.leads else None))
     context.expect(lesson.architecture)
     if task.settings is not None:
         lesson = dataclasses.replace(lesson, identity={task.name: task.settings.to_dict(), **lesson.identity})
@@ -75,8 +87,13 @@ def train(
         return lesson.restored(model)
     model = dataclasses.replace(model, provenance=_provenance(task, lesson, trainer.evaluator.name, initial))
     model, coded = _measured(model, lesson)
+    hinr.save(lesson.restored(model), output, coded)
+    more = os.path.getsize(output) - (lesson.config.budget.max_bytes or math.inf)
+    if more > 0:
+        tables = model.encoder_params if coded is None else coded[1]
+        model, coded = _smaller(model, lesson, int(tables.nbytes - more) - LONGER)
+        hinr.save(lesson.restored(model), output, coded)
     model = lesson.restored(model)
-    hinr.save(model, output, coded)
     path.unlink(missing_ok=True)
     lesson.forget()
     with contextlib.suppress(OSError):  # it was never made, or somebody keeps something there
@@ -93,6 +110,17 @@ def _measured(model: HyperINR, lesson: Lesson) -> tuple[HyperINR, tuple[TableCod
     tables = rounded(model.encoder_params, model.architecture.hash_grid, coded[0].steps)
     model = dataclasses.replace(model, encoder_params=tables)
     return dataclasses.replace(model, quality=lesson.quality(model)), coded
+
+
+def _smaller(model: HyperINR, lesson: Lesson, n_bytes: int) -> tuple[HyperINR, tuple[TableCoding, np.ndarray] | None]:
+    """The model with its tables in so many bytes, and its quality then; as it is where nothing would be left of them."""
+    compression = Compression(model)
+    steps = compression.finest_within(n_bytes)
+    if steps is None:
+        return model, None
+    tables = rounded(model.encoder_params, model.architecture.hash_grid, steps)
+    model = dataclasses.replace(model, encoder_params=tables)
+    return dataclasses.replace(model, quality=lesson.quality(model)), compression.coded(steps)
 
 
 def _coded(model: HyperINR) -> tuple[TableCoding, np.ndarray] | None:

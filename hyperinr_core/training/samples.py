@@ -120,7 +120,7 @@ class SampleStream:
         seed: int,
         step_weights: np.ndarray | None = None,
     ) -> None:
-        self.series = series
+        self.series, self.fields = series, tuple(fields)
         self._step_weights = np.ones(len(series), np.float32) if step_weights is None else step_weights
         self._names = [field.name for field in fields]
         limits = np.array([pair for field in fields for pair in field.value_range], np.float32)

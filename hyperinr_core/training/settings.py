@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from hyperinr_core.architecture import Architecture
-from hyperinr_core.config import Config, EncodingConfig, NetworkConfig
+from hyperinr_core.config import MOST_LOG2_HASHMAP_SIZE, Config, EncodingConfig, NetworkConfig
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.volume import Field, Grid
 
@@ -146,6 +147,28 @@ class MotionConfig(Config):
 
 
 @dataclass(frozen=True)
+class BudgetConfig(Config):
+    """What a run may cost and is to reach; 0 leaves it open. See training.budget.
+
+    Attributes
+    ----------
+    minutes : from the beginning to the file; decides how many points are drawn.
+    max_bytes : of the file; decides how large the tables are and how finely they are stored.
+    target_psnr : dB on the training steps, the mean over fields; decides table size and points drawn.
+    """
+
+    minutes: float = 0.0
+    max_bytes: int = 0
+    target_psnr: float = 0.0
+
+    LIMITS: ClassVar[dict[str, tuple]] = {
+        "minutes": (0.0, 1e6),
+        "max_bytes": (0, 10**15),
+        "target_psnr": (0.0, 120.0),
+    }
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that decides a model besides its data.
 
@@ -158,6 +181,7 @@ class RunConfig:
     encoders: PlacementConfig = PlacementConfig()
     distillation: DistillationConfig = DistillationConfig()
     motion: MotionConfig = MotionConfig()
+    budget: BudgetConfig = BudgetConfig()
 
     @property
     def tries_motion(self) -> bool:
@@ -176,8 +200,15 @@ class RunConfig:
         return replace(self, **{name: getattr(self, name).replace(**changes) for name, changes in parts.items()})
 
 
-#: Points drawn by each preset.
+#: Points drawn by each preset, for data as small as most.
 PRESETS = {"fast": 30_000_000, "default": 120_000_000, "best": 1_000_000_000}
+
+#: The default preset draws so many points at least and at most for each value that is learned: large data needs more than a
+#: preset's number, and tiny data is known to 70 dB with fewer. The others keep their ratio to it.
+PER_VALUE = 18, 600
+
+#: Points of the grid up to which tables have EncodingConfig's size. It grows with their number to the power of 2/3.
+POINTS_OF_DEFAULT_TABLES = 1 << 18
 
 #: Hidden layers of the shared network. Two instead of the paper's four learn as well from equal samples, at half the cost.
 N_HIDDEN_LAYERS = 2
@@ -192,29 +223,46 @@ def batch_for(device: str) -> dict[str, int]:
     return GPU_BATCH if device == "cuda" else {}
 
 
-def preset(name: str, grid: Grid, device: str = "cpu") -> RunConfig:
-    """The settings of a preset for data on a grid, trained on cpu or cuda.
+def samples_for(name: str, n_values: int) -> int:
+    """Points that a preset draws of a series of so many values of each field."""
+    ratio = PRESETS[name] / PRESETS["default"]
+    least, most = (round(ratio * share * n_values) for share in PER_VALUE)
+    return max(min(max(PRESETS[name], least), most), 1)
+
+
+def table_size_for(grid: Grid) -> int:
+    """log2_hashmap_size for data on a grid."""
+    more = 2 / 3 * math.log2(grid.n_points / POINTS_OF_DEFAULT_TABLES)
+    return min(EncodingConfig().log2_hashmap_size + max(round(more), 0), MOST_LOG2_HASHMAP_SIZE)
+
+
+def preset(name: str, grid: Grid, device: str = "cpu", n_steps: int = 1) -> RunConfig:
+    """The settings of a preset for so many steps of data on a grid, trained on cpu or cuda.
 
     The coarsest level has 4 vertices along an axis (8 for planes), the paper's choice; the growth from level to level is
     such that the finest has as many as the data's longest axis, which measured better than the paper's fixed 2.
     """
     if name not in PRESETS:
         raise ParameterError(f"preset is {name!r}; expected one of {', '.join(PRESETS)}")
-    encoding = EncodingConfig(n_pos_dims=grid.n_pos_dims, base_resolution=4 if grid.n_pos_dims == 3 else 8)
+    encoding = EncodingConfig(
+        n_pos_dims=grid.n_pos_dims,
+        log2_hashmap_size=table_size_for(grid),
+        base_resolution=4 if grid.n_pos_dims == 3 else 8,
+    )
     finest = max(*grid.dims, encoding.base_resolution + 1)
     growth = (finest / encoding.base_resolution) ** (1 / (encoding.n_levels - 1))
     return RunConfig(
         encoding.replace(per_level_scale=round(growth, 6)),
         NetworkConfig(n_hidden_layers=N_HIDDEN_LAYERS),
-        TrainingConfig(samples=PRESETS[name]).replace(**batch_for(device)),
+        TrainingConfig(samples=samples_for(name, grid.n_points * n_steps)).replace(**batch_for(device)),
     )
 
 
 def with_file(config: RunConfig, path: str | os.PathLike) -> RunConfig:
     """The settings with those of a JSON file in their place.
 
-    The file holds an object with any of the keys encoding, network, training, encoders, distillation, motion, each an object with
-    any of their settings.
+    The file holds an object with any of the keys encoding, network, training, encoders, distillation, motion, budget, each an
+    object with any of their settings.
     """
     try:
         with open(path, encoding="utf-8") as file:

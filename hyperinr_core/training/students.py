@@ -12,17 +12,15 @@ import numpy as np
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
+from hyperinr_core.training.budget import pace
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.samples import scan_fields
 from hyperinr_core.training.settings import batch_for, preset
-from hyperinr_core.training.task import Context, Lesson, Tell
+from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.training.volumes.task import Volumes, series_parameters
 from hyperinr_core.volume import VolumeSeries
-
-#: Iterations whose time tells how many samples a budget of seconds allows, after as many to warm up.
-N_PROBED = 20
 
 
 class Distilled(Teacher):
@@ -32,7 +30,7 @@ class Distilled(Teacher):
 
     def __init__(self, series: VolumeSeries, field: str) -> None:
         super().__init__(series, field)
-        self.config = preset("default", series.grid)
+        self.config = preset("default", series.grid, n_steps=len(series))
         self._model: HyperINR | None = None
 
     @property
@@ -68,7 +66,7 @@ class Distilled(Teacher):
             samples = begun or settings.samples or config.training.samples
             if settings.seconds and not begun:
                 left = max(settings.seconds - (time.monotonic() - started), 0.0)
-                samples = max(1, int(left * _samples_per_second(lesson, settings.device)))
+                samples = max(1, int(left * pace(lesson, settings.device)))
             lesson = replace(lesson, config=config.replace(training={"samples": samples}))
             trainer = Trainer(lesson, settings.device)
             if path is not None and begun:
@@ -121,14 +119,3 @@ class Separate(Direct):
         limits = tuple(map(tuple, sum(w * np.array(self._ranges[i][0].value_range) for i, w in zip(steps, weights))))
         fields = (replace(self.model.fields[0], value_range=limits),)
         return replace(self.model, mlp_params=network, fields=fields).generate(theta).sample_grid()
-
-
-def _samples_per_second(lesson: Lesson, device: str) -> float:
-    trainer = Trainer(lesson, device)
-    for iteration in range(2 * N_PROBED):
-        if iteration == N_PROBED:
-            started = time.monotonic()
-        trainer.step()
-    rate = N_PROBED * trainer.batch_size / (time.monotonic() - started)
-    trainer.rest()
-    return rate

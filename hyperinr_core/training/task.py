@@ -57,6 +57,26 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What is expected of a run.
+
+    Attributes
+    ----------
+    samples : that it will draw.
+    log2_hashmap_size : of its tables.
+    seconds : of drawing and learning.
+    n_bytes : of the file, at most about.
+    psnr : dB on the training steps; None where nobody looked.
+    """
+
+    samples: int
+    log2_hashmap_size: int
+    seconds: float
+    n_bytes: int
+    psnr: float | None
+
+
+@dataclass(frozen=True)
 class Tell:
     """What wants to be told while a run is under way.
 
@@ -66,6 +86,7 @@ class Tell:
     based : called with the model's base, if it gets one, and the names of the fields that it is for.
     traced : called with the fields of the data's velocity, what it is measured in, "" where nothing moves along it, and the share
         of the change between steps that it accounts for.
+    planned : called with the `Plan` of the training, when it is about to begin.
     progress : called with what is being done before the training, how much of it is finished, and how much there is.
     report : called with the trainer's `Report` about twice a second.
     """
@@ -73,6 +94,7 @@ class Tell:
     chosen: Callable[[str, Choice], object] = lambda name, choice: None
     based: Callable[[Base, Sequence[str]], object] = lambda base, names: None
     traced: Callable[[Sequence[str], str, float], object] = lambda names, meaning, share: None
+    planned: Callable[[Plan], object] = lambda plan: None
     progress: Callable[[str, float, float], object] = lambda what, done, total: None
     report: Callable[[Report], object] = lambda report: None
 

@@ -52,6 +52,10 @@ from hyperinr_core.volume import VolumeSeries
     show_default=True,
     help="The data's velocity, for motion: a vector U, or u,v,w; none; auto: what is called so.",
 )
+@click.option("--max-bytes", default=0, type=click.IntRange(0), help="Largest size of the file.  [default: any]")
+@click.option(
+    "--target-psnr", default=0.0, type=click.FloatRange(0, 120), help="dB on the training steps that are enough."
+)
 @reading_options
 @training_options
 def train(
@@ -63,6 +67,8 @@ def train(
     teacher: str,
     carry: str,
     velocity: str,
+    max_bytes: int,
+    target_psnr: float,
     reading: dict[str, Any],
     how: How,
 ) -> None:
@@ -78,14 +84,15 @@ def train(
     motion = MotionConfig(carry, velocity)
     data = _opened(series, fields, velocity if motion.is_tried(teacher) else "none", keep=kept, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
-    given = {"distillation": {"teacher": teacher}, "motion": motion.to_dict()}
+    budget = {"max_bytes": max_bytes, "target_psnr": target_psnr}
+    given = {"distillation": {"teacher": teacher}, "motion": motion.to_dict(), "budget": budget}
     device = choose_device(how.device)
-    settings = how.settings(preset(how.preset, data.grid, device).replace(**given))
+    settings = how.settings(preset(how.preset, data.grid, device, len(chosen)).replace(**given))
     task = Volumes(data.select(chosen), fields)
 
     def opening() -> str:
         first, *rest = understood(data, task.names).lines()
-        costs = estimate(data.select(chosen), task.names, settings, device)
+        costs = estimate(data.select(chosen), task.names, settings)
         return "\n".join([f"{first}, training on {len(chosen)}", *rest, costs.line()])
 
     def closing(model: HyperINR) -> None:

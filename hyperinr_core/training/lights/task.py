@@ -140,6 +140,7 @@ class Lights(Task):
         unused = {
             "encoding.guide_resolution": "--guide sets it",
             "training.base": volumes,
+            "budget.target_psnr": volumes,
             "encoders.count": "--encoders sets it",
             "encoders.poisson": "Poisson disks place what --gaussian leaves",
             "encoders.gaussian": "--gaussian sets it",

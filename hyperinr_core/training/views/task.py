@@ -136,6 +136,8 @@ class Views(Task):
         unused = {
             "encoding.guide_resolution": "only shadows of lights have a guide",
             "training.base": "only hyperinr train on a series of volumes uses it",
+            "budget.max_bytes": "--max-bytes sets it",
+            "budget.target_psnr": "only hyperinr train on a series of volumes uses it",
             **every("distillation", DistillationConfig, teacher),
             **every("motion", MotionConfig, "only hyperinr train on a series of volumes uses it"),
         }

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 
 from hyperinr_core.errors import DataError
 from hyperinr_core.mask import Mask, Sheets, filled, valid_points
+from hyperinr_core.training.crop import ENOUGH, central, cropped, least_valid
 from hyperinr_core.training.samples import Block, fits_into, scan_fields
 from hyperinr_core.volume import Field, Grid, VolumeSeries
-
-#: Share of a block that must not be masked in any step, if that can be had, and places that are tried for it along an axis.
-ENOUGH, N_TRIED = 0.25, 4
 
 #: Larger volumes are compared on a central block of about so many points.
 MOST_POINTS = 1 << 20
@@ -55,7 +51,7 @@ def survey(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> Sur
         mask = holes.mask()
         if mask is not None:
             kept.fill(mask, names)
-        return Survey(fields, kept.series, _cropped(kept.series, MOST_POINTS), kept.release)
+        return Survey(fields, kept.series, cropped(kept.series, MOST_POINTS), kept.release)
     n_values = sum(series.field_info[name] for name in names)
     block = Cut(series, names, min(MOST_POINTS, memory_bytes // (8 * n_values * len(series))))
     fields = scan_fields(series, names, memory_bytes, block.take, holes.take)
@@ -63,7 +59,7 @@ def survey(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> Sur
     if mask is None:
         return Survey(fields, series, block.series)
     whole = without_holes(series, mask, names)
-    return Survey(fields, whole, block.without_holes(mask) or _cropped(whole, block.series.grid.n_points))
+    return Survey(fields, whole, block.without_holes(mask) or cropped(whole, block.series.grid.n_points))
 
 
 def without_holes(series: VolumeSeries, mask: Mask, names: Sequence[str]) -> VolumeSeries:
@@ -169,7 +165,7 @@ class Cut:
     def without_holes(self, mask: Mask) -> VolumeSeries | None:
         """The series with numbers at masked points; None where too much of it is masked."""
         cut = mask.cut((self._z, self._y, self._x))
-        if _least_valid(cut) < ENOUGH:
+        if least_valid(cut) < ENOUGH:
             return None
         for step, owners in enumerate(cut.owners):
             for name, owner in zip(self._names, owners):
@@ -180,52 +176,3 @@ class Cut:
 
     def _load(self, step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
         return self._values[step, slice(*(z_range or (None,))), ..., self._columns[name]]
-
-
-def central(grid: Grid, most_points: int) -> tuple[slice, slice, slice]:
-    """Along x, y, z: the block of at most about so many points in the middle, cut from the longest axes."""
-    dims = list(grid.dims)
-    while math.prod(dims) > max(most_points, 1):
-        longest = int(np.argmax(dims))
-        dims[longest] = max(int(dims[longest] * max(0.8, most_points / math.prod(dims))), 1)
-    starts = ((full - n) // 2 for full, n in zip(grid.dims, dims))
-    x, y, z = (slice(start, start + n) for start, n in zip(starts, dims))
-    return x, y, z
-
-
-def _least_valid(mask: Mask) -> float:
-    """The share of points that hold values where it is smallest, over steps and fields."""
-    sheets = np.unique(mask.owners)
-    return min(float(mask.valid(sheet).mean()) for sheet in sheets)
-
-
-def _fullest(grid: Grid, most_points: int, mask: Mask) -> tuple[slice, slice, slice]:
-    """Along x, y, z: a block of the size of the central one, that one where enough of it is not masked."""
-    best = central(grid, most_points)
-    sizes = [axis.stop - axis.start for axis in best]
-    most = _least_valid(mask.cut(best[::-1]))
-    starts = [np.linspace(0, n - size, N_TRIED, dtype=int) for n, size in zip(grid.dims, sizes)]
-    for corner in product(*(np.unique(each) for each in starts)):
-        if most >= ENOUGH:
-            break
-        x, y, z = (slice(int(start), int(start) + size) for start, size in zip(corner, sizes))
-        share = _least_valid(mask.cut((z, y, x)))
-        if share > most:
-            best, most = (x, y, z), share
-    return best
-
-
-def _cropped(series: VolumeSeries, most_points: int) -> VolumeSeries:
-    """The series on its central block, or on another of which less is masked; itself where it is small."""
-    x, y, z = (
-        central(series.grid, most_points) if series.mask is None else _fullest(series.grid, most_points, series.mask)
-    )
-    dims = tuple(axis.stop - axis.start for axis in (x, y, z))
-    if dims == series.grid.dims:
-        return series
-
-    def load(step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
-        first, last = z_range or (0, dims[2])
-        return series.loader(step, name, (z.start + first, z.start + last))[:, y, x]
-
-    return replace(series, grid=Grid(dims), loader=load, mask=series.mask and series.mask.cut((z, y, x)))
