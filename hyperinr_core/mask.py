@@ -92,8 +92,8 @@ class Mask:
         owners = [[sheets.add(valid) for valid in self.at(theta, bounds)] for theta in thetas]
         return sheets.mask(self.shape, thetas, owners)
 
-    def cut(self, place: tuple[slice, slice, slice]) -> Mask:
-        """The mask of a block of points, given by slices along z, y, x."""
+    def cut(self, place: tuple[slice, slice, slice] | tuple[np.ndarray, ...]) -> Mask:
+        """The mask of a block of points, given by slices along z, y, x, or by what np.ix_ makes of points along them."""
         blocks = [self.valid(sheet)[place] for sheet in range(len(self.sheets))]
         nz, ny, nx = blocks[0].shape
         return Mask((nz, ny, nx), self.positions, np.stack([np.packbits(b) for b in blocks]), self.owners)

@@ -14,6 +14,7 @@ from hyperinr_core.motion.kernel import carry
 from hyperinr_core.training.motion import build as module
 from hyperinr_core.training.motion.build import MOST_STEPS, PATH_STEP, build
 from hyperinr_core.training.motion.evidence import examine, unexamined
+from hyperinr_core.training.motion.pairs import Pairs
 
 LIMITS = (0.0, 3.0)
 
@@ -110,3 +111,27 @@ def test_the_same_series_gives_the_same_numbers():
     first, second = (build({"c": made(noise=0.1)}) for _ in range(2))
     for attribute in dataclasses.fields(first):
         np.testing.assert_array_equal(getattr(first, attribute.name), getattr(second, attribute.name))
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_large_grid_s_motion_is_found_by_blocks(monkeypatch, traced):
+    pairs, seen = pairs_of(drift(dims=(48, 40, 36)), traced=traced), []
+    ways = [0.5] * pairs.n_ways
+    ends, match = module._found(pairs, 1, ways)
+    for name, value in (("MOST_AT_ONCE", 1000), ("LONGEST", 24), ("HALO", 10)):
+        monkeypatch.setattr(module, name, value)
+    within = Pairs.within
+    monkeypatch.setattr(Pairs, "within", lambda *given: seen.append(given) or within(*given))
+    again, match_again = module._found(pairs, 1, ways)
+    assert len(seen) == 2 * 2**3
+    assert abs(again - ends).mean() < 0.08 * abs(ends).mean() and abs(match_again - match).mean() < 0.03
+
+
+def test_blocks_own_every_point_once():
+    shape, periodic = (300, 130, 1), (True, False, False)
+    owned = np.zeros(shape, int)
+    for block in module.blocks(shape, periodic):
+        starts = [around.start + inner.start for around, inner in zip(block.around, block.inner)]
+        assert tuple(starts) == block.start
+        owned[tuple(slice(s, s + i.stop - i.start) for s, i in zip(starts, block.inner))] += 1
+    assert (owned == 1).all()

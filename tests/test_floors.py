@@ -64,7 +64,13 @@ ROOMS = (
     ("hinr.py", "pictures"),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
-    ("training/__init__.py", "training/settings.py", "training/samples.py", "training/checkpoint.py"),
+    (
+        "training/__init__.py",
+        "training/settings.py",
+        "training/samples.py",
+        "training/checkpoint.py",
+        "training/crop.py",
+    ),
     ("training/evaluators", "training/teachers"),
     ("training/motion",),
     ("training",),

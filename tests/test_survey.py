@@ -10,14 +10,12 @@ from masked import masked_blob, wall
 from series import moving_blob
 from small import with_training
 
-from hyperinr_core.training.crop import central
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.teachers import CHEAP
 from hyperinr_core.training.volumes import survey as survey_module
 from hyperinr_core.training.volumes.survey import survey
 from hyperinr_core.training.volumes.task import Volumes
-from hyperinr_core.volume import Grid
 
 #: More than a megabyte of it does not fit into one.
 LARGE = {"dims": (48, 40, 36), "n_steps": 6}
@@ -90,12 +88,6 @@ def test_ranges_are_those_of_all_steps_and_the_block_is_the_middle(memory_bytes)
         middle = whole[step, z : z + nz, y : y + ny, x : x + nx]
         np.testing.assert_array_equal(found.block.read(step, ["motion"]), middle[..., 1:])
     assert (found.block is found.series) == (memory_bytes > 1 << 20)
-
-
-def test_the_block_is_cut_from_the_longest_axes():
-    x, y, z = central(Grid((300, 200, 100)), 1 << 20)
-    nx, ny, nz = (axis.stop - axis.start for axis in (x, y, z))
-    assert 0.7 * 2**20 < nx * ny * nz <= 2**20 and nz == 100 and x.start == (300 - nx) // 2
 
 
 @pytest.mark.parametrize("memory_bytes", [1 << 30, 1 << 20])

@@ -53,10 +53,13 @@ class Nodes:
         axes = [np.arange(m) / scale if scale else np.zeros(1) for m, scale in zip(self.counts, self.scales)]
         return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
 
-    def fit(self, values: np.ndarray) -> np.ndarray:
-        """Coefficients that come nearest to values (..., nz, ny, nx) at the points of the grid, by least squares."""
-        for axis, matrix in enumerate(self._fits):
-            values = _along(matrix, values, axis - 3)
+    def fit(self, values: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> np.ndarray:
+        """Coefficients that come nearest to values (..., nz, ny, nx) at the points of the grid, by least squares.
+
+        Those of blocks, each from its point `start` (3,) z, y, x on, add up to those of the whole grid.
+        """
+        for axis, (matrix, first) in enumerate(zip(self._fits, start)):
+            values = _along(matrix[:, first : first + values.shape[axis - 3]], values, axis - 3)
         return values
 
     def interpolate(self, values: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -53,12 +54,34 @@ def cropped(series: VolumeSeries, most_points: int) -> VolumeSeries:
     x, y, z = (
         central(series.grid, most_points) if series.mask is None else _fullest(series.grid, most_points, series.mask)
     )
-    dims = tuple(axis.stop - axis.start for axis in (x, y, z))
-    if dims == series.grid.dims:
+    if tuple(axis.stop - axis.start for axis in (x, y, z)) == series.grid.dims:
         return series
+    return cut_out(series, (z, y, x))
+
+
+def cut_out(series: VolumeSeries, box: Sequence[slice]) -> VolumeSeries:
+    """The series on a box z, y, x of its grid's points; one that leaves the grid goes on at the other end of the axis."""
+    dims, wrapped = series.grid.dims[::-1], [np.arange(part.start, part.stop) for part in box]
+    zs, ys, xs = (points % n for points, n in zip(wrapped, dims))
+    z, y, x = box
+    inside = all(part.start >= 0 and part.stop <= n for part, n in zip(box, dims))
 
     def load(step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
-        first, last = z_range or (0, dims[2])
-        return series.loader(step, name, (z.start + first, z.start + last))[:, y, x]
+        planes = zs[slice(*(z_range or (None,)))]
+        runs = np.split(planes, np.flatnonzero(np.diff(planes) != 1) + 1)
+        values = [series.loader(step, name, (int(run[0]), int(run[-1]) + 1)) for run in runs]
+        found = values[0] if len(values) == 1 else np.concatenate(values)
+        return found[:, y, x] if inside else found[:, ys][:, :, xs]
 
-    return replace(series, grid=Grid(dims), loader=load, mask=series.mask and series.mask.cut((z, y, x)))
+    mask = None
+    if series.mask is not None:
+        mask = series.mask.cut((z, y, x) if inside else np.ix_(zs, ys, xs))
+    return replace(series, grid=grid_of(series.grid, box), loader=load, mask=mask)
+
+
+def grid_of(grid: Grid, box: Sequence[slice]) -> Grid:
+    """The points of a grid in a box z, y, x."""
+    starts = np.array([part.start for part in reversed(box)])
+    along = np.reshape(grid.direction, (3, 3)) @ (starts * grid.spacing)
+    dims = [part.stop - part.start for part in reversed(box)]
+    return Grid(dims, np.add(grid.origin, along).tolist(), grid.spacing, grid.direction)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -12,6 +14,10 @@ from hyperinr_core.training.motion.pairs import Pairs
 
 #: Points. Offsets are stored in steps of it, or larger ones where they would not fit.
 PATH_STEP = 1 / 32
+
+#: Points of a grid whose motion is found at once; of a larger one it takes too much memory. Its blocks have so many points along
+#: an axis at most, and so many more on each side that are found besides: what crosses a border is then seen whole.
+MOST_AT_ONCE, LONGEST, HALO = 1 << 22, 128, 16
 
 #: The largest stored offset, in steps.
 MOST_STEPS = 32000
@@ -33,7 +39,7 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
     for number, (pairs, evidence) in enumerate(fields.values()):
         for gap in range(n_gaps):
             if evidence.trust > 0:
-                ends[number, gap], match = pairs.blended(gap, gap + 1, evidence.ways)
+                ends[number, gap], match = _found(pairs, gap, evidence.ways)
                 believed = evidence.trust_at_ends if gap in (0, n_gaps - 1) else evidence.trust
                 trust[number, gap] = np.rint(np.clip(believed * match, 0, 1) * BYTE)
             pairs.forget()
@@ -56,6 +62,63 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
         largest_error=tuple(largest),
         bend=tuple(evidence.bend for _, evidence in fields.values()),
     )
+
+
+def _found(pairs: Pairs, gap: int, ways: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients of a gap's ends, and of their match, see `Pairs.blended`; a large grid's from one block after the other."""
+    nodes, shape = pairs.nodes, pairs.series.grid.shape
+    if pairs.series.grid.n_points <= MOST_AT_ONCE:
+        return pairs.blended(gap, gap + 1, ways)
+    ends = np.zeros((2, 3, *nodes.coefficient_shape), np.float32)
+    match = np.zeros(nodes.coefficient_shape, np.float32)
+    for block in blocks(shape, pairs.periodic):
+        found = pairs.within(block.around).mixed(gap, gap + 1, ways)
+        z, y, x = block.inner
+        ends += nodes.fit(found[..., z, y, x], block.start)
+    for block in blocks(shape, pairs.periodic):
+        part = pairs.within(block.around)
+        points = part.lattice.points + np.reshape([each.start for each in block.around], (3, 1, 1, 1)).astype(
+            np.float32
+        )
+        fine = nodes.at(nodes.padded(ends.reshape(6, *nodes.coefficient_shape)), points).reshape(2, *points.shape)
+        z, y, x = block.inner
+        match += nodes.fit(part.match(gap, gap + 1, fine)[z, y, x], block.start)
+    return ends, np.clip(match, 0, 1)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a grid, along z, y, x.
+
+    Attributes
+    ----------
+    around : the points that its motion is found on; they may go on beyond the end of a periodic axis.
+    inner : which of those are its own. start : the first of its own, on the grid.
+    """
+
+    around: tuple[slice, ...]
+    inner: tuple[slice, ...]
+    start: tuple[int, ...]
+
+
+def blocks(shape: Sequence[int], periodic: Sequence[bool]) -> Iterator[Block]:
+    """Blocks of a grid (nz, ny, nx) that share no point of their own."""
+    axes = [_parts(n, wraps) for n, wraps in zip(shape, periodic)]
+    for parts in product(*axes):
+        around, inner, start = zip(*parts)
+        yield Block(around, inner, start)
+
+
+def _parts(n: int, wraps: bool) -> list[tuple[slice, slice, int]]:
+    """What `Block` has of one axis."""
+    edges = np.linspace(0, n, -(-n // LONGEST) + 1).round().astype(int).tolist()
+    if len(edges) == 2:
+        return [(slice(0, n), slice(0, n), 0)]
+    found = []
+    for start, stop in zip(edges, edges[1:]):
+        first, last = (start - HALO, stop + HALO) if wraps else (max(start - HALO, 0), min(stop + HALO, n))
+        found.append((slice(first, last), slice(start - first, stop - first), start))
+    return found
 
 
 def _errors(pairs: Pairs, evidence: Evidence) -> np.ndarray:

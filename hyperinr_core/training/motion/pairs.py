@@ -9,6 +9,7 @@ import numpy as np
 from hyperinr_core.motion.kernel import sample
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.motion.steps import Step
+from hyperinr_core.training.crop import cut_out
 from hyperinr_core.training.motion.velocity import Velocity
 from hyperinr_core.training.teachers.base import Latest
 from hyperinr_core.training.teachers.lattice import Lattice
@@ -105,25 +106,39 @@ class Pairs:
         """
         key = a, b, tuple(weights)
         if key not in self._blended:
-            total = np.zeros((2, 3, *self.series.grid.shape), np.float32)
-            sums = np.zeros(self.series.grid.shape, np.float32)
-            chosen = [weight > 0 or not any(weights) for weight in weights]
-            for number, ends in self._chosen_ways(a, b, chosen):
-                weight = weights[number]
-                match = self.match(a, b, ends)
-                if number >= len(WINDOWS):
-                    match = np.maximum(match, LEAST_MATCH)
-                share = np.float32(weight + 1e-3) * match**2 + np.float32(1e-4)
-                total += share * ends
-                sums += share
-            coefficients = self.nodes.fit(total / sums)
+            coefficients = self.nodes.fit(self.mixed(a, b, weights))
             self._blended[key] = coefficients, self.matched(a, b, coefficients)
         return self._blended[key]
+
+    def mixed(self, a: int, b: int, weights: Sequence[float]) -> np.ndarray:
+        """(2, 3, nz, ny, nx) points from a path's middle to its places at steps a and b, the mean over all ways."""
+        total = np.zeros((2, 3, *self.series.grid.shape), np.float32)
+        sums = np.zeros(self.series.grid.shape, np.float32)
+        chosen = [weight > 0 or not any(weights) for weight in weights]
+        for number, ends in self._chosen_ways(a, b, chosen):
+            match = self.match(a, b, ends)
+            if number >= len(WINDOWS):
+                match = np.maximum(match, LEAST_MATCH)
+            share = np.float32(weights[number] + 1e-3) * match**2 + np.float32(1e-4)
+            total += share * ends
+            sums += share
+        total /= sums
+        return total
 
     def matched(self, a: int, b: int, coefficients: np.ndarray) -> np.ndarray:
         """Coefficients (cz, cy, cx) of the match of coarse ends (2, 3, cz, cy, cx)."""
         ends = self.fine(coefficients.reshape(6, *coefficients.shape[2:])).reshape(2, 3, *self.lattice.shape)
         return np.clip(self.nodes.fit(self.match(a, b, ends)), 0, 1)
+
+    def within(self, box: Sequence[slice]) -> Pairs:
+        """The same of a box z, y, x of the grid's points, which may go on beyond the end of a periodic axis."""
+        z, y, x = (
+            wraps and part.stop - part.start == n for wraps, part, n in zip(self.periodic, box, self.series.grid.shape)
+        )
+        series, velocity, periodic = cut_out(self.series, box), self.velocity, (z, y, x)
+        return Pairs(
+            series, self.field, periodic, velocity and Velocity(series, velocity.fields, velocity.scale, periodic)
+        )
 
     def fine(self, coefficients: np.ndarray) -> np.ndarray:
         """(k, nz, ny, nx) at the points of coefficients (k, cz, cy, cx)."""

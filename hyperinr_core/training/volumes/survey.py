@@ -10,9 +10,9 @@ import numpy as np
 
 from hyperinr_core.errors import DataError
 from hyperinr_core.mask import Mask, Sheets, filled, valid_points
-from hyperinr_core.training.crop import ENOUGH, central, cropped, least_valid
+from hyperinr_core.training.crop import ENOUGH, central, cropped, grid_of, least_valid
 from hyperinr_core.training.samples import Block, fits_into, scan_fields
-from hyperinr_core.volume import Field, Grid, VolumeSeries
+from hyperinr_core.volume import Field, VolumeSeries
 
 #: Larger volumes are compared on a central block of about so many points.
 MOST_POINTS = 1 << 20
@@ -151,7 +151,7 @@ class Cut:
         self._names = names
         columns = np.cumsum([0, *(series.field_info[name] for name in names)])
         self._columns = {name: slice(*pair) for name, pair in zip(names, zip(columns, columns[1:]))}
-        grid = Grid(tuple(axis.stop - axis.start for axis in (self._x, self._y, self._z)))
+        grid = grid_of(series.grid, (self._z, self._y, self._x))
         self._values = np.empty((len(series), *grid.shape, columns[-1]), np.float32)
         self.series = replace(series, grid=grid, loader=self._load)
 
