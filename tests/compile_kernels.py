@@ -115,7 +115,7 @@ def train(architecture: Architecture, precision: str) -> None:
     evaluator.adam_rows(tables, [0, 1], np.ones((2, 2)), tables, tables, tables, [adam, adam])
 
 
-@functools.lru_cache(maxsize=None)  # depths share kernels
+@functools.cache  # depths share kernels
 def measured(kernel) -> dict:
     """Registers, spilled and shared bytes, and whether the machine code has instructions of the matrix unit."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:

@@ -22,7 +22,6 @@ from hyperinr.filters.readers.series import open_series
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 
-
 PROCESS = [sys.executable, "-m", "hyperinr.plugin.cli"]
 
 
