@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jeepney import DBusAddress, DBusErrorResponse, HeaderFields, MessageType, new_method_call, new_method_return
@@ -19,6 +19,7 @@ from jeepney.io.blocking import DBusConnection, open_dbus_connection
 CHECK_BOX, COMBO_BOX, LABEL, MENU_ITEM, POPUP_MENU, BUTTON, SLIDER, CELL, TEXT = 7, 11, 29, 35, 41, 43, 51, 56, 61
 SENSITIVE, SHOWING = 24, 25
 DBUS = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
+LEAVES = LABEL, BUTTON, CHECK_BOX, SLIDER  # hold nothing
 SECONDS = 60  # that a busy window may take to answer
 
 
@@ -35,6 +36,7 @@ class Bus:
         )
         self.address = self._daemon.stdout.readline().strip()
         self._connection = open_dbus_connection(self.address)
+        self._roles: dict[str, int] = {}
 
     def listen(self) -> None:
         """Let the window offer its widgets, here, once it is up: Qt 5 loses what it is told while it starts."""
@@ -54,18 +56,20 @@ class Bus:
         """The visible widgets of all windows that fit."""
         for name in _call(self._connection, DBUS, "ListNames")[0]:
             if name.startswith(":") and name != self._connection.unique_name:
-                for window in Widget(self._connection, name, "/org/a11y/atspi/accessible/root").children():
+                root = Widget(self._connection, name, "/org/a11y/atspi/accessible/root", roles=self._roles)
+                for window in root.children():
                     yield from window.find(fits)
 
 
 @dataclass
 class Widget:
-    """A widget, asked anew each time."""
+    """A widget, asked anew each time, but for its role: that of a path never changes, and a search asks for hundreds."""
 
     connection: DBusConnection
     program: str
     path: str
     parent: Widget | None = None
+    roles: dict[str, int] = field(default_factory=dict)
 
     def ask(self, interface: str, method: str, signature: str | None = None, *arguments):
         """What a method says; None where the widget is gone or has no such method."""
@@ -77,11 +81,16 @@ class Widget:
 
     def children(self) -> list[Widget]:
         found = self.ask("org.a11y.atspi.Accessible", "GetChildren")
-        return [Widget(self.connection, *place, self) for place in found[0]] if found else []
+        return [Widget(self.connection, *place, self, self.roles) for place in found[0]] if found else []
 
     @property
     def role(self) -> int:
-        return (self.ask("org.a11y.atspi.Accessible", "GetRole") or [0])[0]
+        if self.path not in self.roles:
+            found = self.ask("org.a11y.atspi.Accessible", "GetRole")
+            if not found:
+                return 0
+            self.roles[self.path] = found[0]
+        return self.roles[self.path]
 
     @property
     def name(self) -> str:
@@ -118,7 +127,7 @@ class Widget:
             return
         if fits(self) and self.box[2] > 0:  # panels behind others are left of the screen
             yield self
-        for child in self.children():
+        for child in () if self.role in LEAVES else self.children():
             yield from child.find(fits)
 
     def frame(self) -> tuple[int, int, int, int]:

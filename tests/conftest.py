@@ -21,9 +21,9 @@ if not cuda.driver_is_present():
     os.environ["TRITON_INTERPRET"] = "1"
 
 #: Files that take a quarter of a minute or more, the longest first; they begin, so that several processes end together.
-LONGEST = ("gui", "shadow_paraview", "killed", "distributed", "paraview", "live", "servers", "view", "cli", "demo",
-           "compiled", "neural", "radiance", "compare_paraview", "lights_task", "gui_writing", "triton", "native",
-           "gpu_benchmark")  # fmt: skip
+LONGEST = ("gui", "shadow_paraview", "killed", "paraview", "distributed", "view", "live", "compiled", "servers", "triton",
+           "gpu_benchmark", "demo", "neural", "compare_paraview", "writer", "radiance", "cli", "native", "lights_task",
+           "gui_writing", "views_task", "between", "evaluators_triton")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

@@ -23,6 +23,7 @@ from accessible import BUTTON, CELL, CHECK_BOX, COMBO_BOX, LABEL, MENU_ITEM, SLI
 
 SIZE = (1280, 720)
 KEPT = Path(__file__).resolve().parents[1] / "build" / "gui"
+SHADERS = KEPT.with_name("shaders")  # what Mesa has compiled, for all windows
 SCRIPTS = Path(__file__).parent / "paraview_scripts"
 MAIN = "ParaView [0-9]"  # the title of the main window
 HANDLE, LINE = 11, 22  # pixels, of a slider and between two sources
@@ -40,6 +41,7 @@ class Window:
     def __init__(self, folder: Path, arguments: list[str]) -> None:
         self.folder = folder
         self._closed = False
+        SHADERS.mkdir(parents=True, exist_ok=True)
         self.witness = folder / ".config" / "ParaView" / "Macros" / "witness.py"
         screen = ["-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "-nocursor"]  # a mouse is no part of a picture
         self._screen = subprocess.Popen(
@@ -55,6 +57,7 @@ class Window:
             "DISPLAY": display,
             "HOME": str(folder),
             "XDG_CACHE_HOME": str(folder),
+            "MESA_SHADER_CACHE_DIR": str(SHADERS),
             "HYPERINR_WITNESS": str(folder / "witness.jsonl"),
             "DBUS_SESSION_BUS_ADDRESS": self._bus.address,
             "QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1",
@@ -348,6 +351,7 @@ def framebuffer(path: Path) -> np.ndarray | None:
 
 def shows_something(pixels: np.ndarray) -> bool:
     """Whether a view holds a volume and not one colour: many colours on a good part of it."""
+    pixels = pixels[::2, ::2]  # it is asked several times a second
     _, counts = np.unique(pixels.astype(np.int32) @ (1, 256, 65536), return_counts=True)
     return len(counts) > 100 and counts.max() < 0.97 * counts.sum()
 

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from hyperinr.plugin import launch
+from hyperinr_core.files import replacing
+
+BUILD = Path(__file__).resolve().parents[1] / "build"
+
+#: Ranks that wait for others spin, which takes the processors from whoever has work. Open MPI can only have them yield.
+SLEEP = 'extern "C" int usleep(unsigned);\nextern "C" int sched_yield() { return usleep(200); }\n'
 
 
 def mpi(n: int) -> list[str]:
-    return ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(n)]
+    """The beginning of a command that runs in so many ranks, which sleep where they would yield."""
+    options = ["--allow-run-as-root", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1"]
+    return ["mpirun", *options, "-x", f"LD_PRELOAD={sleeping()}", "-np", str(n)]
+
+
+@functools.cache
+def sleeping() -> Path:
+    """The library that has them sleep."""
+    BUILD.mkdir(exist_ok=True)
+    with replacing(BUILD / "sleeping.so") as part:
+        subprocess.run(["g++", "-shared", "-fPIC", "-x", "c++", "-", "-o", part], input=SLEEP, text=True, check=True)
+    return BUILD / "sleeping.so"
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 from carried import carried_model
+from forked import TRAINING, Forks
 from masked import masked_model
 from models import random_model
 from series import moving_blob
@@ -21,11 +22,14 @@ from hyperinr.filters.readers.series import open_series
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 
+PROCESS = [sys.executable, "-m", "hyperinr.plugin.cli"]
 
-def hyperinr(*arguments, **options):
-    """Run the installed command."""
-    command = [sys.executable, "-m", "hyperinr.plugin.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+@pytest.fixture(scope="module")
+def hyperinr(tmp_path_factory):
+    """A function that runs the command in a fork of a process that has imported what it needs."""
+    with Forks(tmp_path_factory.mktemp("said"), *TRAINING) as forks:
+        yield lambda *arguments, folder=None: forks.run(arguments, folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def quick(tmp_path):
 
 
 def test_help_names_every_command_and_imports_little():
-    result = hyperinr("--help")
+    result = subprocess.run([*PROCESS, "--help"], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0
     for command in ("train", "info", "sample", "evaluate", "render", "paraview", "env", "doctor"):
         assert f"\n  {command} " in result.stdout
@@ -64,7 +68,7 @@ def test_help_names_every_command_and_imports_little():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
-def test_train_info_sample(series, quick, tmp_path):
+def test_train_info_sample(hyperinr, series, quick, tmp_path):
     output = tmp_path / "m.hinr"
     result = hyperinr("train", series, "-o", output, "--every", 2, "--config", quick, "--seed", 4)
     assert result.returncode == 0, result.stderr
@@ -85,7 +89,7 @@ def test_train_info_sample(series, quick, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), expected)
 
 
-def test_train_sparse_from_another_model(series, quick, tmp_path):
+def test_train_sparse_from_another_model(hyperinr, series, quick, tmp_path):
     options = ["--config", quick, "--teacher", "none", "-o"]
     assert hyperinr("train", series, *options, tmp_path / "a.hinr").returncode == 0
     more = ["--sparsity", 0.6, "--init-from", tmp_path / "a.hinr"]
@@ -99,7 +103,7 @@ def test_train_sparse_from_another_model(series, quick, tmp_path):
     assert result.returncode == 1 and "leave --init-from out" in result.stderr and "Traceback" not in result.stderr
 
 
-def test_sample_writes_vti_with_every_field(model, tmp_path):
+def test_sample_writes_vti_with_every_field(hyperinr, model, tmp_path):
     from vtkmodules.vtkIOXML import vtkXMLImageDataReader
 
     from hyperinr.filters.image import from_image
@@ -114,12 +118,12 @@ def test_sample_writes_vti_with_every_field(model, tmp_path):
     np.testing.assert_array_equal(np.squeeze(arrays["density"]), loaded.generate(0.3).sample_grid()[..., 0])
 
 
-def test_interrupted_training_resumes(series, quick, tmp_path):
+def test_interrupted_training_resumes(hyperinr, series, quick, tmp_path):
     arguments = ("train", series, "-o", tmp_path / "m.hinr", "--config", tmp_path / "long.json")
     settings = json.loads(quick.read_text())
     settings["training"]["samples"] = 1_200_000
     (tmp_path / "long.json").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "hyperinr.plugin.cli", *map(str, arguments)]
+    command = [*PROCESS, *map(str, arguments)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     while "training" not in (line := process.stderr.readline()):
         assert line, "the command ended before training was under way"
@@ -154,11 +158,11 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_mistakes_get_one_sentence_and_leave_nothing(case, model, series, tmp_path):
+def test_mistakes_get_one_sentence_and_leave_nothing(hyperinr, case, model, series, tmp_path):
     arguments, message = MISTAKES[case]
     folder = tmp_path / "work"
     folder.mkdir()
-    result = hyperinr(*(part.format(model=model, series=series) for part in arguments), cwd=folder)
+    result = hyperinr(*(part.format(model=model, series=series) for part in arguments), folder=folder)
     assert result.returncode == 1
     lines = result.stderr.strip().splitlines()
     assert lines[-1].startswith("hyperinr: error: ") and message in lines[-1]
@@ -166,7 +170,7 @@ def test_mistakes_get_one_sentence_and_leave_nothing(case, model, series, tmp_pa
     assert os.listdir(folder) == []
 
 
-def test_unknown_command_and_option():
+def test_unknown_command_and_option(hyperinr):
     for arguments in (("fly",), ("info", "--fast", "x")):
         result = hyperinr(*arguments)
         assert result.returncode == 2 and "No such" in result.stderr
@@ -202,7 +206,7 @@ def test_progress_lines_are_few(monkeypatch, capsys):
     assert len(lines) == 11 and "0:99" not in lines[0] and lines[0].endswith("1:39 left")
 
 
-def test_masked_points_are_nan_where_they_are_written_and_their_share_is_said(tmp_path):
+def test_masked_points_are_nan_where_they_are_written_and_their_share_is_said(hyperinr, tmp_path):
     model = masked_model()
     hinr.save(model, tmp_path / "m.hinr")
     for name in ("s.npy", "s.vti"):
@@ -214,7 +218,7 @@ def test_masked_points_are_nan_where_they_are_written_and_their_share_is_said(tm
     assert f", {truth.mean():.1%} masked" in hyperinr("info", tmp_path / "m.hinr").stdout
 
 
-def test_info_tells_of_the_motion(tmp_path):
+def test_info_tells_of_the_motion(hyperinr, tmp_path):
     hinr.save(carried_model(anchored=True), tmp_path / "m.hinr")
     hinr.save(random_model(), tmp_path / "still.hinr")
     text = hyperinr("info", tmp_path / "m.hinr").stdout

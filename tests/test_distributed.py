@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from forked import TRAINING, Forks
 from series import moving_blob
 from view_models import balls_database
 
@@ -25,12 +27,22 @@ MEET = ["--rdzv-backend=c10d", "--rdzv-conf=store_type=file"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", *MEET, "--nproc-per-node=2"]
 CLI = [*TORCHRUN, "-m", "hyperinr.plugin.cli"]
 
+# The same without a launcher, for forks.
+NO_LIBUV = {"USE_LIBUV": "0", "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+
 
 @pytest.fixture(autouse=True)
 def store(monkeypatch):
     """The processes themselves meet without libuv, too."""
-    monkeypatch.setenv("USE_LIBUV", "0")
-    monkeypatch.setenv("TORCH_DISABLE_SHARE_RDZV_TCP_STORE", "1")
+    for name, value in NO_LIBUV.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    """A process to fork, which knows what trainings import late."""
+    with Forks(tmp_path_factory.mktemp("said"), *TRAINING, "torch._dynamo") as forks:
+        yield forks
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +64,18 @@ def folder(tmp_path_factory):
     return folder
 
 
+def pair() -> list[dict[str, str]]:
+    """What torchrun would tell two processes of each other."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        meet = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free.getsockname()[1]), "TORCHELASTIC_RUN_ID": "pair"}
+    world = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1", **meet, **NO_LIBUV}
+    return [{"RANK": str(rank), "LOCAL_RANK": str(rank), **world} for rank in range(2)]
+
+
 def alone(*words) -> str:
     """The output of a command in this process."""
     return CliRunner().invoke(hyperinr, [str(word) for word in words], catch_exceptions=False).output
-
-
-def together(*words) -> str:
-    """The output of a command in two processes."""
-    result = subprocess.run([str(word) for word in (*CLI, *words)], capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 def quality(path) -> float:
@@ -71,7 +85,10 @@ def quality(path) -> float:
 def test_two_processes_reach_the_loss_of_one(folder):
     options = ["--config", folder / "settings.json", "--device", "cpu", "--teacher", "linear"]
     alone("train", folder / "blob.npy", "-o", folder / "one.hinr", *options)
-    said = together("train", folder / "blob.npy", "-o", folder / "two.hinr", *options)
+    command = [*CLI, "train", folder / "blob.npy", "-o", folder / "two.hinr", *options]
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    said = result.stdout
     one, two = hinr.load(folder / "one.hinr"), hinr.load(folder / "two.hinr")
     assert quality(folder / "one.hinr") > 25
     assert quality(folder / "two.hinr") == pytest.approx(quality(folder / "one.hinr"), abs=0.5)
@@ -86,12 +103,14 @@ GRADIENTS = """
 import sys
 import numpy as np
 from pathlib import Path
-from series import moving_blob
-from small import with_training
 from hyperinr_core.training.distributed import join, leave
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.training.volumes.task import Volumes
+
+sys.path.insert(0, sys.argv[2])
+from series import moving_blob
+from small import with_training
 
 folder = Path(sys.argv[1])
 world, series = join("cpu"), moving_blob()
@@ -110,12 +129,9 @@ leave()
 """
 
 
-def test_gradients_and_losses_are_those_of_the_whole_batch(tmp_path):
-    (tmp_path / "script.py").write_text(GRADIENTS)
-    variables = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    for launcher in ([sys.executable], TORCHRUN):
-        command = [*launcher, str(tmp_path / "script.py"), str(tmp_path)]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=variables)
+def test_gradients_and_losses_are_those_of_the_whole_batch(forks, tmp_path):
+    for variables in ([{}], pair()):
+        result = forks.run([tmp_path, os.path.dirname(__file__)], GRADIENTS, variables=variables)
         assert result.returncode == 0, result.stderr
     one, first, second = (dict(np.load(tmp_path / f"{name}.npz")) for name in ("1_0", "2_0", "2_1"))
     for name, expected in one.items():
@@ -149,37 +165,40 @@ def test_stopping_keeps_one_checkpoint_and_resume_goes_on(folder):
 
 
 @pytest.mark.parametrize("teacher", ["exact", "coordnet"])
-def test_two_processes_learn_shadows_as_one_does(folder, teacher):
+def test_two_processes_learn_shadows_as_one_does(forks, folder, teacher):
     settings = {"training": {"samples": 60_000, "batch_points": 1001}, "encoding": {"log2_hashmap_size": 8}}
     if teacher == "coordnet":
         settings["distillation"] = {"teacher_samples": 8000}
-    check_both(folder, settings, "train-shadow", folder / "blob.npy", "--lights", 4, "--encoders", 6,
+    check_both(forks, folder, settings, "train-shadow", folder / "blob.npy", "--lights", 4, "--encoders", 6,
                "--guide", 8, "--opacity", "0:0,10:0.3", "--teacher", teacher)  # fmt: skip
 
 
 @pytest.mark.parametrize("teacher", ["none", "radiance"])
-def test_two_processes_learn_views_as_one_does(folder, teacher):
+def test_two_processes_learn_views_as_one_does(forks, folder, teacher):
     if not (folder / "b.cdb").exists():
         balls_database(folder / "b.cdb", [(60.0 * i, 30.0 * j) for i in range(6) for j in (-1, 1)], size=16)
     settings = {"training": {"samples": 60_000, "batch_points": 401}}
-    check_both(folder, settings, "train-views", folder / "b.cdb", "--encoders", 12, "--teacher", teacher,
+    check_both(forks, folder, settings, "train-views", folder / "b.cdb", "--encoders", 12, "--teacher", teacher,
                "--teacher-steps", 8, "--teacher-views", 20)  # fmt: skip
 
 
-def test_two_processes_carry_along_the_motion_that_one_finds(folder):
+def test_two_processes_carry_along_the_motion_that_one_finds(forks, folder):
     settings = json.loads((folder / "settings.json").read_text())
     settings["training"]["samples"] = 60_000
-    one, two = check_both(folder, settings, "train", folder / "blob.npy", "--carry", "always")
+    one, two = check_both(forks, folder, settings, "train", folder / "blob.npy", "--carry", "always")
     np.testing.assert_array_equal(one.motion.paths, two.motion.paths)
     np.testing.assert_array_equal(one.motion.trust, two.motion.trust)
 
 
-def check_both(folder, settings, *command):
+def check_both(forks, folder, settings, *command):
     """Train in one process and in two, and compare what became of it, which is returned."""
     (folder / "both.json").write_text(json.dumps(settings))
     models = []
-    for name, run in (("one", alone), ("two", together)):
-        said = run(*command, "-o", folder / f"{name}_.hinr", "--config", folder / "both.json", "--device", "cpu")
+    for name, variables in (("one", [{}]), ("two", pair())):
+        options = ["-o", folder / f"{name}_.hinr", "--config", folder / "both.json", "--device", "cpu"]
+        result = forks.run([*command, *options], variables=variables)
+        assert result.returncode == 0, result.stderr
+        said = result.stdout
         assert said.count("dB PSNR on the training") == 1, "only the first process speaks"
         models.append(hinr.load(folder / f"{name}_.hinr"))
     one, two = models

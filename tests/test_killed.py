@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import resource
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import COMMAND, TRAINING, Forks
 from models import random_model
 from view_models import balls_database
 
@@ -53,23 +53,20 @@ def series(tmp_path_factory):
     return folder
 
 
+#: A checkpoint after every step.
+CODE = f"from hyperinr_core.training import trainer; trainer.CHECKPOINT_SECONDS = 0.0; {COMMAND}"
+
+
 @pytest.fixture(scope="module")
 def hyperinr(tmp_path_factory):
     """A function that runs `hyperinr`, kills it after so many seconds, and returns its exit status and what was said."""
-    said = tmp_path_factory.mktemp("said") / "said.txt"
-    command = [sys.executable, HERE / "killed.py"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as forks:
+    with Forks(tmp_path_factory.mktemp("said"), *TRAINING) as forks:
 
-        def run(words, kill_after=None):
-            forks.stdin.write(json.dumps([[str(word) for word in words], str(said)]).encode() + b"\n")
-            child = int(forks.stdout.readline())
-            if not select.select([forks.stdout], [], [], kill_after or 600)[0]:
-                with contextlib.suppress(ProcessLookupError):  # it may just have ended
-                    os.kill(child, signal.SIGKILL)
-            return int(forks.stdout.readline()), said.read_text()
+        def run(words, kill_after=600):
+            result = forks.run(words, CODE, kill_after=kill_after)
+            return result.returncode, result.stdout + result.stderr
 
         yield run
-        forks.stdin.close()
 
 
 def run(command, kill_after=None, environment=None):
@@ -116,7 +113,7 @@ def test_a_killed_training_ends_with_the_same_bytes(hyperinr, series, tmp_path, 
         output.write_bytes(OLD)
         status = -1
         while status:
-            moment = None if kills >= amount(few, many) else float(rng.uniform(0.3, 1.0)) * lasts
+            moment = 600 if kills >= amount(few, many) else float(rng.uniform(0.3, 1.0)) * lasts
             status, said = hyperinr([*command, output, "--resume"], moment)
             assert status in (0, -signal.SIGKILL), said
             assert output.read_bytes() in (OLD, whole), f"half a model after {kills} kills"

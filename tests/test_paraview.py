@@ -187,8 +187,7 @@ def test_viewing_needs_neither_torch_nor_scikit_image(report):
 
 def test_two_ranks_give_what_one_gives(folder):
     run(["pvbatch", SCRIPTS / "parallel.py", folder, "serial"])
-    options = ["--allow-run-as-root", "--oversubscribe", "-np", "2"]
-    run(["mpirun", *options, "pvbatch", SCRIPTS / "parallel.py", folder, "parallel"])
+    run([*mpi(2), "pvbatch", SCRIPTS / "parallel.py", folder, "parallel"])
     serial, parallel = (json.loads((folder / f"{name}.json").read_text()) for name in ("serial", "parallel"))
     assert (serial["ranks"], parallel["ranks"]) == (1, 2)
     assert parallel["cells"] == serial["cells"] == 23 * 19 * 15

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
-import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gui import differ, gui, is_whole, shows_something, view_of
 from models import random_model
+from servers import mpi, pvserver
 from test_filters_shadow import light_model
 
 from hyperinr.filters.image import to_image, write_image
@@ -24,7 +22,6 @@ from hyperinr_core.volume import Field, Grid
 SCRIPT = Path(__file__).parent / "paraview_scripts" / "shadow.py"
 GOLDEN = Path(__file__).parent / "golden"
 MACROS = Path(launch.environment()["PV_MACRO_PATH"].split(os.pathsep)[0])
-MPI = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2"]
 TIMEOUT = 120
 
 __all__ = ["gui"]  # the fixture
@@ -90,7 +87,7 @@ def test_viewing_needs_no_torch(serial):
 
 
 def test_two_ranks_give_what_one_gives(serial, folder):
-    parallel = run([*launch.on_display(MPI), "pvbatch", SCRIPT, folder, "parallel"], folder, "parallel")
+    parallel = run(launch.on_display([*mpi(2), "pvbatch", SCRIPT, folder, "parallel"]), folder, "parallel")
     assert (serial["ranks"], parallel["ranks"]) == (1, 2)
     assert parallel["cells"] == serial["cells"] == 23 * 19 * 15
     for key in ("integral", "integral_thin", "integral_model"):
@@ -101,27 +98,12 @@ def test_two_ranks_give_what_one_gives(serial, folder):
 
 
 def test_a_server_of_two_ranks_shades(serial, folder):
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    command = [*launch.on_display(MPI), "pvserver", f"--server-port={port}"]
-    server = subprocess.Popen(
-        command, env={**os.environ, **launch.environment()}, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
-        deadline = time.monotonic() + 60
-        for line in server.stdout:
-            if "Accepting connection" in line or time.monotonic() > deadline:
-                break
+    with pvserver(2) as port:
         found = run(launch.on_display(["pvpython", SCRIPT, folder, "server", port]), folder, "server")
-        assert found["cells"] == serial["cells"]
-        for key in ("integral", "integral_model"):
-            assert found[key] == pytest.approx(serial[key], rel=1e-5)
-        assert abs(picture(folder / "server_left.png") - picture(folder / "serial_left.png")).mean() < 3
-    finally:
-        os.killpg(server.pid, 9)
-        server.wait()
-        server.stdout.close()
+    assert found["cells"] == serial["cells"]
+    for key in ("integral", "integral_model"):
+        assert found[key] == pytest.approx(serial[key], rel=1e-5)
+    assert abs(picture(folder / "server_left.png") - picture(folder / "serial_left.png")).mean() < 3
 
 
 @pytest.mark.parametrize("name", ["light_goes_round", "time_and_light"])
