@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.training.motion.build import HALO, LONGEST
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.volumes.distillation import PER_GAP
 from hyperinr_core.volume import VolumeSeries
@@ -18,12 +23,16 @@ TRAINED_BYTES = 4 * 4
 #: flow is tried as a teacher. They were measured, on series of 64^3 and 128^3, to a fifth or so.
 PROGRAM_BYTES, VOLUMES_OF_MOTION, VOLUMES_OF_FLOW = 300 << 20, 90, 75
 
+#: The least memory for training data that is advised.
+LEAST_MEMORY_MB = 64
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes of the file without a base, and of memory."""
+    """Bytes of the file without a base, of the checkpoints beside it, and of memory."""
 
     file_bytes: int
+    checkpoint_bytes: int
     memory_bytes: int
 
     def line(self) -> str:
@@ -42,7 +51,53 @@ def estimate(series: VolumeSeries, names: list[str], config: RunConfig) -> Estim
     n_table, n_mlp = n_encoders * architecture.n_table, architecture.n_mlp
     stored = 2 * n_table + 4 * n_mlp + 8 * n_encoders * len(series.parameters)
     memory = PROGRAM_BYTES + TRAINED_BYTES * (n_table + n_mlp) + _bytes_of_data(series, n_outputs, config)
-    return Estimate(stored, memory)
+    return Estimate(stored, 2 * 3 * 4 * (n_table + n_mlp), memory)
+
+
+def check_room(series: VolumeSeries, names: list[str], config: RunConfig, output: Path) -> Estimate:
+    """What training will cost; ParameterError, with the nearest that fits, where there is no room for it."""
+    costs, free = estimate(series, names, config), free_memory()
+    if costs.memory_bytes > free:
+        smaller, memory_mb = costs, config.training.memory_mb
+        while smaller.memory_bytes > free and memory_mb > LEAST_MEMORY_MB:
+            memory_mb //= 2
+            smaller = estimate(series, names, config.replace(training={"memory_mb": memory_mb}))
+        raise ParameterError(
+            f"training takes about {size(costs.memory_bytes)} of memory, and {size(free)} are free; expected less: "
+            + (
+                f'--config with {{"training": {{"memory_mb": {memory_mb}}}}} takes about {size(smaller.memory_bytes)}'
+                if smaller.memory_bytes <= free
+                else "fewer fields, --carry never --teacher none, or a part of the grid"
+            )
+        )
+    needed, room = costs.file_bytes + costs.checkpoint_bytes, shutil.disk_usage(output.absolute().parent).free
+    if needed > room:
+        raise ParameterError(
+            f"{output} and its checkpoints take about {size(needed)}, and {output.absolute().parent} has {size(room)} left; "
+            f"expected room for them, or --max-bytes {room // 16} and less"
+        )
+    return costs
+
+
+def free_memory() -> float:
+    """Bytes that this process may still take: of the machine, of its group and of its own limit; infinite where nobody knows."""
+    found = [math.inf]
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
+    with contextlib.suppress(OSError, ValueError):  # version 2 of control groups, as containers and Slurm set them
+        group = Path("/sys/fs/cgroup") / Path("/proc/self/cgroup").read_text().split("::", 1)[-1].strip().lstrip("/")
+        limit, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+        found.append(int(limit) - int(used))
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        limit_of_addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit_of_addresses != resource.RLIM_INFINITY:
+            found.append(
+                limit_of_addresses - os.sysconf("SC_PAGE_SIZE") * int(Path("/proc/self/statm").read_text().split()[0])
+            )
+    return max(min(found), 0)
 
 
 def _bytes_of_data(series: VolumeSeries, n_outputs: int, config: RunConfig) -> int:
@@ -50,7 +105,7 @@ def _bytes_of_data(series: VolumeSeries, n_outputs: int, config: RunConfig) -> i
     volume, most, learning = 4 * series.grid.n_points * n_outputs, config.training.memory_bytes, config.distillation
     steps = 2 * min(volume * len(series), most)
     if config.tries_motion:
-        return steps + VOLUMES_OF_MOTION * volume
+        return steps + VOLUMES_OF_MOTION * min(volume, 4 * (LONGEST + 2 * HALO) ** 3 * n_outputs)
     n_taught = 0 if learning.teacher == "none" else learning.count or PER_GAP * (len(series) - 1)
     steps += min(volume * n_taught, most // 2) + min(volume * n_taught, most)
     return steps + (VOLUMES_OF_FLOW * volume * (os.cpu_count() or 1) if learning.teacher in ("auto", "flow") else 0)

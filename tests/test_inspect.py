@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
+import subprocess
+import sys
 import zipfile
 
 import mesh_files as made
@@ -15,7 +18,15 @@ from series_files import GRID, arrays, timed_image, write_netcdf, write_nrrd
 
 from hyperinr.filters.image import write_image
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.estimates import PROGRAM_BYTES, VOLUMES_OF_FLOW, VOLUMES_OF_MOTION, estimate
+from hyperinr.plugin.estimates import (
+    PROGRAM_BYTES,
+    VOLUMES_OF_FLOW,
+    VOLUMES_OF_MOTION,
+    check_room,
+    estimate,
+    free_memory,
+)
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.settings import preset
 
 h5py = pytest.importorskip("h5py")
@@ -215,3 +226,34 @@ def test_memory_grows_with_what_is_kept_and_with_the_search_for_motion():
     assert memory(large, "linear") - memory(large, "none") == 2 * 16 * volume
     assert memory(large, "auto") - memory(large, "linear") >= VOLUMES_OF_FLOW * volume
     assert memory(large, "auto", "auto") - memory(large, "none") == VOLUMES_OF_MOTION * volume
+
+
+def test_training_without_room_is_refused_with_what_fits(tmp_path, monkeypatch):
+    series, output = moving_blob(dims=(128, 128, 128), n_steps=16), tmp_path / "a.hinr"
+    config = preset("fast", series.grid).replace(distillation={"teacher": "none"}, motion={"carry": "never"})
+    costs = check_room(series, ["density"], config, output)
+    assert 0 < costs.memory_bytes < free_memory()
+    monkeypatch.setattr("hyperinr.plugin.estimates.free_memory", lambda: costs.memory_bytes - 50e6)
+    with pytest.raises(
+        ParameterError, match=r"training takes about [0-9]+ MB of memory, and .* are free; .*memory_mb"
+    ) as caught:
+        check_room(series, ["density"], config, output)
+    memory_mb = int(str(caught.value).split('"memory_mb": ')[1].split("}")[0])
+    check_room(series, ["density"], config.replace(training={"memory_mb": memory_mb}), output)
+    monkeypatch.setattr("hyperinr.plugin.estimates.free_memory", lambda: 1e6)
+    with pytest.raises(ParameterError, match="expected less: fewer fields"):
+        check_room(series, ["density"], config, output)
+    monkeypatch.undo()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**6))
+    with pytest.raises(ParameterError, match=r"a.hinr and its checkpoints take about .* MB, and .* has 1 MB left"):
+        check_room(series, ["density"], config, output)
+
+
+def test_a_process_limit_counts_as_memory():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30));"
+        "from hyperinr.plugin.estimates import free_memory; print(int(free_memory()))"
+    )
+    free = int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert 0 < free < 8 << 30

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from hyperinr.plugin.estimates import estimate
+from hyperinr.plugin.estimates import check_room
 from hyperinr.plugin.options import open_steps, output_option, reading_options, series_argument
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr.plugin.understanding import understood
@@ -90,9 +90,10 @@ def train(
     settings = how.settings(preset(how.preset, data.grid, device, len(chosen)).replace(**given))
     task = Volumes(data.select(chosen), fields)
 
+    costs = check_room(data.select(chosen), task.names, settings, output)
+
     def opening() -> str:
         first, *rest = understood(data, task.names).lines()
-        costs = estimate(data.select(chosen), task.names, settings)
         return "\n".join([f"{first}, training on {len(chosen)}", *rest, costs.line()])
 
     def closing(model: HyperINR) -> None:
