@@ -55,7 +55,8 @@ def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], sca
         values += np.float32(gap.bend) * (_blended(weights, here) - linear)
         found = channels(gap.lattice, moment.coefficients, positions)
         offsets = found.reshape(-1, 4, *positions.shape[1:])[: len(steps), :3]
-        along = [_values(step, positions + offset) for step, offset in zip(steps, offsets)]
+        ends = gap.first, gap.first + 1
+        along = [_values(step, positions + offset, j in ends) for j, (step, offset) in enumerate(zip(steps, offsets))]
         values += np.clip(found[TRUST], 0, 1) * (_blended(weights, along) - linear)
     return np.moveaxis(values, 0, -1)
 
@@ -65,12 +66,12 @@ def sample(step: Step, positions: np.ndarray) -> np.ndarray:
     return np.moveaxis(_values(step, positions), 0, -1)
 
 
-def _values(step: Step, positions: np.ndarray) -> np.ndarray:
-    """(c, ...) values of a step at positions (3, ...)."""
+def _values(step: Step, positions: np.ndarray, cubic: bool = True) -> np.ndarray:
+    """(c, ...) values of a step at positions (3, ...), by cubic splines or linear between points."""
     inside = np.empty(positions.shape, np.float32)
     for axis, (n, wraps) in enumerate(zip(step.shape, step.periodic)):
         inside[axis] = _within(positions[axis], n, wraps) - step.start[axis]
-    return np.stack([_sampled(part, inside) for part in step.splines])
+    return np.stack([_sampled(part, inside, 3 if cubic else 1) for part in (step.splines if cubic else step.values)])
 
 
 def _within(p: np.ndarray, n: int, wraps: bool) -> np.ndarray:
@@ -78,10 +79,10 @@ def _within(p: np.ndarray, n: int, wraps: bool) -> np.ndarray:
     return p - n * np.floor(p / np.float32(n)) if wraps else np.clip(p, 0, n - 1)
 
 
-def _sampled(part: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def _sampled(part: np.ndarray, inside: np.ndarray, order: int = 3) -> np.ndarray:
     from scipy import ndimage
 
-    return ndimage.map_coordinates(part, inside, output=np.float32, order=3, mode="nearest", prefilter=False)
+    return ndimage.map_coordinates(part, inside, output=np.float32, order=order, mode="nearest", prefilter=False)
 
 
 def _blended(weights: np.ndarray, values: Sequence[np.ndarray]) -> np.ndarray:

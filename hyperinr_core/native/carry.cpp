@@ -163,15 +163,18 @@ int hinr_carry(int isa, const hinr_nodes *nodes, const hinr_moment *moment, cons
         if (scattered) {
             parallel_for((nx + kPointsPerTask - 1) / kPointsPerTask, num_threads(), [&](int64_t task, int) {
                 const int64_t first = task * kPointsPerTask, n = std::min(kPointsPerTask, nx - first);
-                kernels->carry(lattice, job, z + first, y + first, x + first, n, nullptr, values + first * job.n_components);
+                Floats room(size_t(job.n_components) * kCarryGroup);
+                kernels->carry_points(lattice, job, z + first, y + first, x + first, n, room.data(), values + first * job.n_components);
             });
             return int(HINR_OK);
         }
-        const int64_t rows_per_task = std::max<int64_t>(1, kPointsPerTask / std::max<int64_t>(nx, 1)), rows = nz * ny;
-        parallel_for((rows + rows_per_task - 1) / rows_per_task, num_threads(), [&](int64_t task, int) {
-            Floats room(size_t(lattice.size[2] * kCarryChannels));
-            for (int64_t row = task * rows_per_task; row < std::min(rows, (task + 1) * rows_per_task); ++row)
-                kernels->carry(lattice, job, z + row / ny, y + row % ny, x, nx, room.data(), values + row * nx * job.n_components);
+        const int64_t rows_per_task = std::max<int64_t>(1, kPointsPerTask / std::max<int64_t>(nx, 1));
+        const int64_t tasks_per_plane = (ny + rows_per_task - 1) / rows_per_task;
+        parallel_for(nz * tasks_per_plane, num_threads(), [&](int64_t task, int) {
+            Floats room(size_t((lattice.size[1] + 1) * lattice.size[2] * kCarryChannels + job.n_components * kCarryGroup));
+            const int64_t plane = task / tasks_per_plane, first = task % tasks_per_plane * rows_per_task;
+            kernels->carry_rows(lattice, job, z[plane], y + first, std::min(rows_per_task, ny - first), x, nx, room.data(),
+                                values + (plane * ny + first) * nx * job.n_components);
         });
         return int(HINR_OK);
     });
