@@ -23,15 +23,41 @@ HINR_INLINE Group least(Group a, Group b) { return _mm256_min_ps(a, b); }
 HINR_INLINE Group most(Group a, Group b) { return _mm256_max_ps(a, b); }  // b where a is NaN
 HINR_INLINE Group floored(Group a) { return _mm256_floor_ps(a); }
 HINR_INLINE Group where_equal(Group a, Group b, Group c) { return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ), c); }
-HINR_INLINE float lowest(Group a) {
-    Quad q = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
-    q = _mm_min_ps(q, _mm_movehl_ps(q, q));
-    return _mm_cvtss_f32(_mm_min_ss(q, _mm_movehdup_ps(q)));
+HINR_INLINE Group where(Group a, Group b, Group c, Group d) {  // c where a == b, else d
+    return _mm256_blendv_ps(d, c, _mm256_cmp_ps(a, b, _CMP_EQ_OQ));
 }
 HINR_INLINE float highest(Group a) {
     Quad q = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     q = _mm_max_ps(q, _mm_movehl_ps(q, q));
     return _mm_cvtss_f32(_mm_max_ss(q, _mm_movehdup_ps(q)));
+}
+// The lowest and, less, the highest lane of whole numbers.
+HINR_INLINE void range_of(Group a, int *low, int *range) {
+    const Quad x = _mm256_castps256_ps128(a), y = _mm256_extractf128_ps(a, 1);
+    const Quad m = _mm_min_ps(x, y), n = _mm_sub_ps(_mm_setzero_ps(), _mm_max_ps(x, y));
+    Quad q = _mm_min_ps(_mm_unpacklo_ps(m, n), _mm_unpackhi_ps(m, n));
+    q = _mm_min_ps(q, _mm_movehl_ps(q, q));
+    const __m128i whole = _mm_cvttps_epi32(q);
+    *low = _mm_cvtsi128_si32(whole);
+    *range = -_mm_extract_epi32(whole, 1) - *low;
+}
+// The two numbers from array[offsets[lane]] on.
+HINR_INLINE Quad two_pairs(const float *a, const float *b) {
+    return _mm_loadh_pi(_mm_castpd_ps(_mm_load_sd((const double *)a)), (const __m64 *)b);
+}
+HINR_INLINE void pairs_at(const float *array, const int32_t *offsets, Group &first, Group &second) {
+    const Group a = _mm256_insertf128_ps(_mm256_castps128_ps256(two_pairs(array + offsets[0], array + offsets[1])),
+                                         two_pairs(array + offsets[4], array + offsets[5]), 1);
+    const Group b = _mm256_insertf128_ps(_mm256_castps128_ps256(two_pairs(array + offsets[2], array + offsets[3])),
+                                         two_pairs(array + offsets[6], array + offsets[7]), 1);
+    first = _mm256_shuffle_ps(a, b, 0x88);
+    second = _mm256_shuffle_ps(a, b, 0xdd);
+}
+// (z * height + y) * width + x of whole numbers.
+HINR_INLINE void offsets_of(Group z, Group y, Group x, int32_t height, int32_t width, int32_t *offsets) {
+    __m256i at = _mm256_add_epi32(_mm256_mullo_epi32(_mm256_cvttps_epi32(z), _mm256_set1_epi32(height)), _mm256_cvttps_epi32(y));
+    at = _mm256_add_epi32(_mm256_mullo_epi32(at, _mm256_set1_epi32(width)), _mm256_cvttps_epi32(x));
+    _mm256_storeu_si256((__m256i *)offsets, at);
 }
 // Lane i of each of four quads, for i = 0 to 3.
 HINR_INLINE void turned(const Quad *rows, Group *columns) {
@@ -75,8 +101,21 @@ HINR_INLINE Group floored(Group a) {
 HINR_INLINE Group where_equal(Group a, Group b, Group c) {
     return by_lane([&](int i) { return a[i] == b[i] ? c[i] : 0.0f; });
 }
-HINR_INLINE float lowest(Group a) { return fminf(fminf(a[0], a[1]), fminf(a[2], a[3])); }
+HINR_INLINE Group where(Group a, Group b, Group c, Group d) {
+    return by_lane([&](int i) { return a[i] == b[i] ? c[i] : d[i]; });
+}
 HINR_INLINE float highest(Group a) { return fmaxf(fmaxf(a[0], a[1]), fmaxf(a[2], a[3])); }
+HINR_INLINE void range_of(Group a, int *low, int *range) {
+    *low = int(fminf(fminf(a[0], a[1]), fminf(a[2], a[3])));
+    *range = int(highest(a)) - *low;
+}
+HINR_INLINE void pairs_at(const float *array, const int32_t *offsets, Group &first, Group &second) {
+    first = by_lane([&](int i) { return array[offsets[i]]; });
+    second = by_lane([&](int i) { return array[offsets[i] + 1]; });
+}
+HINR_INLINE void offsets_of(Group z, Group y, Group x, int32_t height, int32_t width, int32_t *offsets) {
+    for (int i = 0; i < 4; ++i) offsets[i] = (int32_t(z[i]) * height + int32_t(y[i])) * width + int32_t(x[i]);
+}
 HINR_INLINE void turned(const Quad *rows, Group *columns) {
     for (int i = 0; i < 4; ++i) columns[i] = by_lane([&](int row) { return rows[row][i]; });
 }
@@ -91,8 +130,8 @@ HINR_INLINE void group_weights(Group f, Group *w) {
     w[3] = times(f3, sixth);
 }
 
-// Where points of an axis lie among the few numbers that each is made of: those together, from the first on, and what each is
-// to each point.
+// Where points of an axis lie among the four numbers that each is made of: all of those, from the first on, and what each is to
+// each point.
 constexpr int kMostTaps = 8;
 
 struct Taps {
@@ -100,20 +139,23 @@ struct Taps {
     Group weights[kMostTaps];
 };
 
-// The weights of points of N coefficients each, the first of which are at `at`.
-template <int N> HINR_INLINE void spread(Group at, const Group *weights, Taps &taps) {
-    const float low = lowest(at), high = highest(at);
-    taps.first = int(low);
-    taps.count = int(high - low) + N;
+// The weights of points the first of whose numbers are at `at`, the taps' first or the next: nothing branches.
+HINR_INLINE void spread_narrow(Group at, const Group *weights, Taps &taps) {
+    const Group low = group(float(taps.first)), zero = group(0.0f);
+    taps.count = 5;
+    taps.weights[0] = where(at, low, weights[0], zero);
+    for (int j = 1; j < 4; ++j) taps.weights[j] = where(at, low, weights[j], weights[j - 1]);
+    taps.weights[4] = where(at, low, zero, weights[3]);
+}
+
+// The same where they are up to `range` further on.
+static void spread(Group at, int range, const Group *weights, Taps &taps) {
+    taps.count = 4 + range;
     if (taps.count > kMostTaps) return;
-    if (taps.count == N) {
-        for (int j = 0; j < N; ++j) taps.weights[j] = weights[j];
-        return;
-    }
-    for (int j = 0; j < taps.count; ++j) taps.weights[j] = group(0.0f);
-    for (int o = 0; o <= taps.count - N; ++o) {
-        const Group here = group(low + float(o));
-        for (int j = 0; j < N; ++j) taps.weights[o + j] = plus(taps.weights[o + j], where_equal(at, here, weights[j]));
+    for (int t = 0; t < taps.count; ++t) {
+        Group sum = group(0.0f);
+        for (int j = 0; j < 4; ++j) sum = where(at, group(float(taps.first + t - j)), weights[j], sum);
+        taps.weights[t] = sum;
     }
 }
 
@@ -186,18 +228,24 @@ struct Line {
         Group weights[4];
         const Group first = nodes_of(x, nodes, 2, weights);
         if (nodes.scale[2] == 0.0f) taps.first = 0, taps.count = 1, taps.weights[0] = weights[0];
-        else spread<4>(first, weights, taps);
+        else {
+            int range;
+            range_of(first, &taps.first, &range);
+            spread(first, range, weights, taps);
+        }
     }
 
-    // Channels first to end - 1.
-    HINR_INLINE void operator()(int first, int end, Group *channels) const {
-        if (taps.count > kMostTaps) return one_by_one(first, end, channels);
-        for (int c = first; c < end; ++c) {
-            const float *from = row + taps.first * kCarryChannels + c;
-            Group sum = times(taps.weights[0], group(*from));
-            for (int j = 1; j < taps.count; ++j) sum = fused(taps.weights[j], group(from[j * kCarryChannels]), sum);
-            channels[c] = sum;
+    // N channels from one on.
+    template <int N> HINR_INLINE void at(int first, Group *channels) const {
+        if (taps.count > kMostTaps) return one_by_one(first, first + N, channels);
+        const float *from = row + taps.first * kCarryChannels + first;
+        Group sums[N];
+        for (int c = 0; c < N; ++c) sums[c] = times(taps.weights[0], group(from[c]));
+        for (int j = 1; j < taps.count; ++j) {
+            from += kCarryChannels;
+            for (int c = 0; c < N; ++c) sums[c] = fused(taps.weights[j], group(from[c]), sums[c]);
         }
+        for (int c = 0; c < N; ++c) channels[c] = sums[c];
     }
 
     void one_by_one(int first, int end, Group *channels) const {
@@ -208,7 +256,20 @@ struct Line {
             slice_of(row, kCarryChannels, node_taps(lanes[l], nodes, 2), kCarryChannels, numbers);
             for (int c = first; c < end; ++c) found[c][l] = numbers[c];
         }
-        for (int c = first; c < end; ++c) channels[c] = load_group(found[c]);
+        for (int c = first; c < end; ++c) channels[c - first] = load_group(found[c]);
+    }
+};
+
+// The numbers of nodes at each point of a group.
+struct Scattered {
+    const float (*numbers)[kCarryChannels];
+
+    template <int N> HINR_INLINE void at(int first, Group *channels) const {
+        for (int c = 0; c < N; ++c) {
+            float lanes[kGroup];
+            for (int l = 0; l < kGroup; ++l) lanes[l] = numbers[l][first + c];
+            channels[c] = load_group(lanes);
+        }
     }
 };
 
@@ -217,77 +278,116 @@ struct Places {
     Group axis[3];
 };
 
-// Where the steps' arrays hold what lies around the points of a group, and what it counts: for one array after the other. N of
-// them along an axis: 4 for a cubic spline, 2 for what is linear between values.
-template <bool kPlane, int N> struct Stencil {
-    static constexpr int kFirstAxis = kPlane ? 1 : 0;
+// What all positions on an axis share: the grid's length, 1 over it where it goes on at its other end or else 0, the last
+// coordinate, and where the steps' arrays begin and end.
+struct Bounds {
+    Group n, per_turn, last, begin, end;
+};
+
+// The point before positions, from where the steps' arrays begin, and the fraction of a cell after it.
+HINR_INLINE Group whole_of(Group p, const Bounds &bounds, Group &fraction) {
+    p = fused(times(floored(times(p, bounds.per_turn)), group(-1.0f)), bounds.n, p);
+    p = least(most(p, group(0.0f)), bounds.last);
+    const Group whole = floored(p);
+    fraction = less(p, whole);
+    return less(whole, bounds.begin);
+}
+
+// Regions reach far enough; memory must not depend on that.
+HINR_INLINE Group inside(Group first, const Bounds &bounds) { return least(most(first, group(0.0f)), bounds.end); }
+
+// What is linear between the values around the points of a group: of one array after the other.
+template <bool kPlane> struct Linear {
     int64_t row, plane;
-    bool together;        // whether the points' stencils overlap so much that they are summed as one
-    Taps taps[3];         // then; of x less the point's lane
-    Group weights[3][N];  // of each point
-    float at[3][kGroup];  // the first of the N
-    Group fraction[3];
+    int32_t offsets[kGroup];
+    Group after[3];
 
-    HINR_INLINE void place(const NodesJob &nodes, const CarryJob &job, const Places &places) {
-        static const float lanes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-        const Group zero = group(0.0f);
-        Group first[3];
+    HINR_INLINE void place(const Bounds *bounds, const CarryJob &job, const Places &places) {
+        Group first[3] = {group(0.0f), group(0.0f), group(0.0f)};
+        for (int a = kPlane ? 1 : 0; a < 3; ++a) first[a] = inside(whole_of(places.axis[a], bounds[a], after[a]), bounds[a]);
         row = job.size[2], plane = job.size[2] * job.size[1];
-        for (int a = kFirstAxis; a < 3; ++a) {
-            const float n = float(nodes.n[a]);
-            Group p = places.axis[a];
-            if (nodes.wraps[a]) p = fused(times(floored(times(p, group(nodes.per_turn[a]))), group(-1.0f)), group(n), p);
-            p = least(most(p, zero), group(nodes.wraps[a] ? n : n - 1.0f));
-            const Group whole = floored(p);
-            fraction[a] = less(p, whole);
-            if (N == 4) group_weights(fraction[a], weights[a]);
-            else weights[a][0] = less(group(1.0f), fraction[a]), weights[a][1] = fraction[a];
-            // regions reach far enough; memory must not depend on that
-            const Group inside = less(whole, group(float(job.start[a] + (N == 4))));
-            first[a] = least(most(inside, zero), group(float(job.size[a] - 4)));
-            store_group(at[a], first[a]);
-        }
-        spread<N>(less(first[2], load_group(lanes)), weights[2], taps[2]);
-        together = taps[2].count <= kMostTaps;
-        for (int a = kFirstAxis; a < 2 && together; ++a) {
-            spread<N>(first[a], weights[a], taps[a]);
-            together = taps[a].count <= kMostTaps;
-        }
-        if (together) {
-            const int z = kPlane ? 1 : taps[0].count, y = taps[1].count, x = taps[2].count;
-            const int64_t begin = corner(), end = begin + (z - 1) * plane + (y - 1) * row + x - 1 + kGroup;
-            together = x * (z * (y + 1) + 1) <= kWorthIt && begin >= 0 && end <= plane * job.size[0];
-        }
-    }
-
-    // Operations that summing together may take: one by one takes about as long.
-    static constexpr int kWorthIt = N == 4 ? 300 : 150;
-
-    HINR_INLINE int64_t corner() const { return (kPlane ? 0 : taps[0].first * plane) + taps[1].first * row + taps[2].first; }
-
-    HINR_INLINE int64_t corner_of(int lane) const {
-        return (kPlane ? 0 : int64_t(at[0][lane]) * plane) + int64_t(at[1][lane]) * row + int64_t(at[2][lane]);
+        offsets_of(first[0], first[1], first[2], int32_t(job.size[1]), int32_t(job.size[2]), offsets);
     }
 
     HINR_INLINE Group sampled(const float *array) const {
-        if (!together) return one_by_one(array);
-        const float *from = array + corner();
-        switch (taps[2].count - N) {
-        case 0: return summed<N>(from);
-        case 1: return summed<N + 1>(from);
-        case 2: return summed<N + 2>(from);
-        case 3: return summed<N + 3>(from);
-        default: return N == 4 || taps[2].count == 6 ? summed<N + 4>(from) : one_by_one(array);
+        Group sums[2];
+        for (int c = 0; c < (kPlane ? 1 : 2); ++c) {
+            Group part[2], next[2];
+            pairs_at(array + c * plane, offsets, part[0], part[1]);
+            pairs_at(array + c * plane + row, offsets, next[0], next[1]);
+            for (int k = 0; k < 2; ++k) {
+                part[k] = fused(after[1], less(next[k], part[k]), part[k]);
+                sums[k] = c ? fused(after[0], less(part[k], sums[k]), sums[k]) : part[k];
+            }
         }
+        return fused(after[2], less(sums[1], sums[0]), sums[0]);
+    }
+};
+
+// The cubic spline at the points of a group, of one array of coefficients after the other.
+template <bool kPlane> struct Cubic {
+    static constexpr int kFirstAxis = kPlane ? 1 : 0;
+    int64_t row, plane, corner;
+    bool narrow, together;  // whether the points' stencils overlap so much that they are summed as one
+    Taps taps[3];           // then; of x less the point's lane
+    Group weights[3][4];    // where not narrow: of each point
+    int32_t offsets[kGroup];
+
+    HINR_INLINE void place(const Bounds *bounds, const CarryJob &job, const Places &places) {
+        static const float lanes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+        Group first[3], found[3][4];
+        int range[3] = {0, 0, 0};
+        for (int a = kFirstAxis; a < 3; ++a) {
+            Group fraction;
+            first[a] = inside(less(whole_of(places.axis[a], bounds[a], fraction), group(1.0f)), bounds[a]);
+            group_weights(fraction, found[a]);
+            range_of(a == 2 ? less(first[a], load_group(lanes)) : first[a], &taps[a].first, range + a);
+        }
+        row = job.size[2], plane = job.size[2] * job.size[1];
+        corner = (kPlane ? 0 : taps[0].first * plane) + taps[1].first * row + taps[2].first;
+        narrow = (range[0] | range[1] | range[2]) <= 1 && corner >= 0 &&
+                 corner + (kPlane ? 0 : 4 * plane) + 4 * row + 4 + kGroup <= plane * job.size[0];
+        if (!narrow) return place_wide(job, first, range, found);
+        for (int a = kFirstAxis; a < 3; ++a)
+            spread_narrow(a == 2 ? less(first[a], load_group(lanes)) : first[a], found[a], taps[a]);
     }
 
-    template <int X> HINR_INLINE Group summed(const float *from) const {
+    void place_wide(const CarryJob &job, const Group *first, const int *range, const Group (*found)[4]) {
+        static const float lanes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+        for (int a = kFirstAxis; a < 3; ++a) {
+            for (int j = 0; j < 4; ++j) weights[a][j] = found[a][j];
+            spread(a == 2 ? less(first[a], load_group(lanes)) : first[a], range[a], found[a], taps[a]);
+        }
+        offsets_of(kPlane ? group(0.0f) : first[0], first[1], first[2], int32_t(job.size[1]), int32_t(job.size[2]), offsets);
+        const int z = kPlane ? 1 : taps[0].count, y = taps[1].count, x = taps[2].count;
+        const int64_t end = corner + (z - 1) * plane + (y - 1) * row + x - 1 + kGroup;
+        together = z <= kMostTaps && y <= kMostTaps && x <= kMostTaps && x * (z * (y + 1) + 1) <= kWorthIt && corner >= 0 &&
+                   end <= plane * job.size[0];
+    }
+
+    // Operations that summing together may take: one by one takes about as long.
+    static constexpr int kWorthIt = 300;
+
+    HINR_INLINE Group sampled(const float *array) const {
+        return narrow ? summed<5>(array + corner, kPlane ? 1 : 5, 5) : sampled_wide(array);
+    }
+
+    Group sampled_wide(const float *array) const {
+        if (!together) return one_by_one(array);
+        const float *from = array + corner;
+        const int z = kPlane ? 1 : taps[0].count, y = taps[1].count, x = taps[2].count;
+        if (x <= 5) return x == 4 ? summed<4>(from, z, y) : summed<5>(from, z, y);
+        if (x == 6) return summed<6>(from, z, y);
+        return x == 7 ? summed<7>(from, z, y) : summed<8>(from, z, y);
+    }
+
+    template <int X> HINR_INLINE Group summed(const float *from, int n_z, int n_y) const {
         Group sums[X];
-        for (int c = 0; c < (kPlane ? 1 : taps[0].count); ++c) {
+        for (int c = 0; c < n_z; ++c) {
             const float *at = from + c * plane;
             Group part[X];
             for (int k = 0; k < X; ++k) part[k] = times(taps[1].weights[0], load_group(at + k));
-            for (int b = 1; b < taps[1].count; ++b) {
+            for (int b = 1; b < n_y; ++b) {
                 at += row;
                 for (int k = 0; k < X; ++k) part[k] = fused(taps[1].weights[b], load_group(at + k), part[k]);
             }
@@ -299,48 +399,26 @@ template <bool kPlane, int N> struct Stencil {
         return sum;
     }
 
-    HINR_INLINE Group one_by_one(const float *array) const {
-        float y[N][kGroup], z[N][kGroup];
-        for (int j = 0; j < N; ++j) {
+    Group one_by_one(const float *array) const {
+        float y[4][kGroup], z[4][kGroup];
+        for (int j = 0; j < 4; ++j) {
             store_group(y[j], weights[1][j]);
             if (!kPlane) store_group(z[j], weights[0][j]);
         }
-        Quad sums[kGroup];  // of two that are wanted the others are there, too
+        Quad sums[kGroup];
         for (int l = 0; l < kGroup; ++l) {
-            const float *at = array + corner_of(l);
-            for (int c = 0; c < (kPlane ? 1 : N); ++c, at += plane) {
-                Quad part = times(quad(y[0][l]), load_quad(at));
-                for (int b = 1; b < N; ++b) part = fused(quad(y[b][l]), load_quad(at + b * row), part);
+            const float *from = array + offsets[l];
+            for (int c = 0; c < (kPlane ? 1 : 4); ++c, from += plane) {
+                Quad part = times(quad(y[0][l]), load_quad(from));
+                for (int b = 1; b < 4; ++b) part = fused(quad(y[b][l]), load_quad(from + b * row), part);
                 sums[l] = kPlane ? part : c ? fused(quad(z[c][l]), part, sums[l]) : times(quad(z[0][l]), part);
             }
         }
         Group columns[4];
         turned(sums, columns);
         Group sum = times(weights[2][0], columns[0]);
-        for (int k = 1; k < N; ++k) sum = fused(weights[2][k], columns[k], sum);
+        for (int k = 1; k < 4; ++k) sum = fused(weights[2][k], columns[k], sum);
         return sum;
-    }
-
-    // Which of the points are ones of the grid.
-    HINR_INLINE int on_points(bool *found) const {
-        float off[3][kGroup] = {};
-        for (int a = kFirstAxis; a < 3; ++a) store_group(off[a], fraction[a]);
-        int n = 0;
-        for (int l = 0; l < kGroup; ++l) n += found[l] = off[0][l] == 0.0f && off[1][l] == 0.0f && off[2][l] == 0.0f;
-        return n;
-    }
-
-    // The values themselves at points of the grid, the spline's elsewhere.
-    HINR_INLINE Group in_place(const float *spline, const float *values, const bool *on_point, int n_on_point) const {
-        const int64_t second = (kPlane ? 0 : plane) + row + 1;
-        const bool side_by_side = together && taps[1].count == 4 && taps[2].count == 4 && (kPlane || taps[0].count == 4);
-        if (n_on_point == kGroup && side_by_side) return load_group(values + corner() + second);
-        if (n_on_point == 0) return sampled(spline);
-        float found[kGroup];
-        if (n_on_point < kGroup) store_group(found, sampled(spline));
-        for (int l = 0; l < kGroup; ++l)
-            if (on_point[l]) found[l] = values[corner_of(l) + second];
-        return load_group(found);
     }
 };
 
@@ -359,48 +437,90 @@ HINR_INLINE Group blended(const CarryJob &job, const Group *values) {
 template <bool kPlane> struct Carrier {
     const NodesJob &nodes;
     const CarryJob &job;
+    Bounds bounds[3];
 
-    // Values of a group at places, (components, kGroup). The line, or whatever else has it, gives channels there.
-    template <class ChannelsAt> HINR_INLINE void carry(const Places &places, const ChannelsAt &channels_at, float *values) const {
+    Carrier(const NodesJob &lattice, const CarryJob &moment) : nodes(lattice), job(moment) {
+        for (int a = 0; a < 3; ++a) {
+            const float n = float(nodes.n[a]);
+            bounds[a] = {group(n), group(nodes.wraps[a] ? nodes.per_turn[a] : 0.0f), group(nodes.wraps[a] ? n : n - 1.0f),
+                         group(float(job.start[a])), group(float(job.size[a] > 4 ? job.size[a] - 4 : 0))};
+        }
+    }
+
+    // Values of a group at places, (components, kGroup).
+    // channels_at: gives the numbers of nodes there.
+    // on_points: the first of the group's points in the steps' arrays, where they are points of the grid side by side; else -1.
+    template <class ChannelsAt>
+    HINR_INLINE void carry(const Places &places, const ChannelsAt &channels_at, int64_t on_points, float *values) const {
         const int n = job.n_components, last = job.first + 1;
-        Stencil<kPlane, 4> here;
-        here.place(nodes, job, places);
-        bool on_point[kGroup];
-        const int n_on_point = here.on_points(on_point);
+        Cubic<kPlane> here;
+        if (on_points < 0) here.place(bounds, job, places);
+        const auto in_place = [&](int j, int k) {
+            const int at = j * n + k;
+            if (on_points >= 0) return load_group(job.values[at] + on_points);
+            return own(here.sampled(job.steps[at]), job.values[at], places);
+        };
         if (job.at_step) {  // all steps are that one, whose own bits these are
-            for (int k = 0; k < n; ++k)
-                store_group(values + k * kGroup, here.in_place(job.steps[k], job.values[k], on_point, n_on_point));
+            for (int k = 0; k < n; ++k) store_group(values + k * kGroup, in_place(0, k));
             return;
         }
-        Group channels[kCarryChannels];
-        channels_at(kCarryTrust, kCarryTrust + 1, channels);
+        Group channels[4];
+        channels_at.template at<4>(0, channels);
         const Group trust = least(most(channels[kCarryTrust], group(0.0f)), group(1.0f));
-        const bool moves = highest(trust) > 0.0f;
-        Stencil<kPlane, 4> ends[2];
-        Stencil<kPlane, 2> beyond[2];  // before the gap, and after
+        const bool moves = highest(trust) > 0.0f, bends = job.bend != 0.0f;
+        Cubic<kPlane> ends[2];
+        Linear<kPlane> beyond[2];  // before the gap, and after
         for (int j = 0; j < job.n_steps && moves; ++j) {
-            channels_at(4 * j + (kPlane ? 1 : 0), 4 * j + 3, channels);
+            if (j) channels_at.template at<3>(4 * j, channels);
             Places there;
-            for (int a = kPlane ? 1 : 0; a < 3; ++a) there.axis[a] = plus(places.axis[a], channels[4 * j + a]);
-            if (j == job.first || j == last) ends[j - job.first].place(nodes, job, there);
-            else beyond[j > last].place(nodes, job, there);
+            for (int a = kPlane ? 1 : 0; a < 3; ++a) there.axis[a] = plus(places.axis[a], channels[a]);
+            if (j == job.first || j == last) ends[j - job.first].place(bounds, job, there);
+            else beyond[j > last].place(bounds, job, there);
         }
         for (int k = 0; k < n; ++k) {
-            const float *const *steps = job.steps + k, *const *raw = job.values + k;
             Group found[kCarrySteps];
-            for (int j = 0; j < job.n_steps; ++j)
-                if (job.bend != 0.0f || j == job.first || j == last)
-                    found[j] = here.in_place(steps[j * n], raw[j * n], on_point, n_on_point);
-            const Group linear = fused(group(job.share), less(found[last], found[job.first]), found[job.first]);
+            const Group begin = in_place(job.first, k);
+            const Group linear = fused(group(job.share), less(in_place(last, k), begin), begin);
             Group value = linear;
-            if (job.bend != 0.0f) value = fused(group(job.bend), less(blended(job, found), linear), value);
+            if (bends) {
+                for (int j = 0; j < job.n_steps; ++j) found[j] = in_place(j, k);
+                value = fused(group(job.bend), less(blended(job, found), linear), value);
+            }
             if (moves) {
-                for (int j = 0; j < job.n_steps; ++j)
-                    found[j] = j == job.first || j == last ? ends[j - job.first].sampled(steps[j * n]) : beyond[j > last].sampled(raw[j * n]);
+                for (int j = 0; j < job.n_steps; ++j) {
+                    const int at = j * n + k;
+                    if (j == job.first || j == last) found[j] = ends[j - job.first].sampled(job.steps[at]);
+                    else found[j] = beyond[j > last].sampled(job.values[at]);
+                }
                 value = fused(trust, less(blended(job, found), linear), value);
             }
             store_group(values + k * kGroup, value);
         }
+    }
+
+    // What was sampled, and at points of the grid the values themselves.
+    Group own(Group sampled, const float *values, const Places &places) const {
+        float found[kGroup], place[3][kGroup];
+        store_group(found, sampled);
+        for (int a = 0; a < 3; ++a) store_group(place[a], places.axis[a]);
+        for (int l = 0; l < kGroup; ++l) {
+            const int64_t at = point_at(place[0][l], place[1][l], place[2][l]);
+            if (at >= 0) found[l] = values[at];
+        }
+        return load_group(found);
+    }
+
+    // Where a point of the grid is in the steps' arrays; -1 of any other place.
+    HINR_INLINE int64_t point_at(float z, float y, float x) const {
+        const float place[3] = {z, y, x};
+        int64_t index = 0;
+        for (int a = 0; a < 3; ++a) {
+            const int whole = place[a] >= 0.0f && place[a] < float(nodes.n[a]) ? int(place[a]) : -1;
+            const int64_t at = whole - job.start[a];
+            if (float(whole) != place[a] || at < 0 || at >= job.size[a]) return -1;
+            index = index * job.size[a] + at;
+        }
+        return index;
     }
 
     // At every combination of y (ny) and x (nx) in the plane z, with room for a plane of nodes, a line, and a group.
@@ -413,13 +533,16 @@ template <bool kPlane> struct Carrier {
             for (int l = 0; l < kGroup; ++l) short_row[l] = x[l < nx ? l : nx - 1];
             x = short_row;
         }
+        bool side_by_side = nx >= kGroup && x[0] + float(nx) <= float(nodes.n[2]) && nx - job.start[2] + int64_t(x[0]) <= job.size[2];
+        for (int64_t i = 1; i < nx; ++i) side_by_side = side_by_side && x[i] == x[0] + float(i);
         for (int64_t row = 0; row < ny; ++row, values += nx * job.n_components) {
+            const int64_t begin = side_by_side ? point_at(z, y[row], x[0]) : -1;
             if (!job.at_step) slice_of(room, length, node_taps(y[row], nodes, 1), length, line);
             for (int64_t i = 0; i < nx; i += kGroup) {
                 const int64_t first = nx - i >= kGroup || nx < kGroup ? i : nx - kGroup;  // some are carried twice
                 const Places places = {{group(z), group(y[row]), load_group(x + first)}};
                 const Line along = {nodes, line, places.axis[2]};
-                carry(places, along, found);
+                carry(places, along, begin < 0 ? -1 : begin + first, found);
                 put(found, nx < kGroup ? nx : kGroup, values + first * job.n_components);
             }
         }
@@ -435,14 +558,7 @@ template <bool kPlane> struct Carrier {
                 places[0][l] = z[at], places[1][l] = y[at], places[2][l] = x[at];
                 if (!job.at_step) node_numbers(nodes, z[at], y[at], x[at], numbers[l]);
             }
-            const auto channels_at = [&](int first, int end, Group *channels) {
-                for (int c = first; c < end; ++c) {
-                    float lanes[kGroup];
-                    for (int l = 0; l < kGroup; ++l) lanes[l] = numbers[l][c];
-                    channels[c] = load_group(lanes);
-                }
-            };
-            carry({{load_group(places[0]), load_group(places[1]), load_group(places[2])}}, channels_at, found);
+            carry({{load_group(places[0]), load_group(places[1]), load_group(places[2])}}, Scattered{numbers}, -1, found);
             put(found, count, values + i * job.n_components);
         }
     }
@@ -457,12 +573,12 @@ template <bool kPlane> struct Carrier {
 
 static void carry_rows(const NodesJob &nodes, const CarryJob &job, float z, const float *y, int64_t ny, const float *x, int64_t nx,
                        float *room, float *values) {
-    if (nodes.n[0] == 1) Carrier<true>{nodes, job}.rows(z, y, ny, x, nx, room, values);
-    else Carrier<false>{nodes, job}.rows(z, y, ny, x, nx, room, values);
+    if (nodes.n[0] == 1) Carrier<true>(nodes, job).rows(z, y, ny, x, nx, room, values);
+    else Carrier<false>(nodes, job).rows(z, y, ny, x, nx, room, values);
 }
 
 static void carry_points(const NodesJob &nodes, const CarryJob &job, const float *z, const float *y, const float *x, int64_t n,
                          float *room, float *values) {
-    if (nodes.n[0] == 1) Carrier<true>{nodes, job}.points(z, y, x, n, room, values);
-    else Carrier<false>{nodes, job}.points(z, y, x, n, room, values);
+    if (nodes.n[0] == 1) Carrier<true>(nodes, job).points(z, y, x, n, room, values);
+    else Carrier<false>(nodes, job).points(z, y, x, n, room, values);
 }
