@@ -40,6 +40,21 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
     return native.channels(nodes, np.pad(padded, width) if n < reference.N_CHANNELS else padded, positions)[:n]
 
 
+def now(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> np.ndarray:
+    """What is known of the paths that are at the nodes now.
+
+    Parameters
+    ----------
+    padded : (pz, py, px, 16) float32, by where a path is in the middle of its gap, as of `Gap`.
+    on_path : (J,) weights of the offsets: their sum is how far a path now is from its middle.
+
+    Returns
+    -------
+    (pz, py, px, 16) float32, with offsets from where a path is now.
+    """
+    return (native if compiled.available() else reference).now(nodes, padded, on_path)
+
+
 def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool = False) -> np.ndarray:
     """Values at a time between steps, carried along paths as far as these are trusted.
 

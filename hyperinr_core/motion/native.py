@@ -56,6 +56,7 @@ def _library() -> ctypes.CDLL:
     signatures: dict[str, list[Any]] = {
         "hinr_spline": [c_int, c_void_p, c_void_p, c_void_p],
         "hinr_channels": [c_int, POINTER(CNodes), c_void_p, c_void_p, c_void_p, c_int64, c_void_p],
+        "hinr_now": [c_int, POINTER(CNodes), c_void_p, c_int, c_void_p],
         "hinr_carry": [c_int, POINTER(CNodes), POINTER(CMoment), *axes, c_int, c_void_p],
     }
     return native.declared(signatures, "motion")
@@ -78,6 +79,15 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
     filled = _nodes(nodes, padded)
     native.check(_library().hinr_channels(native.choose_isa(), ctypes.byref(filled), *places, out.ctypes.data))
     return np.ascontiguousarray(out.T).reshape(N_CHANNELS, *positions.shape[1:])
+
+
+def now(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> np.ndarray:
+    """See `kernel.now`."""
+    out, weights = np.empty(padded.shape, np.float32), np.ascontiguousarray(on_path, np.float64)
+    filled = _nodes(nodes, padded)
+    args = ctypes.byref(filled), weights.ctypes.data, len(weights), out.ctypes.data
+    native.check(_library().hinr_now(native.choose_isa(), *args))
+    return out
 
 
 def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:

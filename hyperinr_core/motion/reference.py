@@ -19,6 +19,9 @@ REACH = 12
 #: trust, of the second error.
 N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 3, 7, 16
 
+#: Times that a path is followed back to the middle of its gap.
+N_FIXED_POINT = 3
+
 
 def spline(values: np.ndarray) -> np.ndarray:
     """See `kernel.spline`."""
@@ -40,6 +43,30 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
         p = _within(positions[axis], n, wraps)
         inside[axis] = 0 if m == 1 else p * np.float32(nodes.scales[axis]) + 1
     return np.stack([_sampled(part, inside) for part in np.moveaxis(padded, -1, 0)])
+
+
+def here(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Channels (16, mz, my, mx) of what is at the nodes, offsets from there; and (J, 3, mz, my, mx) from the middle."""
+    middle = nodes.places
+    for _ in range(N_FIXED_POINT + 1):
+        channels = nodes.at(padded, middle)
+        offsets = channels.reshape(N_STEPS, 4, *nodes.counts)[: len(on_path), :3]
+        found = offsets.copy()
+        travelled = weighted(on_path, found)
+        middle = nodes.places - travelled
+    offsets -= travelled
+    return channels, found
+
+
+def weighted(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The weighted sum of offsets (J, ...)."""
+    # not by BLAS, which rounds in another way with another number of threads
+    return np.add.reduce([weight * offset for weight, offset in zip(weights.astype(np.float32), offsets)])
+
+
+def now(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> np.ndarray:
+    """See `kernel.now`."""
+    return nodes.padded(nodes.interpolate(here(nodes, padded, on_path)[0]))
 
 
 def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:

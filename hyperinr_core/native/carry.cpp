@@ -52,6 +52,33 @@ Floats filtered_along_rows(const FlowKernels &kernels, const float *values, int6
     return found;
 }
 
+// Coefficients of the splines through 16 numbers at m nodes along one axis of an array (planes, m, row): padded as nodes are.
+Floats through(const FlowKernels &kernels, const Floats &values, int64_t planes, int64_t m, int64_t row, bool wraps, int64_t size) {
+    float weights[2 * kReach + 1];
+    spline_weights(weights);
+    Floats found(size_t(planes * size * row * kCarryChannels));
+    parallel_for(planes * row, num_threads(), [&](int64_t task, int) {
+        const int64_t margin = kReach + 1, plane = task / row, at = task % row;
+        const auto node = [&](int64_t i) { return values.data() + ((plane * m + i) * row + at) * kCarryChannels; };
+        Floats line(size_t((size + 2 * kReach) * kCarryChannels)), out(size_t(size * kCarryChannels));
+        const auto place = [&](int64_t i) { return line.data() + (i + margin) * kCarryChannels; };
+        for (int64_t i = 0; i < m; ++i) std::copy(node(i), node(i) + kCarryChannels, place(i));
+        for (int64_t i = 1; i <= margin; ++i)  // around the axis; or straight at borders: what is turned about their values
+            for (int c = 0; c < kCarryChannels; ++c) {
+                place(-i)[c] = wraps ? place(m - i)[c] : 2.0f * place(0)[c] - place(i)[c];
+                place(m - 1 + i)[c] = wraps ? place(i - 1)[c] : 2.0f * place(m - 1)[c] - place(m - 1 - i)[c];
+            }
+        if (wraps) std::copy(place(margin % m), place(margin % m) + kCarryChannels, place(m + margin));
+        const float *rows[2 * kReach + 1];
+        for (int k = 0; k <= 2 * kReach; ++k) rows[k] = line.data() + k * kCarryChannels;
+        kernels.combine(rows, weights, 2 * kReach + 1, size * kCarryChannels, out.data());
+        for (int64_t i = 0; i < size; ++i)
+            std::copy(&out[size_t(i * kCarryChannels)], &out[size_t(i * kCarryChannels)] + kCarryChannels,
+                      &found[size_t(((plane * size + i) * row + at) * kCarryChannels)]);
+    });
+    return found;
+}
+
 bool sound(const hinr_nodes &nodes) {
     for (int a = 0; a < 3; ++a) {
         if (nodes.n[a] < 1 || nodes.n[a] > kMostPoints || !(nodes.scale[a] >= 0.0) || nodes.scale[a] > 1.0) return false;
@@ -145,6 +172,41 @@ int hinr_channels(int isa, const hinr_nodes *nodes, const float *z, const float 
             const int64_t first = task * kPointsPerTask, count = std::min(kPointsPerTask, n - first);
             kernels->channels(job, z + first, y + first, x + first, count, channels + first * kCarryChannels);
         });
+        return int(HINR_OK);
+    });
+}
+
+int hinr_now(int isa, const hinr_nodes *nodes, const double *on_path, int n_steps, float *coefficients) {
+    if (!nodes || !nodes->coefficients || !on_path || !coefficients) return HINR_ERROR_NULL;
+    if (!sound(*nodes) || n_steps < 2 || n_steps > kCarrySteps) return HINR_ERROR_CONFIG;
+    const FlowKernels *kernels = find_flow_kernels(isa);
+    if (!kernels) return HINR_ERROR_ISA;
+    const NodesJob job = job_of(*nodes);
+    return guarded([&] {
+        int64_t m[3];
+        Floats places[3];
+        for (int a = 0; a < 3; ++a) {
+            m[a] = job.scale[a] == 0.0f ? 1 : job.size[a] - (job.wraps[a] ? 3 : 2);
+            for (int64_t i = 0; i < m[a]; ++i) places[a].push_back(i ? float(double(i) / nodes->scale[a]) : 0.0f);
+        }
+        float weights[kCarrySteps] = {0};
+        for (int j = 0; j < n_steps; ++j) weights[j] = float(on_path[j]);
+        const int64_t count = job.size[0] * job.size[1] * job.size[2];
+        Floats travelled(size_t(4 * count)), current(size_t(m[0] * m[1] * m[2] * kCarryChannels));
+        for (int64_t i = 0; i < count; ++i)
+            for (int j = 0; j < n_steps; ++j)
+                for (int a = 0; a < 3; ++a) travelled[size_t(4 * i + a)] += weights[j] * job.coefficients[i * kCarryChannels + 4 * j + a];
+        parallel_for(m[0] * m[1], num_threads(), [&](int64_t row, int) {
+            kernels->now(job, travelled.data(), weights, n_steps, places[0][size_t(row / m[1])], places[1][size_t(row % m[1])],
+                         places[2].data(), m[2], current.data() + row * m[2] * kCarryChannels);
+        });
+        for (int a = 0; a < 3; ++a) {
+            if (job.size[a] == 1) continue;
+            const int64_t planes = a == 0 ? 1 : a == 1 ? job.size[0] : job.size[0] * job.size[1];
+            const int64_t row = a == 0 ? m[1] * m[2] : a == 1 ? m[2] : 1;
+            current = through(*kernels, current, planes, m[a], row, job.wraps[a] || m[a] == 1, job.size[a]);
+        }
+        std::copy(current.begin(), current.end(), coefficients);
         return int(HINR_OK);
     });
 }

@@ -42,6 +42,11 @@ HINR_API int hinr_spline(int isa, const float *values, const int64_t *size, floa
 HINR_API int hinr_channels(int isa, const hinr_nodes *nodes, const float *z, const float *y, const float *x, int64_t n,
                            float *channels);
 
+/* Coefficients (size times 16) of the nodes of what is at each node now, of nodes by where paths are in the middle of their gap:
+ * n_steps offsets, which become those from there, and the other numbers. `on_path` weighs the offsets to how far a path is from
+ * its middle. */
+HINR_API int hinr_now(int isa, const hinr_nodes *nodes, const double *on_path, int n_steps, float *coefficients);
+
 /* Values (nz, ny, nx, n_components) at every combination of coordinates in points, or, where `scattered`, (nx, n_components) at
  * nx points z[i], y[i], x[i]. The nodes hold where what is at a point now is at each step, less the point, z, y, x; then trust. */
 HINR_API int hinr_carry(int isa, const hinr_nodes *nodes, const hinr_moment *moment, const float *z, int64_t nz,

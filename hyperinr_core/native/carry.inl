@@ -217,6 +217,65 @@ static void channels(const NodesJob &nodes, const float *z, const float *y, cons
     for (int64_t i = 0; i < n; ++i) node_numbers(nodes, z[i], y[i], x[i], channels + i * kCarryChannels);
 }
 
+// The four numbers of each node, of fields with these alone, at the positions of a group; the first three of them.
+HINR_INLINE void four_numbers(const NodesJob &nodes, const float *numbers, const Group *positions, Group *found) {
+    Group first[3], weights[4];
+    float w[3][4][kGroup];
+    int count[3];
+    for (int a = 0; a < 3; ++a) {
+        first[a] = nodes_of(positions[a], nodes, a, weights);
+        count[a] = nodes.scale[a] == 0.0f ? 1 : 4;
+        for (int j = 0; j < count[a]; ++j) store_group(w[a][j], weights[j]);
+    }
+    int32_t offsets[kGroup];
+    offsets_of(first[0], first[1], first[2], int32_t(nodes.size[1]), int32_t(nodes.size[2]), offsets);
+    const int64_t row = nodes.size[2] * 4, plane = row * nodes.size[1];
+    Quad sums[kGroup];
+    for (int l = 0; l < kGroup; ++l) {
+        const float *corner = numbers + int64_t(offsets[l]) * 4;
+        for (int c = 0; c < count[0]; ++c) {
+            Quad part = quad(0.0f);
+            for (int b = 0; b < count[1]; ++b) {
+                const float *at = corner + c * plane + b * row;
+                Quad line = times(quad(w[2][0][l]), load_quad(at));
+                for (int a = 1; a < count[2]; ++a) line = fused(quad(w[2][a][l]), load_quad(at + 4 * a), line);
+                part = b ? fused(quad(w[1][b][l]), line, part) : times(quad(w[1][0][l]), line);
+            }
+            sums[l] = c ? fused(quad(w[0][c][l]), part, sums[l]) : times(quad(w[0][0][l]), part);
+        }
+    }
+    Group columns[4];
+    turned(sums, columns);
+    for (int a = 0; a < 3; ++a) found[a] = columns[a];
+}
+
+// The numbers of paths that are at places (n) now. By where a path is in the middle of its gap nodes have them, and `travelled`
+// (size times 4) how far it is from there; offsets become those from where it is.
+static void now(const NodesJob &nodes, const float *travelled, const float *on_path, int n_steps, float z, float y, const float *x,
+                int64_t n, float *channels) {
+    for (int64_t i = 0; i < n; i += kGroup) {
+        const int count = n - i < kGroup ? int(n - i) : kGroup;
+        float lanes[3][kGroup];
+        for (int l = 0; l < kGroup; ++l) lanes[2][l] = x[l < count ? i + l : i];
+        const Group places[3] = {group(z), group(y), load_group(lanes[2])};
+        Group middle[3] = {places[0], places[1], places[2]}, far[3];
+        for (int time = 0; time < kFixedPoint; ++time) {
+            four_numbers(nodes, travelled, middle, far);
+            for (int a = 0; a < 3; ++a) middle[a] = less(places[a], far[a]);
+        }
+        for (int a = 0; a < 3; ++a) store_group(lanes[a], middle[a]);
+        for (int l = 0; l < count; ++l) {
+            float *found = channels + (i + l) * kCarryChannels;
+            node_numbers(nodes, lanes[0][l], lanes[1][l], lanes[2][l], found);
+            for (int a = 0; a < 3; ++a) {
+                float sum = 0.0f;
+                for (int j = 0; j < n_steps; ++j) sum = madd(on_path[j], found[4 * j + a], sum);
+                for (int j = 0; j < n_steps; ++j) found[4 * j + a] -= sum;
+            }
+        }
+    }
+}
+
 // The numbers of nodes along a line of the grid, at the places of a group.
 struct Line {
     const NodesJob &nodes;
@@ -533,7 +592,7 @@ template <bool kPlane> struct Carrier {
             for (int l = 0; l < kGroup; ++l) short_row[l] = x[l < nx ? l : nx - 1];
             x = short_row;
         }
-        bool side_by_side = nx >= kGroup && x[0] + float(nx) <= float(nodes.n[2]) && nx - job.start[2] + int64_t(x[0]) <= job.size[2];
+        bool side_by_side = nx >= kGroup && x[0] >= 0.0f && x[0] + float(nx) <= float(nodes.n[2]) && nx - job.start[2] + int64_t(x[0]) <= job.size[2];
         for (int64_t i = 1; i < nx; ++i) side_by_side = side_by_side && x[i] == x[0] + float(i);
         for (int64_t row = 0; row < ny; ++row, values += nx * job.n_components) {
             const int64_t begin = side_by_side ? point_at(z, y[row], x[0]) : -1;

@@ -241,6 +241,6 @@ static void solve(int n_axes, float *const *matrix, float *const *right, float p
 }  // namespace HINR_UNIT
 
 const FlowKernels HINR_FLOW_KERNELS = {HINR_UNIT::sample, HINR_UNIT::combine, HINR_UNIT::smooth, HINR_UNIT::equations,
-                                       HINR_UNIT::solve, HINR_UNIT::channels, HINR_UNIT::carry_rows, HINR_UNIT::carry_points};
+                                       HINR_UNIT::solve, HINR_UNIT::channels, HINR_UNIT::now, HINR_UNIT::carry_rows, HINR_UNIT::carry_points};
 
 }  // namespace hinr
