@@ -15,8 +15,9 @@ namespace {
 
 using Floats = std::vector<float>;
 
-constexpr int64_t kPointsPerTask = 4096;
+constexpr int64_t kPointsPerTask = 4096, kPlanesPerTask = 16;
 constexpr int64_t kMostPoints = int64_t(1) << 20;  // along an axis
+constexpr int64_t kMostOffset = (int64_t(1) << 31) - 1;  // in an array: it is a 32 bit number
 constexpr int kReach = HINR_SPLINE_REACH;
 static_assert(kCarryChannels == 16 && kCarrySteps == 4, "the layout that motion.py writes");
 
@@ -82,14 +83,15 @@ Floats through(const FlowKernels &kernels, const Floats &values, int64_t planes,
 bool sound(const hinr_nodes &nodes) {
     for (int a = 0; a < 3; ++a) {
         if (nodes.n[a] < 1 || nodes.n[a] > kMostPoints || !(nodes.scale[a] >= 0.0) || nodes.scale[a] > 1.0) return false;
-        if (nodes.size[a] < (nodes.scale[a] == 0.0 ? 1 : 4)) return false;
+        if (nodes.size[a] < (nodes.scale[a] == 0.0 ? 1 : 4) || nodes.size[a] > 2 * kMostPoints) return false;
     }
-    return true;
+    return nodes.size[0] * nodes.size[1] <= kMostOffset / nodes.size[2];
 }
 
 bool sound(const hinr_nodes &nodes, const hinr_moment &m) {
     for (int a = 0; a < 3; ++a)
-        if (m.size[a] < (a == 0 && nodes.n[0] == 1 ? 1 : 4)) return false;
+        if (m.size[a] < (a == 0 && nodes.n[0] == 1 ? 1 : 4) || m.size[a] > 2 * kMostPoints) return false;
+    if (m.size[0] * m.size[1] > kMostOffset / m.size[2]) return false;
     // of four steps the gap is the one in the middle
     const bool placed = m.n_steps == 4 ? m.first == 1 : m.first >= 0 && m.first <= m.n_steps - 2;
     return m.n_steps >= 2 && m.n_steps <= kCarrySteps && placed && m.n_components >= 1 && m.n_components <= 1024;
@@ -230,13 +232,15 @@ int hinr_carry(int isa, const hinr_nodes *nodes, const hinr_moment *moment, cons
             });
             return int(HINR_OK);
         }
-        const int64_t rows_per_task = std::max<int64_t>(1, kPointsPerTask / std::max<int64_t>(nx, 1));
-        const int64_t tasks_per_plane = (ny + rows_per_task - 1) / rows_per_task;
-        parallel_for(nz * tasks_per_plane, num_threads(), [&](int64_t task, int) {
+        // planes of a task follow each other, so that what the last one needed is near when the next one does
+        const int64_t n_rows = std::max<int64_t>(1, kPointsPerTask / std::max<int64_t>(nx, 1)), across = (ny + n_rows - 1) / n_rows;
+        const int64_t n_planes = std::max<int64_t>(1, std::min<int64_t>(kPlanesPerTask, nz * across / (4 * num_threads())));
+        parallel_for((nz + n_planes - 1) / n_planes * across, num_threads(), [&](int64_t task, int) {
             Floats room(size_t((lattice.size[1] + 1) * lattice.size[2] * kCarryChannels + job.n_components * kCarryGroup));
-            const int64_t plane = task / tasks_per_plane, first = task % tasks_per_plane * rows_per_task;
-            kernels->carry_rows(lattice, job, z[plane], y + first, std::min(rows_per_task, ny - first), x, nx, room.data(),
-                                values + (plane * ny + first) * nx * job.n_components);
+            const int64_t begin = task / across * n_planes, first = task % across * n_rows;
+            for (int64_t plane = begin; plane < std::min(nz, begin + n_planes); ++plane)
+                kernels->carry_rows(lattice, job, z[plane], y + first, std::min(n_rows, ny - first), x, nx, room.data(),
+                                    values + (plane * ny + first) * nx * job.n_components);
         });
         return int(HINR_OK);
     });

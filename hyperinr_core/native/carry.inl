@@ -194,6 +194,21 @@ HINR_INLINE NodeTaps node_taps(float p, const NodesJob &nodes, int axis) {
     return taps;
 }
 
+// The nodes along an axis that positions take part in.
+struct Span {
+    int64_t first, count;
+};
+
+static Span span_of(const NodesJob &nodes, int axis, const float *positions, int64_t n) {
+    int64_t first = nodes.size[axis], end = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        const NodeTaps taps = node_taps(positions[i], nodes, axis);
+        first = taps.first < first ? taps.first : first;
+        end = taps.first + taps.count > end ? taps.first + taps.count : end;
+    }
+    return {first, end - first};
+}
+
 // Weighted sums of slices of `length` numbers, which follow each other at a stride.
 HINR_INLINE void slice_of(const float *from, int64_t stride, const NodeTaps &taps, int64_t length, float *out) {
     const float *slices[4];
@@ -550,6 +565,12 @@ template <bool kPlane> struct Carrier {
                     const int at = j * n + k;
                     if (j == job.first || j == last) found[j] = ends[j - job.first].sampled(job.steps[at]);
                     else found[j] = beyond[j > last].sampled(job.values[at]);
+                    // what the next plane of the grid will want: the processor does not foresee it
+                    if (j == job.first || j == last) {
+                        const Cubic<kPlane> &end = ends[j - job.first];
+                        HINR_PREFETCH(job.steps[at] + end.corner + 5 * end.plane + 2 * end.row + kGroup);
+                        if (on_points >= 0) HINR_PREFETCH(job.values[at] + on_points + end.plane);
+                    } else HINR_PREFETCH(job.values[at] + beyond[j > last].offsets[kGroup / 2] + 2 * beyond[j > last].plane);
                 }
                 value = fused(trust, less(blended(job, found), linear), value);
             }
@@ -582,29 +603,49 @@ template <bool kPlane> struct Carrier {
         return index;
     }
 
-    // At every combination of y (ny) and x (nx) in the plane z, with room for a plane of nodes, a line, and a group.
+    // At every combination of y (ny) and x (nx) in the plane z, with room for a plane of nodes, a line, and a group. Blocks along x
+    // are done one after the other: of that much the steps' rows around a row stay in the nearest cache.
     void rows(float z, const float *y, int64_t ny, const float *x, int64_t nx, float *room, float *values) const {
         const int64_t length = nodes.size[2] * kCarryChannels, plane = length * nodes.size[1];
-        float *line = room + plane;
-        if (!job.at_step) slice_of(nodes.coefficients, plane, node_taps(z, nodes, 0), plane, room);
-        float *found = line + length, short_row[kGroup];
+        const bool moves = !job.at_step;
+        float *line = room + plane, *found = line + length, short_row[kGroup];
+        const Span tall = span_of(nodes, 1, y, ny);
+        if (moves) slice_of(nodes.coefficients + tall.first * length, plane, node_taps(z, nodes, 0), tall.count * length, room);
+        const int64_t n_points = nx < kGroup ? nx : kGroup;
         if (nx < kGroup) {
             for (int l = 0; l < kGroup; ++l) short_row[l] = x[l < nx ? l : nx - 1];
             x = short_row;
         }
-        bool side_by_side = nx >= kGroup && x[0] >= 0.0f && x[0] + float(nx) <= float(nodes.n[2]) && nx - job.start[2] + int64_t(x[0]) <= job.size[2];
-        for (int64_t i = 1; i < nx; ++i) side_by_side = side_by_side && x[i] == x[0] + float(i);
-        for (int64_t row = 0; row < ny; ++row, values += nx * job.n_components) {
-            const int64_t begin = side_by_side ? point_at(z, y[row], x[0]) : -1;
-            if (!job.at_step) slice_of(room, length, node_taps(y[row], nodes, 1), length, line);
-            for (int64_t i = 0; i < nx; i += kGroup) {
-                const int64_t first = nx - i >= kGroup || nx < kGroup ? i : nx - kGroup;  // some are carried twice
-                const Places places = {{group(z), group(y[row]), load_group(x + first)}};
-                const Line along = {nodes, line, places.axis[2]};
-                carry(places, along, begin < 0 ? -1 : begin + first, found);
-                put(found, nx < kGroup ? nx : kGroup, values + first * job.n_components);
+        const bool side_by_side = are_side_by_side(x, nx);
+        const auto start = [&](int64_t i) { return i < nx - n_points ? i : nx - n_points; };  // some are carried twice
+        for (int64_t block = 0; block < nx; block += kBlock * kGroup) {
+            const int64_t first = start(block), last = start(block + (kBlock - 1) * kGroup);
+            const Span wide = span_of(nodes, 2, x + first, last + n_points - first);
+            const float *from = room + wide.first * kCarryChannels - tall.first * length, *to = line - wide.first * kCarryChannels;
+            const Line lines[kBlock] = {{nodes, to, load_group(x + first)},
+                                        {nodes, to, load_group(x + start(block + kGroup))},
+                                        {nodes, to, load_group(x + start(block + 2 * kGroup))},
+                                        {nodes, to, load_group(x + last)}};
+            for (int64_t row = 0; row < ny; ++row) {
+                const int64_t begin = side_by_side ? point_at(z, y[row], x[0]) : -1;
+                if (moves) slice_of(from, length, node_taps(y[row], nodes, 1), wide.count * kCarryChannels, line);
+                for (int g = 0; g < kBlock && block + g * kGroup < nx; ++g) {
+                    const int64_t at = start(block + g * kGroup);
+                    carry({{group(z), group(y[row]), lines[g].x}}, lines[g], begin < 0 ? -1 : begin + at, found);
+                    put(found, n_points, values + (row * nx + at) * job.n_components);
+                }
             }
         }
+    }
+
+    static constexpr int kBlock = 4;  // groups
+
+    // Whether coordinates are those of points of the grid, one after the other.
+    bool are_side_by_side(const float *x, int64_t n) const {
+        if (n < kGroup || !(x[0] >= 0.0f) || x[0] + float(n) > float(nodes.n[2])) return false;
+        for (int64_t i = 1; i < n; ++i)
+            if (x[i] != x[0] + float(i)) return false;
+        return x[0] + float(n) <= float(job.start[2] + job.size[2]);
     }
 
     // At positions, with room for a group.

@@ -18,8 +18,10 @@
 #endif
 #if defined(__GNUC__)
 #define HINR_INLINE inline __attribute__((always_inline))
+#define HINR_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define HINR_INLINE inline
+#define HINR_PREFETCH(p) (void)(p)
 #endif
 
 namespace hinr {
