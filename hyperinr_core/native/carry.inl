@@ -232,8 +232,8 @@ static void channels(const NodesJob &nodes, const float *z, const float *y, cons
     for (int64_t i = 0; i < n; ++i) node_numbers(nodes, z[i], y[i], x[i], channels + i * kCarryChannels);
 }
 
-// The four numbers of each node, of fields with these alone, at the positions of a group; the first three of them.
-HINR_INLINE void four_numbers(const NodesJob &nodes, const float *numbers, const Group *positions, Group *found) {
+// The numbers of nodes that have four times N each, at the positions of a group, as quads.
+template <int N> HINR_INLINE void quads_at(const NodesJob &nodes, const float *numbers, const Group *positions, Quad (*found)[N]) {
     Group first[3], weights[4];
     float w[3][4][kGroup];
     int count[3];
@@ -244,24 +244,21 @@ HINR_INLINE void four_numbers(const NodesJob &nodes, const float *numbers, const
     }
     int32_t offsets[kGroup];
     offsets_of(first[0], first[1], first[2], int32_t(nodes.size[1]), int32_t(nodes.size[2]), offsets);
-    const int64_t row = nodes.size[2] * 4, plane = row * nodes.size[1];
-    Quad sums[kGroup];
+    const int64_t row = nodes.size[2] * 4 * N, plane = row * nodes.size[1];
     for (int l = 0; l < kGroup; ++l) {
-        const float *corner = numbers + int64_t(offsets[l]) * 4;
-        for (int c = 0; c < count[0]; ++c) {
-            Quad part = quad(0.0f);
+        const float *corner = numbers + int64_t(offsets[l]) * 4 * N;
+        for (int q = 0; q < N; ++q) found[l][q] = quad(0.0f);
+        for (int c = 0; c < count[0]; ++c)
             for (int b = 0; b < count[1]; ++b) {
                 const float *at = corner + c * plane + b * row;
-                Quad line = times(quad(w[2][0][l]), load_quad(at));
-                for (int a = 1; a < count[2]; ++a) line = fused(quad(w[2][a][l]), load_quad(at + 4 * a), line);
-                part = b ? fused(quad(w[1][b][l]), line, part) : times(quad(w[1][0][l]), line);
+                Quad line[N];
+                for (int q = 0; q < N; ++q) line[q] = times(quad(w[2][0][l]), load_quad(at + 4 * q));
+                for (int a = 1; a < count[2]; ++a)
+                    for (int q = 0; q < N; ++q) line[q] = fused(quad(w[2][a][l]), load_quad(at + 4 * (a * N + q)), line[q]);
+                const Quad weight = quad(w[0][c][l] * w[1][b][l]);
+                for (int q = 0; q < N; ++q) found[l][q] = fused(weight, line[q], found[l][q]);
             }
-            sums[l] = c ? fused(quad(w[0][c][l]), part, sums[l]) : times(quad(w[0][0][l]), part);
-        }
     }
-    Group columns[4];
-    turned(sums, columns);
-    for (int a = 0; a < 3; ++a) found[a] = columns[a];
 }
 
 // The numbers of paths that are at places (n) now. By where a path is in the middle of its gap nodes have them, and `travelled`
@@ -273,15 +270,19 @@ static void now(const NodesJob &nodes, const float *travelled, const float *on_p
         float lanes[3][kGroup];
         for (int l = 0; l < kGroup; ++l) lanes[2][l] = x[l < count ? i + l : i];
         const Group places[3] = {group(z), group(y), load_group(lanes[2])};
-        Group middle[3] = {places[0], places[1], places[2]}, far[3];
+        Group middle[3] = {places[0], places[1], places[2]};
         for (int time = 0; time < kFixedPoint; ++time) {
-            four_numbers(nodes, travelled, middle, far);
-            for (int a = 0; a < 3; ++a) middle[a] = less(places[a], far[a]);
+            Quad far[kGroup][1];
+            Group turn[4];
+            quads_at<1>(nodes, travelled, middle, far);
+            turned(far[0], turn);
+            for (int a = 0; a < 3; ++a) middle[a] = less(places[a], turn[a]);
         }
-        for (int a = 0; a < 3; ++a) store_group(lanes[a], middle[a]);
+        Quad numbers[kGroup][kCarrySteps];
+        quads_at<kCarrySteps>(nodes, nodes.coefficients, middle, numbers);
         for (int l = 0; l < count; ++l) {
             float *found = channels + (i + l) * kCarryChannels;
-            node_numbers(nodes, lanes[0][l], lanes[1][l], lanes[2][l], found);
+            memcpy(found, numbers[l], sizeof numbers[l]);
             for (int a = 0; a < 3; ++a) {
                 float sum = 0.0f;
                 for (int j = 0; j < n_steps; ++j) sum = madd(on_path[j], found[4 * j + a], sum);
@@ -396,6 +397,14 @@ template <bool kPlane> struct Linear {
         }
         return fused(after[2], less(sums[1], sums[0]), sums[0]);
     }
+
+    // Has what the next row and the next plane of points will want on its way: the processor does not foresee it.
+    HINR_INLINE void foresee(const float *array) const {
+        const float *at = array + offsets[kGroup / 2];
+        HINR_PREFETCH(at + 2 * row);
+        HINR_PREFETCH(at + plane + 2 * row);
+        HINR_PREFETCH(at + 2 * plane + row);
+    }
 };
 
 // The cubic spline at the points of a group, of one array of coefficients after the other.
@@ -444,6 +453,14 @@ template <bool kPlane> struct Cubic {
 
     HINR_INLINE Group sampled(const float *array) const {
         return narrow ? summed<5>(array + corner, kPlane ? 1 : 5, 5) : sampled_wide(array);
+    }
+
+    // As of `Linear`; `own` is where the points' own values are.
+    HINR_INLINE void foresee(const float *array, const float *own) const {
+        const float *at = array + corner + 5 * row + kGroup / 2;
+        for (int c = 0; c < (kPlane ? 1 : 6); ++c) HINR_PREFETCH(at + c * plane);
+        HINR_PREFETCH(own + row);
+        HINR_PREFETCH(own + plane);
     }
 
     Group sampled_wide(const float *array) const {
@@ -565,12 +582,8 @@ template <bool kPlane> struct Carrier {
                     const int at = j * n + k;
                     if (j == job.first || j == last) found[j] = ends[j - job.first].sampled(job.steps[at]);
                     else found[j] = beyond[j > last].sampled(job.values[at]);
-                    // what the next plane of the grid will want: the processor does not foresee it
-                    if (j == job.first || j == last) {
-                        const Cubic<kPlane> &end = ends[j - job.first];
-                        HINR_PREFETCH(job.steps[at] + end.corner + 5 * end.plane + 2 * end.row + kGroup);
-                        if (on_points >= 0) HINR_PREFETCH(job.values[at] + on_points + end.plane);
-                    } else HINR_PREFETCH(job.values[at] + beyond[j > last].offsets[kGroup / 2] + 2 * beyond[j > last].plane);
+                    if (j != job.first && j != last) beyond[j > last].foresee(job.values[at]);
+                    else ends[j - job.first].foresee(job.steps[at], job.values[at] + (on_points < 0 ? 0 : on_points));
                 }
                 value = fused(trust, less(blended(job, found), linear), value);
             }
