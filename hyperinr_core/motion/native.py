@@ -90,11 +90,13 @@ def now(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> np.ndarray:
     return out
 
 
-def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:
+def carry(
+    moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool, out: np.ndarray | None = None
+) -> np.ndarray:
     """See `kernel.carry`."""
     filled = CMoment(n_steps=len(steps), first=moment.gap.first, at_step=moment.is_at_step)
     filled.weights[: len(steps)], filled.share, filled.bend = moment.weights, moment.share, moment.gap.bend
-    return _carried(_nodes(moment.gap.lattice, moment.coefficients), filled, steps, axes, scattered)
+    return _carried(_nodes(moment.gap.lattice, moment.coefficients), filled, steps, axes, scattered, out)
 
 
 def sample(step: Step, positions: np.ndarray) -> np.ndarray:
@@ -106,18 +108,26 @@ def sample(step: Step, positions: np.ndarray) -> np.ndarray:
 
 
 def _carried(
-    nodes: CNodes, filled: CMoment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool
+    nodes: CNodes,
+    filled: CMoment,
+    steps: Sequence[Step],
+    axes: Sequence[np.ndarray],
+    scattered: bool,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     z, y, x = (np.ascontiguousarray(axis, np.float32) for axis in axes)
     n_components, *size = steps[0].splines.shape
     shape = (len(x),) if scattered else (len(z), len(y), len(x))
-    values = np.empty((*shape, n_components), np.float32)
+    fits = out is not None and out.dtype == np.float32 and out.flags.c_contiguous
+    values = out if out is not None and fits else np.empty((*shape, n_components), np.float32)
     pointers = [_pointers([part for step in steps for part in getattr(step, kind)]) for kind in ("splines", "values")]
     filled.steps, filled.values = (ctypes.cast(array, c_void_p) for array in pointers)
     filled.start[:], filled.size[:], filled.n_components = steps[0].start, size, n_components
     places = (z.ctypes.data, len(z), y.ctypes.data, len(y), x.ctypes.data, len(x))
     args = ctypes.byref(nodes), ctypes.byref(filled), *places, int(scattered), values.ctypes.data
     native.check(_library().hinr_carry(native.choose_isa(), *args))
+    if out is not None and not fits:
+        out[:] = values
     return values
 
 

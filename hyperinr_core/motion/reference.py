@@ -69,7 +69,9 @@ def now(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> np.ndarray:
     return nodes.padded(nodes.interpolate(here(nodes, padded, on_path)[0]))
 
 
-def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:
+def carry(
+    moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool, out: np.ndarray | None = None
+) -> np.ndarray:
     """See `kernel.carry`."""
     positions = np.stack(axes if scattered else np.meshgrid(*axes, indexing="ij")).astype(np.float32)
     gap, share = moment.gap, np.float32(moment.share)
@@ -85,7 +87,10 @@ def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], sca
         ends = gap.first, gap.first + 1
         along = [_values(step, positions + offset, j in ends) for j, (step, offset) in enumerate(zip(steps, offsets))]
         values += np.clip(found[TRUST], 0, 1) * (_blended(weights, along) - linear)
-    return np.moveaxis(values, 0, -1)
+    values = np.moveaxis(values, 0, -1)
+    if out is not None:
+        out[:] = values
+    return values
 
 
 def sample(step: Step, positions: np.ndarray) -> np.ndarray:
