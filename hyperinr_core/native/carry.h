@@ -24,7 +24,7 @@ typedef struct {
     int64_t start[3];         /* the point that the steps' arrays begin at, which may lie before the grid's first */
     int64_t size[3];          /* of the steps' arrays */
     const float *const *steps;  /* n_steps times n_components arrays of spline coefficients */
-    const float *const *values; /* as many of the values themselves, for points of the training grid */
+    const float *const *values; /* as many of the values themselves: at points of the grid, and for steps beyond the gap */
     int32_t n_steps;          /* 2 to 4 */
     int32_t first;            /* the gap's first end among them */
     int32_t n_components;

@@ -238,6 +238,8 @@ static void solve(int n_axes, float *const *matrix, float *const *right, float p
     else solve_of<2>(matrix, right, pull, n, motion);
 }
 
+#include "groups.inl"
+#include "lattice.inl"
 #include "carry.inl"
 
 }  // namespace HINR_UNIT

@@ -55,7 +55,7 @@ struct FlowKernels {
     void (*solve)(int n_axes, float *const *matrix, float *const *right, float pull, int64_t n, float *const *motion);
     // The kCarryChannels numbers of nodes at positions (n).
     void (*channels)(const NodesJob &, const float *z, const float *y, const float *x, int64_t n, float *channels);
-    // The numbers of nodes (n), at x and the one z and y, of paths that are there now: see carry.inl.
+    // The numbers of nodes (n), at x and the one z and y, of paths that are there now: see lattice.inl.
     void (*now)(const NodesJob &, const float *travelled, const float *on_path, int n_steps, float z, float y, const float *x,
                 int64_t n, float *channels);
     // Carried values (ny, nx, components) at every combination of y and x in the plane z, with room for a plane of nodes,
