@@ -41,7 +41,7 @@ HINR_INLINE void range_of(Group a, int *low, int *range) {
 }
 // The two numbers from array[offsets[lane]] on.
 HINR_INLINE Quad two_pairs(const float *a, const float *b) {
-    return _mm_loadh_pi(_mm_castpd_ps(_mm_load_sd((const double *)a)), (const __m64 *)b);
+    return _mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)a)), (const __m64 *)b);
 }
 HINR_INLINE void pairs_at(const float *array, const int32_t *offsets, Group &first, Group &second) {
     const Group a = _mm256_insertf128_ps(_mm256_castps128_ps256(two_pairs(array + offsets[0], array + offsets[1])),
