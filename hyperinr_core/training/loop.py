@@ -77,7 +77,7 @@ class Data(ctypes.Structure):
     ]
 
 
-_SIGNATURES: dict[str, list[Any]] = {
+SIGNATURES: dict[str, list[Any]] = {
     "hinr_train": [c_void_p, c_void_p, c_void_p, c_int64, c_int64, ctypes.POINTER(c_double)],
     "hinr_draw": [c_void_p, c_int64, c_void_p, c_void_p],
 }
@@ -129,7 +129,7 @@ class Loop:
     ) -> None:
         self._evaluator, self._stream, self._blend = evaluator, stream, blend
         self._training, self._n_iterations = training, n_iterations
-        self._library = native.declared(_SIGNATURES, "loop of training")
+        self._library = native.declared(SIGNATURES, "loop of training")
         self._count, self._lot = 1, Lot(Data(), 0, None)
 
     def run(self, state: State, iteration: int, most: int, keep_zeros: bool) -> tuple[int, float] | None:

@@ -134,7 +134,7 @@ class Trainer:
 
     def advance(self, most: int = sys.maxsize) -> torch.Tensor | float:
         """Iterations of about a tenth of a second where the kernel loops, one elsewhere: the loss of the last."""
-        most = min(most, self.n_iterations - self.iteration)
+        most = max(1, min(most, self.n_iterations - self.iteration))
         done = self._loop_on(min(most, self._pruning.left(self.iteration)))
         if done is None:
             self._latest, loss = self.step()
