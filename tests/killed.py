@@ -11,12 +11,12 @@ import sys
 import torch  # noqa: F401
 
 from hyperinr.plugin.cli import main
-from hyperinr_core.training import trainer
+from hyperinr_core.training import watch
 from hyperinr_core.training.lights import task as _lights  # noqa: F401
 from hyperinr_core.training.views import task as _views  # noqa: F401
 from hyperinr_core.training.volumes import task as _volumes  # noqa: F401
 
-trainer.CHECKPOINT_SECONDS = 0.0
+watch.CHECKPOINT_SECONDS = 0.0
 
 
 def work(words: list[str], output: str) -> None:

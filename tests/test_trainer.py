@@ -12,7 +12,7 @@ from series import moving_blob
 from small import SMALL, at_iteration, with_training
 
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.training import trainer as trainer_module
+from hyperinr_core.training import watch
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.run import train
 from hyperinr_core.training.task import Context, Tell
@@ -81,7 +81,7 @@ def test_interrupted_run_continues_to_the_same_bytes(tmp_path, monkeypatch, cut)
 
 
 def test_killed_run_continues_from_its_last_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "CHECKPOINT_SECONDS", 0.0)
     series = moving_blob()
     config = with_training(samples=40_000)
     train(Volumes(series, ["density"]), tmp_path / "whole.hinr", config)

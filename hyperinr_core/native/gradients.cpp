@@ -57,7 +57,8 @@ void Gradients::learn(int64_t number, const Scratch &scratch) {
 
 void Gradients::scatter(int64_t table, int level, float *grad) const {
     const TrainTask &first = tasks_[size_t(table * n_groups_)];
-    model_.kernels->scatter(model_, level, first.points, first.grad_features + level * first.feature_stride, n_points_, grad);
+    const float *grad_features = first.grad_features + level * first.feature_stride;
+    model_.kernels->scatter(model_, level, first.points, grad_features, n_points_, grad);
 }
 
 void Gradients::reduce(int layer, int first_row, int last_row, float *grad) const {

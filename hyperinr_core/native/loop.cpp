@@ -1,6 +1,6 @@
-// Many steps of training in one call: what training/trainer.py does one step at a time, by one team of threads. A step has
-// three phases: tables are blended, groups of points give gradients, and each level of the tables and part of the network
-// sums its gradient and is stepped at once. Every sum is that of the one-step functions, in the same order.
+// Many steps of training in one call: what training/trainer.py does one step at a time, by one team of threads. A step
+// has three phases: tables are blended, groups of points give gradients, and each level of the tables and part of the
+// network sums its gradient and is stepped at once. Every sum is that of the one-step functions, in the same order.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -108,7 +108,7 @@ private:
         });
         const double decay = 0.5 * (1 + std::cos(kPi * double(iteration) / double(learner_.n_iterations)));
         find_shares(decay);
-        const AdamStep adam = adam_step(iteration + 1, learner_.lr_mlp * decay, learner_.beta1, learner_.beta2, learner_.eps, 1, false);
+        const AdamStep adam = adam_of(iteration + 1, learner_.lr_mlp * decay, false);
         const int64_t n_draws = data_.drawn && !last;
         team_.phase(n_draws + n_levels_ + kReduceParts, [&](int64_t task, int) {
             if (task < n_draws) return next_.draw(data_, iteration + 1);
@@ -159,7 +159,8 @@ private:
         const uint64_t nx = uint64_t(data_.dims[0]), ny = uint64_t(data_.dims[1]), nz = uint64_t(data_.dims[2]);
         float *points = points_.data() + first * D, *targets = targets_.data() + first * C;
         for (int64_t i = 0; i < part.n; ++i, points += D, targets += C) {
-            const uint64_t place = uint64_t(scene.first) + (scene.numbers ? uint32_t(scene.numbers[numbers[i]]) : numbers[i]);
+            const uint32_t number = scene.numbers ? uint32_t(scene.numbers[numbers[i]]) : numbers[i];
+            const uint64_t place = uint64_t(scene.first) + number;
             const uint64_t row = place / nx;
             points[0] = axes_[0][place - row * nx];
             points[1] = axes_[1][row % ny];
@@ -182,15 +183,14 @@ private:
             shares_[i].row = order_[i];
             shares_[i].gradient.clear();
             const int64_t count = ++learner_.table_steps[order_[i]];
-            shares_[i].adam = adam_step(count, learner_.lr_tables * decay, learner_.beta1, learner_.beta2, learner_.eps, 1,
-                                        learner_.keep_zeros != 0);
+            shares_[i].adam = adam_of(count, learner_.lr_tables * decay, learner_.keep_zeros != 0);
         }
         for (int64_t s = 0; s < data_.n_tables; ++s) {
             const hinr_scene &scene = *scenes_[size_t(s)];
             for (int64_t k = 0; k < scene.n_rows; ++k) {
                 if (scene.weights[k] == 0) continue;
-                Share &share = shares_[size_t(std::lower_bound(order_.begin(), order_.end(), scene.rows[k]) - order_.begin())];
-                share.gradient.push_back(grad_of(s), scene.weights[k]);
+                const auto at = std::lower_bound(order_.begin(), order_.end(), scene.rows[k]) - order_.begin();
+                shares_[size_t(at)].gradient.push_back(grad_of(s), scene.weights[k]);
             }
         }
     }
@@ -224,13 +224,17 @@ private:
         for (int l = 0; l < m_.n_layers; ++l) {
             const Layer &layer = m_.layers[l];
             const int first = layer.n_out * part / kReduceParts, last = layer.n_out * (part + 1) / kReduceParts;
-            const int64_t at = starts_[size_t(l)] + int64_t(first) * layer.n_in, n = int64_t(last - first) * layer.n_in;
-            gradients_.reduce(l, first, last, grad_mlp_.data() + at);
-            m_.kernels->adam(learner_.mlp + at, grad_mlp_.data() + at, learner_.mlp_m + at, learner_.mlp_v + at, n, adam);
-            pack_rows(layer, first, last, learner_.mlp + at);
+            const int64_t at = starts_[size_t(l)] + int64_t(first) * layer.n_in;
+            float *params = learner_.mlp + at, *grad = grad_mlp_.data() + at;
+            gradients_.reduce(l, first, last, grad);
+            m_.kernels->adam(params, grad, learner_.mlp_m + at, learner_.mlp_v + at, int64_t(last - first) * layer.n_in, adam);
+            pack_rows(layer, first, last, params);
         }
     }
 
+    AdamStep adam_of(int64_t count, double lr, bool keep_zeros) const {
+        return adam_step(count, lr, learner_.beta1, learner_.beta2, learner_.eps, 1, keep_zeros);
+    }
     const float *row_of(int64_t row) const { return learner_.tables + row * learner_.row_length; }
     float *grad_of(int64_t s) const { return grad_tables_.data() + s * learner_.row_length; }
 
@@ -255,29 +259,36 @@ private:
     int n_levels_ = 0;  // that are learned
 };
 
-bool valid(const hinr_scene &scene, const hinr_learner &learner, const hinr_data &data, int64_t n_rest) {
-    if (!scene.values || !scene.rows || !scene.weights || (n_rest && !scene.rest)) return false;
-    if (scene.n < 1 || scene.n >= int64_t(1) << 31 || scene.first < 0 || scene.n_rows < 1) return false;
+int check(const Model &m, const hinr_scene &scene, const hinr_learner &learner, const hinr_data &data) {
+    if (!scene.values || !scene.rows || !scene.weights || !scene.points != !!data.drawn) return HINR_ERROR_NULL;
+    if (!scene.rest && learner.row_length < m.n_entries * m.n_features) return HINR_ERROR_NULL;
+    if (scene.n < 1 || scene.n >= int64_t(1) << 31 || scene.first < 0 || scene.n_rows < 1) return HINR_ERROR_SIZE;
     for (int64_t k = 0; k < scene.n_rows; ++k)
-        if (scene.rows[k] < 0 || scene.rows[k] >= learner.n_rows) return false;
-    return data.drawn ? !scene.points : scene.points && scene.n == data.n_points;
+        if (scene.rows[k] < 0 || scene.rows[k] >= learner.n_rows) return HINR_ERROR_INDEX;
+    if (data.drawn) return HINR_OK;
+    if (scene.n != data.n_points) return HINR_ERROR_SIZE;
+    return within_unit(scene.points, scene.n * m.n_pos_dims) ? HINR_OK : HINR_ERROR_RANGE;
+}
+
+bool ends_level(const Model &m, int64_t row_length) {
+    for (int l = 0; l < m.n_levels; ++l)
+        if ((m.levels[l].offset + m.levels[l].size) * m.n_features == row_length) return true;
+    return false;
 }
 
 int check(const Model &m, const hinr_learner &learner, const hinr_data &data, int64_t count) {
     if (!learner.tables || !learner.tables_m || !learner.tables_v || !learner.table_steps || !learner.mlp ||
         !learner.mlp_m || !learner.mlp_v || !data.scenes)
         return HINR_ERROR_NULL;
-    if (m.precision != HINR_FLOAT32 || learner.kind < HINR_LOSS_L1 || learner.kind > HINR_LOSS_L2) return HINR_ERROR_CONFIG;
-    const int64_t n_rest = m.n_entries * m.n_features - learner.row_length;
-    if (learner.n_mlp_params != m.n_mlp_params || learner.n_rows < 1 || n_rest < 0) return HINR_ERROR_SIZE;
+    if (m.precision != HINR_FLOAT32) return HINR_ERROR_CONFIG;
+    if (learner.kind != HINR_LOSS_L1 && learner.kind != HINR_LOSS_L2) return HINR_ERROR_CONFIG;
+    if (learner.n_mlp_params != m.n_mlp_params || !ends_level(m, learner.row_length)) return HINR_ERROR_SIZE;
     if (data.n_tables < 1 || data.n_points < 1 || count < 1 || learner.n_iterations < 1) return HINR_ERROR_SIZE;
     if (data.drawn ? data.n_scenes < data.n_tables : data.n_scenes != count * data.n_tables) return HINR_ERROR_SIZE;
     for (const int64_t n : data.dims)
         if (n < 1) return HINR_ERROR_SIZE;
-    for (int64_t i = 0; i < data.n_scenes; ++i) {
-        if (!valid(data.scenes[i], learner, data, n_rest)) return HINR_ERROR_SIZE;
-        if (data.scenes[i].points && !within_unit(data.scenes[i].points, data.n_points * m.n_pos_dims)) return HINR_ERROR_RANGE;
-    }
+    for (int64_t i = 0; i < data.n_scenes; ++i)
+        if (const int error = check(m, data.scenes[i], learner, data)) return error;
     return HINR_OK;
 }
 

@@ -147,7 +147,8 @@ HINR_INLINE void adam_vector(float *params, const float *grad, float *m, float *
     store(v, new_v);
 }
 
-template <bool Keep> static void adam_with(float *params, const float *grad, float *m, float *v, int64_t n, const AdamStep &s) {
+template <bool Keep>
+static void adam_with(float *params, const float *grad, float *m, float *v, int64_t n, const AdamStep &s) {
     int64_t i = 0;
     for (; i + W <= n; i += W) adam_vector<Keep>(params + i, grad + i, m + i, v + i, s);
     const size_t rest = size_t(n - i) * sizeof(float);

@@ -18,7 +18,7 @@ import torch
 
 from hyperinr_core.backends import native
 from hyperinr_core.training.evaluators.native import LOSSES, NativeEvaluator
-from hyperinr_core.training.samples import SampleStream
+from hyperinr_core.training.samples import Batch, SampleStream
 from hyperinr_core.training.settings import TrainingConfig
 from hyperinr_core.training.task import Stream
 
@@ -77,9 +77,8 @@ class Data(ctypes.Structure):
     ]
 
 
-SIGNATURES: dict[str, list[Any]] = {
+_SIGNATURES: dict[str, list[Any]] = {
     "hinr_train": [c_void_p, c_void_p, c_void_p, c_int64, c_int64, ctypes.POINTER(c_double)],
-    "hinr_draw": [c_void_p, c_int64, c_void_p, c_void_p],
 }
 
 
@@ -129,7 +128,7 @@ class Loop:
     ) -> None:
         self._evaluator, self._stream, self._blend = evaluator, stream, blend
         self._training, self._n_iterations = training, n_iterations
-        self._library = native.declared(SIGNATURES, "loop of training")
+        self._library = native.declared(_SIGNATURES, "loop of training")
         self._count, self._lot = 1, Lot(Data(), 0, None)
 
     def run(self, state: State, iteration: int, most: int, keep_zeros: bool) -> tuple[int, float] | None:
@@ -155,18 +154,6 @@ class Loop:
         seconds = max(time.monotonic() - started, 1e-9)
         self._count = max(1, min(GROWTH * self._count, int(CALL_SECONDS * count / seconds)))
         return count, loss.value
-
-    def draw(self, iteration: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """(S,) blocks of the window of an iteration, and (S, B) places in each, as the kernel draws them."""
-        lot = self._lot_at(iteration, 1)
-        if lot is None:
-            return None
-        shape = lot.data.n_tables, lot.data.n_points
-        chosen, places = np.empty(shape[0], np.uint32), np.empty(shape, np.uint32)
-        native.check(
-            self._library.hinr_draw(ctypes.byref(lot.data), iteration, chosen.ctypes.data, places.ctypes.data)
-        )
-        return chosen, places
 
     def _learner(self, state: State, keep_zeros: bool) -> Learner:
         training, moments = self._training, state.moments
@@ -202,7 +189,8 @@ class Loop:
 
     def _drawn(self, stream: Stream, iteration: int, count: int) -> Lot:
         """Batches of the next iterations."""
-        batches, n_bytes = [], 0
+        batches: list[Batch] = []
+        n_bytes = 0
         while len(batches) < count and n_bytes < BATCH_BYTES:
             batches.append(stream.draw(iteration + len(batches)))
             n_bytes += batches[-1].points.nbytes + batches[-1].targets.nbytes
@@ -212,7 +200,8 @@ class Loop:
             for batch, row in zip(batches, blends)
             for targets, points, blend, weight in zip(batch.targets, batch.points, row, batch.step_weights)
         ]
-        return self._lot_of(scenes, batches[0].points.shape[:2], iteration + len(batches), False, (batches, blends))
+        n_tables, n_points, _ = batches[0].points.shape
+        return self._lot_of(scenes, (n_tables, n_points), iteration + len(batches), False, (batches, blends))
 
     def _lot_of(self, scenes: list[Scene], shape: tuple[int, int], stop: int, drawn: bool, kept: object) -> Lot:
         array = (Scene * len(scenes))(*scenes)

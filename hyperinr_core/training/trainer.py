@@ -7,10 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,10 +29,7 @@ from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.resident import ResidentSeries, fits
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Report
-
-#: Seconds between two reports, and between two checkpoints.
-REPORT_SECONDS = 0.5
-CHECKPOINT_SECONDS = 30.0
+from hyperinr_core.training.watch import Clock, StopRequest
 
 #: Hash tables start in U(-INITIAL, INITIAL) (section 4).
 INITIAL = 1e-4
@@ -117,8 +111,8 @@ class Trainer:
         ------
         Interrupted after SIGINT or SIGTERM, with the checkpoint written.
         """
-        clock = _Clock(self.iteration, self.n_iterations)
-        with _StopRequest() as stop, _quiet_torch(self.evaluator), memory_errors_explained():
+        clock = Clock(self.iteration, self.n_iterations)
+        with StopRequest() as stop, _quiet_torch(self.evaluator), memory_errors_explained():
             while self.iteration < self.n_iterations:
                 loss = self.advance()
                 asked = self.world.any(stop.asked, self.device)
@@ -139,11 +133,10 @@ class Trainer:
         if done is None:
             self._latest, loss = self.step()
             return loss
-        count, loss = done
         self._latest = None
-        self.iteration += count
+        self.iteration += done[0]
         self._prune()
-        return loss
+        return done[1]
 
     def step(self) -> tuple[Tensors, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
@@ -249,7 +242,7 @@ class Trainer:
         self.evaluator.adam_step(self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"], adam)
 
     @torch.no_grad()
-    def _report(self, loss: float, clock: _Clock) -> Report:
+    def _report(self, loss: float, clock: Clock) -> Report:
         batch = self._latest or self._feed.draw(self.iteration - 1)
         rows, mixing = self._blending(batch.thetas)
         tables = self._blend(rows, mixing, batch.thetas)
@@ -326,48 +319,3 @@ def _started_from(model: HyperINR, initial: HyperINR) -> HyperINR:
     mean = initial.encoder_params.mean(axis=0, dtype=np.float32)
     tables = np.tile(mean, (len(model.encoder_params), 1))
     return dataclasses.replace(model, encoder_params=tables, mlp_params=initial.mlp_params.astype(np.float32))
-
-
-class _StopRequest:
-    """Turns SIGINT and SIGTERM into a flag that is read between iterations, so that no step is left half done."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> _StopRequest:
-        self._before = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: object) -> None:
-        self.asked = True
-
-
-class _Clock:
-    """When to report and to write checkpoints, and how long is left."""
-
-    def __init__(self, first: int, total: int) -> None:
-        self._first, self._total = first, total
-        self._start = self._reported = self._written = time.monotonic()
-
-    def checkpoint_is_due(self) -> bool:
-        due = time.monotonic() - self._written > CHECKPOINT_SECONDS
-        if due:
-            self._written = time.monotonic()
-        return due
-
-    def report_is_due(self, last: bool) -> bool:
-        due = last or time.monotonic() - self._reported > REPORT_SECONDS
-        if due:
-            self._reported = time.monotonic()
-        return due
-
-    def seconds_left(self, iteration: int) -> float:
-        passed = time.monotonic() - self._start
-        return passed * (self._total - iteration) / max(iteration - self._first, 1)
