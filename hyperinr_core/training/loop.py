@@ -28,7 +28,7 @@ CALL_SECONDS = 0.15
 #: Calls grow by so much, since the first ones take longer than the next.
 GROWTH = 4
 
-#: Bytes of the batches that are drawn for one call.
+#: Bytes of the batches, and of the guide's levels for them, that are drawn for one call.
 BATCH_BYTES = 64 << 20
 
 
@@ -140,12 +140,12 @@ class Loop:
         ----------
         keep_zeros : whether numbers of tables that are zero stay so.
         """
+        started = time.monotonic()
         lot = self._lot_at(iteration, min(most, self._count))
         if lot is None:
             return None
         count = min(most, self._count, lot.stop - iteration)
         learner, loss = self._learner(state, keep_zeros), c_double()
-        started = time.monotonic()
         code = self._library.hinr_train(
             *(self._evaluator.handle, ctypes.byref(learner), ctypes.byref(lot.data)),
             *(iteration, count, ctypes.byref(loss)),
@@ -190,11 +190,15 @@ class Loop:
     def _drawn(self, stream: Stream, iteration: int, count: int) -> Lot:
         """Batches of the next iterations."""
         batches: list[Batch] = []
+        blends: list[list[Blend]] = []
         n_bytes = 0
         while len(batches) < count and n_bytes < BATCH_BYTES:
-            batches.append(stream.draw(iteration + len(batches)))
-            n_bytes += batches[-1].points.nbytes + batches[-1].targets.nbytes
-        blends = [[self._blend(theta) for theta in batch.thetas] for batch in batches]
+            batch = stream.draw(iteration + len(batches))
+            row = [self._blend(theta) for theta in batch.thetas]
+            batches.append(batch)
+            blends.append(row)
+            n_bytes += batch.points.nbytes + batch.targets.nbytes
+            n_bytes += sum(blend.level.nbytes for blend in row if blend.level is not None)
         scenes = [
             _scene(targets, points, None, blend, float(weight))
             for batch, row in zip(batches, blends)
