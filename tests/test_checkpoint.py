@@ -27,7 +27,7 @@ def test_a_run_is_not_resumed_with_the_same_volumes_at_other_times(tmp_path, mon
         raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", stopped)
+        patch.setattr(Trainer, "advance", stopped)
         with pytest.raises(Interrupted):
             train(Volumes(series, ["density"]), path, config)
     with pytest.raises(DataError, match="belongs to a run with other data or settings"):

@@ -93,7 +93,7 @@ def test_a_checkpoint_is_for_the_task_s_own_settings_and_the_model_it_started_fr
         raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", stop)
+        patch.setattr(Trainer, "advance", stop)
         with pytest.raises(Interrupted):
             train(subject, output, config)
     with pytest.raises(ParameterError, match="add --resume"):

@@ -36,8 +36,8 @@ LOOKED_AT, FEWEST_LOOKED_AT, ASIDE = 1 << 17, 1 << 15, 0.05
 #: dB that a look has to be better than a target, points drawn for each value that are tried for it, and tables.
 MARGIN, TRIED, LARGER = 0.5, (5, 10, 20, 40, 80), 2
 
-#: Iterations that are timed, after as many.
-N_PROBED = 20
+#: Iterations after which a trainer is at its pace, and seconds for which that is watched.
+N_WARM, PROBED_SECONDS = 20, 0.3
 
 #: Bytes of a file's document, about.
 DOCUMENT = 8000
@@ -104,13 +104,14 @@ def _aside(lesson: Lesson, device: str) -> float | None:
 def pace(lesson: Lesson, device: str) -> float:
     """Points a second that a run draws and learns from."""
     trainer = Trainer(lesson, device)
-    for iteration in range(2 * N_PROBED):
-        if iteration == N_PROBED:
-            started = time.monotonic()
-        trainer.step()
-    rate = N_PROBED * trainer.batch_size / (time.monotonic() - started)
+    while trainer.iteration < N_WARM:
+        trainer.advance(N_WARM - trainer.iteration)
+    first, started, passed = trainer.iteration, time.monotonic(), 0.0
+    while passed < PROBED_SECONDS:
+        trainer.advance()
+        passed = time.monotonic() - started
     trainer.rest()
-    return rate
+    return (trainer.iteration - first) * trainer.batch_size / passed
 
 
 def look(lesson: Lesson, per_value: float, device: str, n_points: int = LOOKED_AT) -> float:
