@@ -24,14 +24,21 @@ def with_training(**changes) -> RunConfig:
 
 def at_iteration(monkeypatch, cut, act):
     """From now on, runs of training call act(trainer) before an iteration, which they then do alone."""
-    advance = Trainer.advance
+    advance, run, running = Trainer.advance, Trainer.run, []
+
+    def noted(self, *args):
+        running.append(self)
+        return run(self, *args)
 
     def stopping(self, most=sys.maxsize):
+        if self not in running:  # its pace is measured, and nobody keeps what it learns
+            return advance(self, most)
         left = cut - self.iteration
         if left == 0:
             act(self)
         return advance(self, min(most, max(left, 1)) if left >= 0 else most)
 
+    monkeypatch.setattr(Trainer, "run", noted)
     monkeypatch.setattr(Trainer, "advance", stopping)
 
 

@@ -15,7 +15,7 @@ from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.pictures.picture_set import picture_field
 from hyperinr_core.training.teachers.base import FitSettings
-from hyperinr_core.training.trainer import Interrupted, Trainer
+from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.views import samples
 from hyperinr_core.training.views import task as training
 from hyperinr_core.volume import Grid
@@ -145,7 +145,7 @@ def test_an_unfinished_run_is_not_resumed_as_another(tmp_path, monkeypatch, chan
         raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "advance", stopped)
+        at_iteration(patch, 0, stopped)
         assert call(train_views, *command).exit_code == 130
     with pytest.raises(DataError, match="belongs to a run with other data or settings"):
         call(train_views, *command, *change, "--resume")
