@@ -7,6 +7,7 @@ everything else is imported inside the requests, where a failure becomes an erro
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._stamp: tuple[str, int, int] | None = None
         self._published_grid: Grid | None = None
         self._failed = False
+        self._awaited = False
         self._said: set[str] = set()
         self._frames: ImageFrames | None = None
         self._look: str | None = None
@@ -145,17 +147,28 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     def _store(self, name: str, value: object) -> None:
         if getattr(self, name) != value:
             setattr(self, name, value)
-            self.Modified()
+            self._change()
+
+    def _change(self) -> None:
+        if self._frames is not None:
+            self._frames.moving.changed()
+        self.Modified()
 
     def GetNeedsUpdate(self) -> bool:
         """What ParaView's window asks all the time: whether a coarse grid has to give way to the full one.
 
         Only a source in the window's own process is asked (`plugin/scenes/live.py`), never one in a server.
         """
-        if self._frames is None or not self._frames.moving.polled():
+        if self._frames is None:
             return False
-        self.Modified()
-        return True
+        coarse, due = self._frames.refine()
+        if coarse or due:
+            self.Modified()  # so that what is saved from now on is full
+        return due
+
+    def ExpectWindow(self) -> None:
+        """Say that a window will show the next picture, although a script asks for it: it may be coarse at first."""
+        self._awaited = True
 
     # What ParaView asks for its panel; neutral answers while there is no model.
 
@@ -299,7 +312,11 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         interpolation = None if self._interpolation == AS_STORED else self._interpolation
         motion = tuple(name for name in MOTION_ARRAYS if model.motion and self._motion_selection.ArrayIsEnabled(name))
         frame = Frame(tuple(theta), grid, tuple(extent), names, motion, interpolation, self._backend)
-        output.ShallowCopy(frames.image(model, frame, self._coarser, self._progress))
+        whole = info.Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
+        by_hand = tuple(extent) == tuple(whole) and (self._awaited or not _from_script())
+        if self._awaited:
+            frames.moving.watched, self._awaited = True, False
+        output.ShallowCopy(frames.image(model, frame, self._coarser, self._progress, by_hand))
         time = [value for p, value in zip(model.parameters, theta) if p.role == "time"]
         if time:
             output.GetInformation().Set(vtkDataObject.DATA_TIME_STEP(), time[0])
@@ -322,6 +339,8 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         stamp, model, frames = _stamp(self._file_name), self._model, self._frames
         if model is None or frames is None or stamp is None or stamp != self._stamp:
             self._model = self._stamp = None
+            if frames is not None:
+                frames.stop()
             self._frames = self._look = None
             model = self._model = hinr.load(self._file_name)
             self._stamp = stamp
@@ -416,9 +435,17 @@ def _modifier(source: HyperINRSource) -> Callable[..., None]:
     def modified(*_: Any) -> None:
         owner = reference()
         if owner is not None:
-            owner.Modified()
+            owner._change()
 
     return modified
+
+
+def _from_script() -> bool:
+    """Whether Python was running when the pipeline came to ask: somebody's script, and not the window's own code."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_globals.get("__name__") != VTKPythonAlgorithmBase.__module__
 
 
 def _stamp(path: str) -> tuple[str, int, int] | None:
