@@ -99,16 +99,16 @@ def add_facts(output: Any, model: Any) -> None:
     measures errors against.
     """
     for parameter in model.parameters:
-        add_numbers(output, f"model: training {parameter.name}", sorted(set(parameter.values)) or parameter.bounds)
+        _add(output, f"model: training {parameter.name}", sorted(set(parameter.values)) or parameter.bounds)
     for name, numbers in _psnr(model.quality):
-        add_numbers(output, f"model: training PSNR of {name} (dB)", numbers)
-    add_numbers(output, "model: encoders", [len(model.encoder_positions)])
-    add_numbers(output, "model: size (MB)", [model.n_bytes / 1e6])
+        _add(output, f"model: training PSNR of {name} (dB)", numbers)
+    _add(output, "model: encoders", [len(model.encoder_positions)])
+    _add(output, "model: size (MB)", [model.n_bytes / 1e6])
     if model.motion is not None:
-        add_numbers(output, "model: motion (MB)", [model.motion.n_bytes / 1e6])
-        add_numbers(output, "model: motion traced through a velocity", map(float, model.motion.anchored))
+        _add(output, "model: motion (MB)", [model.motion.n_bytes / 1e6])
+        _add(output, "model: motion traced through a velocity", map(float, model.motion.anchored))
     for field in model.fields:
-        add_numbers(output, range_name(field.name), [limit for pair in field.value_range for limit in pair])
+        _add(output, range_name(field.name), [limit for pair in field.value_range for limit in pair])
 
 
 def range_name(field: str) -> str:
@@ -116,8 +116,7 @@ def range_name(field: str) -> str:
     return f"model: range of {field}"
 
 
-def add_numbers(output: Any, name: str, numbers: Iterable[float]) -> None:
-    """Put numbers into an image's field data."""
+def _add(output: Any, name: str, numbers: Iterable[float]) -> None:
     from vtkmodules.vtkCommonCore import vtkDoubleArray
 
     array = vtkDoubleArray()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hyperinr.filters.about import add_facts, add_numbers
+from hyperinr.filters.about import add_facts
 from hyperinr.filters.coarse import sample_coarsely
 from hyperinr.filters.image import add_array, image_of
 from hyperinr.filters.memory import ImageCache, check_fits
@@ -18,9 +18,6 @@ from hyperinr_core.volume import Extent, Grid
 
 #: Of what is known of a motion, see `hyperinr_core.inr.PointMotion`.
 N_COMPONENTS = {"velocity": 3, "trust": 1, "uncertainty": 1}
-
-#: The field data of an image that is not full: of how many points along each axis one was sampled.
-COARSE = "model: coarse for now, along each axis one point in"
 
 #: Points along each axis of a part that tells how long a grid takes, and how many such parts are worth asking.
 N_TRIED, WORTH_A_TRY = 32, 16
@@ -61,21 +58,17 @@ class ImageFrames:
         self._coarse: tuple[Any, Frame] | None = None
         self._refinement: Refinement | None = None
 
-    def image(
-        self, model: Any, frame: Frame, factor: int, progress: Callable[[float], Any], by_hand: bool = False
-    ) -> Any:
+    def image(self, model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
         """A vtkImageData of the frame.
 
         Parameters
         ----------
         factor : while things move at most every factor-th point along each axis is sampled; 1 always samples all.
-        by_hand : whether the whole grid is asked for, and by no script.
         """
         image = self.images.get(frame)
-        seconds = self._expected(model, frame) if image is None and factor > 1 else 0.0
+        seconds = self._expected(model, frame)
         self.moving.took(seconds)
-        settings = frame._replace(theta=())
-        coarse = self.moving.coarse_will_do(frame.theta, settings, by_hand) and image is None and factor > 1
+        coarse = self.moving.coarse_will_do(frame.theta) and image is None and factor > 1
         refinement = self._taken(None if coarse or image is not None else frame)
         if coarse:
             self._coarse = model, frame
@@ -85,6 +78,19 @@ class ImageFrames:
             self.images.put(frame, image)
         self._coarse = None
         return image
+
+    def preview_factor(self, model: Any, grid: Grid, extent: Extent, backend: str) -> int:
+        """Of how many points along each axis one is enough to begin with; 1 where nobody minds to wait for all."""
+        theta = tuple(model.encoder_positions[0].tolist())
+        seconds = self._expected(model, Frame(theta, grid, extent, (), (), None, backend))
+        return factor_for(seconds, 2) if is_long(seconds) else 1
+
+    def preview(self, model: Any, small: Frame, frame: Frame, progress: Callable[[float], Any]) -> Any:
+        """A vtkImageData of a frame of fewer points, until the frame of all is asked for."""
+        check_fits(frame.extent, model.n_output_dims)
+        self._coarse = model, frame
+        self.moving.previewed(frame.theta)
+        return _image(model, small, *_numbers(model, _blended(model, small), 1, progress))
 
     def refine(self) -> tuple[bool, bool]:
         """Note that the window asked.
@@ -155,13 +161,13 @@ def _tried(model: Any, frame: Frame) -> float:
     return seconds / n_points
 
 
-def _coarse_image(model: Any, frame: Frame, factor: int, blended: bool, progress: Callable[[float], Any]) -> Any:
-    """An image of every factor-th point; with encoders blended, since all of the steps that motion carries take long."""
-    if blended and model.motion is not None and frame.interpolation is None:
-        frame = frame._replace(interpolation=model.interpolation)
-    image = _image(model, frame, *_numbers(model, frame, factor, progress))
-    add_numbers(image, COARSE, [factor])
-    return image
+def _coarse_image(model: Any, frame: Frame, factor: int, long: bool, progress: Callable[[float], Any]) -> Any:
+    return _image(model, frame, *_numbers(model, _blended(model, frame) if long else frame, factor, progress))
+
+
+def _blended(model: Any, frame: Frame) -> Frame:
+    """The frame with encoders blended: the steps that motion carries are whole ones, which take long."""
+    return frame._replace(interpolation=frame.interpolation or model.interpolation)
 
 
 def _numbers(

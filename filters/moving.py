@@ -1,9 +1,9 @@
-"""When a coarse grid will do: while time plays or a slider is dragged in a window, and for what Apply shows first.
+"""When a coarse grid will do: while time plays or a slider is dragged in a window, and never in a script or a file.
 
 ParaView's window asks a source many times a second, between its other work, whether it has something new (the hint
 LiveSource). Nobody asks in a server, in pvpython or pvbatch, nor between the frames of an animation or the steps of data
 that is being saved. So a change that comes soon after such a question is somebody's hand, or the play button; any other
-gets the full grid. What changes besides theta is nothing that an animation or saved data goes through, but Apply.
+gets the full grid.
 """
 
 from __future__ import annotations
@@ -53,14 +53,12 @@ class Moving:
         self._polls = 0
         self._polled_at = float("-inf")
         self._shown: object = None
-        self._settings: object = None
-        self._fresh = True
         self._seconds = 0.0
         self._coarse = False
 
     def polled(self) -> bool:
         """Note that the window asked. Returns whether a coarse grid is shown and must now give way to the full one."""
-        self.watched, self._fresh = True, self._settings is None
+        self.watched = True
         self._polls += 1
         self._polled_at = self._clock()
         if self._polls < REST_POLLS:
@@ -69,28 +67,20 @@ class Moving:
         refine, self._coarse = self._coarse, False
         return refine
 
-    def changed(self) -> None:
-        """Note that a setting was changed. What Apply changes is shown before the window asks again; what is saved comes later."""
-        self._fresh = True
-
-    def coarse_will_do(self, theta: object, settings: object = None, by_hand: bool = False) -> bool:
-        """Note that theta is to be shown. Returns whether a coarse grid is good enough for now.
-
-        Parameters
-        ----------
-        settings : all that the picture depends on besides.
-        by_hand : whether no script asks.
-        """
-        applied = self.watched and self._fresh and by_hand and settings != self._settings
-        self._settings = settings
-        if theta == self._shown and not applied:
+    def coarse_will_do(self, theta: object) -> bool:
+        """Note that theta is to be shown. Returns whether a coarse grid is good enough for now."""
+        if theta == self._shown:
             return False  # the same again is for looking at, or for saving
         amid = 0 < self._polls < REST_POLLS
         alive = self._clock() - self._polled_at < ALIVE
         self.moving = amid or (self.moving and alive)
         self._shown, self._polls = theta, 0
-        self._coarse = (self.moving and self._seconds > SLOW) or (applied and is_long(self._seconds))
+        self._coarse = self.moving and self._seconds > SLOW
         return self._coarse
+
+    def previewed(self, theta: object) -> None:
+        """Note that a coarse grid of theta is shown to begin with."""
+        self._shown, self._polls, self._coarse = theta, 0, True
 
     def took(self, seconds: float) -> None:
         """Note how long a full grid takes."""

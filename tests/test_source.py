@@ -521,7 +521,7 @@ def test_while_things_move_the_border_is_as_fine_as_else(tmp_path):
     model = masked_model(wall, dims=(40, 30, 20))
     fine = ImageFrames(0).image(model, frame_of(model), 1, lambda share: None)
     frames = ImageFrames(0)
-    frames.moving.coarse_will_do = lambda *_: True
+    frames.moving.coarse_will_do = lambda theta: True
     coarse = frames.image(model, frame_of(model), 4, lambda share: None)
     (exact, visible), (found, also_visible) = shown(fine), shown(coarse)
     np.testing.assert_array_equal(visible, also_visible)
