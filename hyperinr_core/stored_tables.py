@@ -18,6 +18,9 @@ TABLES_TENSOR = "encoder_params"
 #: Bytes of tables from which on they are worth being read one by one.
 WORTH_IT = 1 << 25
 
+#: Numbers that are read at a time.
+PIECE = 1 << 19
+
 
 class StoredTables:
     """(N, M) tables of a file, read as they are needed; for all else the array that they make.
@@ -27,7 +30,7 @@ class StoredTables:
     Parameters
     ----------
     dtype : float16 or float32.
-    check : called with each table (M,) that was read; raises what is wrong with it.
+    check : called with each part of a table that was read; raises what is wrong with it.
     """
 
     def __init__(
@@ -56,9 +59,11 @@ class StoredTables:
     def _read(self, index: int) -> None:
         table = self._tables[index]
         self._file.seek(self._start + index * table.nbytes)
-        if self._file.readinto(memoryview(table).cast("B")) != table.nbytes:
-            raise FormatError(f"{self._path} was cut off while it was in use; get the file again and open it anew")
-        self._check(table)
+        for first in range(0, table.size, PIECE):  # which is checked while the processor's cache has it
+            piece = table[first : first + PIECE]
+            if self._file.readinto(memoryview(piece).cast("B")) != piece.nbytes:
+                raise FormatError(f"{self._path} was cut off while it was in use; get the file again and open it anew")
+            self._check(piece)
         self._there[index] = True
 
     def __len__(self) -> int:
