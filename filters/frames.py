@@ -58,6 +58,9 @@ class ImageFrames:
         self._coarse: tuple[Any, Frame] | None = None
         self._refinement: Refinement | None = None
 
+    def __del__(self) -> None:
+        self.stop()  # of a source that is deleted nobody wants more
+
     def image(self, model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]) -> Any:
         """A vtkImageData of the frame.
 
@@ -126,9 +129,7 @@ class ImageFrames:
 
     def _full(self, model: Any, frame: Frame, refinement: Refinement | None, progress: Callable[[float], Any]) -> Any:
         if refinement is not None:
-            numbers = refinement.result(progress)
-            refinement.stop()
-            return _image(model, frame, *numbers)
+            return _image(model, frame, *refinement.result(progress))
         start = time.monotonic()
         image = _image(model, frame, *_numbers(model, frame, 1, progress))
         self._n_paced = _n_points(frame)
@@ -149,16 +150,16 @@ def _n_points(frame: Frame) -> int:
 
 
 def _tried(model: Any, frame: Frame) -> float:
-    """Seconds by point of a small part of a frame: of the second time, since the first wakes threads."""
+    """Seconds by point of a small part of a frame: the better of two, since the first wakes threads."""
     inr = model.generate(frame.theta, frame.backend, frame.interpolation or model.interpolation).unmasked()
-    starts = frame.extent[::2]
-    region = [end for a, b in zip(starts, frame.extent[1::2]) for end in (a, min(b, a + N_TRIED - 1))]
-    seconds = 0.0
+    starts, ends = frame.extent[::2], frame.extent[1::2]
+    part = [end for first, last in zip(starts, ends) for end in (first, min(last, first + N_TRIED - 1))]
+    found = []
     for _ in range(2):
         start = time.monotonic()
-        n_points = inr.sample_grid(frame.grid, tuple(region)).size // model.n_output_dims
-        seconds = time.monotonic() - start
-    return seconds / n_points
+        n_points = inr.sample_grid(frame.grid, tuple(part)).size // model.n_output_dims
+        found.append((time.monotonic() - start) / n_points)
+    return min(found)
 
 
 def _coarse_image(model: Any, frame: Frame, factor: int, long: bool, progress: Callable[[float], Any]) -> Any:

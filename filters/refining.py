@@ -48,6 +48,7 @@ class Refinement:
             if progress(self._fraction):
                 self.stop()
                 raise Aborted("sampling was stopped by the caller")
+        self.stop()
         if self._error is not None:
             raise self._error
         return self._result

@@ -17,7 +17,6 @@ def test_the_result_is_told_once_and_had_whenever():
     begin.set()
     assert refinement.lend(60) and not refinement.lend(0)
     assert refinement.result(lambda fraction: False) == 7
-    refinement.stop()
 
 
 def test_what_goes_wrong_is_said_where_it_is_waited_for():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from hyperinr.filters.image import numeric_arrays
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
 from hyperinr_core import hinr
 from hyperinr_core.inr import INR
+from hyperinr_core.motion.steps import Steps
 from hyperinr_core.volume import Field
 
 FIELDS = (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"), Field("velocity", 3, ((0.0, 1.0),) * 3))
@@ -294,8 +296,9 @@ def test_a_slow_model_begins_with_few_points_and_all_come_at_rest(path, slow, mo
     reader.UpdateTimeStep(0.3)
     assert counts == [4 * 4 * 3], "the window draws it several times"
     until_told(reader)
+    assert counts[1:] == [12 * 10 * 8], "all are there before the window is told, which need not wait"
     reader.UpdateTimeStep(0.3)
-    assert reader.GetOutputDataObject(0).GetDimensions() == (12, 10, 8) and counts[1:] == [12 * 10 * 8] and not errors
+    assert reader.GetOutputDataObject(0).GetDimensions() == (12, 10, 8) and counts[2:] == [] and not errors
     np.testing.assert_allclose(values(reader)[..., 0], expected(path, 0.3)["density"], atol=1e-6)
 
 
@@ -321,6 +324,40 @@ def test_a_script_gets_all_points_also_where_a_window_is(path, slow, monkeypatch
     reader.GetNeedsUpdate()
     reader.Update()
     assert reader.GetOutputDataObject(0).GetDimensions() == (12, 10, 8)
+
+
+def test_few_points_of_a_model_with_motion_decode_no_whole_step(tmp_path, slow, monkeypatch):
+    hinr.save(carried_model(), tmp_path / "m.hinr")
+    reader, errors, _ = reader_of(str(tmp_path / "m.hinr"))
+    reader.ExpectWindow()
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "get", lambda *_: pytest.fail("a step is decoded"))
+        reader.UpdateTimeStep(0.3)
+    assert reader.GetOutputDataObject(0).GetDimensions()[0] < hinr.load(tmp_path / "m.hinr").grid.dims[0]
+    until_told(reader)
+    reader.UpdateTimeStep(0.3)
+    truth = hinr.load(tmp_path / "m.hinr").generate(0.3).sample_grid()[..., 0]
+    np.testing.assert_allclose(values(reader)[..., 0], truth, atol=1e-6)
+    assert not errors
+
+
+def test_a_source_that_is_deleted_leaves_no_work_behind(path, slow, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(frames.Refinement, "stop", lambda refinement: stopped.append(refinement))
+    reader, _, _ = reader_of(path)
+    reader.ExpectWindow()
+    reader.Update()
+    until_told(reader)
+    del reader
+    gc.collect()
+    assert len(stopped) == 1
+
+
+def test_a_small_part_tells_how_long_a_grid_takes(monkeypatch):
+    counts = counted(monkeypatch)
+    monkeypatch.setattr(frames, "N_TRIED", 3)
+    model = random_model()
+    assert frames._tried(model, frame_of(model)) > 0 and counts == [27, 27]
 
 
 def test_a_region_begins_with_few_points_where_the_region_is_slow(path, slow):
