@@ -50,7 +50,8 @@ def estimate(series: VolumeSeries, names: list[str], config: RunConfig) -> Estim
     n_encoders = config.encoders.count or len(series)
     n_table, n_mlp = n_encoders * architecture.n_table, architecture.n_mlp
     stored = 2 * n_table + 4 * n_mlp + 8 * n_encoders * len(series.parameters)
-    memory = PROGRAM_BYTES + TRAINED_BYTES * (n_table + n_mlp) + _bytes_of_data(series, n_outputs, config)
+    data, search = _bytes_of_data(series, n_outputs, config)
+    memory = PROGRAM_BYTES + data + max(search, TRAINED_BYTES * (n_table + n_mlp))  # tables are made after the search
     return Estimate(stored, 2 * 3 * 4 * (n_table + n_mlp), memory)
 
 
@@ -100,15 +101,15 @@ def free_memory() -> float:
     return max(min(found), 0)
 
 
-def _bytes_of_data(series: VolumeSeries, n_outputs: int, config: RunConfig) -> int:
-    """Of the training steps, read and drawn from, of a teacher's volumes, and of the search for motion."""
+def _bytes_of_data(series: VolumeSeries, n_outputs: int, config: RunConfig) -> tuple[int, int]:
+    """Of the training steps, read and drawn from, with a teacher's volumes; and of the search for motion, or for a teacher."""
     volume, most, learning = 4 * series.grid.n_points * n_outputs, config.training.memory_bytes, config.distillation
     steps = 2 * min(volume * len(series), most)
     if config.tries_motion:
-        return steps + VOLUMES_OF_MOTION * min(volume, 4 * (LONGEST + 2 * HALO) ** 3 * n_outputs)
+        return steps, VOLUMES_OF_MOTION * min(volume, 4 * (LONGEST + 2 * HALO) ** 3 * n_outputs)
     n_taught = 0 if learning.teacher == "none" else learning.count or PER_GAP * (len(series) - 1)
     steps += min(volume * n_taught, most // 2) + min(volume * n_taught, most)
-    return steps + (VOLUMES_OF_FLOW * volume * (os.cpu_count() or 1) if learning.teacher in ("auto", "flow") else 0)
+    return steps, (VOLUMES_OF_FLOW * volume * (os.cpu_count() or 1) if learning.teacher in ("auto", "flow") else 0)
 
 
 def size(n_bytes: float) -> str:

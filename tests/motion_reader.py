@@ -63,7 +63,7 @@ class MotionReader:
         there = []
         for j, offset in zip(steps, offsets):
             place = point + np.array([self._spline(part, point) for part in offset])
-            there.append(self._cubic(j, place, field))
+            there.append((self._cubic if j in (gap, gap + 1) else self._linear)(j, place, field))
         weights = _catmull_rom([times[j] for j in steps], theta)
         share = (theta - times[gap]) / (times[gap + 1] - times[gap])
         linear = here[first] + share * (here[first + 1] - here[first])
@@ -164,6 +164,14 @@ class MotionReader:
             return i % n
         i %= 2 * (n - 1)
         return min(i, 2 * (n - 1) - i)
+
+    def _linear(self, step, place, field):
+        values = self.steps[step][..., self.columns[field]].astype(float)
+        for axis in (2, 1, 0):
+            f, four = self._four(axis, place)
+            first, second = (np.take(values, self._value(step, axis, i), axis) for i in four[1:3])
+            values = first + f * (second - first)
+        return values
 
     def _cubic(self, step, place, field):
         if all(p == int(p) and 0 <= p < n for p, n in zip(place, self.n)):

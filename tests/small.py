@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import torch
 
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.training.settings import DistillationConfig, RunConfig, TrainingConfig
+from hyperinr_core.training.trainer import Trainer
 
 SMALL = RunConfig(
     EncodingConfig(n_levels=4, n_features_per_level=2, log2_hashmap_size=10, per_level_scale=1.5),
@@ -17,6 +20,26 @@ SMALL = RunConfig(
 
 def with_training(**changes) -> RunConfig:
     return SMALL.replace(training=changes)
+
+
+def at_iteration(monkeypatch, cut, act):
+    """From now on, runs of training call act(trainer) before an iteration, which they then do alone."""
+    advance, run, running = Trainer.advance, Trainer.run, []
+
+    def noted(self, *args):
+        running.append(self)
+        return run(self, *args)
+
+    def stopping(self, most=sys.maxsize):
+        if self not in running:  # its pace is measured, and nobody keeps what it learns
+            return advance(self, most)
+        left = cut - self.iteration
+        if left == 0:
+            act(self)
+        return advance(self, min(most, max(left, 1)) if left >= 0 else most)
+
+    monkeypatch.setattr(Trainer, "run", noted)
+    monkeypatch.setattr(Trainer, "advance", stopping)
 
 
 def random_inputs(architecture, n_tables=2, n_points=203, device="cpu"):

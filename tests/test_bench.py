@@ -28,6 +28,7 @@ def report(monkeypatch, tmp_path):
         torch.set_num_threads(n_threads)
     assert result.exit_code == 0
     assert "| 8^3 | native_fp32 | 2.0 |" in (tmp_path / "table.md").read_text()
+    assert "a whole run on 4^3" in (tmp_path / "table.md").read_text()
     return json.loads(result.stdout)
 
 
@@ -42,6 +43,7 @@ def test_the_report_is_complete(report):
     n_samples = TrainingConfig().batch_steps * TrainingConfig().batch_points
     rates = [report["training"][way]["samples_per_s"] for way in ("native", "torch_eager")]
     assert rates == [n_samples / 0.002] * 2
+    assert report["training"]["run"]["samples_per_s"] == n_samples * bench.RUN_ITERATIONS / 0.002
 
 
 def test_shares_and_ratios_follow_from_the_times(report):

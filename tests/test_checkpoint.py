@@ -6,13 +6,13 @@ import os
 
 import pytest
 from series import moving_blob
-from small import SMALL, with_training
+from small import SMALL, at_iteration, with_training
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.run import train
-from hyperinr_core.training.trainer import Interrupted, Trainer
+from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import VolumeSeries
 
@@ -27,7 +27,7 @@ def test_a_run_is_not_resumed_with_the_same_volumes_at_other_times(tmp_path, mon
         raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", stopped)
+        at_iteration(patch, 0, stopped)
         with pytest.raises(Interrupted):
             train(Volumes(series, ["density"]), path, config)
     with pytest.raises(DataError, match="belongs to a run with other data or settings"):

@@ -121,7 +121,7 @@ def test_sample_writes_vti_with_every_field(hyperinr, model, tmp_path):
 def test_interrupted_training_resumes(hyperinr, series, quick, tmp_path):
     arguments = ("train", series, "-o", tmp_path / "m.hinr", "--config", tmp_path / "long.json")
     settings = json.loads(quick.read_text())
-    settings["training"]["samples"] = 1_200_000
+    settings["training"]["samples"] = 6_000_000
     (tmp_path / "long.json").write_text(json.dumps(settings))
     command = [*PROCESS, *map(str, arguments)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -225,7 +225,7 @@ def test_memory_grows_with_what_is_kept_and_with_the_search_for_motion():
     assert memory(large, "none") - memory(small, "none") == 2 * 5 * (volume - 4 * small.grid.n_points)
     assert memory(large, "linear") - memory(large, "none") == 2 * 16 * volume
     assert memory(large, "auto") - memory(large, "linear") >= VOLUMES_OF_FLOW * volume
-    assert memory(large, "auto", "auto") - memory(large, "none") == VOLUMES_OF_MOTION * volume
+    assert memory(large, "auto", "auto") == PROGRAM_BYTES + (2 * 5 + VOLUMES_OF_MOTION) * volume
 
 
 def test_training_without_room_is_refused_with_what_fits(tmp_path, monkeypatch):

@@ -54,7 +54,7 @@ def series(tmp_path_factory):
 
 
 #: A checkpoint after every step.
-CODE = f"from hyperinr_core.training import trainer; trainer.CHECKPOINT_SECONDS = 0.0; {COMMAND}"
+CODE = f"from hyperinr_core.training import watch; watch.CHECKPOINT_SECONDS = 0.0; {COMMAND}"
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from light_models import FUNCTION, GRID, config, pillars
+from small import at_iteration
 
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
@@ -26,7 +27,6 @@ from hyperinr_core.training.lights.task import (
 from hyperinr_core.training.run import train
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.teachers.coordnet import CoordNet
-from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.volume import Grid
 
 
@@ -170,16 +170,13 @@ FEW = {"lights": 4, "encoders": 6, "guide": 8}
 
 def interrupted(folder, monkeypatch):
     """The path of a model whose run stopped half-way."""
-    step = Trainer.step
 
-    def stop_after(self):
-        if self.iteration == 5:
-            self.save_state(folder / "s.hinr.checkpoint")
-            raise KeyboardInterrupt
-        return step(self)
+    def stop(trainer):
+        trainer.save_state(folder / "s.hinr.checkpoint")
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", stop_after)
+        at_iteration(patch, 5, stop)
         with pytest.raises(KeyboardInterrupt):
             train(
                 Lights(pillars(), GRID, FUNCTION, ShadowConfig(**FEW), "p"), folder / "s.hinr", config(samples=20_000)

@@ -81,17 +81,17 @@ def test_an_interrupted_method_goes_on_where_it_was(tmp_path, monkeypatch, metho
     series = moving_blob(n_steps=7).select([0, 3, 6])
     unbroken = create(method, series, "density")
     unbroken.fit(FitSettings(samples=240_000))
-    step, drawn = trainer.Trainer.step, []
+    advance, drawn = trainer.Trainer.advance, []
 
     def cut(self):
         drawn.append(self.iteration)
         if len(drawn) == 80:
             self.save_state(tmp_path / ("state" if method == "hyperinr_direct" else "state.2"))
             raise trainer.Interrupted
-        return step(self)
+        return advance(self, 1)
 
     settings = FitSettings(samples=240_000, state=tmp_path / "state")
-    monkeypatch.setattr(trainer.Trainer, "step", cut)
+    monkeypatch.setattr(trainer.Trainer, "advance", cut)
     with pytest.raises(trainer.Interrupted):
         create(method, series, "density").fit(settings)
     continued = create(method, series, "density")

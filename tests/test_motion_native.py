@@ -90,6 +90,32 @@ def test_carrying_is_what_numpy_says_and_points_are_the_grid_bit_for_bit(isa, sh
     np.testing.assert_array_equal(points.reshape(found.shape), found)
 
 
+@pytest.mark.parametrize("points", [0.1, 1.0, 6.0])
+def test_points_have_the_bits_of_the_grid_whatever_is_beside_them(isa, points):
+    """Groups in the same cells, in cells side by side and in cells anywhere are sampled in different ways."""
+    shape, periodic = (12, 20, 41), (True, False, False)
+    moment = random_motion(shape, periodic, points=points).moment(0, 1.7)
+    every, axes = steps_of(shape, periodic), [np.arange(n, dtype=np.float32) for n in shape]
+    steps = [every[step] for step in moment.steps]
+    found = native.carry(moment, steps, axes, False)
+    np.testing.assert_allclose(found, reference.carry(moment, steps, axes, False), atol=1e-4)
+    places, order = scattered(axes), np.random.default_rng(0).permutation(found[..., 0].size)
+    shuffled = native.carry(moment, steps, places[:, order], True)
+    np.testing.assert_array_equal(shuffled, found.reshape(-1, 2)[order])
+    coarse = [axes[0][::5], axes[1][1::3], axes[2][::4]]
+    np.testing.assert_array_equal(native.carry(moment, steps, coarse, False), found[::5, 1::3, ::4])
+
+
+@CASES
+@pytest.mark.parametrize("anchored", [True, False])
+def test_the_lattice_of_a_moment_is_that_of_numpy(isa, shape, periodic, anchored):
+    motion = random_motion(shape, periodic, points=0.5, anchored=(anchored,))
+    for number, weights in ((0, [0.2, -0.3, 0.4]), (1, [0.1, 0.2, -0.3, 0.1])):
+        gap = motion.gap(0, number)
+        found, expected = (part.now(gap.lattice, gap.coefficients, np.array(weights)) for part in (native, reference))
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
 @pytest.mark.parametrize("n_steps", [2, 3, 4])
 @pytest.mark.parametrize("bend, anchored, n_components", [(0.0, True, 1), (1.0, False, 3), (0.4, True, 2)])
 def test_two_to_four_steps_of_any_number_of_components(isa, n_steps, bend, anchored, n_components):

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import torch
 from series import moving_blob
-from small import SMALL, with_training
+from small import SMALL, at_iteration, with_training
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.hash_grid import hash_grid
 from hyperinr_core.table_coding import levels
-from hyperinr_core.training import trainer as trainer_module
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.run import train
@@ -38,18 +37,13 @@ def test_a_sparse_model_is_as_sparse_as_asked_and_resumes_to_the_same_bytes(tmp_
     stored = {**again.quality, "teacher_psnr_db": {}}
     assert again.quality == whole.quality and stored == {**measure_quality(again, series), "teacher_psnr_db": {}}
 
-    step = trainer_module.Trainer.step
+    def stop(trainer):  # within the rounds of pruning
+        trainer.save_state(checkpoint_path(tmp_path / "cut.hinr"))
+        raise Interrupted
 
-    def stopping(self):
-        if self.iteration == cut:  # within the rounds of pruning
-            self.save_state(checkpoint_path(tmp_path / "cut.hinr"))
-            raise Interrupted
-        return step(self)
-
-    monkeypatch.setattr(trainer_module.Trainer, "step", stopping)
-    with pytest.raises(Interrupted):
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        at_iteration(patch, cut, stop)
         train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config)
-    monkeypatch.setattr(trainer_module.Trainer, "step", step)
     train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config, resume=True)
     assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
 

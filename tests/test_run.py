@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from series import moving_blob
+from small import at_iteration
 from view_models import balls_database
 
 from hyperinr.filters.readers.cinema import open_pictures
@@ -20,7 +21,7 @@ from hyperinr_core.training.lights.task import Lights, ShadowConfig
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import preset
 from hyperinr_core.training.task import Tell
-from hyperinr_core.training.trainer import Interrupted, Trainer
+from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.views.task import Views, ViewsConfig, views_preset
 from hyperinr_core.training.volumes.task import Volumes
 
@@ -93,7 +94,7 @@ def test_a_checkpoint_is_for_the_task_s_own_settings_and_the_model_it_started_fr
         raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", stop)
+        at_iteration(patch, 0, stop)
         with pytest.raises(Interrupted):
             train(subject, output, config)
     with pytest.raises(ParameterError, match="add --resume"):

@@ -82,6 +82,7 @@ def test_ranges_are_those_of_all_steps_and_the_block_is_the_middle(memory_bytes)
     whole = np.stack([series.read(step, ["density", "motion"]) for step in range(len(series))])
     limits = [pair for field in found.fields for pair in field.value_range]
     np.testing.assert_array_equal(limits, np.stack([whole.min((0, 1, 2, 3)), whole.max((0, 1, 2, 3))], axis=1))
+    assert found.block.grid.spacing == series.grid.spacing and found.block.grid.direction == series.grid.direction
     z, y, x = ((n - m) // 2 for n, m in zip(series.grid.shape, found.block.grid.shape))
     nz, ny, nx = found.block.grid.shape
     for step in (0, 5):

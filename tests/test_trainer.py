@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 from series import moving_blob
-from small import SMALL, with_training
+from small import SMALL, at_iteration, with_training
 
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.training import trainer as trainer_module
+from hyperinr_core.training import watch
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.run import train
-from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.trainer import Interrupted, Trainer, choose_device
 from hyperinr_core.training.volumes.task import Volumes
@@ -68,17 +67,9 @@ def test_rates_fall_to_zero_along_a_cosine(trained):
 def test_interrupted_run_continues_to_the_same_bytes(tmp_path, monkeypatch, cut):
     series = moving_blob()
     train(Volumes(series, ["density"]), tmp_path / "whole.hinr", SMALL)
-    draw = SampleStream.draw
-
-    def draw_and_interrupt(self, iteration):
-        if iteration == cut:
-            os.kill(os.getpid(), signal.SIGINT)
-        return draw(self, iteration)
-
-    monkeypatch.setattr(SampleStream, "draw", draw_and_interrupt)
-    with pytest.raises(Interrupted):
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        at_iteration(patch, cut, lambda trainer: os.kill(os.getpid(), signal.SIGINT))
         train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL)
-    monkeypatch.setattr(SampleStream, "draw", draw)
     assert not (tmp_path / "cut.hinr").exists()
     with pytest.raises(ParameterError, match="--resume"):
         train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL)
@@ -90,21 +81,17 @@ def test_interrupted_run_continues_to_the_same_bytes(tmp_path, monkeypatch, cut)
 
 
 def test_killed_run_continues_from_its_last_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(watch, "CHECKPOINT_SECONDS", 0.0)
     series = moving_blob()
     config = with_training(samples=40_000)
     train(Volumes(series, ["density"]), tmp_path / "whole.hinr", config)
-    draw = SampleStream.draw
 
-    def draw_and_die(self, iteration):
-        if iteration == 13:
-            raise RuntimeError("killed")
-        return draw(self, iteration)
+    def die(trainer):
+        raise RuntimeError("killed")
 
-    monkeypatch.setattr(SampleStream, "draw", draw_and_die)
-    with pytest.raises(RuntimeError, match="killed"):
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
+        at_iteration(patch, 13, die)
         train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config)
-    monkeypatch.setattr(SampleStream, "draw", draw)
     train(Volumes(series, ["density"]), tmp_path / "cut.hinr", config, resume=True)
     assert (tmp_path / "cut.hinr").read_bytes() == (tmp_path / "whole.hinr").read_bytes()
 

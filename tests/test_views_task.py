@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from small import at_iteration
 from view_models import balls_database, call, views
 
 from hyperinr.filters.readers.cinema import open_pictures
@@ -14,7 +15,7 @@ from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.pictures.picture_set import picture_field
 from hyperinr_core.training.teachers.base import FitSettings
-from hyperinr_core.training.trainer import Interrupted, Trainer
+from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.views import samples
 from hyperinr_core.training.views import task as training
 from hyperinr_core.volume import Grid
@@ -102,17 +103,14 @@ def test_equal_seeds_give_equal_bytes(tmp_path, monkeypatch, teacher):
 def test_a_killed_run_goes_on(balls, quick_views, tmp_path, monkeypatch, teacher):
     output = tmp_path / "m.hinr"
     options = ["-o", output, "--config", quick_views, "--teacher", *teacher]
-    step = Trainer.step
 
-    def stopping(self):
-        if self.iteration == 100:
-            self.save_state(tmp_path / "m.hinr.checkpoint")
-            raise Interrupted
-        return step(self)
+    def stop(trainer):
+        trainer.save_state(tmp_path / "m.hinr.checkpoint")
+        raise Interrupted
 
-    monkeypatch.setattr(Trainer, "step", stopping)
-    assert call(train_views, balls, *options).exit_code == 130
-    monkeypatch.setattr(Trainer, "step", step)
+    with monkeypatch.context() as patch:
+        at_iteration(patch, 100, stop)
+        assert call(train_views, balls, *options).exit_code == 130
     with pytest.raises(ParameterError, match="add --resume"):
         call(train_views, balls, *options)
     call(train_views, balls, *options, "--resume")
@@ -147,7 +145,7 @@ def test_an_unfinished_run_is_not_resumed_as_another(tmp_path, monkeypatch, chan
         raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "step", stopped)
+        at_iteration(patch, 0, stopped)
         assert call(train_views, *command).exit_code == 130
     with pytest.raises(DataError, match="belongs to a run with other data or settings"):
         call(train_views, *command, *change, "--resume")

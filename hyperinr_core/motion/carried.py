@@ -87,4 +87,4 @@ class Carried(Values):
         steps = self._steps.get(self._numbers, box)
         for moment, columns in zip(self._moments, self._columns):
             parts = [Step(s.shape, s.periodic, s.start, s.splines[columns], s.values[columns]) for s in steps]
-            out[..., columns] = kernel.carry(moment, parts, places, scattered)
+            kernel.carry(moment, parts, places, scattered, out[..., columns])

@@ -40,7 +40,28 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
     return native.channels(nodes, np.pad(padded, width) if n < reference.N_CHANNELS else padded, positions)[:n]
 
 
-def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool = False) -> np.ndarray:
+def now(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> np.ndarray:
+    """What is known of the paths that are at the nodes now.
+
+    Parameters
+    ----------
+    padded : (pz, py, px, 16) float32, by where a path is in the middle of its gap, as of `Gap`.
+    on_path : (J,) weights of the offsets: their sum is how far a path now is from its middle.
+
+    Returns
+    -------
+    (pz, py, px, 16) float32, with offsets from where a path is now.
+    """
+    return (native if compiled.available() else reference).now(nodes, padded, on_path)
+
+
+def carry(
+    moment: Moment,
+    steps: Sequence[Step],
+    axes: Sequence[np.ndarray],
+    scattered: bool = False,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     """Values at a time between steps, carried along paths as far as these are trusted.
 
     Parameters
@@ -48,12 +69,13 @@ def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], sca
     steps : (J,) those of the moment's gap, of equal shape, start and number c of components.
     axes : (3,) z, y, x in points of the training grid: coordinates, every combination of which is a point.
     scattered : the axes are instead the coordinates of as many points.
+    out : what values are written to, if anything.
 
     Returns
     -------
     (nz, ny, nx, c) float32; (n, c) of scattered points.
     """
-    return (native if compiled.available() else reference).carry(moment, steps, axes, scattered)
+    return (native if compiled.available() else reference).carry(moment, steps, axes, scattered, out)
 
 
 def sample(step: Step, positions: np.ndarray) -> np.ndarray:

@@ -8,12 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from hyperinr_core.motion.reference import ERROR, N_CHANNELS, N_STEPS, TRUST
+from hyperinr_core.motion import kernel
+from hyperinr_core.motion.reference import ERROR, N_CHANNELS, N_FIXED_POINT, N_STEPS, TRUST, here, weighted
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.spaces.line import catmull_rom_weights
-
-#: Times that a path is followed back to the middle of its gap.
-N_FIXED_POINT = 3
 
 #: Share of a gap over which the speed of a path is measured.
 NUDGE = 1e-3
@@ -188,34 +186,22 @@ class Gap:
         weights = self._blend(time)
         if share in (0.0, 1.0):
             return Moment(self, share, weights, self.coefficients)
-        return Moment(self, share, weights, self.lattice.padded(self.lattice.interpolate(self._here(time)[0])))
+        return Moment(self, share, weights, kernel.now(self.lattice, self.coefficients, self._on_path(time)))
 
     def known(self, time: float) -> Known:
         """What else is known of points at a time."""
         time -= self.start
         end = self.times[self.first + 1]
-        channels, found = self._here(time)
+        channels, found = here(self.lattice, self.coefficients, self._on_path(time))
         # by differences, which cubic pieces allow; through the steps alone, so that speeds go on smoothly from gap to gap
         early, late = np.clip([time - NUDGE * end, time + NUDGE * end], 0, end)
         rates = (self._blend(float(late)) - self._blend(float(early))) / (late - early)
-        channels[:3] = _sum(rates, found)
+        channels[:3] = weighted(rates, found)
         return Known(self.lattice, self.lattice.padded(self.lattice.interpolate(channels)), self.largest_error)
 
     def _blend(self, time: float) -> np.ndarray:
         """(J,) Catmull-Rom weights of the steps at a time."""
         return _weights(catmull_rom_weights(self.times, time), len(self.times))
-
-    def _here(self, time: float) -> tuple[np.ndarray, np.ndarray]:
-        """Channels (16, mz, my, mx) of what is at the nodes at a time, offsets from there; (J, 3, mz, my, mx) from the middle."""
-        on_path, n, places = self._on_path(time), len(self.steps), self.lattice.places
-        middle = places
-        for _ in range(N_FIXED_POINT + 1):
-            channels = self.lattice.at(self.coefficients, middle)
-            found = _offsets(channels)[:n].copy()
-            travelled = _sum(on_path, found)
-            middle = places - travelled
-        _offsets(channels)[:n] -= travelled
-        return channels, found
 
     def _on_path(self, time: float) -> np.ndarray:
         """(J,) weights of the offsets at a time: Catmull-Rom through them, and through the middle where that is on the path."""
@@ -294,11 +280,6 @@ def _weights(coefficients: tuple[np.ndarray, np.ndarray], n: int) -> np.ndarray:
 def _offsets(channels: np.ndarray) -> np.ndarray:
     """(N_STEPS, 3, ...) view of the offsets in channels (16, ...)."""
     return channels.reshape(N_STEPS, 4, *channels.shape[1:])[:, :3]
-
-
-def _sum(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    # not by BLAS, which rounds in another way with another number of threads
-    return np.add.reduce([weight * offset for weight, offset in zip(weights.astype(np.float32), offsets)])
 
 
 def _onward(lattice: Nodes, offset: np.ndarray, ends: np.ndarray, near: int) -> np.ndarray:

@@ -56,6 +56,7 @@ def _library() -> ctypes.CDLL:
     signatures: dict[str, list[Any]] = {
         "hinr_spline": [c_int, c_void_p, c_void_p, c_void_p],
         "hinr_channels": [c_int, POINTER(CNodes), c_void_p, c_void_p, c_void_p, c_int64, c_void_p],
+        "hinr_now": [c_int, POINTER(CNodes), c_void_p, c_int, c_void_p],
         "hinr_carry": [c_int, POINTER(CNodes), POINTER(CMoment), *axes, c_int, c_void_p],
     }
     return native.declared(signatures, "motion")
@@ -80,11 +81,22 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
     return np.ascontiguousarray(out.T).reshape(N_CHANNELS, *positions.shape[1:])
 
 
-def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:
+def now(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> np.ndarray:
+    """See `kernel.now`."""
+    out, weights = np.empty(padded.shape, np.float32), np.ascontiguousarray(on_path, np.float64)
+    filled = _nodes(nodes, padded)
+    args = ctypes.byref(filled), weights.ctypes.data, len(weights), out.ctypes.data
+    native.check(_library().hinr_now(native.choose_isa(), *args))
+    return out
+
+
+def carry(
+    moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool, out: np.ndarray | None = None
+) -> np.ndarray:
     """See `kernel.carry`."""
     filled = CMoment(n_steps=len(steps), first=moment.gap.first, at_step=moment.is_at_step)
     filled.weights[: len(steps)], filled.share, filled.bend = moment.weights, moment.share, moment.gap.bend
-    return _carried(_nodes(moment.gap.lattice, moment.coefficients), filled, steps, axes, scattered)
+    return _carried(_nodes(moment.gap.lattice, moment.coefficients), filled, steps, axes, scattered, out)
 
 
 def sample(step: Step, positions: np.ndarray) -> np.ndarray:
@@ -96,18 +108,26 @@ def sample(step: Step, positions: np.ndarray) -> np.ndarray:
 
 
 def _carried(
-    nodes: CNodes, filled: CMoment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool
+    nodes: CNodes,
+    filled: CMoment,
+    steps: Sequence[Step],
+    axes: Sequence[np.ndarray],
+    scattered: bool,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     z, y, x = (np.ascontiguousarray(axis, np.float32) for axis in axes)
     n_components, *size = steps[0].splines.shape
     shape = (len(x),) if scattered else (len(z), len(y), len(x))
-    values = np.empty((*shape, n_components), np.float32)
+    fits = out is not None and out.dtype == np.float32 and out.flags.c_contiguous
+    values = out if out is not None and fits else np.empty((*shape, n_components), np.float32)
     pointers = [_pointers([part for step in steps for part in getattr(step, kind)]) for kind in ("splines", "values")]
     filled.steps, filled.values = (ctypes.cast(array, c_void_p) for array in pointers)
     filled.start[:], filled.size[:], filled.n_components = steps[0].start, size, n_components
     places = (z.ctypes.data, len(z), y.ctypes.data, len(y), x.ctypes.data, len(x))
     args = ctypes.byref(nodes), ctypes.byref(filled), *places, int(scattered), values.ctypes.data
     native.check(_library().hinr_carry(native.choose_isa(), *args))
+    if out is not None and not fits:
+        out[:] = values
     return values
 
 

@@ -19,6 +19,9 @@ REACH = 12
 #: trust, of the second error.
 N_STEPS, TRUST, ERROR, N_CHANNELS = 4, 3, 7, 16
 
+#: Times that a path is followed back to the middle of its gap.
+N_FIXED_POINT = 3
+
 
 def spline(values: np.ndarray) -> np.ndarray:
     """See `kernel.spline`."""
@@ -42,7 +45,33 @@ def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndar
     return np.stack([_sampled(part, inside) for part in np.moveaxis(padded, -1, 0)])
 
 
-def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool) -> np.ndarray:
+def here(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Channels (16, mz, my, mx) of what is at the nodes, offsets from there; and (J, 3, mz, my, mx) from the middle."""
+    middle = nodes.places
+    for _ in range(N_FIXED_POINT + 1):
+        channels = nodes.at(padded, middle)
+        offsets = channels.reshape(N_STEPS, 4, *nodes.counts)[: len(on_path), :3]
+        found = offsets.copy()
+        travelled = weighted(on_path, found)
+        middle = nodes.places - travelled
+    offsets -= travelled
+    return channels, found
+
+
+def weighted(weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The weighted sum of offsets (J, ...)."""
+    # not by BLAS, which rounds in another way with another number of threads
+    return np.add.reduce([weight * offset for weight, offset in zip(weights.astype(np.float32), offsets)])
+
+
+def now(nodes: Nodes, padded: np.ndarray, on_path: np.ndarray) -> np.ndarray:
+    """See `kernel.now`."""
+    return nodes.padded(nodes.interpolate(here(nodes, padded, on_path)[0]))
+
+
+def carry(
+    moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool, out: np.ndarray | None = None
+) -> np.ndarray:
     """See `kernel.carry`."""
     positions = np.stack(axes if scattered else np.meshgrid(*axes, indexing="ij")).astype(np.float32)
     gap, share = moment.gap, np.float32(moment.share)
@@ -55,9 +84,13 @@ def carry(moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], sca
         values += np.float32(gap.bend) * (_blended(weights, here) - linear)
         found = channels(gap.lattice, moment.coefficients, positions)
         offsets = found.reshape(-1, 4, *positions.shape[1:])[: len(steps), :3]
-        along = [_values(step, positions + offset) for step, offset in zip(steps, offsets)]
+        ends = gap.first, gap.first + 1
+        along = [_values(step, positions + offset, j in ends) for j, (step, offset) in enumerate(zip(steps, offsets))]
         values += np.clip(found[TRUST], 0, 1) * (_blended(weights, along) - linear)
-    return np.moveaxis(values, 0, -1)
+    values = np.moveaxis(values, 0, -1)
+    if out is not None:
+        out[:] = values
+    return values
 
 
 def sample(step: Step, positions: np.ndarray) -> np.ndarray:
@@ -65,12 +98,12 @@ def sample(step: Step, positions: np.ndarray) -> np.ndarray:
     return np.moveaxis(_values(step, positions), 0, -1)
 
 
-def _values(step: Step, positions: np.ndarray) -> np.ndarray:
-    """(c, ...) values of a step at positions (3, ...)."""
+def _values(step: Step, positions: np.ndarray, cubic: bool = True) -> np.ndarray:
+    """(c, ...) values of a step at positions (3, ...), by cubic splines or linear between points."""
     inside = np.empty(positions.shape, np.float32)
     for axis, (n, wraps) in enumerate(zip(step.shape, step.periodic)):
         inside[axis] = _within(positions[axis], n, wraps) - step.start[axis]
-    return np.stack([_sampled(part, inside) for part in step.splines])
+    return np.stack([_sampled(part, inside, 3 if cubic else 1) for part in (step.splines if cubic else step.values)])
 
 
 def _within(p: np.ndarray, n: int, wraps: bool) -> np.ndarray:
@@ -78,10 +111,10 @@ def _within(p: np.ndarray, n: int, wraps: bool) -> np.ndarray:
     return p - n * np.floor(p / np.float32(n)) if wraps else np.clip(p, 0, n - 1)
 
 
-def _sampled(part: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def _sampled(part: np.ndarray, inside: np.ndarray, order: int = 3) -> np.ndarray:
     from scipy import ndimage
 
-    return ndimage.map_coordinates(part, inside, output=np.float32, order=3, mode="nearest", prefilter=False)
+    return ndimage.map_coordinates(part, inside, output=np.float32, order=order, mode="nearest", prefilter=False)
 
 
 def _blended(weights: np.ndarray, values: Sequence[np.ndarray]) -> np.ndarray:

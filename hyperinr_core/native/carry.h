@@ -24,7 +24,7 @@ typedef struct {
     int64_t start[3];         /* the point that the steps' arrays begin at, which may lie before the grid's first */
     int64_t size[3];          /* of the steps' arrays */
     const float *const *steps;  /* n_steps times n_components arrays of spline coefficients */
-    const float *const *values; /* as many of the values themselves, for points of the training grid */
+    const float *const *values; /* as many of the values themselves: at points of the grid, and for steps beyond the gap */
     int32_t n_steps;          /* 2 to 4 */
     int32_t first;            /* the gap's first end among them */
     int32_t n_components;
@@ -41,6 +41,11 @@ HINR_API int hinr_spline(int isa, const float *values, const int64_t *size, floa
 /* The 16 numbers of nodes at n points z[i], y[i], x[i] of the training grid; results (n, 16). */
 HINR_API int hinr_channels(int isa, const hinr_nodes *nodes, const float *z, const float *y, const float *x, int64_t n,
                            float *channels);
+
+/* Coefficients (size times 16) of the nodes of what is at each node now, of nodes by where paths are in the middle of their gap:
+ * n_steps offsets, which become those from there, and the other numbers. `on_path` weighs the offsets to how far a path is from
+ * its middle. */
+HINR_API int hinr_now(int isa, const hinr_nodes *nodes, const double *on_path, int n_steps, float *coefficients);
 
 /* Values (nz, ny, nx, n_components) at every combination of coordinates in points, or, where `scattered`, (nx, n_components) at
  * nx points z[i], y[i], x[i]. The nodes hold where what is at a point now is at each step, less the point, z, y, x; then trust. */

@@ -18,8 +18,10 @@
 #endif
 #if defined(__GNUC__)
 #define HINR_INLINE inline __attribute__((always_inline))
+#define HINR_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define HINR_INLINE inline
+#define HINR_PREFETCH(p) (void)(p)
 #endif
 
 namespace hinr {
@@ -236,11 +238,13 @@ static void solve(int n_axes, float *const *matrix, float *const *right, float p
     else solve_of<2>(matrix, right, pull, n, motion);
 }
 
+#include "groups.inl"
+#include "lattice.inl"
 #include "carry.inl"
 
 }  // namespace HINR_UNIT
 
 const FlowKernels HINR_FLOW_KERNELS = {HINR_UNIT::sample, HINR_UNIT::combine, HINR_UNIT::smooth, HINR_UNIT::equations,
-                                       HINR_UNIT::solve, HINR_UNIT::channels, HINR_UNIT::carry};
+                                       HINR_UNIT::solve, HINR_UNIT::channels, HINR_UNIT::now, HINR_UNIT::carry_rows, HINR_UNIT::carry_points};
 
 }  // namespace hinr

@@ -22,7 +22,7 @@ struct FlowVolume {
     int cubic;
 };
 
-constexpr int kCarrySteps = 4, kCarryChannels = 16, kCarryTrust = 3;
+constexpr int kCarrySteps = 4, kCarryChannels = 16, kCarryTrust = 3, kCarryGroup = 8, kFixedPoint = 3;
 
 // hinr_nodes and hinr_moment in single precision.
 struct NodesJob {
@@ -55,9 +55,16 @@ struct FlowKernels {
     void (*solve)(int n_axes, float *const *matrix, float *const *right, float pull, int64_t n, float *const *motion);
     // The kCarryChannels numbers of nodes at positions (n).
     void (*channels)(const NodesJob &, const float *z, const float *y, const float *x, int64_t n, float *channels);
-    // Carried values (n, components) at positions (n); with room for a row of nodes, at x (n) and the one z and y.
-    void (*carry)(const NodesJob &, const CarryJob &, const float *z, const float *y, const float *x, int64_t n, float *row,
-                  float *values);
+    // The numbers of nodes (n), at x and the one z and y, of paths that are there now: see lattice.inl.
+    void (*now)(const NodesJob &, const float *travelled, const float *on_path, int n_steps, float z, float y, const float *x,
+                int64_t n, float *channels);
+    // Carried values (ny, nx, components) at every combination of y and x in the plane z, with room for a plane of nodes,
+    // a line of them, and kCarryGroup times components.
+    void (*carry_rows)(const NodesJob &, const CarryJob &, float z, const float *y, int64_t ny, const float *x, int64_t nx,
+                       float *room, float *values);
+    // The same (n, components) at positions (n), with room for kCarryGroup times components.
+    void (*carry_points)(const NodesJob &, const CarryJob &, const float *z, const float *y, const float *x, int64_t n, float *room,
+                         float *values);
 };
 
 // Those of an instruction set of hyperinr_native.h; null where the processor or the build lacks it.

@@ -14,7 +14,7 @@
 #define HINR_API __attribute__((visibility("default")))
 #endif
 
-#define HINR_ABI_VERSION 5
+#define HINR_ABI_VERSION 6
 
 enum { HINR_ISA_GENERIC = 0, HINR_ISA_AVX2 = 1, HINR_ISA_AVX512 = 2, HINR_ISA_AVX512_BF16 = 3, HINR_ISA_COUNT = 4 };
 
@@ -94,6 +94,53 @@ HINR_API int hinr_backward(const hinr_model *model, const float *tables, int64_t
 /* One step of Adam in place with grad_scale * grad. */
 HINR_API int hinr_adam(int isa, float *params, const float *grad, double grad_scale, float *m, float *v, int64_t n,
                        int64_t step, double lr, double beta1, double beta2, double eps);
+
+/* What a run of training changes in place: encoders (N, M) and the network (W) with Adam's moments, and how many steps each
+ * encoder took part in (N). */
+typedef struct {
+    float *tables, *tables_m, *tables_v;
+    int64_t *table_steps;
+    int64_t n_rows, row_length;
+    float *mlp, *mlp_m, *mlp_v;
+    int64_t n_mlp_params;
+    double lr_tables, lr_mlp, beta1, beta2, eps; /* rates at the first iteration; they fall to zero along a cosine */
+    int64_t n_iterations;                        /* of the whole run */
+    int32_t kind, keep_zeros;                    /* a HINR_LOSS_*; whether numbers of tables that are zero stay so */
+} hinr_learner;
+
+/* What is known at one theta: values (n, C) at points (n, D), or at points of the grid where points is null: `first` plus
+ * numbers (n), or plus 0, 1, ... where numbers is null. Its table is the sum of weights[k] * encoder rows[k] (K), followed
+ * by rest, the numbers that it has besides. */
+typedef struct {
+    const float *values, *points;
+    const int32_t *numbers;
+    int64_t n, first;
+    const int64_t *rows;
+    const double *weights;
+    int64_t n_rows;
+    const float *rest;
+    float step_weight;
+    int32_t reserved;
+} hinr_scene;
+
+/* Batches hold n_points points of each of n_tables scenes. Where `drawn`, iteration i draws them as NumPy does with
+ * Philox(key=[seed, 2 i]): choice(n_scenes, n_tables, replace=False), then integers(0, n, n_points) for each of these. Else
+ * the scenes are the batches one after the other, of n_points points each. dims: the grid's points along x, y, z. */
+typedef struct {
+    const hinr_scene *scenes;
+    int64_t n_scenes, n_tables, n_points;
+    int64_t dims[3];
+    uint64_t seed;
+    int32_t drawn, reserved;
+} hinr_data;
+
+/* `count` iterations from `iteration` on; loss: of the last of them. Equal to drawing, hinr_backward and hinr_adam one after
+ * the other. Needs a float32 model, whose network is overwritten. */
+HINR_API int hinr_train(hinr_model *model, const hinr_learner *learner, const hinr_data *data, int64_t iteration,
+                        int64_t count, double *loss);
+
+/* Draws scenes (n_tables) and numbers (n_tables, n_points) as hinr_train does. */
+HINR_API int hinr_draw(const hinr_data *data, int64_t iteration, uint32_t *scenes, uint32_t *numbers);
 
 /* Runs every thread at the processor's limit for a moment: multiply-adds per second of all threads together. */
 HINR_API int hinr_peak(int isa, int precision, double *per_second);

@@ -81,6 +81,12 @@ struct TrainTask {
     double loss;
 };
 
+// One step of Adam; see adam.h. Where keep_zeros, params that are zero stay so.
+struct AdamStep {
+    float grad_scale, step_size, root_bias, beta1, beta2, eps;
+    bool keep_zeros;
+};
+
 // What an instruction set unit offers.
 struct Kernels {
     int width;  // floats in a vector
@@ -92,8 +98,7 @@ struct Kernels {
                         float *out, const float *scale, const float *offset, const Scratch &);
     void (*train)(const Model &, TrainTask &, const Scratch &);
     void (*scatter)(const Model &, int level, const float *points, const float *grad_features, int64_t n, float *grad);
-    void (*adam)(float *params, const float *grad, float grad_scale, float *m, float *v, int64_t n, float step_size,
-                 float root_bias, float beta1, float beta2, float eps);
+    void (*adam)(float *params, const float *grad, float *m, float *v, int64_t n, const AdamStep &);
     int64_t (*peak)(int precision, int64_t steps, float *result);
 };
 

@@ -61,6 +61,13 @@ bool within_unit(const float *x, int64_t n) {
     return outside == 0;
 }
 
+void pack_rows(const Layer &layer, int first, int last, const float *params) {
+    for (int o = first; o < last; ++o, params += layer.n_in) {
+        for (int i = 0; i < layer.n_in; ++i) layer.forward[i * layer.out_pad + o] = params[i];
+        std::memcpy(layer.backward + o * layer.in_pad, params, size_t(layer.n_in) * sizeof(float));
+    }
+}
+
 namespace {
 
 int pad(int n) { return (n + kPad - 1) / kPad * kPad; }
@@ -133,13 +140,7 @@ void set_layers(const hinr_shape &s, hinr_model &m) {
 void pack(const float *params, Model &m) {
     for (int l = 0; l < m.n_layers; ++l) {
         const Layer &layer = m.layers[l];
-        for (int o = 0; o < layer.n_out; ++o) {
-            for (int i = 0; i < layer.n_in; ++i) {
-                const float value = params[o * layer.n_in + i];
-                layer.forward[i * layer.out_pad + o] = value;
-                layer.backward[o * layer.in_pad + i] = value;
-            }
-        }
+        pack_rows(layer, 0, layer.n_out, params);
         if (m.precision == HINR_BFLOAT16) {
             for (int i = 0; i < layer.in_pad; i += 2)
                 for (int o = 0; o < layer.out_pad; ++o)

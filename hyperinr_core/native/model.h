@@ -44,6 +44,9 @@ template <class Body> int guarded(const Body &body) noexcept {
     }
 }
 
+// Rows [first, last) of a layer's float32 matrix, (last - first, n_in), as the kernels read them.
+void pack_rows(const Layer &layer, int first, int last, const float *params);
+
 bool within_unit(const float *x, int64_t n);
 
 }  // namespace hinr

@@ -130,22 +130,27 @@ static void scatter(const Model &model, int l, const float *points, const float 
     }
 }
 
-HINR_INLINE void adam_vector(float *params, const float *grad, float grad_scale, float *m, float *v, float step_size,
-                             float root_bias, float beta1, float beta2, float eps) {
-    const Vec g = mul(load(grad), set1(grad_scale)), old_p = load(params), old_m = load(m), old_v = load(v);
-    const Vec new_m = madd(set1(1 - beta1), g, mul(set1(beta1), old_m));
-    const Vec new_v = madd(mul(set1(1 - beta2), g), g, mul(set1(beta2), old_v));
-    const Vec denominator = madd(root(new_v), set1(root_bias), set1(eps));
-    store(params, madd(set1(-step_size), div(new_m, denominator), old_p));
+template <bool Keep>
+HINR_INLINE void adam_vector(float *params, const float *grad, float *m, float *v, const AdamStep &s) {
+    const Vec g = mul(load(grad), set1(s.grad_scale)), old_p = load(params), old_m = load(m), old_v = load(v);
+    const Vec new_m = madd(set1(1 - s.beta1), g, mul(set1(s.beta1), old_m));
+    const Vec new_v = madd(mul(set1(1 - s.beta2), g), g, mul(set1(s.beta2), old_v));
+    const Vec denominator = madd(root(new_v), set1(s.root_bias), set1(s.eps));
+    const Vec new_p = madd(set1(-s.step_size), div(new_m, denominator), old_p);
+    if constexpr (Keep) {
+        const Vec one = set1(1), negative = mul(set1(-1), old_p);
+        store(params, mul(new_p, add(where_positive(old_p, one), where_positive(negative, one))));
+    } else {
+        store(params, new_p);
+    }
     store(m, new_m);
     store(v, new_v);
 }
 
-static void adam(float *params, const float *grad, float grad_scale, float *m, float *v, int64_t n, float step_size,
-                 float root_bias, float beta1, float beta2, float eps) {
+template <bool Keep>
+static void adam_with(float *params, const float *grad, float *m, float *v, int64_t n, const AdamStep &s) {
     int64_t i = 0;
-    for (; i + W <= n; i += W)
-        adam_vector(params + i, grad + i, grad_scale, m + i, v + i, step_size, root_bias, beta1, beta2, eps);
+    for (; i + W <= n; i += W) adam_vector<Keep>(params + i, grad + i, m + i, v + i, s);
     const size_t rest = size_t(n - i) * sizeof(float);
     if (!rest) return;
     float part[4][W] = {};
@@ -153,8 +158,13 @@ static void adam(float *params, const float *grad, float grad_scale, float *m, f
     memcpy(part[1], grad + i, rest);
     memcpy(part[2], m + i, rest);
     memcpy(part[3], v + i, rest);
-    adam_vector(part[0], part[1], grad_scale, part[2], part[3], step_size, root_bias, beta1, beta2, eps);
+    adam_vector<Keep>(part[0], part[1], part[2], part[3], s);
     memcpy(params + i, part[0], rest);
     memcpy(m + i, part[2], rest);
     memcpy(v + i, part[3], rest);
+}
+
+static void adam(float *params, const float *grad, float *m, float *v, int64_t n, const AdamStep &s) {
+    if (s.keep_zeros) adam_with<true>(params, grad, m, v, n, s);
+    else adam_with<false>(params, grad, m, v, n, s);
 }

@@ -36,8 +36,9 @@ LOOKED_AT, FEWEST_LOOKED_AT, ASIDE = 1 << 17, 1 << 15, 0.05
 #: dB that a look has to be better than a target, points drawn for each value that are tried for it, and tables.
 MARGIN, TRIED, LARGER = 0.5, (5, 10, 20, 40, 80), 2
 
-#: Iterations that are timed, after as many.
-N_PROBED = 20
+#: Iterations after which a trainer is at its pace, how many are timed at least where minutes depend on them, and seconds for
+#: which they are at most.
+N_WARM, PROBED, PROBED_SECONDS = 20, 200, 0.3
 
 #: Bytes of a file's document, about.
 DOCUMENT = 8000
@@ -102,15 +103,22 @@ def _aside(lesson: Lesson, device: str) -> float | None:
 
 
 def pace(lesson: Lesson, device: str) -> float:
-    """Points a second that a run draws and learns from."""
-    trainer = Trainer(lesson, device)
-    for iteration in range(2 * N_PROBED):
-        if iteration == N_PROBED:
-            started = time.monotonic()
-        trainer.step()
-    rate = N_PROBED * trainer.batch_size / (time.monotonic() - started)
+    """Points a second that a run draws and learns from; a short one's is known from few iterations."""
+    trainer, minutes = Trainer(lesson, device), lesson.config.budget.minutes
+    most = max(math.ceil(ASIDE * trainer.n_iterations), PROBED if minutes else 1)
+    _advance(trainer, min(most, N_WARM), math.inf)
+    first, started = trainer.iteration, time.monotonic()
+    _advance(trainer, most, PROBED_SECONDS)
+    rate = (trainer.iteration - first) * trainer.batch_size / (time.monotonic() - started)
     trainer.rest()
     return rate
+
+
+def _advance(trainer: Trainer, most: int, seconds: float) -> None:
+    """So many iterations, or for so long."""
+    last, end = trainer.iteration + most, time.monotonic() + seconds
+    while trainer.iteration < last and time.monotonic() < end:
+        trainer.advance(last - trainer.iteration)
 
 
 def look(lesson: Lesson, per_value: float, device: str, n_points: int = LOOKED_AT) -> float:

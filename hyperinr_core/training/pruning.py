@@ -9,6 +9,7 @@ whole: it is less than a hundredth of the numbers.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 
 import torch
@@ -41,6 +42,10 @@ class Pruning:
     def has_begun(self, iteration: int) -> bool:
         """Whether numbers that are zero have to stay so."""
         return self._sparsity > 0 and iteration >= self._first
+
+    def left(self, iteration: int) -> int:
+        """Iterations until the next round; endless after the last one."""
+        return min((due - iteration for due in self._rounds if due > iteration), default=sys.maxsize)
 
     @torch.no_grad()
     def prune(self, iteration: int, tables: torch.Tensor, moments: Iterable[torch.Tensor]) -> None:

@@ -6,10 +6,11 @@ that an unbroken one would have seen.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 
 import numpy as np
 
@@ -50,6 +51,25 @@ class Block:
     step: int
     z_start: int
     z_stop: int
+
+
+class Held(NamedTuple):
+    """A block in memory: its step, (n, C) float32 targets, and the points of the grid, from `first` on, that they are for.
+
+    numbers: (n,) int32, None for all of the block.
+    """
+
+    step: int
+    values: np.ndarray
+    numbers: np.ndarray | None
+    first: int
+
+
+class Window(NamedTuple):
+    """Blocks that are drawn from until an iteration."""
+
+    blocks: list[Held]
+    stop: int
 
 
 def scan_fields(
@@ -141,6 +161,11 @@ class SampleStream:
         self._reading: dict[int, Future[Resident]] = {}
 
     @property
+    def _fits(self) -> bool:
+        """Whether all blocks are in memory for good."""
+        return self._n_resident == len(self._blocks)
+
+    @property
     def batch_size(self) -> int:
         """Points of one batch, over all its steps."""
         return self._batch_steps * self._batch_points
@@ -158,7 +183,7 @@ class SampleStream:
     @property
     def n_resident_bytes(self) -> int | None:
         """What `all_values` and `all_points` take; None where the series does not fit into memory or has gaps."""
-        if self.series.mask is not None or self._n_resident < len(self._blocks):
+        if self.series.mask is not None or not self._fits:
             return None
         return 4 * self.series.grid.n_points * (len(self._blocks) * len(self._low) + self.series.grid.n_pos_dims)
 
@@ -188,6 +213,19 @@ class SampleStream:
         steps = [self._block(slot).step for slot in chosen]
         return Batch(self.series.thetas[steps], points, targets, self._step_weights[steps])
 
+    def held(self, iteration: int) -> Window | None:
+        """The window of an iteration; None while one of its blocks is not there, of which this reads one at a time."""
+        window = self._window(iteration)
+        missing = next((slot for slot in window if slot not in self._resident), None)
+        if missing is not None:
+            if missing not in self._reading or self._reading[missing].done():
+                self._values(missing)
+            return None
+        blocks = [self._held(slot) for slot in window]
+        if any(block.numbers is not None and block.numbers.dtype != np.int32 for block in blocks):
+            return None
+        return Window(blocks, sys.maxsize if self._fits else (iteration // self._period + 1) * self._period)
+
     def close(self) -> None:
         """Stop reading ahead and drop the data."""
         self._reader.shutdown(cancel_futures=True)
@@ -195,7 +233,7 @@ class SampleStream:
 
     def _window(self, iteration: int) -> range:
         """Slots (positions in the endless shuffled order) that are in memory at an iteration."""
-        if self._n_resident == len(self._blocks):
+        if self._fits:
             return range(self._n_resident)
         first = iteration // self._period
         for kept in (self._resident, self._reading):
@@ -212,6 +250,11 @@ class SampleStream:
             self._resident[slot] = future.result() if future else self._read(slot)
         return self._resident[slot]
 
+    def _held(self, slot: int) -> Held:
+        (values, valid), block = self._values(slot), self._block(slot)
+        nx, ny, _ = self.series.grid.dims
+        return Held(block.step, values, valid, block.z_start * nx * ny)
+
     def _read(self, slot: int) -> Resident:
         block = self._block(slot)
         values = self.series.read(block.step, self._names, (block.z_start, block.z_stop))
@@ -227,7 +270,7 @@ class SampleStream:
         return np.flatnonzero(np.logical_or.reduce(fields)).astype(np.int32 if fields[0].size < 1 << 31 else np.int64)
 
     def _block(self, slot: int) -> Block:
-        if self._n_resident == len(self._blocks):
+        if self._fits:
             return self._blocks[slot]
         turn, place = divmod(slot, len(self._blocks))
         order = np.random.Generator(np.random.Philox(key=[self._seed, 2 * turn + 1])).permutation(len(self._blocks))

@@ -7,9 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import math
-import signal
-import threading
-import time
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,16 +21,15 @@ from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator
 from hyperinr_core.training.evaluators.base import Adam, Evaluator
+from hyperinr_core.training.evaluators.native import NativeEvaluator
 from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
+from hyperinr_core.training.loop import Blend, Loop, State
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.resident import ResidentSeries, fits
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Report
-
-#: Seconds between two reports, and between two checkpoints.
-REPORT_SECONDS = 0.5
-CHECKPOINT_SECONDS = 30.0
+from hyperinr_core.training.watch import Clock, StopRequest
 
 #: Hash tables start in U(-INITIAL, INITIAL) (section 4).
 INITIAL = 1e-4
@@ -88,6 +85,10 @@ class Trainer:
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
         self._pruning = Pruning(self.config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
         self.iteration = 0
+        self._latest: Tensors | None = None
+        self._loop = None
+        if isinstance(self.evaluator, NativeEvaluator) and self.world.size == 1:
+            self._loop = Loop(self.evaluator, lesson.stream, self.config.training, self.n_iterations, self._blend_of)
 
     @property
     def batch_size(self) -> int:
@@ -110,27 +111,39 @@ class Trainer:
         ------
         Interrupted after SIGINT or SIGTERM, with the checkpoint written.
         """
-        clock = _Clock(self.iteration, self.n_iterations)
-        with _StopRequest() as stop, _quiet_torch(self.evaluator), memory_errors_explained():
+        clock = Clock(self.iteration, self.n_iterations)
+        with StopRequest() as stop, _quiet_torch(self.evaluator), memory_errors_explained():
             while self.iteration < self.n_iterations:
-                batch, loss = self.step()
+                loss = self.advance()
                 asked = self.world.any(stop.asked, self.device)
                 if asked or (path and clock.checkpoint_is_due()):
                     self.save_state(path)
                 if asked:
                     raise Interrupted()
                 if report and clock.report_is_due(self.iteration == self.n_iterations):
-                    report(self._report(batch, float(loss), clock))
+                    report(self._report(float(loss), clock))
         self._feed.close()
         tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
         return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
+
+    def advance(self, most: int = sys.maxsize) -> torch.Tensor | float:
+        """Iterations of about a tenth of a second where the kernel loops, one elsewhere: the loss of the last."""
+        most = max(1, min(most, self.n_iterations - self.iteration))
+        done = self._loop_on(min(most, self._pruning.left(self.iteration)))
+        if done is None:
+            self._latest, loss = self.step()
+            return loss
+        self._latest = None
+        self.iteration += done[0]
+        self._prune()
+        return done[1]
 
     def step(self) -> tuple[Tensors, torch.Tensor]:
         """One iteration: the batch that was drawn, and its loss."""
         batch = (self._resident or self._feed).draw(self.iteration)
         loss = self._learn(batch)
         self.iteration += 1
-        self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
+        self._prune()
         return batch, loss
 
     def rest(self) -> None:
@@ -165,6 +178,15 @@ class Trainer:
         self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
         self._table_steps, self._scale.value = np.array(table_steps), scale.item()
 
+    def _loop_on(self, most: int) -> tuple[int, float] | None:
+        if self._loop is None or self._resident is not None:
+            return None
+        state = State(self._tables, self._mlp, self._moments, self._table_steps)
+        return self._loop.run(state, self.iteration, most, self._pruning.has_begun(self.iteration))
+
+    def _prune(self) -> None:
+        self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
+
     def _learn(self, batch: Tensors) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
         blended = self._blend(rows, mixing, batch.thetas)
@@ -192,6 +214,12 @@ class Trainer:
         indices, weights = self.model.interpolation_weights(np.array(theta))
         return list(zip(indices.tolist(), weights.tolist()))
 
+    def _blend_of(self, theta: np.ndarray) -> Blend:
+        """What one theta's table is made of."""
+        pairs = sorted(self._coefficients(tuple(theta.tolist())))
+        rows, weights = (np.array(column) for column in zip(*pairs))
+        return Blend(rows.astype(np.int64), weights.astype(np.float64), self.model.guide_level(theta))
+
     def _blend(self, rows: list[int], mixing: np.ndarray, thetas: np.ndarray) -> torch.Tensor:
         """Tables (S, M and the guide's level) of a batch."""
         given = [self.model.guide_level(theta) for theta in thetas]
@@ -214,7 +242,8 @@ class Trainer:
         self.evaluator.adam_step(self._mlp, mlp_grad, moments["mlp_m"], moments["mlp_v"], adam)
 
     @torch.no_grad()
-    def _report(self, batch: Tensors, loss: float, clock: _Clock) -> Report:
+    def _report(self, loss: float, clock: Clock) -> Report:
+        batch = self._latest or self._feed.draw(self.iteration - 1)
         rows, mixing = self._blending(batch.thetas)
         tables = self._blend(rows, mixing, batch.thetas)
         error = (self.evaluator.values(tables, self._mlp, batch.points) - batch.targets).square().mean()
@@ -290,48 +319,3 @@ def _started_from(model: HyperINR, initial: HyperINR) -> HyperINR:
     mean = initial.encoder_params.mean(axis=0, dtype=np.float32)
     tables = np.tile(mean, (len(model.encoder_params), 1))
     return dataclasses.replace(model, encoder_params=tables, mlp_params=initial.mlp_params.astype(np.float32))
-
-
-class _StopRequest:
-    """Turns SIGINT and SIGTERM into a flag that is read between iterations, so that no step is left half done."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> _StopRequest:
-        self._before = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._ask)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, number: int, frame: object) -> None:
-        self.asked = True
-
-
-class _Clock:
-    """When to report and to write checkpoints, and how long is left."""
-
-    def __init__(self, first: int, total: int) -> None:
-        self._first, self._total = first, total
-        self._start = self._reported = self._written = time.monotonic()
-
-    def checkpoint_is_due(self) -> bool:
-        due = time.monotonic() - self._written > CHECKPOINT_SECONDS
-        if due:
-            self._written = time.monotonic()
-        return due
-
-    def report_is_due(self, last: bool) -> bool:
-        due = last or time.monotonic() - self._reported > REPORT_SECONDS
-        if due:
-            self._reported = time.monotonic()
-        return due
-
-    def seconds_left(self, iteration: int) -> float:
-        passed = time.monotonic() - self._start
-        return passed * (self._total - iteration) / max(iteration - self._first, 1)

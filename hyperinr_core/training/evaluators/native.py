@@ -13,7 +13,8 @@ from hyperinr_core.backends import native
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.evaluators.base import Adam, Evaluator
 
-_LOSSES = {"l1": 0, "l2": 1}
+#: The numbers of hyperinr_native.h.
+LOSSES = {"l1": 0, "l2": 1}
 _DOT = 2
 
 
@@ -34,6 +35,11 @@ class NativeEvaluator(Evaluator):
         self._model = native.Model(architecture, zeros, self._isa, "float32")
         self._library = native.library()
 
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """The kernel's model; whatever runs with it sets the network."""
+        return self._model.handle
+
     def values(self, tables: torch.Tensor, mlp_params: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """See Evaluator.values."""
         return _Values.apply(self, tables, mlp_params, points)
@@ -48,9 +54,9 @@ class NativeEvaluator(Evaluator):
         kind: str,
     ) -> torch.Tensor:
         """See Evaluator.loss; gradients are computed along with it."""
-        if kind not in _LOSSES:
-            raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(_LOSSES)}")
-        return _Loss.apply(self, tables, mlp_params, points, targets, step_weights, _LOSSES[kind])
+        if kind not in LOSSES:
+            raise ParameterError(f"the loss is {kind!r}; expected one of {', '.join(LOSSES)}")
+        return _Loss.apply(self, tables, mlp_params, points, targets, step_weights, LOSSES[kind])
 
     def adam_step(
         self,
