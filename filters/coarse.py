@@ -23,13 +23,18 @@ def sample_coarsely(
     -------
     (nz, ny, nx, C) of the field's `dtype`, linear between the samples.
     """
-    coarse = grid.with_dims([_fewer(n, factor) for n in grid.dims])
+    coarse = fewer_points(grid, factor)
     spans = [_between(grid.dims[a], coarse.dims[a], region[2 * a], region[2 * a + 1], inr.dtype) for a in range(3)]
     box = tuple(end for first, last, _ in spans for end in (first, last))
     values = inr.sample_grid(coarse, box, progress)
     x, y, z = (matrix for _, _, matrix in spans)
     parts = [_along_all(values[..., c], x, y, z) for c in range(values.shape[-1])]
     return np.stack(parts, axis=-1) if len(parts) > 1 else parts[0][..., None]
+
+
+def fewer_points(grid: Grid, factor: int) -> Grid:
+    """The grid over the same box with about every `factor`-th point along each axis."""
+    return grid.with_dims([_fewer(n, factor) for n in grid.dims])
 
 
 def _fewer(n: int, factor: int) -> int:

@@ -8,6 +8,7 @@ gets the full grid.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -17,8 +18,24 @@ REST_POLLS = 8
 #: Seconds after a question within which a moving window counts as still there although frames are faster than questions.
 ALIVE = 0.15
 
-#: Seconds that a full grid takes at least before a coarse one is worth it.
+#: Seconds that a full grid takes at least before a coarse one is worth it while things move.
 SLOW = 0.05
+
+#: Seconds that a full grid takes at least before it is sampled beside the window, which shows a coarse one meanwhile.
+LONG = 1.0
+
+#: Seconds that a coarse grid takes, about, and the most points along each axis of which only one is sampled for that.
+QUICK, MOST = 0.25, 16
+
+
+def is_long(seconds: float) -> bool:
+    """Whether nobody wants to wait for a full grid that takes so long."""
+    return seconds > LONG
+
+
+def factor_for(seconds: float, least: int) -> int:
+    """Of how many points along each axis one is sampled, where all take so many seconds."""
+    return max(least, min(math.ceil((seconds / QUICK) ** (1 / 3)), MOST))
 
 
 class Moving:
@@ -27,19 +44,21 @@ class Moving:
     Attributes
     ----------
     moving : whether the last change was part of a movement.
+    watched : whether a window shows what is made: it asked, or said that it will.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.moving = False
+        self.moving = self.watched = False
         self._clock = clock
         self._polls = 0
         self._polled_at = float("-inf")
         self._shown: object = None
-        self._slow = False
+        self._seconds = 0.0
         self._coarse = False
 
     def polled(self) -> bool:
         """Note that the window asked. Returns whether a coarse grid is shown and must now give way to the full one."""
+        self.watched = True
         self._polls += 1
         self._polled_at = self._clock()
         if self._polls < REST_POLLS:
@@ -56,9 +75,13 @@ class Moving:
         alive = self._clock() - self._polled_at < ALIVE
         self.moving = amid or (self.moving and alive)
         self._shown, self._polls = theta, 0
-        self._coarse = self.moving and self._slow
+        self._coarse = self.moving and self._seconds > SLOW
         return self._coarse
 
+    def previewed(self, theta: object) -> None:
+        """Note that a coarse grid of theta is shown to begin with."""
+        self._shown, self._polls, self._coarse = theta, 0, True
+
     def took(self, seconds: float) -> None:
-        """Note how long a full grid took."""
-        self._slow = seconds > SLOW
+        """Note how long a full grid takes."""
+        self._seconds = seconds

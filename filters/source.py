@@ -7,6 +7,7 @@ everything else is imported inside the requests, where a failure becomes an erro
 from __future__ import annotations
 
 import os
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from hyperinr.filters.reporting import Reporting
 if TYPE_CHECKING:
     from hyperinr.filters.frames import ImageFrames
     from hyperinr_core.hypernet import HyperINR
-    from hyperinr_core.volume import Grid, Parameter
+    from hyperinr_core.volume import Extent, Grid, Parameter
 
 #: Sliders in the panel for parameters other than time; `xml/HyperINR.xml` declares as many.
 N_SLIDERS = 6
@@ -63,6 +64,8 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._stamp: tuple[str, int, int] | None = None
         self._published_grid: Grid | None = None
         self._failed = False
+        self._awaited = self._has_shown = False
+        self._preview: Grid | None = None
         self._said: set[str] = set()
         self._frames: ImageFrames | None = None
         self._look: str | None = None
@@ -152,10 +155,17 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
         Only a source in the window's own process is asked (`plugin/scenes/live.py`), never one in a server.
         """
-        if self._frames is None or not self._frames.moving.polled():
+        if self._frames is None:
             return False
+        coarse, due = self._frames.refine()
+        if coarse or due or not self._has_shown:
+            self.Modified()  # whoever asks next is told anew how many points there are
+        return due
+
+    def ExpectWindow(self) -> None:
+        """Say that a window will show the first picture, although a script asks for it: it may be coarse."""
+        self._awaited = True
         self.Modified()
-        return True
 
     # What ParaView asks for its panel; neutral answers while there is no model.
 
@@ -266,12 +276,13 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     def _publish(self, info: Any) -> None:
         """Tell the pipeline the extent, place and times that the output can have."""
-        from hyperinr.filters.choices import output_extent, time_steps
+        from hyperinr.filters.choices import time_steps
 
-        _, _, grid = self._load()
+        model, frames, grid = self._load()
         self._published_grid = grid
-        extent = output_extent(grid, self._corner, self._size) if self._use_region else grid.extent
-        info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), extent, 6)
+        self._preview = self._preview_of(model, frames, grid)
+        grid = self._preview or grid
+        info.Set(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT(), self._whole(grid), 6)
         info.Set(vtkAlgorithm.CAN_PRODUCE_SUB_EXTENT(), 1)
         info.Set(vtkDataObject.ORIGIN(), grid.origin, 3)
         info.Set(vtkDataObject.SPACING(), grid.spacing, 3)
@@ -282,6 +293,25 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
             if steps:
                 info.Set(vtkStreamingDemandDrivenPipeline.TIME_STEPS(), steps, len(steps))
             info.Set(vtkStreamingDemandDrivenPipeline.TIME_RANGE(), time.bounds, 2)
+
+    def _whole(self, grid: Grid) -> Extent:
+        from hyperinr.filters.choices import output_extent
+
+        return output_extent(grid, self._corner, self._size) if self._use_region else grid.extent
+
+    def _preview_of(self, model: HyperINR, frames: ImageFrames, grid: Grid) -> Grid | None:
+        """The grid that is shown to begin with, of fewer points, where a window waits for its first picture and all take long.
+
+        Nothing is behind the source yet that goes by its dims.
+        """
+        from hyperinr.filters.coarse import fewer_points
+
+        watched = self._awaited or (frames.moving.watched and not _from_script())
+        if self._has_shown or self._coarser == 1 or not watched:
+            return None
+        frames.moving.watched, self._awaited = True, False
+        factor = frames.preview_factor(model, grid, self._whole(grid), self._backend)
+        return fewer_points(grid, factor) if factor > 1 else None
 
     def _fill(self, output: vtkImageData, info: Any) -> None:
         """Sample exactly the extent that is asked for, at exactly the time that is asked for."""
@@ -298,8 +328,14 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         names = tuple(f.name for f in model.fields if self._selection.ArrayIsEnabled(f.name))
         interpolation = None if self._interpolation == AS_STORED else self._interpolation
         motion = tuple(name for name in MOTION_ARRAYS if model.motion and self._motion_selection.ArrayIsEnabled(name))
-        frame = Frame(tuple(theta), grid, tuple(extent), names, motion, interpolation, self._backend)
-        output.ShallowCopy(frames.image(model, frame, self._coarser, self._progress))
+        frame = Frame(tuple(theta), self._preview or grid, tuple(extent), names, motion, interpolation, self._backend)
+        if self._preview is None:
+            image = frames.image(model, frame, self._coarser, self._progress)
+        else:
+            whole = frame._replace(grid=grid, extent=self._whole(grid))
+            image = frames.preview(model, frame, whole, self._progress)
+        output.ShallowCopy(image)
+        self._has_shown = True
         time = [value for p, value in zip(model.parameters, theta) if p.role == "time"]
         if time:
             output.GetInformation().Set(vtkDataObject.DATA_TIME_STEP(), time[0])
@@ -322,6 +358,8 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         stamp, model, frames = _stamp(self._file_name), self._model, self._frames
         if model is None or frames is None or stamp is None or stamp != self._stamp:
             self._model = self._stamp = None
+            if frames is not None:
+                frames.stop()
             self._frames = self._look = None
             model = self._model = hinr.load(self._file_name)
             self._stamp = stamp
@@ -419,6 +457,14 @@ def _modifier(source: HyperINRSource) -> Callable[..., None]:
             owner.Modified()
 
     return modified
+
+
+def _from_script() -> bool:
+    """Whether Python was running when the pipeline came to ask: somebody's script, and not the window's own code."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_globals.get("__name__") != VTKPythonAlgorithmBase.__module__
 
 
 def _stamp(path: str) -> tuple[str, int, int] | None:

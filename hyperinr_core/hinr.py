@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
 from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_mask
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.spline_base import SUPPORT, Base
+from hyperinr_core.stored_tables import TABLES_TENSOR, WORTH_IT, StoredTables
 from hyperinr_core.table_coding import CODES_TENSOR, TableCoding, decode
 from hyperinr_core.volume import Grid
 
@@ -84,6 +86,8 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
 def load(path: str | os.PathLike) -> HyperINR:
     """Read a model, checking everything before memory is taken for it.
 
+    Tables that are large stay in the file, which is kept open, until an encoder is asked for; then they are checked.
+
     Parameters
     ----------
     path : of a `.hinr` file.
@@ -104,12 +108,13 @@ def load(path: str | os.PathLike) -> HyperINR:
         document = parse(path, file.metadata())
         parts = read_document(path, document)
         _check_tensors(path, file, parts)
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        stored = _stored(path, file)
+        tensors = {name: file.get_tensor(name) for name in file.keys() if name not in stored}
     coding, architecture = parts.pop("tables"), parts.pop("architecture")
     if coding is not None:
         tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, architecture, coding)
     for name, tensor in tensors.items():
-        require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
+        _check_finite(path, name, tensor)
     if parts["mask"] is not None:
         parts["mask"] = _mask_of(path, tensors, parts["grid"], parts["mask"])
     if tensors["encoder_positions"].shape[1] == 1:
@@ -123,12 +128,28 @@ def load(path: str | os.PathLike) -> HyperINR:
         extinction = tensors.pop(GUIDE_TENSOR)
         require((extinction >= 0).all(), path, f"{GUIDE_TENSOR} holds numbers below 0", "none; get the file again")
         parts["guide"] = Guide(extinction, parts["grid"], **parts["guide"])
-    model = HyperINR(**parts, **tensors)
+    model = HyperINR(**parts, **tensors, **stored)
     try:
         _ = model.space
     except ParameterError as error:
         raise FormatError(f"{path} cannot be used: {error}; train it again") from None
     return model
+
+
+def _stored(path: str | os.PathLike, file: Any) -> dict[str, Any]:
+    """The tables, by their name, where they are large: an encoder's is read, and checked, when it is asked for."""
+    if TABLES_TENSOR not in file.keys():
+        return {}
+    part = file.get_slice(TABLES_TENSOR)
+    (n_encoders, length), dtype = part.get_shape(), np.dtype({"F16": np.float16, "F32": np.float32}[part.get_dtype()])
+    if n_encoders * length * dtype.itemsize < WORTH_IT:
+        return {}
+    check = partial(_check_finite, path, TABLES_TENSOR)
+    return {TABLES_TENSOR: StoredTables(path, (n_encoders, length), dtype, check)}
+
+
+def _check_finite(path: str | os.PathLike, name: str, tensor: np.ndarray) -> None:
+    require(_all_finite(tensor), path, f"{name} holds NaN or infinity", "finite numbers; get the file again")
 
 
 def _decoded(

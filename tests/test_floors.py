@@ -50,7 +50,7 @@ ROOMS = (
     ("config.py", "files.py", "mask.py", "packing.py"),
     ("volume.py",),
     ("hash_grid.py",),
-    ("architecture.py", "table_coding.py"),
+    ("architecture.py", "stored_tables.py", "table_coding.py"),
     ("mask_coding.py",),
     ("backends",),
     ("spaces",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hyperinr.filters.moving import REST_POLLS, Moving
+from hyperinr.filters.moving import MOST, QUICK, REST_POLLS, Moving, factor_for
 
 
 class Clock:
@@ -99,3 +99,16 @@ def test_a_fast_grid_is_never_coarse(moving, clock):
     moving.coarse_will_do(0)
     moving.polled()
     assert not moving.coarse_will_do(1) and not any(rest(moving, clock))
+
+
+def test_the_first_grid_gives_way_at_rest(moving, clock):
+    moving.previewed(3)
+    assert rest(moving, clock, REST_POLLS + 2) == [False] * (REST_POLLS - 1) + [True, False, False]
+    assert not moving.coarse_will_do(3)
+
+
+def test_as_few_points_are_sampled_as_are_quick_and_never_more_than_wished():
+    assert factor_for(QUICK / 9, 2) == 2 and factor_for(QUICK, 5) == 5
+    for seconds in (1.0, 17.0, 60.0):
+        assert seconds / factor_for(seconds, 2) ** 3 <= QUICK < seconds / (factor_for(seconds, 2) - 1) ** 3
+    assert factor_for(1e9, 2) == MOST

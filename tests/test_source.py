@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import subprocess
@@ -18,12 +19,13 @@ from models import random_model
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_STRING
 
-from hyperinr.filters import about, moving
+from hyperinr.filters import about, frames, moving, source
 from hyperinr.filters.frames import Frame, ImageFrames
 from hyperinr.filters.image import numeric_arrays
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
 from hyperinr_core import hinr
 from hyperinr_core.inr import INR
+from hyperinr_core.motion.steps import Steps
 from hyperinr_core.volume import Field
 
 FIELDS = (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"), Field("velocity", 3, ((0.0, 1.0),) * 3))
@@ -262,6 +264,111 @@ def test_nothing_is_coarse_where_nobody_asks_or_it_is_switched_off(path, monkeyp
         reader.UpdateTimeStep(time)
         reader.GetNeedsUpdate()
     assert counts == [12 * 10 * 8] * 12
+
+
+FROM_SCRIPT = source._from_script
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Grids so slow, by the clock of `Moving` alone, that every third point is enough to begin with; nobody's script asks."""
+    monkeypatch.setattr(frames, "N_TRIED", 2)
+    monkeypatch.setattr(frames, "_tried", lambda model, frame: 27 * moving.QUICK / (12 * 10 * 8))
+    monkeypatch.setattr(source, "_from_script", lambda: False)
+
+
+def until_told(reader):
+    """Ask as the window does until it is to show all points."""
+    for _ in range(1000):
+        if reader.GetNeedsUpdate():
+            return
+    pytest.fail("the window is never told of the full grid")
+
+
+def test_a_slow_model_begins_with_few_points_and_all_come_at_rest(path, slow, monkeypatch):
+    counts = counted(monkeypatch)
+    reader, errors, _ = reader_of(path)
+    reader.UpdateInformation()
+    assert not reader.GetNeedsUpdate()  # the window is there, and nobody has pressed Apply yet
+    reader.UpdateTimeStep(0.3)
+    image, bounds = reader.GetOutputDataObject(0), reader.GetDataBounds()
+    assert image.GetDimensions() == (4, 4, 3) and image.GetBounds() == bounds and counts == [4 * 4 * 3]
+    reader.UpdateTimeStep(0.3)
+    assert counts == [4 * 4 * 3], "the window draws it several times"
+    until_told(reader)
+    assert counts[1:] == [12 * 10 * 8], "all are there before the window is told, which need not wait"
+    reader.UpdateTimeStep(0.3)
+    assert reader.GetOutputDataObject(0).GetDimensions() == (12, 10, 8) and counts[2:] == [] and not errors
+    np.testing.assert_allclose(values(reader)[..., 0], expected(path, 0.3)["density"], atol=1e-6)
+
+
+def test_what_is_saved_while_few_points_are_shown_is_full(path, slow):
+    reader, errors, _ = reader_of(path)
+    reader.ExpectWindow()
+    reader.UpdateTimeStep(0.3)
+    assert reader.GetOutputDataObject(0).GetDimensions() == (4, 4, 3)
+    reader.GetNeedsUpdate()  # the window asks while its user looks for Save Data
+    reader.UpdateTimeStep(0.3)
+    np.testing.assert_allclose(values(reader)[..., 0], expected(path, 0.3)["density"], atol=1e-6)
+    reader.UpdateTimeStep(0.7)
+    np.testing.assert_allclose(values(reader)[..., 0], expected(path, 0.7)["density"], atol=1e-6)
+    assert not errors
+
+
+def test_a_script_gets_all_points_also_where_a_window_is(path, slow, monkeypatch):
+    reader, _, _ = reader_of(path)
+    reader.UpdateInformation()
+    reader.GetNeedsUpdate()
+    reader.UpdateInformation()
+    monkeypatch.setattr(source, "_from_script", FROM_SCRIPT)  # which the test is
+    reader.GetNeedsUpdate()
+    reader.Update()
+    assert reader.GetOutputDataObject(0).GetDimensions() == (12, 10, 8)
+
+
+def test_few_points_of_a_model_with_motion_decode_no_whole_step(tmp_path, slow, monkeypatch):
+    hinr.save(carried_model(), tmp_path / "m.hinr")
+    reader, errors, _ = reader_of(str(tmp_path / "m.hinr"))
+    reader.ExpectWindow()
+    with monkeypatch.context() as patch:
+        patch.setattr(Steps, "get", lambda *_: pytest.fail("a step is decoded"))
+        reader.UpdateTimeStep(0.3)
+    assert reader.GetOutputDataObject(0).GetDimensions()[0] < hinr.load(tmp_path / "m.hinr").grid.dims[0]
+    until_told(reader)
+    reader.UpdateTimeStep(0.3)
+    truth = hinr.load(tmp_path / "m.hinr").generate(0.3).sample_grid()[..., 0]
+    np.testing.assert_allclose(values(reader)[..., 0], truth, atol=1e-6)
+    assert not errors
+
+
+def test_a_source_that_is_deleted_leaves_no_work_behind(path, slow, monkeypatch):
+    stopped = []
+    monkeypatch.setattr(frames.Refinement, "stop", lambda refinement: stopped.append(refinement))
+    reader, _, _ = reader_of(path)
+    reader.ExpectWindow()
+    reader.Update()
+    until_told(reader)
+    del reader
+    gc.collect()
+    assert len(stopped) == 1
+
+
+def test_a_small_part_tells_how_long_a_grid_takes(monkeypatch):
+    counts = counted(monkeypatch)
+    monkeypatch.setattr(frames, "N_TRIED", 3)
+    model = random_model()
+    assert frames._tried(model, frame_of(model)) > 0 and counts == [27, 27]
+
+
+def test_a_region_begins_with_few_points_where_the_region_is_slow(path, slow):
+    reader, errors, _ = reader_of(path, UseRegion=1, RegionPosition=(1.0, -2.0, 0.5), RegionSize=(5.5, 2.25, 3.0))
+    reader.ExpectWindow()
+    reader.Update()
+    few = reader.GetOutputDataObject(0)
+    assert few.GetDimensions()[0] < 12
+    until_told(reader)
+    reader.Update()
+    assert reader.GetOutputDataObject(0).GetDimensions() == (12, 10, 4) and not errors
 
 
 def test_facts_about_the_model_are_text_and_field_data(path):

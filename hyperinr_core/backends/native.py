@@ -21,6 +21,7 @@ import hyperinr_core
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.base import Backend
 from hyperinr_core.errors import BackendError, HyperINRError, ParameterError
+from hyperinr_core.stored_tables import StoredTables
 
 #: Instruction sets, in the order of hyperinr_native.h.
 ISAS = ("generic", "avx2", "avx512", "avx512_bf16")
@@ -262,7 +263,8 @@ class NativeBackend(Backend):
         table = _aligned(
             self.architecture.hash_grid.table_length, np.float16 if self.precision == "bfloat16" else np.float32
         )
-        rows = self.encoder_params
+        stored = self.encoder_params
+        rows = stored.having(indices) if isinstance(stored, StoredTables) else stored
         args = rows.ctypes.data, _ROW_TYPES[rows.dtype], rows.shape[0], rows.shape[1]
         if guide is not None:
             guide, length = np.ascontiguousarray(guide, np.float32), table.size - self.architecture.n_table
@@ -326,7 +328,7 @@ def _rows(encoder_params: np.ndarray, n_params: int) -> np.ndarray:
         raise ParameterError(f"encoder_params has shape {encoder_params.shape}; expected (N, {n_params})")
     if encoder_params.dtype not in _ROW_TYPES:
         raise ParameterError(f"encoder_params is {encoder_params.dtype}; expected float16 or float32")
-    return np.ascontiguousarray(encoder_params)
+    return encoder_params if isinstance(encoder_params, StoredTables) else np.ascontiguousarray(encoder_params)
 
 
 def _aligned(size: int, dtype: type) -> np.ndarray:

@@ -17,6 +17,9 @@ path = os.environ["HYPERINR_OPEN"]
 source = simple.OpenDataFile(path)
 simple.RenameSource(os.path.basename(path), source)
 view = simple.GetActiveViewOrCreate("RenderView")
+reader = source.GetClientSideObject()
+if reader is not None:  # what is in a server stays there
+    reader.ExpectWindow()
 try:
     scene.show(source, view)
     scene.play_between(source)
