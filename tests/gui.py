@@ -6,6 +6,7 @@ Its widgets are found as a screen reader finds them and pressed with a real mous
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -303,25 +304,34 @@ class Handle:
 @pytest.fixture
 def gui(tmp_path):
     """A function that starts ParaView through `hyperinr paraview` with some arguments."""
-    settings = tmp_path / ".config" / "ParaView"
+    with windows(tmp_path) as start:
+        yield start
+
+
+@contextlib.contextmanager
+def windows(folder: Path):
+    """The same for a folder, until it is left."""
+    settings = folder / ".config" / "ParaView"
     (settings / "Macros").mkdir(parents=True)
     for name in ("ParaView", f"ParaView{version()}"):  # without the version from 6.0 on
         (settings / f"{name}.ini").write_text("[General]\nGeneralSettings.ShowWelcomeDialog=false\n")
     for name in ("witness", "snapshot", "go_to_time"):
         (settings / "Macros" / f"{name}.py").write_text((SCRIPTS / f"{name}.py").read_text())
-    windows = []
+    opened = []
 
     def start(*arguments, apply=False):
         """`apply`: press Apply by itself, as the setting Auto Apply does."""
         (settings / "ParaView-UserSettings.json").write_text(
             json.dumps({"settings": {"GeneralSettings": {"AutoApply": int(apply)}}})
         )
-        windows.append(Window(tmp_path, [str(argument) for argument in arguments]))
-        return windows[-1]
+        opened.append(Window(folder, [str(argument) for argument in arguments]))
+        return opened[-1]
 
-    yield start
-    for window in windows:
-        window.close()
+    try:
+        yield start
+    finally:
+        for window in opened:
+            window.close()
 
 
 def entry_named(name: str):

@@ -143,13 +143,13 @@ def test_gradients_and_losses_are_those_of_the_whole_batch(forks, tmp_path):
     np.testing.assert_allclose(first["losses"], one["losses"], rtol=1e-4)
 
 
-def test_stopping_keeps_one_checkpoint_and_resume_goes_on(folder):
+def test_stopping_keeps_one_checkpoint_and_resume_goes_on(forks, folder):
     settings = json.loads((folder / "settings.json").read_text())
     settings["training"]["samples"] = 1_200_000
     (folder / "long.json").write_text(json.dumps(settings))
     arguments = [folder / "blob.npy", "-o", folder / "cut.hinr", "--config", folder / "long.json", "--teacher", "none"]
-    command = [str(word) for word in (*CLI, "train", *arguments, "--device", "cpu", "--progress", "json")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    words = [str(word) for word in ("train", *arguments, "--device", "cpu", "--progress", "json")]
+    with subprocess.Popen([*CLI, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         for line in process.stderr:
             if '"training"' in line:
                 break
@@ -157,7 +157,7 @@ def test_stopping_keeps_one_checkpoint_and_resume_goes_on(folder):
         process.stderr.read()
         assert process.wait(60) != 0
     assert sorted(path.name for path in folder.glob("cut*")) == ["cut.hinr.checkpoint"]
-    result = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=120)
+    result = forks.run([*words, "--resume"], variables=pair())
     assert result.returncode == 0, result.stderr
     first = next(json.loads(line) for line in result.stderr.splitlines() if '"training"' in line)
     assert first["share"] > 0.01
@@ -179,7 +179,7 @@ def test_two_processes_learn_views_as_one_does(forks, folder, teacher):
         balls_database(folder / "b.cdb", [(60.0 * i, 30.0 * j) for i in range(6) for j in (-1, 1)], size=16)
     settings = {"training": {"samples": 60_000, "batch_points": 401}}
     check_both(forks, folder, settings, "train-views", folder / "b.cdb", "--encoders", 12, "--teacher", teacher,
-               "--teacher-steps", 8, "--teacher-views", 20)  # fmt: skip
+               "--teacher-steps", 4, "--teacher-views", 8)  # fmt: skip
 
 
 def test_two_processes_carry_along_the_motion_that_one_finds(forks, folder):

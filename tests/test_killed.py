@@ -88,7 +88,7 @@ def commands(series, config):
     """What is trained, by name."""
     common = ["--config", str(config), "--seed", "3", "-o"]
     shadow = ["--transfer-function", "Grayscale", "--encoders", "6", "--lights", "5", "--guide", "8"]
-    views = ["--teacher", "radiance", "--teacher-steps", "30", "--teacher-views", "20", "--encoders", "8"]
+    views = ["--teacher", "radiance", "--teacher-steps", "4", "--teacher-views", "8", "--encoders", "8"]
     return {
         "train": ["train", series / "series.npy", *common],
         "train-shadow": ["train-shadow", series / "volume.npy", *shadow, *common],

@@ -76,6 +76,7 @@ DRY = Sizes(
     matrix=64,
     copied=1 << 12,
     repeats=1,
+    seconds=0.0,
 )
 
 
