@@ -30,6 +30,7 @@ ELSEWHERE = {
     "hyperinr_core/motion/reference.py": ("motion_native", "the kernel's twin, compared"),
     "hyperinr_core/pictures/picture_set.py": ("cinema", "read from a database there"),
     "hyperinr_core/spaces/space.py": ("spaces", "abstract: what each space promises"),
+    "hyperinr_core/training/watch.py": ("trainer", "when a run keeps checkpoints and stops"),
     "hyperinr_core/training/evaluators/base.py": ("evaluators", "abstract: what each evaluator promises"),
     "hyperinr_core/hinr_document.py": ("hinr", "the document of a file, read and refused with the file"),
     "hyperinr_core/packing.py": ("table_coding", "tables, masks and motion are packed by it, under the tests of each"),

@@ -18,6 +18,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.hash_grid import hash_grid
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
 from hyperinr_core.training.crop import cropped
+from hyperinr_core.training.gpu import memory_errors_explained
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Plan
 from hyperinr_core.training.trainer import Trainer
@@ -104,12 +105,14 @@ def _aside(lesson: Lesson, device: str) -> float | None:
 
 def pace(lesson: Lesson, device: str) -> float:
     """Points a second that a run draws and learns from; a short one's is known from few iterations."""
-    trainer, minutes = Trainer(lesson, device), lesson.config.budget.minutes
-    most = max(math.ceil(ASIDE * trainer.n_iterations), PROBED if minutes else 1)
-    _advance(trainer, min(most, N_WARM), math.inf)
-    first, started = trainer.iteration, time.monotonic()
-    _advance(trainer, most, PROBED_SECONDS)
-    rate = (trainer.iteration - first) * trainer.batch_size / (time.monotonic() - started)
+    minutes = lesson.config.budget.minutes
+    with memory_errors_explained():
+        trainer = Trainer(lesson, device)
+        most = max(math.ceil(ASIDE * trainer.n_iterations), PROBED if minutes else 1)
+        _advance(trainer, min(most, N_WARM), math.inf)
+        first, started = trainer.iteration, time.monotonic()
+        _advance(trainer, most, PROBED_SECONDS)
+        rate = (trainer.iteration - first) * trainer.batch_size / (time.monotonic() - started)
     trainer.rest()
     return rate
 
