@@ -93,7 +93,7 @@ class Mask:
         return sheets.mask(self.shape, thetas, owners)
 
     def cut(self, place: tuple[slice, slice, slice] | tuple[np.ndarray, ...]) -> Mask:
-        """The mask of a block of points, given by slices along z, y, x, or by what np.ix_ makes of points along them."""
+        """The mask of a block of points, given by slices along z, y, x, or an open mesh of points along them."""
         blocks = [self.valid(sheet)[place] for sheet in range(len(self.sheets))]
         nz, ny, nx = blocks[0].shape
         return Mask((nz, ny, nx), self.positions, np.stack([np.packbits(b) for b in blocks]), self.owners)
