@@ -24,7 +24,7 @@ METHODS = ("model", "linear", "catmull_rom")
 N_SCORERS = 2
 
 #: Numbers of a block that is compared at a time, of all fields.
-BLOCK_NUMBERS = 1 << 24
+BLOCK_NUMBERS = 1 << 23
 
 #: Lowest and highest value by field; what is known of a block or a step, by field and method.
 Ranges = dict[str, tuple[float, float]]
