@@ -49,6 +49,7 @@ ROOMS = (
     ("__init__.py", "errors.py"),
     ("config.py", "files.py", "mask.py", "packing.py"),
     ("volume.py",),
+    ("cuts.py",),
     ("hash_grid.py",),
     ("architecture.py", "stored_tables.py", "table_coding.py"),
     ("mask_coding.py",),
@@ -57,11 +58,14 @@ ROOMS = (
     ("light", "spline_base.py"),
     ("shift.py",),
     ("inr.py",),
+    ("model.py",),
     ("motion",),
     ("motion_coding.py",),
     ("hypernet.py",),
-    ("hinr_document.py",),
+    ("bricks.py", "hinr_document.py"),
+    ("index_document.py",),
     ("hinr.py", "pictures"),
+    ("join.py",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (

@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.baselines import Baseline
 from hyperinr_core.measure.report import Entry, Progress, Report, Scores, means, scores
-from hyperinr_core.shift import shifted_model, shifted_series, shifts_of
+from hyperinr_core.model import Model
+from hyperinr_core.shift import Shifts, shifted_series, shifts_of
 from hyperinr_core.volume import VolumeSeries
 
 #: What is compared, as the report names it.
@@ -26,7 +26,7 @@ Ranges = dict[str, tuple[float, float]]
 
 
 def measure_series(
-    model: HyperINR,
+    model: Model,
     series: VolumeSeries,
     names: Sequence[str],
     backend: str = "auto",
@@ -51,14 +51,14 @@ def measure_series(
     """
     _check_match(model, series, names)
     shifts = shifts_of(model.fields)
-    model, series = shifted_model(model, shifts), shifted_series(series, shifts)
+    series = shifted_series(series, shifts)
     trained = steps_at(series, np.array(model.parameters[0].values))
     low, high = model.theta_bounds[0]
     steps = [step for step, (theta,) in enumerate(series.thetas) if low <= theta <= high]
     ranges = {name: value_range(series, name, steps) for name in names}
     baseline = Baseline(series.select(trained), tuple(names))
     entries: dict[str, list[Entry]] = {name: [] for name in names}
-    for done, found in enumerate(_scores(model, series, steps, ranges, baseline, backend), start=1):
+    for done, found in enumerate(_scores(model, shifts, series, steps, ranges, baseline, backend), start=1):
         step = steps[done - 1]
         for name in names:
             entries[name].append({"theta": float(series.thetas[step, 0]), "trained": step in trained, **found[name]})
@@ -93,7 +93,7 @@ def value_range(series: VolumeSeries, name: str, steps: Sequence[int]) -> tuple[
     return min(lows), max(highs)
 
 
-def _check_match(model: HyperINR, series: VolumeSeries, names: Sequence[str]) -> None:
+def _check_match(model: Model, series: VolumeSeries, names: Sequence[str]) -> None:
     if len(model.parameters) != 1:
         listed = ", ".join(parameter.name for parameter in model.parameters)
         raise ParameterError(
@@ -115,7 +115,8 @@ def _check_match(model: HyperINR, series: VolumeSeries, names: Sequence[str]) ->
 
 
 def _scores(
-    model: HyperINR,
+    model: Model,
+    shifts: Shifts,
     series: VolumeSeries,
     steps: Sequence[int],
     ranges: Ranges,
@@ -128,7 +129,9 @@ def _scores(
         for step in steps:
             theta = float(series.thetas[step, 0])
             inr = model.generate(theta, backend)
-            values = {"model": inr.split(inr.sample_grid(), list(ranges))}
+            arrays = inr.split(inr.sample_grid(), list(ranges))
+            shifted = {name: shifts[name].applied(array) if name in shifts else array for name, array in arrays.items()}
+            values = {"model": shifted}
             for kind in ("linear", "catmull_rom"):
                 values[kind] = _split(series, baseline(theta, kind), list(ranges))
             truth = _split(series, series.read(step, list(ranges)), list(ranges))

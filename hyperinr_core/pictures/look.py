@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.model import Model
     from hyperinr_core.volume import Field, Parameter
 
 #: Behind everything; dark, since the colour maps begin dark.
@@ -121,7 +121,7 @@ def is_signed(low: float, high: float) -> bool:
     return low < 0 < high and min(-low, high) >= BOTH_SIDES * max(-low, high)
 
 
-def looks_of(model: HyperINR, backend: str = "auto") -> dict[str, Look]:
+def looks_of(model: Model, backend: str = "auto") -> dict[str, Look]:
     """The look of every field of a model, by name; of the magnitude where a field has components.
 
     One look for all thetas, so that pictures of different times compare: values come from a few thetas across the bounds.

@@ -26,8 +26,8 @@ from hyperinr_core.errors import ParameterError
 if TYPE_CHECKING:
     import numpy as np
 
-    from hyperinr_core.hypernet import HyperINR
     from hyperinr_core.inr import INR
+    from hyperinr_core.model import Model
     from hyperinr_core.volume import Grid
 
 
@@ -140,7 +140,7 @@ def parse_theta(places: tuple[str, ...]) -> dict[str, float]:
     return theta
 
 
-def _nothing(network: HyperINR) -> np.ndarray:
+def _nothing(network: Model) -> np.ndarray:
     import numpy as np
 
     return np.empty((0, network.n_output_dims), np.float32)
