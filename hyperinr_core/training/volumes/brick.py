@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from hyperinr_core.cuts import Cuts
 from hyperinr_core.errors import ParameterError
@@ -36,17 +37,22 @@ class Brick(Volumes):
 
     def learn(self, config: RunConfig, context: Context) -> Lesson:
         lesson = super().learn(config, context)
-        brick = {
-            "number": self._number + 1,
-            "counts": list(self._cuts.counts),
-            "overlap": self._cuts.overlap,
-            "grid": {name: list(value) for name, value in dataclasses.asdict(self._whole).items()},
-            "settings": digest_of(config),
-        }
+        grid = {name: list(value) for name, value in dataclasses.asdict(self._whole).items()}
+        brick = {**told(self._cuts, self._number, config), "grid": grid}
         return dataclasses.replace(lesson, provenance={**lesson.provenance, "brick": brick})
 
 
-def digest_of(config: RunConfig) -> str:
+def told(cuts: Cuts, number: int, config: RunConfig) -> dict[str, Any]:
+    """What a brick says of itself besides the whole grid."""
+    return {
+        "number": number + 1,
+        "counts": list(cuts.counts),
+        "overlap": cuts.overlap,
+        "settings": _digest_of(config),
+    }
+
+
+def _digest_of(config: RunConfig) -> str:
     """What tells settings from others."""
     text = json.dumps(config.to_dict(), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
