@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from hyperinr_core import __version__
 from hyperinr_core.errors import BackendError, DataError, ParameterError
-from hyperinr_core.join import folder_of
+from hyperinr_core.joining import folder_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from hyperinr.plugin.bricks import Job, Shares
+    from hyperinr.plugin.brick_jobs import Job, Shares
     from hyperinr_core.training.task import Report
 
 #: What workers tell on how far they are, and the name of what tells them to stop.
@@ -127,7 +127,7 @@ def check(answers: Mapping[str, Any]) -> None:
 
 def _about(folder: str) -> tuple[str, bool]:
     """In a worker: its version, and whether it sees a folder."""
-    import hyperinr.plugin.bricks  # noqa: F401 - what it will need
+    import hyperinr.plugin.brick_jobs  # noqa: F401 - what it will need
 
     return __version__, Path(folder).is_dir()
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from hyperinr.plugin.estimates import size
-from hyperinr_core import hinr
-from hyperinr_core import join as joining
+from hyperinr_core import hinr, joining
 
 
 @click.command()

@@ -22,7 +22,7 @@ from hyperinr.plugin.options import (
 from hyperinr.plugin.understanding import range_in_words
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.join import listed
+from hyperinr_core.joining import listed
 
 if TYPE_CHECKING:
     import numpy as np

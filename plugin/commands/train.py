@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from hyperinr.filters.about import mean_psnr
-from hyperinr.plugin.bricks import Job, Parts, Shares, absolute, begin, brick_options, train_all
+from hyperinr.plugin.brick_jobs import Job, Parts, Shares, absolute, begin, brick_options, train_all
 from hyperinr.plugin.estimates import check_room, duration, size
 from hyperinr.plugin.options import interruptible, open_with_velocity, output_option, reading_options, series_argument
 from hyperinr.plugin.progress import training_progress
@@ -25,7 +25,7 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.files import folder_for
 from hyperinr_core.hinr import load
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.join import folder_of, join
+from hyperinr_core.joining import folder_of, join
 from hyperinr_core.training.settings import MotionConfig, preset
 from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.volume import VolumeSeries
@@ -129,7 +129,7 @@ def train(
             run(task, path, settings, how, opening, lambda model: _say_brick(model, path, output), prepare)
         else:
             click.echo(opening())
-            _train_bricks(job, parts, how, prepare)
+            _train_bricks(job, data.select(chosen), parts, how, prepare)
 
 
 @contextlib.contextmanager
@@ -145,10 +145,10 @@ def _resampled(data: VolumeSeries, chosen: list[int], kept: Path) -> Iterator[Pr
     shutil.rmtree(kept, ignore_errors=True)
 
 
-def _train_bricks(job: Job, parts: Parts, how: How, prepare: Prepare) -> None:
+def _train_bricks(job: Job, series: VolumeSeries, parts: Parts, how: How, prepare: Prepare) -> None:
     """Train all bricks that are not there yet, and join them."""
     started = time.monotonic()
-    numbers = begin(job, how.resume)
+    numbers = begin(job, series, how.resume)
     kept = f"in {folder_of(job.output)}; repeat the command with --resume."
     with interruptible(kept), training_progress(how.progress) as progress:
         prepare(progress.part)

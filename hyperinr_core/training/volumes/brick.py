@@ -33,29 +33,29 @@ class Brick(Volumes):
             raise ParameterError(f"brick {number + 1} is asked for; expected 1 to {len(cuts)}")
         x0, x1, y0, y1, z0, z1 = cuts.extent(number)
         super().__init__(cut_out(series, (slice(z0, z1 + 1), slice(y0, y1 + 1), slice(x0, x1 + 1))), names)
-        self._whole, self._cuts, self._number = series.grid, cuts, number
+        self._whole, self._cuts, self._number = series, cuts, number
 
     def learn(self, config: RunConfig, context: Context) -> Lesson:
         lesson = super().learn(config, context)
-        grid = {name: list(value) for name, value in dataclasses.asdict(self._whole).items()}
-        brick = {**told(self._cuts, self._number, config), "grid": grid}
+        brick = told(self._cuts, self._number, self._whole, config)
         return dataclasses.replace(lesson, provenance={**lesson.provenance, "brick": brick})
 
 
-def told(cuts: Cuts, number: int, config: RunConfig) -> dict[str, Any]:
-    """What a brick says of itself besides the whole grid."""
+def told(cuts: Cuts, number: int, series: VolumeSeries, config: RunConfig) -> dict[str, Any]:
+    """What a brick says of itself: where it is in the whole grid, and a digest of all that bricks must have alike.
+
+    Parameters
+    ----------
+    series : whole, of the training steps alone.
+    """
+    alike = [config.to_dict(), series.thetas.tolist(), list(series.parameters)]
     return {
         "number": number + 1,
         "counts": list(cuts.counts),
         "overlap": cuts.overlap,
-        "settings": _digest_of(config),
+        "grid": {name: list(value) for name, value in dataclasses.asdict(series.grid).items()},
+        "settings": hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()[:16],
     }
-
-
-def _digest_of(config: RunConfig) -> str:
-    """What tells settings from others."""
-    text = json.dumps(config.to_dict(), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def largest(grid: Grid, cuts: Cuts) -> Grid:

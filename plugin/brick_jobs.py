@@ -17,14 +17,14 @@ from hyperinr_core import __version__, hinr
 from hyperinr_core.cuts import Cuts, counts_for
 from hyperinr_core.errors import DataError, FormatError, ParameterError
 from hyperinr_core.files import folder_for
-from hyperinr_core.join import brick_path, folder_of, listed
+from hyperinr_core.joining import brick_path, folder_of, listed
 from hyperinr_core.training.settings import RunConfig
 
 if TYPE_CHECKING:
     from hyperinr.plugin.progress import TrainingProgress
     from hyperinr_core.training.task import Report, Tell
     from hyperinr_core.training.volumes.brick import Brick
-    from hyperinr_core.volume import Grid
+    from hyperinr_core.volume import Grid, VolumeSeries
 
 OPTIONS = (
     click.option(
@@ -181,8 +181,12 @@ class Shares:
         self._progress.bricks(share, f"{self._done} of {self._n_bricks} done{'; ' * bool(parts)}{parts}")
 
 
-def begin(job: Job, resume: bool) -> list[int]:
+def begin(job: Job, series: VolumeSeries, resume: bool) -> list[int]:
     """Make the folder of the bricks, and say which are still to be trained.
+
+    Parameters
+    ----------
+    series : whole, of the training steps alone.
 
     Raises
     ------
@@ -195,10 +199,10 @@ def begin(job: Job, resume: bool) -> list[int]:
         raise ParameterError(
             f"{folder} holds bricks already; add --resume to go on with them, or delete it to start over"
         )
-    return [number for number in range(len(job.cuts)) if not _is_done(job, number)]
+    return [number for number in range(len(job.cuts)) if not _is_done(job, series, number)]
 
 
-def _is_done(job: Job, number: int) -> bool:
+def _is_done(job: Job, series: VolumeSeries, number: int) -> bool:
     """Whether a brick is whole; DataError for one that was made otherwise than this run would."""
     from hyperinr_core.training.volumes.brick import told
 
@@ -209,12 +213,12 @@ def _is_done(job: Job, number: int) -> bool:
         made = None
     if made is None:
         return False
-    wanted = told(job.cuts, number, job.settings)
+    wanted = told(job.cuts, number, series, job.settings)
     brick = made.get("brick")
     alike = isinstance(brick, dict) and all(brick.get(key) == value for key, value in wanted.items())
     if not alike or made.get("software") != f"hyperinr {job.version}":
         raise DataError(
-            f"{path} was trained with other settings, cuts or version; expected the same, repeat the first command with "
+            f"{path} was trained with other settings, steps, cuts or version; expected the same, repeat the first command with "
             f"--resume, or delete {path.parent} to start over"
         )
     return True

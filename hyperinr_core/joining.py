@@ -90,7 +90,7 @@ def check_alike(path: Path, document: Mapping[str, Any], first_path: Path, first
 
 
 #: What bricks must have alike, in the order of `_told`.
-_KINDS = ("versions", "grids", "cuts", "settings", "series", "parameters", "fields")
+_KINDS = ("versions", "grids", "cuts", "settings or steps", "series", "parameters", "fields")
 
 
 def _told(path: Path, document: Mapping[str, Any]) -> list[Any]:
@@ -101,9 +101,10 @@ def _told(path: Path, document: Mapping[str, Any]) -> list[Any]:
             f"{path} is a model and no brick of one; expected what `hyperinr train --bricks` wrote, move it away"
         )
     fields = [(field["name"], field["n_components"], field["units"]) for field in document["fields"]]
+    parameters = [(each["name"], each["role"], each["bounds"], len(each["values"])) for each in document["parameters"]]
     return [
         provenance.get("software"), brick["grid"], (brick["counts"], brick["overlap"]), brick["settings"],
-        provenance.get("source"), document["parameters"], fields,
+        provenance.get("source"), parameters, fields,
     ]  # fmt: skip
 
 
