@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -52,9 +53,12 @@ def connected(scheduler: str | None, n_workers: int | None) -> Iterator[Client]:
         if scheduler is None:
             n_threads = max(1, (os.cpu_count() or 1) // (n_workers or 1))
             environment = {"HYPERINR_NUM_THREADS": str(n_threads), **os.environ}
-            address = stack.enter_context(
-                LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None, env=environment)
-            )
+            with _deaf():
+                cluster = LocalCluster(
+                    n_workers=n_workers, threads_per_worker=1, dashboard_address=None, env=environment,
+                    silence_logs=logging.CRITICAL,
+                )  # fmt: skip
+            address = stack.enter_context(cluster)
         try:
             client = stack.enter_context(Client(address, timeout=PATIENCE))
             client.wait_for_workers(1, timeout=PATIENCE)
@@ -64,6 +68,19 @@ def connected(scheduler: str | None, n_workers: int | None) -> Iterator[Client]:
                 "with workers, start them or check the address"
             ) from None
         yield client
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes begin that do not hear Ctrl-C: this one tells them, and they keep their state first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def train_on(client: Client, job: Job, numbers: list[int], shares: Shares) -> dict[int, str]:
@@ -76,19 +93,22 @@ def train_on(client: Client, job: Job, numbers: list[int], shares: Shares) -> di
     Raises
     ------
     ParameterError for workers of another version, DataError for those that do not see the files, before anything is trained;
-    KeyboardInterrupt when the run was stopped, with what was done kept.
+    Interrupted when the run was stopped, with what was done kept.
     """
     from distributed import Event
+
+    from hyperinr_core.training.trainer import Interrupted
+    from hyperinr_core.training.watch import StopRequest
 
     check(client.run(_about, str(folder_of(job.output)), on_error="return"))
     client.subscribe_topic(TOPIC, lambda event: shares(*event[1]["brick"]))
     stop = Event(STOP, client=client)
-    stop.clear()
+    stop.clear()  # of a run that was stopped before
     waiting = list(reversed(numbers))
     running: dict[Future, int] = {}
     failed: dict[int, str] = {}
-    try:
-        while waiting or running:
+    with StopRequest() as asked:
+        while (waiting or running) and not asked.asked:
             while waiting and len(running) < max(1, len(client.scheduler_info(n_workers=-1)["workers"])):
                 number = waiting.pop()
                 running[client.submit(_train, job, number, pure=False)] = number
@@ -98,12 +118,10 @@ def train_on(client: Client, job: Job, numbers: list[int], shares: Shares) -> di
                 if reason:
                     failed[number] = reason
             time.sleep(0.1)
-    except KeyboardInterrupt:
+    if asked.asked:
         stop.set()
         _settle(running)
-        raise
-    finally:
-        client.unsubscribe_topic(TOPIC)
+        raise Interrupted()
     return failed
 
 
