@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -21,6 +22,9 @@ from hyperinr_core.volume import Extent, Field, Grid, Parameter
 
 #: Bytes of bricks that stay open although what is shown does not touch them.
 KEPT_BYTES = 1 << 30
+
+#: Bricks that tell what all look like.
+MOST_TYPICAL = 4
 
 #: Points. A coordinate that is so near to a point of the grid is one: unit coordinates are float32.
 ON_POINT = 1e-3
@@ -113,6 +117,16 @@ class Bricks(Model):
                 )
             self._opened[number] = model
         return self._opened[number]
+
+    def typical(self) -> Sequence[Model]:
+        """A few bricks: nobody waits for all of them to know what they look like."""
+        there = [number for number, name in enumerate(self.files) if name is not None]
+        step = -(-len(there) // MOST_TYPICAL)
+        found = []
+        for number in there[::step]:
+            with contextlib.suppress(FormatError):  # which whoever looks at that one hears
+                found.append(self.brick(number))
+        return found
 
     def keep(self, touched: Sequence[int]) -> None:
         """Let go of open bricks that what is shown does not touch, where they take much memory."""

@@ -63,6 +63,10 @@ class Model(ABC):
     def parts(self) -> tuple[int, str]:
         """How many parts the model has, and what they are called: "encoders" or "bricks"."""
 
+    def typical(self) -> Sequence[Model]:
+        """Models of parts of the grid, or of all of it, whose values tell of what values there are."""
+        return [self]
+
     @property
     def theta_bounds(self) -> np.ndarray:
         """(P, 2) smallest and largest value of each parameter."""

@@ -126,14 +126,15 @@ def looks_of(model: Model, backend: str = "auto") -> dict[str, Look]:
 
     One look for all thetas, so that pictures of different times compare: values come from a few thetas across the bounds.
     """
-    coarse = model.grid.with_dims([min(n, N_POINTS) for n in model.grid.dims])
     shares = (np.arange(N_THETAS) + 0.5) / N_THETAS
     low, high = model.theta_bounds.T
     parts: dict[str, list[np.ndarray]] = {field.name: [] for field in model.fields}
     for share in shares:
-        inr = model.generate(low + share * (high - low), backend)
-        for name, values in inr.split(inr.sample_grid(coarse)).items():
-            parts[name].append(magnitude(values))
+        for part in model.typical():
+            inr = part.generate(low + share * (high - low), backend)
+            coarse = part.grid.with_dims([min(n, N_POINTS) for n in part.grid.dims])
+            for name, values in inr.split(inr.sample_grid(coarse)).items():
+                parts[name].append(magnitude(values))
     return {name: look_of(np.concatenate(values, axis=None)) for name, values in parts.items()}
 
 
