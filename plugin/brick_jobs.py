@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperinr.plugin.estimates import Estimate, free_memory, size
 from hyperinr.plugin.options import gathered, open_with_velocity
 from hyperinr_core import __version__, hinr
 from hyperinr_core.cuts import Cuts, counts_for
@@ -61,6 +62,15 @@ class Parts:
         from hyperinr_core.training.trainer import choose_device
 
         return name if self.scheduler and name != "auto" else choose_device(name)
+
+    def check_room(self, costs: Estimate) -> None:
+        """ParameterError for more processes than this machine has memory for, by what one of them takes."""
+        most = free_memory() // costs.memory_bytes
+        if (self.workers or 1) > most >= 1:
+            raise ParameterError(
+                f"--workers is {self.workers}, each of which takes about {size(costs.memory_bytes)} of memory, and "
+                f"{size(free_memory())} are free; expected at most {most:.0f}"
+            )
 
     def cuts(self, grid: Grid) -> Cuts | None:
         """How the grid is cut; None for a model of one file. ParameterError for what cannot be."""

@@ -55,7 +55,7 @@ def connected(scheduler: str | None, n_workers: int | None) -> Iterator[Client]:
             environment = {"HYPERINR_NUM_THREADS": str(n_threads), **os.environ}
             with _deaf():
                 cluster = LocalCluster(
-                    n_workers=n_workers, threads_per_worker=1, dashboard_address=None, env=environment,
+                    n_workers=n_workers, threads_per_worker=1, memory_limit=None, dashboard_address=None, env=environment,
                     silence_logs=logging.CRITICAL,
                 )  # fmt: skip
             address = stack.enter_context(cluster)
@@ -145,7 +145,7 @@ def check(answers: Mapping[str, Any]) -> None:
 
 def _about(folder: str) -> tuple[str, bool]:
     """In a worker: its version, and whether it sees a folder."""
-    import hyperinr.plugin.brick_jobs  # noqa: F401 - what it will need
+    import hyperinr_core.training.run  # noqa: F401 - what it will need
 
     return __version__, Path(folder).is_dir()
 

@@ -10,6 +10,7 @@ from forked import TRAINING, Forks
 from series import waves
 
 from hyperinr.plugin.brick_jobs import Parts
+from hyperinr.plugin.estimates import Estimate
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.joining import brick_path, folder_of
@@ -123,6 +124,16 @@ def test_cuts_are_along_the_longest_axes_or_as_asked():
 
     assert counts(bricks="8") == (4, 2, 1) and counts(bricks="1x2x3") == (1, 2, 3) and counts(brick="3/8") == (4, 2, 1)
     assert Parts(None, None, None, None).cuts(GRID) is None and Parts(None, "3/8", None, None).number == 2
+
+
+def test_no_more_workers_than_fit_into_memory(monkeypatch):
+    monkeypatch.setattr("hyperinr.plugin.brick_jobs.free_memory", lambda: 7e9)
+    costs = Estimate(file_bytes=1, checkpoint_bytes=1, memory_bytes=2_000_000_000)
+    Parts("8", None, 3, None).check_room(costs)
+    with pytest.raises(
+        ParameterError, match=r"--workers is 4, .* 2 GB of memory, and 7 GB are free; expected at most 3"
+    ):
+        Parts("8", None, 4, None).check_room(costs)
 
 
 GRID = Grid((128, 64, 32))

@@ -114,6 +114,7 @@ def train(
         )  # fmt: skip
     task = job.task(parts.number or 0) if job else Volumes(data.select(chosen), fields)
     costs = check_room(task.series, task.names, settings, output)
+    parts.check_room(costs)
 
     def opening() -> str:
         first, *rest = understood(data, task.names).lines()
