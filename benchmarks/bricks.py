@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/bricks.py --data FOLDER        # a quarter of an hour on two cores
 
 Forced turbulence on 64^3, the run of benchmarks/size.py: every fifth of its first 21 steps is trained on. Every value is drawn as
-often whatever the cut, and tables have entries in proportion to the points of a brick, so that what differs is the cut alone. A
-brick is one worker's work; here they are trained one after the other, and each one's processor time is measured.
+often whatever the cut, in as many steps of Adam, and tables have entries in proportion to the points of a brick, so that what
+differs is the cut alone. A brick is one worker's work; here they are trained one after the other, and each one's processor time
+is measured.
 
 At a plane between two points where bricks meet, errors of values, of their steps from point to point and of the changes of these
 are compared with those everywhere else: 1 means that nothing shows. "put together" is the same without the blending: each point
@@ -51,11 +52,15 @@ Record = dict[str, Any]
 
 
 def settings(grid: Grid, whole: Grid, n_steps: int) -> RunConfig:
-    """The default preset's, but for points and tables in proportion to the grid."""
-    smaller = round(math.log2(grid.n_points / whole.n_points))
-    changed = {"encoding": {"log2_hashmap_size": LOG2_WHOLE + smaller}}
-    return preset("default", grid, "cpu", n_steps).replace(
-        training={"samples": PER_VALUE * grid.n_points * n_steps}, **changed
+    """The default preset's, but for points, batches and tables in proportion to the grid: as many steps of Adam for all."""
+    share = grid.n_points / whole.n_points
+    config = preset("default", grid, "cpu", n_steps)
+    return config.replace(
+        encoding={"log2_hashmap_size": LOG2_WHOLE + round(math.log2(share))},
+        training={
+            "samples": PER_VALUE * grid.n_points * n_steps,
+            "batch_points": max(round(config.training.batch_points * share), 1),
+        },
     )
 
 

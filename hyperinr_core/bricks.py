@@ -79,6 +79,10 @@ class Bricks(Model):
     @property
     def n_bytes(self) -> int:
         """Of the files that are there: what is not open is not read to know what it takes in memory."""
+        return self._file_bytes
+
+    @cached_property
+    def _file_bytes(self) -> int:  # asked for with every image, of thousands of files
         paths = [self.folder / name for name in self.files if name is not None]
         return sum(path.stat().st_size for path in paths if path.is_file())
 

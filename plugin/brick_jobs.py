@@ -16,7 +16,7 @@ from hyperinr.plugin.estimates import Estimate, free_memory, size
 from hyperinr.plugin.options import gathered, open_with_velocity
 from hyperinr_core import __version__, hinr
 from hyperinr_core.cuts import Cuts, counts_for
-from hyperinr_core.errors import DataError, FormatError, ParameterError
+from hyperinr_core.errors import DataError, FormatError, HyperINRError, ParameterError
 from hyperinr_core.files import folder_for
 from hyperinr_core.joining import brick_path, folder_of, listed
 from hyperinr_core.training.settings import RunConfig
@@ -234,14 +234,26 @@ def _is_done(job: Job, series: VolumeSeries, number: int) -> bool:
     return True
 
 
-def train_here(job: Job, numbers: list[int], shares: Shares) -> None:
-    """Train bricks one after the other in this process."""
+def train_here(job: Job, numbers: list[int], shares: Shares) -> dict[int, str]:
+    """Train bricks one after the other in this process: why those failed that did, by their numbers."""
+    failed = {}
+    for number in numbers:
+        reason = _tried(job, number, shares)
+        shares.finished(number)
+        if reason:
+            failed[number] = reason
+    return failed
+
+
+def _tried(job: Job, number: int, shares: Shares) -> str:
     from hyperinr_core.training.task import Tell
 
-    for number in numbers:
-        shares(number, 0.0)
+    shares(number, 0.0)
+    try:
         job.train(number, Tell(report=partial(_reported, shares, number)))
-        shares.finished(number)
+    except HyperINRError as error:
+        return str(error)
+    return ""
 
 
 def _reported(shares: Callable[[int, float], object], number: int, report: Report) -> None:
@@ -251,18 +263,18 @@ def _reported(shares: Callable[[int, float], object], number: int, report: Repor
 def train_all(job: Job, numbers: list[int], parts: Parts, shares: Shares) -> None:
     """Train bricks where the options say; DataError for those that failed, when all others are done."""
     if parts.scheduler is None and (parts.workers or 1) == 1:
-        return train_here(job, numbers, shares)
-    from hyperinr.plugin.cluster import connected, train_on
+        failed = train_here(job, numbers, shares)
+    else:
+        from hyperinr.plugin.cluster import connected, train_on
 
-    with connected(parts.scheduler, parts.workers) as client:
-        failed = train_on(client, job, numbers, shares)
+        with connected(parts.scheduler, parts.workers) as client:
+            failed = train_on(client, job, numbers, shares)
     if failed:
         number, reason = next(iter(failed.items()))
         raise DataError(
             f"{listed(sorted(failed))} of {len(job.cuts)} could not be trained ({number + 1}: {reason}), the others are kept; "
             f"repeat the command with --resume, or use the others with: hyperinr join {job.output} --partial"
         )
-    return None
 
 
 def absolute(series: tuple[str, ...]) -> tuple[str, ...]:

@@ -90,6 +90,19 @@ def test_what_is_there_is_not_trained_again(hyperinr, folder):
         )
 
 
+def test_a_brick_that_fails_is_named_and_the_others_are_usable(hyperinr, folder):
+    values = np.load(folder / "w.npy")
+    values[..., 6:] = np.nan  # all that the second brick has, and a part of the first
+    np.save(folder / "w.npy", values)
+    result = train(hyperinr, folder, "--bricks", "2")
+    assert result.returncode == 1 and "brick 2 of 2 could not be trained (2: " in result.stderr
+    assert "no value but NaN" in result.stderr and f"hyperinr join {folder}/m.hinr --partial" in result.stderr
+    assert hyperinr("join", folder / "m.hinr", "--partial").returncode == 0
+    assert hyperinr("sample", folder / "m.hinr", "--at", "time=1", "-o", folder / "v.npy").returncode == 0
+    found = np.load(folder / "v.npy")
+    assert np.isnan(found[..., 6:]).all() and np.isfinite(found[..., :6]).all()
+
+
 def test_cuts_that_cannot_be_are_refused_before_anything_is_made(hyperinr, folder):
     result = train(hyperinr, folder, "--bricks", "4x1x1")
     assert result.returncode == 1 and "expected at least 8, ask for at most 2 along x" in result.stderr
