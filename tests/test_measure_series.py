@@ -34,9 +34,11 @@ def truth_at(time: float, name: str) -> np.ndarray:
 
 def series(times=TIMES, dims=(8, 9, 10)) -> VolumeSeries:
     info = {"density": 1, "velocity": 3}
-    return VolumeSeries(
-        Grid(dims), np.array(times), info, lambda step, name, z: truth_at(times[step], name), "waves.pvd"
-    )
+
+    def load(step, name, z_range):
+        return truth_at(times[step], name)[slice(*(z_range or (None,)))]
+
+    return VolumeSeries(Grid(dims), np.array(times), info, load, "waves.pvd")
 
 
 def test_every_step_within_the_model_is_measured_and_marked():
@@ -159,3 +161,24 @@ def test_points_count_that_both_have_a_value_at():
     blended = (truth[0.0] + truth[1.0]) / 2
     assert entry["linear"]["psnr"] == pytest.approx(psnr(blended, truth[0.5], limits), abs=1e-3)
     assert all(np.isfinite(entry[method][metric]) for method in ("model", "linear") for metric in ("psnr", "ssim"))
+
+
+@pytest.mark.parametrize("most", [1, 250, 400])
+def test_large_grids_are_compared_in_blocks_of_planes(monkeypatch, most):
+    network, data = model(), series()
+    whole = measure_series(network, data, ["density"])["density"]
+    monkeypatch.setattr("hyperinr_core.measure.series.BLOCK_NUMBERS", most)
+    calls, lengths, read = [], set(), data.loader
+
+    def counted(step, name, z_range):
+        lengths.add(z_range[1] - z_range[0])
+        return read(step, name, z_range)
+
+    data.loader = counted
+    found = measure_series(network, data, ["density"], progress=lambda *counts: calls.append(counts))["density"]
+    n_planes = max(most // (data.grid.dims[0] * data.grid.dims[1]), 1)
+    assert max(lengths) <= n_planes + 6 < data.grid.dims[2] + 6
+    assert len(calls) > len(whole["steps"]) and calls[-1][0] == calls[-1][1] == len(calls)
+    for one, other in zip(found["steps"], whole["steps"]):
+        for method in ("model", "linear", "catmull_rom"):
+            assert one[method] == pytest.approx(other[method], abs=1e-4)

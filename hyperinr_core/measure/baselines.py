@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Optional
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from hyperinr_core.volume import VolumeSeries
 
 #: Volumes kept in memory: Catmull-Rom needs four, and the next gap needs three of them again.
 N_KEPT = 4
+
+#: First and one-past-last plane, all planes when None.
+Planes = Optional[tuple[int, int]]
 
 
 class Baseline:
@@ -33,10 +37,10 @@ class Baseline:
                 "expected one, since the baselines interpolate in one parameter"
             )
         self.series, self.names = series, names
-        self._kept: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, Planes], np.ndarray] = OrderedDict()
 
-    def __call__(self, theta: float, kind: str) -> np.ndarray:
-        """(nz, ny, nx, C) float32 at theta, by `kind` linear or catmull_rom.
+    def __call__(self, theta: float, kind: str, z_range: Planes = None) -> np.ndarray:
+        """(nz, ny, nx, C) float32 at theta, by `kind` linear or catmull_rom; of some planes as in `VolumeSeries.read`.
 
         Raises ParameterError for a theta before the first or after the last training volume.
         """
@@ -47,7 +51,7 @@ class Baseline:
                 "between the first and the last training volume"
             )
         indices, weights = Line.kinds[kind](positions, theta)
-        volumes = [self._read(int(index)) for index in indices]
+        volumes = [self._read(int(index), z_range) for index in indices]
         if len(volumes) == 1:
             return volumes[0]
         values = np.zeros_like(volumes[0])
@@ -55,12 +59,13 @@ class Baseline:
             values += np.float32(weight) * volume
         return values
 
-    def _read(self, step: int) -> np.ndarray:
-        if step not in self._kept:
-            volume = self.series.read(step, self.names)
+    def _read(self, step: int, z_range: Planes) -> np.ndarray:
+        key = step, z_range
+        if key not in self._kept:
+            volume = self.series.read(step, self.names, z_range)
             volume.flags.writeable = False
-            self._kept[step] = volume
+            self._kept[key] = volume
             if len(self._kept) > N_KEPT:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(step)
-        return self._kept[step]
+        self._kept.move_to_end(key)
+        return self._kept[key]

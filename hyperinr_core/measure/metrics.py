@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,12 +32,7 @@ def psnr(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     >>> round(psnr(np.full(8, 0.51), np.full(8, 0.5), (0.0, 1.0)), 3)
     40.0
     """
-    _check_shapes(values, truth)
-    error = np.subtract(values, truth, dtype=np.float64)
-    mean_square = float(np.mean(error**2))
-    if np.isnan(mean_square):
-        mean_square = float(np.mean(_both(error) ** 2))
-    return float("inf") if mean_square == 0 else 10 * float(np.log10(span(value_range) ** 2 / mean_square))
+    return Comparison.of(values, truth, value_range, window=0).psnr(value_range)
 
 
 def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]) -> float:
@@ -59,18 +55,96 @@ def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     >>> round(ssim(truth, truth, (0.0, 1.0)), 6), ssim(truth[::-1], truth, (0.0, 1.0)) < 0.1
     (1.0, True)
     """
-    _check_shapes(values, truth)
-    if np.ndim(truth) == 4:
-        return float(np.mean([ssim(values[..., c], truth[..., c], value_range) for c in range(truth.shape[-1])]))
+    return Comparison.of(values, truth, value_range, window=window_of(np.shape(truth)[:3])).ssim()
+
+
+def window_of(shape: Sequence[int]) -> int:
+    """Points along an axis of the sliding window on a grid (nz, ny, nx); axes of one point are dropped."""
+    shortest = min((n for n in shape if n > 1), default=1)
+    return min(SSIM_WINDOW, shortest if shortest % 2 else shortest - 1)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Values beside the truth, of a volume or of a part of it: sums that add up to those of the whole.
+
+    Attributes
+    ----------
+    squares, n_points : the sum of the squared errors where both are numbers, and how many those are.
+    similarities : (C,) sums of SSIM over windows.
+    n_windows : (C,) how many those are.
+    """
+
+    squares: float
+    n_points: int
+    similarities: np.ndarray
+    n_windows: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        values: np.ndarray,
+        truth: np.ndarray,
+        value_range: tuple[float, float],
+        window: int,
+        planes: slice = slice(None),
+    ) -> Comparison:
+        """Of arrays as in `ssim`.
+
+        Parameters
+        ----------
+        window : that of the whole grid; 0 leaves SSIM out.
+        planes : those of the arrays whose points are compared; the others are there for the windows around these.
+        """
+        _check_shapes(values, truth)
+        values, truth = np.atleast_1d(values), np.atleast_1d(truth)
+        squares = np.subtract(values[planes], truth[planes], dtype=np.float64)
+        np.square(squares, out=squares)
+        n, total = squares.size, float(np.sum(squares))
+        if np.isnan(total):
+            squares = squares[~np.isnan(squares)]
+            n, total = squares.size, float(np.sum(squares))
+        if not window:
+            return cls(total, n, np.zeros(0), np.zeros(0, int))
+        components = [(values, truth)]
+        if truth.ndim == 4:
+            components = [(values[..., c], truth[..., c]) for c in range(truth.shape[-1])]
+        sums, counts = zip(*(_similarities(*each, value_range, window) for each in components))
+        return cls(total, n, np.array(sums), np.array(counts))
+
+    def __add__(self, other: Comparison) -> Comparison:
+        return Comparison(
+            self.squares + other.squares,
+            self.n_points + other.n_points,
+            self.similarities + other.similarities,
+            self.n_windows + other.n_windows,
+        )
+
+    def psnr(self, value_range: tuple[float, float]) -> float:
+        """In dB, as `psnr`."""
+        mean_square = self.squares / _some(self.n_points)
+        return float("inf") if mean_square == 0 else 10 * float(np.log10(span(value_range) ** 2 / mean_square))
+
+    def ssim(self) -> float:
+        """As `ssim`."""
+        return float(np.mean([total / _some(n) for total, n in zip(self.similarities, self.n_windows)]))
+
+
+def _similarities(
+    values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float], window: int
+) -> tuple[float, int]:
+    """The sum of SSIM over the windows inside that count, and their number."""
     scale = np.float32(1 / span(value_range))
     values, truth = (np.atleast_1d(np.squeeze(array)).astype(np.float32) * scale for array in (values, truth))
-    shortest = min(truth.shape)
-    window = min(SSIM_WINDOW, shortest if shortest % 2 else shortest - 1)
+    if min(truth.shape) < window:
+        return 0.0, 0
     counted = ~(np.isnan(values) | np.isnan(truth))
     if counted.all():
-        return float(np.mean(_similarity(values, truth, window), dtype=np.float64))
-    similarity = _similarity(np.where(counted, values, 0), np.where(counted, truth, 0), window, counted)
-    return float(np.mean(_both(similarity), dtype=np.float64))
+        similarity = _similarity(values, truth, window)
+    else:
+        similarity = _similarity(np.where(counted, values, 0), np.where(counted, truth, 0), window, counted)
+        similarity = similarity[~np.isnan(similarity)]
+    return float(np.sum(similarity, dtype=np.float64)), similarity.size
 
 
 def _similarity(x: np.ndarray, y: np.ndarray, window: int, counted: np.ndarray | None = None) -> np.ndarray:
@@ -104,12 +178,11 @@ def _similarity(x: np.ndarray, y: np.ndarray, window: int, counted: np.ndarray |
     return alike / ((mean_x * mean_x + mean_y * mean_y + c1) * (variances + c2))
 
 
-def _both(numbers: np.ndarray) -> np.ndarray:
-    """Those that are not NaN, of which there must be one."""
-    counted = numbers[~np.isnan(numbers)]
-    if not counted.size:
+def _some(n: int) -> int:
+    """How many points or windows count; there must be one."""
+    if not n:
         raise DataError("no point holds a value in both of what is compared; expected masks that leave some")
-    return counted
+    return n
 
 
 def span(value_range: tuple[float, float]) -> float:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.baselines import Baseline
-from hyperinr_core.measure.report import Entry, Progress, Report, Scores, means, scores
+from hyperinr_core.measure.metrics import PSNR_CAP, Comparison, window_of
+from hyperinr_core.measure.report import Entry, Progress, Report, Scores, means
 from hyperinr_core.model import Model
 from hyperinr_core.shift import Shifts, shifted_series, shifts_of
-from hyperinr_core.volume import VolumeSeries
+from hyperinr_core.volume import Grid, VolumeSeries
 
 #: What is compared, as the report names it.
 METHODS = ("model", "linear", "catmull_rom")
@@ -21,8 +23,25 @@ METHODS = ("model", "linear", "catmull_rom")
 #: Threads that compare volumes, while the main one reads and decodes the next.
 N_SCORERS = 2
 
-#: Lowest and highest value by field.
+#: Numbers of a block that is compared at a time, of all fields.
+BLOCK_NUMBERS = 1 << 23
+
+#: Lowest and highest value by field; what is known of a block or a step, by field and method.
 Ranges = dict[str, tuple[float, float]]
+Compared = dict[str, dict[str, Comparison]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Planes of a grid, first and one past the last: those that are compared, and those that windows around them reach."""
+
+    planes: tuple[int, int]
+    read: tuple[int, int]
+
+    @property
+    def inside(self) -> slice:
+        """The planes that are compared, of those that are read."""
+        return slice(self.planes[0] - self.read[0], self.planes[1] - self.read[0])
 
 
 def measure_series(
@@ -38,7 +57,7 @@ def measure_series(
     ----------
     series : the whole series, with the steps that the model was trained on.
     names : fields to compare.
-    progress : called with the finished steps and their total.
+    progress : called with the finished steps and their total; large grids are compared in blocks of planes, which count as steps.
 
     Returns
     -------
@@ -57,14 +76,27 @@ def measure_series(
     steps = [step for step, (theta,) in enumerate(series.thetas) if low <= theta <= high]
     ranges = {name: value_range(series, name, steps) for name in names}
     baseline = Baseline(series.select(trained), tuple(names))
-    entries: dict[str, list[Entry]] = {name: [] for name in names}
-    for done, found in enumerate(_scores(model, shifts, series, steps, ranges, baseline, backend), start=1):
-        step = steps[done - 1]
-        for name in names:
-            entries[name].append({"theta": float(series.thetas[step, 0]), "trained": step in trained, **found[name]})
+    n_numbers = sum(series.field_info[name] for name in names)
+    parts = [(block, step) for block in _blocks(series.grid, n_numbers) for step in steps]
+    found: dict[int, Compared] = {}
+    for done, compared in enumerate(_comparisons(model, shifts, series, parts, ranges, baseline, backend), start=1):
+        step = parts[done - 1][1]
+        found[step] = _added(found[step], compared) if step in found else compared
         if progress:
-            progress(done, len(steps))
-    return {name: _report(entries[name]) for name in names}
+            progress(done, len(parts))
+    return {
+        name: _report(
+            [
+                {
+                    "theta": float(series.thetas[step, 0]),
+                    "trained": step in trained,
+                    **_scores(found[step][name], limits),
+                }
+                for step in steps
+            ]
+        )
+        for name, limits in ranges.items()
+    }
 
 
 def steps_at(series: VolumeSeries, thetas: np.ndarray) -> list[int]:
@@ -88,7 +120,8 @@ def steps_at(series: VolumeSeries, thetas: np.ndarray) -> list[int]:
 
 def value_range(series: VolumeSeries, name: str, steps: Sequence[int]) -> tuple[float, float]:
     """Lowest and highest value of a field over the steps, which SSIM must know before the first one; NaN does not count."""
-    volumes = (series.read(step, [name]).ravel() for step in steps)
+    blocks = _blocks(series.grid, series.field_info.get(name, 1))  # reading says that there is none
+    volumes = (series.read(step, [name], block.planes).ravel() for step in steps for block in blocks)
     lows, highs = zip(*((float(np.fmin.reduce(volume)), float(np.fmax.reduce(volume))) for volume in volumes))
     return min(lows), max(highs)
 
@@ -114,28 +147,47 @@ def _check_match(model: Model, series: VolumeSeries, names: Sequence[str]) -> No
             )
 
 
-def _scores(
+def _blocks(grid: Grid, n_numbers: int) -> list[Block]:
+    """The grid in blocks of at most `BLOCK_NUMBERS`, if a plane has so few.
+
+    Parameters
+    ----------
+    n_numbers : at a point.
+    """
+    nx, ny, nz = grid.dims
+    n_planes = max(BLOCK_NUMBERS // (nx * ny * n_numbers), 1)
+    halo = window_of(grid.shape) // 2
+    firsts = range(0, nz, n_planes)
+    return [
+        Block((first, end), (max(first - halo, 0), min(end + halo, nz)))
+        for first, end in ((first, min(first + n_planes, nz)) for first in firsts)
+    ]
+
+
+def _comparisons(
     model: Model,
     shifts: Shifts,
     series: VolumeSeries,
-    steps: Sequence[int],
+    parts: Sequence[tuple[Block, int]],
     ranges: Ranges,
     baseline: Baseline,
     backend: str,
-) -> Iterator[dict[str, dict[str, Scores]]]:
-    """{field: {method: {"psnr", "ssim"}}} of each step in turn, with few volumes in memory at a time."""
+) -> Iterator[Compared]:
+    """Of each block and step in turn, with few blocks in memory at a time."""
+    names, (nx, ny, _), window = list(ranges), series.grid.dims, window_of(series.grid.shape)
     pending: deque[Future] = deque()
     with ThreadPoolExecutor(N_SCORERS) as pool:
-        for step in steps:
-            theta = float(series.thetas[step, 0])
+        for block, step in parts:
+            theta, (low, high) = float(series.thetas[step, 0]), block.read
             inr = model.generate(theta, backend)
-            arrays = inr.split(inr.sample_grid(), list(ranges))
+            region = (0, nx - 1, 0, ny - 1, low, high - 1)
+            arrays = inr.split(inr.sample_grid(region=region), names)
             shifted = {name: shifts[name].applied(array) if name in shifts else array for name, array in arrays.items()}
             values = {"model": shifted}
             for kind in ("linear", "catmull_rom"):
-                values[kind] = _split(series, baseline(theta, kind), list(ranges))
-            truth = _split(series, series.read(step, list(ranges)), list(ranges))
-            pending.append(pool.submit(_score, values, truth, ranges))
+                values[kind] = _split(series, baseline(theta, kind, block.read), names)
+            truth = _split(series, series.read(step, names, block.read), names)
+            pending.append(pool.submit(_compared, values, truth, ranges, window, block.inside))
             if len(pending) > N_SCORERS:
                 yield pending.popleft().result()
         while pending:
@@ -149,13 +201,26 @@ def _split(series: VolumeSeries, values: np.ndarray, names: Sequence[str]) -> di
     return {name: part[..., 0] if part.shape[-1] == 1 else part for name, part in parts.items()}
 
 
-def _score(
-    values: dict[str, dict[str, np.ndarray]], truth: dict[str, np.ndarray], ranges: Ranges
-) -> dict[str, dict[str, Scores]]:
+def _compared(
+    values: dict[str, dict[str, np.ndarray]], truth: dict[str, np.ndarray], ranges: Ranges, window: int, planes: slice
+) -> Compared:
     return {
-        name: {method: scores(fields[name], truth[name], limits) for method, fields in values.items()}
+        name: {
+            method: Comparison.of(fields[name], truth[name], limits, window, planes)
+            for method, fields in values.items()
+        }
         for name, limits in ranges.items()
     }
+
+
+def _added(one: Compared, other: Compared) -> Compared:
+    return {
+        name: {method: part + other[name][method] for method, part in methods.items()} for name, methods in one.items()
+    }
+
+
+def _scores(methods: dict[str, Comparison], limits: tuple[float, float]) -> dict[str, Scores]:
+    return {method: {"psnr": min(each.psnr(limits), PSNR_CAP), "ssim": each.ssim()} for method, each in methods.items()}
 
 
 def _report(entries: list[Entry]) -> Report:

@@ -54,8 +54,9 @@ class Distilled(Teacher):
     def _train(self, series: VolumeSeries, settings: FitSettings) -> HyperINR:
         started = time.monotonic()
         memory_mb = max(1, settings.memory_bytes >> 20)
+        batch = batch_for(settings.device, self.config.encoding.log2_hashmap_size)
         config = self.config.replace(
-            training={"seed": settings.seed, "memory_mb": memory_mb, **batch_for(settings.device)},
+            training={"seed": settings.seed, "memory_mb": memory_mb, **batch},
             distillation={"teacher": self.taught_by},
         )
         with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,70 @@
+"""Memory that training and measuring take: what they may keep, and a few volumes, however long the series is."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from models import random_model
+from small import with_training
+
+from hyperinr_core.measure.series import measure_series
+from hyperinr_core.training.run import train
+from hyperinr_core.training.volumes.task import Volumes
+from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
+
+N = 32
+VOLUME = 4 * N**3
+
+
+def series(n_steps: int) -> VolumeSeries:
+    """A wave that goes by, made anew whenever it is read."""
+    z, y, x = np.meshgrid(*(np.linspace(0, 6, N, dtype=np.float32),) * 3, indexing="ij", sparse=True)
+
+    def load(step, name, z_range):
+        part = slice(*(z_range or (None,)))
+        return np.sin(x + y - 0.3 * step) * np.cos(z[part])
+
+    return VolumeSeries(Grid((N, N, N)), np.arange(float(n_steps)), {"wave": 1}, load, "waves.pvd")
+
+
+def peak(act) -> int:
+    """Most bytes of arrays that were held at a time."""
+    tracemalloc.start()
+    try:
+        act()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("carry", ["never", "always"])
+def test_training_holds_what_it_may_however_long_the_series_is(tmp_path, carry):
+    config = with_training(samples=50_000, memory_mb=1, base="never").replace(motion={"carry": carry})
+
+    def learn(n_steps):
+        return peak(lambda: train(Volumes(series(n_steps)), tmp_path / f"{n_steps}.hinr", config))
+
+    learn(4)  # what is imported and compiled on the way does not count
+    short, long = learn(4), learn(12)
+    assert 2 * VOLUME < long < 1.4 * short
+
+
+def test_measuring_holds_a_few_blocks_however_large_the_grid_and_long_the_series_is(monkeypatch):
+    model = random_model(
+        (N, N, N),
+        (Parameter("time", "time", (0.0, 23.0), "", (0.0, 23.0)),),
+        (Field("wave", 1, ((-1.0, 1.0),)),),
+        n_encoders=2,
+    )
+
+    def measured(n_steps):
+        data = series(24).select(np.linspace(0, 23, n_steps).round().astype(int))
+        return peak(lambda: measure_series(model, data, ["wave"], backend="native"))
+
+    measured(3)
+    whole, long = measured(4), measured(24)
+    monkeypatch.setattr("hyperinr_core.measure.series.BLOCK_NUMBERS", N**3 // 8)
+    assert long < 1.2 * whole
+    assert measured(24) < 0.6 * whole
