@@ -109,10 +109,12 @@ class Cuts:
 def counts_for(dims: Sequence[int], n_bricks: int) -> tuple[int, int, int]:
     """So many bricks along x, y, z: each prime factor, the largest first, cuts the axis whose bricks are longest.
 
+    Of several z, which files have apart, before y, before x.
+
     Examples
     --------
     >>> counts_for((128, 128, 64), 8), counts_for((100, 100, 1), 6)
-    ((4, 2, 1), (3, 2, 1))
+    ((2, 2, 2), (2, 3, 1))
     """
     counts, left, factors, divisor = [1, 1, 1], n_bricks, [], 2
     while left > 1:
@@ -121,7 +123,7 @@ def counts_for(dims: Sequence[int], n_bricks: int) -> tuple[int, int, int]:
             left //= divisor
         divisor += 1
     for factor in reversed(factors):
-        longest = max(range(3), key=lambda axis: dims[axis] / counts[axis])
+        longest = max((2, 1, 0), key=lambda axis: dims[axis] / counts[axis])
         counts[longest] *= factor
     x, y, z = counts
     return x, y, z

@@ -7,6 +7,7 @@ import pytest
 from series import waves
 from small import SMALL
 
+from hyperinr.filters.readers.series import open_series
 from hyperinr_core import __version__, hinr
 from hyperinr_core.cuts import Cuts
 from hyperinr_core.errors import ParameterError
@@ -54,6 +55,14 @@ def test_no_seam_shows(path):
 def changes(error, order):
     """Root mean squares of differences along x."""
     return np.sqrt(np.mean(np.diff(error, order, axis=2) ** 2, axis=(0, 1)))
+
+
+def test_of_an_array_on_disk_a_brick_reads_its_own_box(tmp_path):
+    np.save(tmp_path / "w.npy", np.zeros((3, 12, 16, 20), np.float32))
+    series = Brick(open_series(tmp_path / "w.npy"), Cuts((20, 16, 12), (2, 1, 1), 4), 1).series
+    for planes in (None, (2, 4)):
+        box = series.loader(0, next(iter(series.field_info)), planes)
+        assert isinstance(box, np.memmap) and box.shape[2] == 14  # nothing of it is read yet
 
 
 def test_presets_go_by_the_largest_brick():
