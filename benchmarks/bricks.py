@@ -90,10 +90,8 @@ def seams(error: np.ndarray, cuts: Cuts) -> dict[str, float]:
         for order, kind in enumerate(found):
             squares = np.mean(np.diff(along, order, axis=0) ** 2, axis=(1, 2))
             here = np.zeros(len(squares), bool)
-            for border in borders:
-                here[max(border - 1 - order // 2, 0) : border + 1 - order // 2] = (
-                    True  # those that reach across the plane
-                )
+            for border in borders:  # what reaches across the plane before it; of values those on both sides
+                here[border - 1 - order // 2 : border + (order == 0)] = True
             inner = np.zeros(len(squares), bool)
             inner[OVERLAP : -OVERLAP or None] = True
             found[kind].append((float(squares[here].mean()), float(squares[inner & ~here].mean())))
