@@ -67,12 +67,12 @@ def quality_of_original(provenance: dict[str, Any]) -> Any:
 
 
 def size_of(model: Any) -> str:
-    """Encoders, bytes in memory, and the motion that the training steps are carried along."""
-    size = f"{len(model.encoder_positions)} encoders, {model.n_bytes / 1e6:.1f} MB"
-    if model.motion is None:
+    """Encoders or bricks, their bytes, and the motion that the training steps are carried along."""
+    n_parts, what = model.parts
+    size = f"{n_parts} {what}, {model.n_bytes / 1e6:.1f} MB"
+    if not model.anchored:
         return size
-    traced = motion_in_words(model.motion.anchored)
-    return f"{size}; steps carried along {traced}, {model.motion.n_bytes / 1e6:.1f} MB of these"
+    return f"{size}; steps carried along {motion_in_words(model.anchored)}, {model.motion_bytes / 1e6:.1f} MB of these"
 
 
 def motion_in_words(anchored: Iterable[bool]) -> str:
@@ -102,11 +102,12 @@ def add_facts(output: Any, model: Any) -> None:
         _add(output, f"model: training {parameter.name}", sorted(set(parameter.values)) or parameter.bounds)
     for name, numbers in _psnr(model.quality):
         _add(output, f"model: training PSNR of {name} (dB)", numbers)
-    _add(output, "model: encoders", [len(model.encoder_positions)])
+    n_parts, what = model.parts
+    _add(output, f"model: {what}", [n_parts])
     _add(output, "model: size (MB)", [model.n_bytes / 1e6])
-    if model.motion is not None:
-        _add(output, "model: motion (MB)", [model.motion.n_bytes / 1e6])
-        _add(output, "model: motion traced through a velocity", map(float, model.motion.anchored))
+    if model.anchored:
+        _add(output, "model: motion (MB)", [model.motion_bytes / 1e6])
+        _add(output, "model: motion traced through a velocity", map(float, model.anchored))
     for field in model.fields:
         _add(output, range_name(field.name), [limit for pair in field.value_range for limit in pair])
 

@@ -84,7 +84,7 @@ class ImageFrames:
 
     def preview_factor(self, model: Any, grid: Grid, extent: Extent, backend: str) -> int:
         """Of how many points along each axis one is enough to begin with; 1 where nobody minds to wait for all."""
-        theta = tuple(model.encoder_positions[0].tolist())
+        theta = tuple(model.theta_bounds[:, 0].tolist())
         seconds = self._expected(model, Frame(theta, grid, extent, (), (), None, backend))
         return factor_for(seconds, 2) if is_long(seconds) else 1
 

@@ -247,7 +247,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         stamp = status and (self._model_name, status.st_mtime_ns, status.st_size)
         if stamp is None or stamp != self._model_stamp:
             self._model_stamp = None
-            self._model = hinr.load(self._model_name)
+            self._model = hinr.load_one(self._model_name)
             self._model_stamp = stamp
             self._said.clear()
         return self._model

@@ -21,7 +21,7 @@ from hyperinr.filters.reporting import Reporting
 
 if TYPE_CHECKING:
     from hyperinr.filters.frames import ImageFrames
-    from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.model import Model
     from hyperinr_core.volume import Extent, Grid, Parameter
 
 #: Sliders in the panel for parameters other than time; `xml/HyperINR.xml` declares as many.
@@ -60,7 +60,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._coarser = 2
         self._cache_megabytes = 256
         self._sliders = [0.0] * N_SLIDERS
-        self._model: HyperINR | None = None
+        self._model: Model | None = None
         self._stamp: tuple[str, int, int] | None = None
         self._published_grid: Grid | None = None
         self._failed = False
@@ -179,7 +179,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     def GetHasMotion(self) -> int:
         """Whether the model carries its training steps along a motion."""
-        return int(self._model is not None and self._model.motion is not None)
+        return int(self._model is not None and bool(self._model.anchored))
 
     def GetTimeStepsInUse(self) -> str:
         """How many time steps ParaView is told of."""
@@ -252,7 +252,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     def _has_mask(self) -> bool:
         try:
-            return bool(self._file_name) and self._load()[0].mask is not None
+            return bool(self._file_name) and self._load()[0].is_masked
         except Exception:  # RequestInformation meets it again, and says it
             return False
 
@@ -299,7 +299,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
         return output_extent(grid, self._corner, self._size) if self._use_region else grid.extent
 
-    def _preview_of(self, model: HyperINR, frames: ImageFrames, grid: Grid) -> Grid | None:
+    def _preview_of(self, model: Model, frames: ImageFrames, grid: Grid) -> Grid | None:
         """The grid that is shown to begin with, of fewer points, where a window waits for its first picture and all take long.
 
         Nothing is behind the source yet that goes by its dims.
@@ -327,7 +327,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         theta = self._theta(model, info)
         names = tuple(f.name for f in model.fields if self._selection.ArrayIsEnabled(f.name))
         interpolation = None if self._interpolation == AS_STORED else self._interpolation
-        motion = tuple(name for name in MOTION_ARRAYS if model.motion and self._motion_selection.ArrayIsEnabled(name))
+        motion = tuple(name for name in MOTION_ARRAYS if model.anchored and self._motion_selection.ArrayIsEnabled(name))
         frame = Frame(tuple(theta), self._preview or grid, tuple(extent), names, motion, interpolation, self._backend)
         if self._preview is None:
             image = frames.image(model, frame, self._coarser, self._progress)
@@ -346,7 +346,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     # The model and what is made of it.
 
-    def _load(self) -> tuple[HyperINR, ImageFrames, Grid]:
+    def _load(self) -> tuple[Model, ImageFrames, Grid]:
         """The file's model, its images and the grid to put out, read if it is not the one that was read last."""
         from hyperinr.filters.choices import output_grid
         from hyperinr.filters.frames import ImageFrames
@@ -366,7 +366,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
             frames = self._frames = ImageFrames(self._cache_megabytes << 20)
             self._said.clear()
             _offer(self._selection, [field.name for field in model.fields], True)
-            _offer(self._motion_selection, MOTION_ARRAYS if model.motion else (), False)
+            _offer(self._motion_selection, MOTION_ARRAYS if model.anchored else (), False)
             self._warn_of_series()
         return model, frames, output_grid(model.grid, self._dims)
 
@@ -380,7 +380,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
                 "arrow before the group in the Open File dialog and choose the models one by one",
             )
 
-    def _theta(self, model: HyperINR, info: Any) -> list[float]:
+    def _theta(self, model: Model, info: Any) -> list[float]:
         """(P,) the requested time and the sliders' values; that one had to be moved is said once for each model."""
         from hyperinr.filters.choices import clamped_theta
 

@@ -63,6 +63,14 @@ def new_folder(path: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def folder_for(path: str | os.PathLike) -> None:
+    """Make a folder where there is none; DataError where it cannot be made."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(Path(path), error) from error
+
+
 def _flush(path: Path) -> None:
     """Bring the content to the disk before the rename does, so that a power cut cannot leave an empty file."""
     with open(path, "rb+") as file:

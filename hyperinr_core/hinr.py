@@ -12,14 +12,17 @@ import numpy as np
 
 from hyperinr_core import mask_coding, motion_coding
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.bricks import Bricks
 from hyperinr_core.errors import FormatError, ParameterError
 from hyperinr_core.files import replacing
-from hyperinr_core.hinr_document import MAX_DOCUMENT, document_of, parse, read_document, require
+from hyperinr_core.hinr_document import INDEX_VERSION, MAX_DOCUMENT, document_of, parse, read_document, require
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.index_document import read_index
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.mask import Mask
 from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
 from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_mask
+from hyperinr_core.model import Model
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.spline_base import SUPPORT, Base
 from hyperinr_core.stored_tables import TABLES_TENSOR, WORTH_IT, StoredTables
@@ -46,16 +49,11 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
     >>> load("smooth.hinr").interpolation
     'catmull_rom'
     """
-    from safetensors.numpy import save_file
-
     parts = document_of(model)
     if coded:
         coding, codes = coded
         parts["tables"] = coding.to_dict()
-    document = json.dumps(parts, allow_nan=False)
-    require(
-        len(document) <= MAX_DOCUMENT, path, f"its document has {len(document)} characters", f"at most {MAX_DOCUMENT}"
-    )
+    document = _text(path, parts)
     read_document(path, json.loads(document))
     tensors: dict[str, np.ndarray] = {
         "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
@@ -76,6 +74,25 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
         tensors.update(motion_coding.tensors_of(model.motion))
     for name, tensor in tensors.items():
         require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
+    _write(path, tensors, document)
+
+
+def save_index(document: dict[str, Any], path: str | os.PathLike) -> None:
+    """Write the document of an index of bricks, whole or not at all; FormatError for one that could not be read again."""
+    text = _text(path, document)
+    read_index(path, json.loads(text))
+    _write(path, {}, text)
+
+
+def _text(path: str | os.PathLike, document: dict[str, Any]) -> str:
+    text = json.dumps(document, allow_nan=False)
+    require(len(text) <= MAX_DOCUMENT, path, f"its document has {len(text)} characters", f"at most {MAX_DOCUMENT}")
+    return text
+
+
+def _write(path: str | os.PathLike, tensors: dict[str, np.ndarray], document: str) -> None:
+    from safetensors.numpy import save_file
+
     with replacing(path) as part:
         try:
             save_file(tensors, part, metadata={"hinr": document})
@@ -83,10 +100,11 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
             raise OSError(str(error)) from error
 
 
-def load(path: str | os.PathLike) -> HyperINR:
+def load(path: str | os.PathLike) -> Model:
     """Read a model, checking everything before memory is taken for it.
 
-    Tables that are large stay in the file, which is kept open, until an encoder is asked for; then they are checked.
+    Tables that are large stay in the file, which is kept open, until an encoder is asked for; then they are checked. Of an index
+    a brick is read when a region touches it.
 
     Parameters
     ----------
@@ -106,10 +124,28 @@ def load(path: str | os.PathLike) -> HyperINR:
     """
     with _open(path) as file:
         document = parse(path, file.metadata())
-        parts = read_document(path, document)
-        _check_tensors(path, file, parts)
-        stored = _stored(path, file)
-        tensors = {name: file.get_tensor(name) for name in file.keys() if name not in stored}
+        if document["version"] != INDEX_VERSION:
+            return _model_of(path, file, document)
+        parts = read_index(path, document)
+        _check_tensors(path, file, None)
+    return Bricks(path, open_one=load_one, **parts)
+
+
+def load_one(path: str | os.PathLike) -> HyperINR:
+    """Read a model that has one file: what `load` gives but for an index of bricks, which raises FormatError."""
+    model = load(path)
+    if not isinstance(model, HyperINR):
+        raise FormatError(
+            f"{path} is an index of {model.parts[0]} bricks; expected a model of one file, name a brick's"
+        )
+    return model
+
+
+def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> HyperINR:
+    parts = read_document(path, document)
+    _check_tensors(path, file, parts)
+    stored = _stored(path, file)
+    tensors = {name: file.get_tensor(name) for name in file.keys() if name not in stored}
     coding, architecture = parts.pop("tables"), parts.pop("architecture")
     if coding is not None:
         tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, architecture, coding)
@@ -194,7 +230,10 @@ def read_header(path: str | os.PathLike) -> dict[str, Any]:
     """
     with _open(path) as file:
         document = parse(path, file.metadata())
-        _check_tensors(path, file, read_document(path, document))
+        is_index = document["version"] == INDEX_VERSION
+        _check_tensors(path, file, None if is_index else read_document(path, document))
+        if is_index:
+            read_index(path, document)
     return document
 
 
@@ -242,8 +281,8 @@ def _expected_tensors(parts: dict[str, Any]) -> dict[str, tuple[tuple[str, ...],
     return expected
 
 
-def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) -> None:
-    expected, names = _expected_tensors(parts), set(file.keys())
+def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any] | None) -> None:
+    expected, names = _expected_tensors(parts) if parts else {}, set(file.keys())
     require(names == set(expected), path, f"it holds tensors {sorted(names)}", f"exactly {sorted(expected)}")
     shapes = {}
     for name, (dtypes, shape) in expected.items():
@@ -262,6 +301,8 @@ def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any]) ->
     for what, pair in pairs.items():
         counts = sorted({shapes[name][0] for name in pair if name in shapes})
         require(not counts or counts[0] >= 1 == len(counts), path, f"it has {counts} {what}", "one per position")
+    if parts is None:
+        return
     axes = [n for n in shapes.get("base_coefficients", [])[1:4] if n > 1 or parts["encoding"].n_pos_dims == 3]
     require(all(n >= SUPPORT for n in axes), path, f"base_coefficients has axes of {axes}", f"at least {SUPPORT} each")
 

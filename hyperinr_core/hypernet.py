@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +12,10 @@ from hyperinr_core import backends
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.base import Backend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
-from hyperinr_core.errors import ParameterError
 from hyperinr_core.inr import INR, Generated, Progress, Values
 from hyperinr_core.light.guide import Guide
-from hyperinr_core.mask import Mask, filled
+from hyperinr_core.mask import Mask, ValidAt, filled
+from hyperinr_core.model import Model, Theta
 from hyperinr_core.motion.carried import Carried
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.motion.steps import Box, Steps
@@ -26,12 +25,9 @@ from hyperinr_core.spaces.space import Coefficients, Space
 from hyperinr_core.spline_base import Base
 from hyperinr_core.volume import Field, Grid, Parameter
 
-#: A scene parameter as callers write it: a number, a sequence, or values by parameter name.
-Theta = Union[float, Sequence[float], np.ndarray, Mapping[str, float]]
-
 
 @dataclass(frozen=True, eq=False)
-class HyperINR:
+class HyperINR(Model):
     """A trained model (HyperINR section 2): a value, of which `dataclasses.replace` makes another with something changed.
 
     Attributes
@@ -78,14 +74,20 @@ class HyperINR:
         return space_of(self._roles, self.encoder_positions, self.theta_bounds)
 
     @property
-    def theta_bounds(self) -> np.ndarray:
-        """(P, 2) smallest and largest value of each parameter."""
-        return np.array([parameter.bounds for parameter in self.parameters], np.float64)
+    def is_masked(self) -> bool:
+        return self.mask is not None
 
     @property
-    def n_output_dims(self) -> int:
-        """Values per point, C."""
-        return self.architecture.n_outputs
+    def anchored(self) -> tuple[bool, ...]:
+        return () if self.motion is None else tuple(self.motion.anchored)
+
+    @property
+    def motion_bytes(self) -> int:
+        return self.motion.n_bytes if self.motion else 0
+
+    @property
+    def parts(self) -> tuple[int, str]:
+        return len(self.encoder_positions), "encoders"
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -99,7 +101,7 @@ class HyperINR:
         arrays += [self.base.coefficients] if self.base else []
         arrays += [self.guide.extinction] if self.guide else []
         arrays += [self.mask.sheets] if self.mask else []
-        return sum(array.nbytes for array in arrays) + (self.motion.n_bytes if self.motion else 0)
+        return sum(array.nbytes for array in arrays) + self.motion_bytes
 
     @property
     def network_range(self) -> np.ndarray:
@@ -108,42 +110,6 @@ class HyperINR:
         if self.base is not None:
             ranges[list(self.base.components)] = self.base.residual
         return ranges
-
-    def theta(self, value: Theta, clamp: bool = False) -> np.ndarray:
-        """A scene parameter as (P,) float64.
-
-        Parameters
-        ----------
-        value : a number (P = 1), P numbers, or a mapping from every parameter's name to a number.
-        clamp : move values outside the bounds onto them instead of raising.
-
-        Raises
-        ------
-        ParameterError for a wrong count, an unknown or missing name, or a value outside the bounds.
-
-        Examples
-        --------
-        >>> from hyperinr_core import load
-        >>> model = load("flow.hinr")
-        >>> model.theta({"time": 0.5}), model.theta(7.0, clamp=True)
-        (array([0.5]), array([2.]))
-        """
-        if isinstance(value, Mapping):
-            value = self._by_name(value)
-        theta = np.atleast_1d(np.asarray(value, np.float64))
-        if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
-            names = ", ".join(parameter.name for parameter in self.parameters)
-            raise ParameterError(f"theta is {theta.tolist()}; expected {len(self.parameters)} finite numbers: {names}")
-        low, high = self.theta_bounds.T
-        if clamp:
-            return np.clip(theta, low, high)
-        for parameter, number in zip(self.parameters, theta):
-            if not parameter.bounds[0] <= number <= parameter.bounds[1]:
-                raise ParameterError(
-                    f"{parameter.name} is {number:g}; expected {parameter.bounds[0]:g} to {parameter.bounds[1]:g}, "
-                    "the range of the training data"
-                )
-        return theta
 
     def interpolation_weights(self, theta: Theta, interpolation: str | None = None) -> Coefficients:
         """Encoders that answer for theta: indices (K,) and weights (K,) that sum to 1 (equation 4).
@@ -185,17 +151,20 @@ class HyperINR:
         (8, 10, 12, 1)
         """
         theta = self.theta(theta)
-        valid = None if self.mask is None else partial(self.mask.at, theta, self.theta_bounds)
+        valid = None if self.mask is None else ValidAt(self.mask, theta, self.theta_bounds)
+        values = self.values(theta, backend, interpolation)
+        return INR(values, self.grid, self.fields, self.encoding.n_pos_dims, valid, self.shifts)
+
+    def values(self, theta: np.ndarray, backend: str, interpolation: str | None) -> Values:
+        """Where the numbers at theta (P,) come from: before the fields' shifts, and with numbers at masked points."""
         if self.motion is not None and interpolation is None:
-            values: Values = Carried(self.motion, self._steps(self.motion, backend), self._columns, float(theta[0]))
-        else:
-            values = self._generated(theta, *self._weights(theta, interpolation), backend)
-        return INR(values, self.grid, self.fields, self.encoding.n_pos_dims, valid, self._shifts)
+            return Carried(self.motion, self._steps(self.motion, backend), self._columns, float(theta[0]))
+        return self._generated(theta, *self._weights(theta, interpolation), backend)
 
     def _generated(self, theta: np.ndarray, indices: np.ndarray, weights: np.ndarray, backend: str) -> Generated:
         chosen = self._backend(backend)
         table = chosen.blend(indices, weights, self.guide_level(theta))
-        plain = shifted_model(self, self._shifts)
+        plain = shifted_model(self, self.shifts)
         spline = None if plain.base is None else plain.base.at(float(theta[0]))
         return Generated(chosen, table, spline, plain.network_range)
 
@@ -232,7 +201,8 @@ class HyperINR:
         return {}
 
     @cached_property
-    def _shifts(self) -> Shifts:
+    def shifts(self) -> Shifts:
+        """Of the fields whose values float32 does not tell apart."""
         return shifts_of(self.fields)
 
     def guide_level(self, theta: np.ndarray) -> np.ndarray | None:
@@ -249,9 +219,3 @@ class HyperINR:
     @cached_property
     def _backends(self) -> dict[str, Backend]:
         return {}
-
-    def _by_name(self, values: Mapping[str, float]) -> list[float]:
-        names = [parameter.name for parameter in self.parameters]
-        if set(values) != set(names):
-            raise ParameterError(f"values are given for {sorted(values)}; expected one for each of {sorted(names)}")
-        return [values[name] for name in names]

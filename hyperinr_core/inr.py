@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,10 @@ from hyperinr_core.volume import Extent, Field, Grid
 
 #: Called with the finished fraction between slabs; returning True stops the work.
 Progress = Callable[[float], Any]
+
+#: Where each field holds values, as bool of the shape that they have together, at points of the training grid z, y, x.
+#: Fields whose masks are equal share one array.
+Valid = Callable[[tuple[np.ndarray, ...]], list[np.ndarray]]
 
 
 class Values(ABC):
@@ -111,7 +114,7 @@ class INR:
     Parameters
     ----------
     values : where numbers come from, in the fields' units, or before their shifts.
-    valid : gives for each field (nz, ny, nx) bool, where it holds values on `grid`; None where all do everywhere.
+    valid : where fields hold values; None where all do everywhere.
     shifts : of the fields whose values float32 does not tell apart. Values are then float64.
     """
 
@@ -121,14 +124,14 @@ class INR:
         grid: Grid,
         fields: tuple[Field, ...],
         n_pos_dims: int,
-        valid: Callable[[], list[np.ndarray]] | None = None,
+        valid: Valid | None = None,
         shifts: Shifts | None = None,
     ) -> None:
         self.grid = grid
         self.fields = fields
         self._values = values
         self._n_pos_dims = n_pos_dims
-        self._make_valid = valid
+        self._valid = valid
         self._shifts = shifts or {}
 
     @property
@@ -139,12 +142,12 @@ class INR:
     @property
     def is_masked(self) -> bool:
         """Whether there may be masked points."""
-        return self._make_valid is not None
+        return self._valid is not None
 
     def unmasked(self) -> INR:
         """The same field with the numbers that the network happens to have at masked points."""
         other = copy.copy(self)
-        other._make_valid = None
+        other._valid = None
         return other
 
     def valid(self, grid: Grid | None = None, region: Extent | None = None) -> dict[str, np.ndarray]:
@@ -160,18 +163,11 @@ class INR:
         """
         grid = self.grid if grid is None else grid
         axes = grid.axes(region)
-        if self._make_valid is None:
+        if self._valid is None:
             everywhere = np.ones([len(axis) for axis in reversed(axes)], bool)
             return {field.name: everywhere for field in self.fields}
         nearest = np.ix_(*(_nearest(axis, n) for axis, n in zip(reversed(axes), self.grid.shape)))
-        found: dict[int, np.ndarray] = {}
-        return {
-            field.name: found.setdefault(id(valid), valid[nearest]) for field, valid in zip(self.fields, self._valid)
-        }
-
-    @cached_property
-    def _valid(self) -> list[np.ndarray]:
-        return self._make_valid() if self._make_valid is not None else []
+        return dict(zip([field.name for field in self.fields], self._valid(nearest)))
 
     def sample(self, points: np.ndarray) -> np.ndarray:
         """Values at points, NaN where they are masked.
@@ -201,11 +197,11 @@ class INR:
         if points.size and not (points.min() >= 0 and points.max() <= 1):
             raise ParameterError(f"points span {points.min():g} to {points.max():g}; expected coordinates in [0, 1]")
         values = self._shifted(self._values.at_points(points))
-        if self._make_valid is not None:
+        if self._valid is not None:
             axes = [_nearest(x, n) for x, n in zip(points.T, self.grid.dims)]
             # the one plane of a plane stands for z
             place = tuple(axes[::-1]) if len(axes) == 3 else (np.zeros_like(axes[0]), *axes[::-1])
-            self._hide(values, [valid[place] for valid in self._valid])
+            self._hide(values, self._valid(place))
         return values
 
     def sample_grid(
@@ -280,7 +276,7 @@ class INR:
 
     def masked(self, values: np.ndarray, grid: Grid | None = None, region: Extent | None = None) -> np.ndarray:
         """Values (nz, ny, nx, C) as `sample_grid` has them, after NaN was put into them where points are masked."""
-        if self._make_valid is not None:
+        if self._valid is not None:
             self._hide(values, list(self.valid(grid, region).values()))
         return values
 

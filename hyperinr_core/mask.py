@@ -141,6 +141,22 @@ class Mask:
         return {}
 
 
+class ValidAt:
+    """A mask at one theta, made when it is first asked for points (`inr.Valid`)."""
+
+    def __init__(self, mask: Mask, theta: np.ndarray, bounds: np.ndarray) -> None:
+        self._mask, self._theta, self._bounds = mask, theta, bounds
+
+    def __call__(self, place: tuple[np.ndarray, ...]) -> list[np.ndarray]:
+        distinct = {id(valid): valid for valid in self._whole}
+        found = {key: valid[place] for key, valid in distinct.items()}
+        return [found[id(valid)] for valid in self._whole]
+
+    @cached_property
+    def _whole(self) -> list[np.ndarray]:
+        return self._mask.at(self._theta, self._bounds)
+
+
 def _distances(points: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """(n,) from points (n, 3) to half a point before the nearest one that is wanted (nz, ny, nx), at most FARTHEST."""
     from scipy.spatial import cKDTree

@@ -86,6 +86,12 @@ class Grid:
         )
         return Grid(dims, self.origin, spacing, self.direction)
 
+    def part(self, extent: Sequence[int]) -> Grid:
+        """The points of an inclusive extent x0, x1, y0, y1, z0, z1."""
+        starts, ends = np.array(extent[::2]), np.array(extent[1::2])
+        along = np.reshape(self.direction, (3, 3)) @ (starts * self.spacing)
+        return Grid((ends - starts + 1).tolist(), np.add(self.origin, along).tolist(), self.spacing, self.direction)
+
     def axes(self, region: Sequence[int] | None = None, n_pos_dims: int = 3) -> tuple[np.ndarray, ...]:
         """Unit coordinates i / (n - 1) of the points of a region along x, y (, z), float32.
 

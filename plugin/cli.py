@@ -19,6 +19,7 @@ COMMANDS = {
         "train-shadow": ("train_shadow", "Train a model of a volume's shadows."),
         "train-views": ("train_views", "Train a model from pictures of many views."),
         "render-views": ("render_views", "Make such pictures of a volume with ParaView."),
+        "join": ("join", "Make bricks that were trained apart one model."),
         "compress": ("compress", "Write a model in fewer bytes."),
         "stop": ("stop", "Stop a training that ParaView's Save Data started."),
     },

@@ -11,7 +11,7 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hinr_document import MAX_VALUE
-from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.model import Model
 from hyperinr_core.pictures.compositing import Ramp, picture, step_length
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, looks_of, magnitude
 from hyperinr_core.pictures.picture_set import is_picture, to_bytes
@@ -40,7 +40,7 @@ class Drawing:
     points : along the longest axis of a volume, at most.
     """
 
-    def __init__(self, model: HyperINR, title: str, points: int = MOST_POINTS, backend: str = "auto") -> None:
+    def __init__(self, model: Model, title: str, points: int = MOST_POINTS, backend: str = "auto") -> None:
         self._model, self._title, self._backend = model, title, backend
         flat = model.grid.dims[2] == 1
         self.kind = "picture" if is_picture(model.grid, model.fields) else "plane" if flat else "volume"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperinr_core.errors import ParameterError
+from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.spaces.views import ViewSpace
 
 if TYPE_CHECKING:
@@ -136,6 +136,20 @@ def open_steps(series: tuple[str, ...], says: bool = True, **how: Any) -> Volume
     for note in found.notes if says else ():
         logger.warning("%s", note)
     return found
+
+
+def open_with_velocity(series: tuple[str, ...], fields: Sequence[str], velocity: str, **how: Any) -> VolumeSeries:
+    """The series of the fields to learn, and of the data's velocity besides; `how` as for `open_series`."""
+    from hyperinr_core.training.motion.velocity import named
+
+    wanted = list(fields)
+    if wanted and velocity == "auto":
+        # what else there is may not be for one series, and then is not looked for
+        with contextlib.suppress(DataError, ParameterError):
+            wanted += named(open_steps(series, says=False, **how), velocity)
+    elif wanted and velocity != "none":
+        wanted += [name.strip() for name in velocity.split(",")]
+    return open_steps(series, says=False, fields=list(dict.fromkeys(wanted)) or None, **how)
 
 
 @contextlib.contextmanager

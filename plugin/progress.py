@@ -30,6 +30,10 @@ class TrainingProgress:
         """Something of which so much is done."""
         self._show(done / total, what, "")
 
+    def bricks(self, share: float, text: str) -> None:
+        """So much of all bricks, and how far each is."""
+        self._show(share, "training bricks", text)
+
 
 @contextlib.contextmanager
 def training_progress(kind: str = "auto") -> Iterator[TrainingProgress]:

@@ -107,7 +107,7 @@ def run(
     world = join(device)
     if world.leads:
         click.echo(opening())
-    initial = None if how.init_from is None else hinr.load(how.init_from)
+    initial = None if how.init_from is None else hinr.load_one(how.init_from)
     kept, kind = f"beside {output}; repeat the command with --resume.", how.progress if world.leads else "none"
     with interruptible(kept, world.leads), training_progress(kind) as progress:
         tell = Tell(say_choice, say_base, say_velocity, say_plan, progress.part, progress)

@@ -6,12 +6,14 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from brick_models import bricked
 from hostile import LIGHTS, VIEWS
 from masked import masked_model, wall
 from models import based_model, random_model
 from moving_models import moving_model
 
 from hyperinr_core.config import EncodingConfig
+from hyperinr_core.joining import brick_path, join
 from hyperinr_core.volume import Field, Parameter
 
 SMALL = {"n_levels": 3, "log2_hashmap_size": 6}
@@ -104,8 +106,24 @@ MAKERS = (
 KINDS = {make.__name__: make for make in MAKERS}  # a new kind of file is a new name
 
 
+def bricks(path: Any) -> None:
+    """Two along x and two along y, of two fields, one of which has a wall that moves; one brick is missing."""
+    fields = (Field("a", 1, ((0.0, 1.0),)), Field("v", 3, ((-1.0, 1.0),) * 3, "m/s"))
+
+    def with_wall(model: Any) -> Any:
+        return dataclasses.replace(model, mask=masked_model(wall, 3, ("a",), dims=model.grid.dims, fields=fields).mask)
+
+    bricked(path, (9, 8, 4), (2, 2, 1), 2, with_wall, fields, encoding=EncodingConfig(**SMALL))
+    brick_path(path, 3).unlink()
+    join(path, partial=True)
+
+
+#: Kinds of indices: what writes one, and its bricks beside it.
+INDICES = {"bricks": bricks}
+
+
 def sampled(model: Any) -> dict[float, np.ndarray]:
     """Values (5, C) at points of three thetas, which are shares of the bounds, by the reference."""
     low, high = model.theta_bounds.T
-    points = np.random.default_rng(0).random((5, model.encoding.n_pos_dims))
+    points = np.random.default_rng(0).random((5, model.grid.n_pos_dims))
     return {share: model.generate(low + share * (high - low), "reference").sample(points) for share in (0.0, 0.37, 1.0)}

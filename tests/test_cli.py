@@ -63,7 +63,7 @@ def test_help_names_every_command_and_imports_little():
     headings = [line[:-1] for line in result.stdout.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert headings == ["Options", "Train", "Look", "Measure", "Set up"]
     listed = [line for line in result.stdout.split("\nTrain:\n")[1].splitlines() if line.startswith("  ")]
-    assert {line[19] for line in listed} <= set(string.ascii_uppercase) and len(listed) == 22
+    assert {line[19] for line in listed} <= set(string.ascii_uppercase) and len(listed) == 23
     code = "import sys, hyperinr.plugin.cli; print([m for m in ('numpy', 'torch', 'rich', 'vtkmodules') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

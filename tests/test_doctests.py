@@ -30,7 +30,7 @@ FIRST = [
     "hinr.save",
     "hypernet.HyperINR.generate",
     "hypernet.HyperINR.interpolation_weights",
-    "hypernet.HyperINR.theta",
+    "model.Model.theta",
     "inr.INR.sample",
     "inr.INR.sample_grid",
     "inr.INR.split",

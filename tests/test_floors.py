@@ -33,6 +33,7 @@ FLOORS = {
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
     "plugin/commands/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
     "plugin/commands/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
+    "plugin/cluster.py": {"distributed", "hyperinr_core", "hyperinr.plugin"},
     # these run inside ParaView
     "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/scenes/live.py": {"paraview"},
@@ -49,6 +50,7 @@ ROOMS = (
     ("__init__.py", "errors.py"),
     ("config.py", "files.py", "mask.py", "packing.py"),
     ("volume.py",),
+    ("cuts.py",),
     ("hash_grid.py",),
     ("architecture.py", "stored_tables.py", "table_coding.py"),
     ("mask_coding.py",),
@@ -57,11 +59,14 @@ ROOMS = (
     ("light", "spline_base.py"),
     ("shift.py",),
     ("inr.py",),
+    ("model.py",),
     ("motion",),
     ("motion_coding.py",),
     ("hypernet.py",),
-    ("hinr_document.py",),
+    ("bricks.py", "hinr_document.py"),
+    ("index_document.py",),
     ("hinr.py", "pictures"),
+    ("joining.py",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (

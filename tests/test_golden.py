@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden_models import KINDS, sampled
+from golden_models import INDICES, KINDS, sampled
 
 from hyperinr_core import hinr
 
 FOLDER = Path(__file__).parent / "golden"
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [*KINDS, *INDICES])
 def test_a_golden_file_says_what_it_said(name):
     model = hinr.load(FOLDER / f"{name}.hinr")
     expected = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
@@ -26,4 +26,4 @@ def test_a_golden_file_says_what_it_said(name):
 
 
 def test_there_is_no_golden_file_that_nobody_opens():
-    assert {path.stem for path in FOLDER.iterdir()} == set(KINDS)
+    assert {path.stem for path in FOLDER.iterdir()} == {*KINDS, *INDICES}

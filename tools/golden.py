@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,26 +21,32 @@ from hyperinr_core.table_coding import TableCoding, encode
 HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE / "tests"))
 
-from golden_models import KINDS, sampled  # noqa: E402
+from golden_models import INDICES, KINDS, sampled  # noqa: E402
 
 
 def main() -> None:
     """Write what is missing."""
     folder = HERE / "tests" / "golden"
     folder.mkdir(exist_ok=True)
-    for name, make in KINDS.items():
+    for name in (*KINDS, *INDICES):
         path = folder / f"{name}.hinr"
         if path.exists():
             continue
-        model, steps, differences = make()
-        coded = None
-        if steps:
-            coding = TableCoding(steps, differences)
-            coded = coding, encode(model.encoder_params, model.architecture.hash_grid, coding)
-        hinr.save(model, path, coded)
+        if name in INDICES:
+            INDICES[name](path)
+        else:
+            _save(path, *KINDS[name]())
         values = {str(place): np.asarray(found).tolist() for place, found in sampled(hinr.load(path)).items()}
         path.with_suffix(".json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
         print(path, path.stat().st_size)
+
+
+def _save(path: Path, model: Any, steps: tuple[float, ...], differences: bool) -> None:
+    coded = None
+    if steps:
+        coding = TableCoding(steps, differences)
+        coded = coding, encode(model.encoder_params, model.architecture.hash_grid, coding)
+    hinr.save(model, path, coded)
 
 
 if __name__ == "__main__":

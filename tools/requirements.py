@@ -11,7 +11,7 @@ EXTRAS = {
     "lint": ["lint"],
     "docs": ["docs"],
     "run": ["train", "read", "plot", "view"],
-    "test": ["train", "read", "plot", "view", "rate", "test"],
+    "test": ["train", "read", "plot", "view", "rate", "cluster", "test"],
 }
 
 purpose = sys.argv[1]

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.baselines import Baseline
 from hyperinr_core.measure.metrics import PSNR_CAP, Comparison, window_of
 from hyperinr_core.measure.report import Entry, Progress, Report, Scores, means
-from hyperinr_core.shift import shifted_model, shifted_series, shifts_of
+from hyperinr_core.model import Model
+from hyperinr_core.shift import Shifts, shifted_series, shifts_of
 from hyperinr_core.volume import Grid, VolumeSeries
 
 #: What is compared, as the report names it.
@@ -45,7 +45,7 @@ class Block:
 
 
 def measure_series(
-    model: HyperINR,
+    model: Model,
     series: VolumeSeries,
     names: Sequence[str],
     backend: str = "auto",
@@ -70,7 +70,7 @@ def measure_series(
     """
     _check_match(model, series, names)
     shifts = shifts_of(model.fields)
-    model, series = shifted_model(model, shifts), shifted_series(series, shifts)
+    series = shifted_series(series, shifts)
     trained = steps_at(series, np.array(model.parameters[0].values))
     low, high = model.theta_bounds[0]
     steps = [step for step, (theta,) in enumerate(series.thetas) if low <= theta <= high]
@@ -79,7 +79,7 @@ def measure_series(
     n_numbers = sum(series.field_info[name] for name in names)
     parts = [(block, step) for block in _blocks(series.grid, n_numbers) for step in steps]
     found: dict[int, Compared] = {}
-    for done, compared in enumerate(_comparisons(model, series, parts, ranges, baseline, backend), start=1):
+    for done, compared in enumerate(_comparisons(model, shifts, series, parts, ranges, baseline, backend), start=1):
         step = parts[done - 1][1]
         found[step] = _added(found[step], compared) if step in found else compared
         if progress:
@@ -126,7 +126,7 @@ def value_range(series: VolumeSeries, name: str, steps: Sequence[int]) -> tuple[
     return min(lows), max(highs)
 
 
-def _check_match(model: HyperINR, series: VolumeSeries, names: Sequence[str]) -> None:
+def _check_match(model: Model, series: VolumeSeries, names: Sequence[str]) -> None:
     if len(model.parameters) != 1:
         listed = ", ".join(parameter.name for parameter in model.parameters)
         raise ParameterError(
@@ -165,7 +165,8 @@ def _blocks(grid: Grid, n_numbers: int) -> list[Block]:
 
 
 def _comparisons(
-    model: HyperINR,
+    model: Model,
+    shifts: Shifts,
     series: VolumeSeries,
     parts: Sequence[tuple[Block, int]],
     ranges: Ranges,
@@ -180,7 +181,9 @@ def _comparisons(
             theta, (low, high) = float(series.thetas[step, 0]), block.read
             inr = model.generate(theta, backend)
             region = (0, nx - 1, 0, ny - 1, low, high - 1)
-            values = {"model": inr.split(inr.sample_grid(region=region), names)}
+            arrays = inr.split(inr.sample_grid(region=region), names)
+            shifted = {name: shifts[name].applied(array) if name in shifts else array for name, array in arrays.items()}
+            values = {"model": shifted}
             for kind in ("linear", "catmull_rom"):
                 values[kind] = _split(series, baseline(theta, kind, block.read), names)
             truth = _split(series, series.read(step, names, block.read), names)

@@ -116,7 +116,7 @@ def model_points(model: HyperINR, path: str, truth: Truth) -> Iterator[Point]:
         small = Path(folder) / "small.hinr"
         for target in TARGETS[::-1]:
             hinr.save(model, small, compression.coded(compression.coarsest_above(target)))
-            yield truth.point(CODED, f"{target} dB", small.stat().st_size, decoded(hinr.load(small)))
+            yield truth.point(CODED, f"{target} dB", small.stat().st_size, decoded(hinr.load_one(small)))
 
 
 def codec_points(truth: Truth) -> Iterator[Point]:

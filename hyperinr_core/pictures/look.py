@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.model import Model
     from hyperinr_core.volume import Field, Parameter
 
 #: Behind everything; dark, since the colour maps begin dark.
@@ -121,19 +121,20 @@ def is_signed(low: float, high: float) -> bool:
     return low < 0 < high and min(-low, high) >= BOTH_SIDES * max(-low, high)
 
 
-def looks_of(model: HyperINR, backend: str = "auto") -> dict[str, Look]:
+def looks_of(model: Model, backend: str = "auto") -> dict[str, Look]:
     """The look of every field of a model, by name; of the magnitude where a field has components.
 
     One look for all thetas, so that pictures of different times compare: values come from a few thetas across the bounds.
     """
-    coarse = model.grid.with_dims([min(n, N_POINTS) for n in model.grid.dims])
     shares = (np.arange(N_THETAS) + 0.5) / N_THETAS
     low, high = model.theta_bounds.T
     parts: dict[str, list[np.ndarray]] = {field.name: [] for field in model.fields}
     for share in shares:
-        inr = model.generate(low + share * (high - low), backend)
-        for name, values in inr.split(inr.sample_grid(coarse)).items():
-            parts[name].append(magnitude(values))
+        for part in model.typical():
+            inr = part.generate(low + share * (high - low), backend)
+            coarse = part.grid.with_dims([min(n, N_POINTS) for n in part.grid.dims])
+            for name, values in inr.split(inr.sample_grid(coarse)).items():
+                parts[name].append(magnitude(values))
     return {name: look_of(np.concatenate(values, axis=None)) for name, values in parts.items()}
 
 

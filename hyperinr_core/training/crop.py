@@ -81,7 +81,4 @@ def cut_out(series: VolumeSeries, box: Sequence[slice]) -> VolumeSeries:
 
 def grid_of(grid: Grid, box: Sequence[slice]) -> Grid:
     """The points of a grid in a box z, y, x."""
-    starts = np.array([part.start for part in reversed(box)])
-    along = np.reshape(grid.direction, (3, 3)) @ (starts * grid.spacing)
-    dims = [part.stop - part.start for part in reversed(box)]
-    return Grid(dims, np.add(grid.origin, along).tolist(), grid.spacing, grid.direction)
+    return grid.part([end for part in reversed(box) for end in (part.start, part.stop - 1)])

@@ -110,7 +110,7 @@ def join(device: str) -> World:
     ----------
     device : "cpu" exchanges with gloo; "cuda" with nccl, each process of a machine on a GPU of its own.
     """
-    size = _n_started()
+    size = n_started()
     if size == 1:
         return World()
     if device == "cuda":
@@ -129,7 +129,7 @@ def join(device: str) -> World:
     return World(dist.get_rank(), size)
 
 
-def _n_started() -> int:
+def n_started() -> int:
     """How many processes `torchrun` started; 1 without it."""
     launched = dist.is_available() and dist.is_torchelastic_launched()
     return int(os.environ.get("WORLD_SIZE", "1")) if launched else 1

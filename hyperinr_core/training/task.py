@@ -88,7 +88,7 @@ class Tell:
         of the change between steps that it accounts for.
     planned : called with the `Plan` of the training, when it is about to begin.
     progress : called with what is being done before the training, how much of it is finished, and how much there is.
-    report : called with the trainer's `Report` about twice a second.
+    report : called with the trainer's `Report` about twice a second; returning True stops the run, which keeps its state.
     """
 
     chosen: Callable[[str, Choice], object] = lambda name, choice: None

@@ -105,11 +105,11 @@ class Trainer:
         Parameters
         ----------
         path : the checkpoint, written every half minute and when the run is interrupted; deleted by the caller.
-        report : called about twice a second.
+        report : called about twice a second; returning True stops the run as a signal does.
 
         Raises
         ------
-        Interrupted after SIGINT or SIGTERM, with the checkpoint written.
+        Interrupted after SIGINT, SIGTERM or the report's wish, with the checkpoint written.
         """
         clock = Clock(self.iteration, self.n_iterations)
         with StopRequest() as stop, _quiet_torch(self.evaluator), memory_errors_explained():
@@ -121,7 +121,7 @@ class Trainer:
                 if asked:
                     raise Interrupted()
                 if report and clock.report_is_due(self.iteration == self.n_iterations):
-                    report(self._report(float(loss), clock))
+                    stop.asked |= report(self._report(float(loss), clock)) is True
         self._feed.close()
         tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
         return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)

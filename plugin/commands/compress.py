@@ -33,7 +33,7 @@ def compress(model: str, target_psnr: float | None, max_bytes: int | None, outpu
     """
     if target_psnr is not None and max_bytes is not None:
         raise ParameterError("both --target-psnr and --max-bytes are given; expected one of them")
-    network = hinr.load(model)
+    network = hinr.load_one(model)
     compression = Compression(network)
     if max_bytes is not None:
         other = os.path.getsize(model) - network.encoder_params.nbytes  # what is not tables stays as it is
@@ -47,7 +47,7 @@ def compress(model: str, target_psnr: float | None, max_bytes: int | None, outpu
         steps = compression.coarsest_above(compression.tolerable(MOST_LOST) if target_psnr is None else target_psnr)
     hinr.save(_described(network, compression.psnr_by_field(steps)), output, compression.coded(steps))
     begin = time.perf_counter()
-    hinr.load(output)
+    hinr.load_one(output)
     opening = time.perf_counter() - begin
     before, after = os.path.getsize(model), os.path.getsize(output)
     click.echo(

@@ -41,7 +41,7 @@ def evaluate_shadow(
     from hyperinr_core.light.lights import poisson_lights
     from hyperinr_core.measure.shadows import InterpolatedLights, measure_lights, truth_for
 
-    network = hinr.load(model)
+    network = hinr.load_one(model)
     values, _, _ = read_volume(volume, field, network.grid.dims)
     truth, function = truth_for(network, values, model)
     interpolate = InterpolatedLights(network, truth)

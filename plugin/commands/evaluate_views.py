@@ -31,7 +31,7 @@ def evaluate_views(
     from hyperinr_core import hinr
     from hyperinr_core.measure.views import InterpolatedViews, held_out_and_trained, measure_views
 
-    network = hinr.load(model)
+    network = hinr.load_one(model)
     pictures = open_pictures(database, {parameter.name: parameter.role for parameter in network.parameters})
     held_out, training = held_out_and_trained(network, pictures, model)
     interpolate = InterpolatedViews(training)

@@ -23,7 +23,7 @@ from hyperinr.plugin.options import (
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.files import new_folder, replacing
-from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.model import Model
 from hyperinr_core.pictures.picture_set import is_picture, to_bytes
 
 #: Most files that one command writes.
@@ -144,7 +144,7 @@ def parse_values(what: str, text: str) -> np.ndarray:
     return values
 
 
-def _time_name(network: HyperINR) -> str:
+def _time_name(network: Model) -> str:
     for parameter in network.parameters:
         if parameter.role == "time":
             return parameter.name
@@ -152,7 +152,7 @@ def _time_name(network: HyperINR) -> str:
     raise ParameterError(f"the model has no time but {names}; expected one, use `hyperinr sample` for single volumes")
 
 
-def _thetas(network: HyperINR, times: np.ndarray, places: tuple[str, ...]) -> list[dict[str, float]]:
+def _thetas(network: Model, times: np.ndarray, places: tuple[str, ...]) -> list[dict[str, float]]:
     name, others = _time_name(network), parse_theta(places)
     thetas = [{**others, name: float(time)} for time in times]
     for theta in thetas:
@@ -160,7 +160,7 @@ def _thetas(network: HyperINR, times: np.ndarray, places: tuple[str, ...]) -> li
     return thetas
 
 
-def _axes(network: HyperINR, grids: tuple[str, ...]) -> list[np.ndarray]:
+def _axes(network: Model, grids: tuple[str, ...]) -> list[np.ndarray]:
     """Values of each parameter in the model's order."""
     given = {}
     for text in grids:

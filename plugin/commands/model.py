@@ -22,12 +22,13 @@ from hyperinr.plugin.options import (
 from hyperinr.plugin.understanding import range_in_words
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.joining import listed
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from hyperinr_core.hypernet import HyperINR
     from hyperinr_core.inr import INR
+    from hyperinr_core.model import Model
     from hyperinr_core.volume import Grid
 
 
@@ -38,8 +39,11 @@ def info(model: str, as_json: bool) -> None:
     """Say what MODEL holds: parameters, grid, fields, settings, quality and size."""
     document = hinr.read_header(model)
     document["bytes"] = os.path.getsize(model)
-    if "motion" in document:
-        document["motion_bytes"] = hinr.motion_bytes(model)
+    is_index = "bricks" in document
+    if is_index:
+        document["bytes"] += hinr.load(model).n_bytes
+    if document.get("motion"):
+        document["motion_bytes"] = document["motion"]["bytes"] if is_index else hinr.motion_bytes(model)
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
@@ -53,23 +57,37 @@ def info(model: str, as_json: bool) -> None:
             f"trained on {len(parameter['values'])} values"
         )
     click.echo(f"  grid {' x '.join(map(str, grid['dims']))}, origin {grid['origin']}, spacing {grid['spacing']}")
-    shares = document["mask"]["shares"] if "mask" in document else [0.0] * len(document["fields"])
+    shares = document["mask"]["shares"] if document.get("mask") else [0.0] * len(document["fields"])
     for field, share in zip(document["fields"], shares):
         masked = f", {share:.1%} masked" if share else ""
         click.echo(f"  field {_field_line(field)}{masked}{_quality(field['name'], document['quality'], provenance)}")
-    click.echo("  encoding " + ", ".join(f"{key} {value:g}" for key, value in document["encoding"].items()))
-    click.echo("  network " + ", ".join(f"{key} {value:g}" for key, value in document["network"].items()))
-    click.echo(f"  interpolation {document['interpolation']}")
-    if "motion" in document:
+    if is_index:
+        _say_bricks(document["bricks"])
+    else:
+        _say_settings(document)
+    if document.get("motion"):
         traced, size = motion_in_words(document["motion"]["anchored"]), document["motion_bytes"] / 1e6
         click.echo(f"  training steps carried along {traced}, {size:.2f} MB, unless --interpolation says otherwise")
     if "tables" in document:
         how = ", differences between neighbouring encoders" if document["tables"]["differences"] else ""
         click.echo(f"  tables coded in steps of {max(document['tables']['steps']):.3g}{how}")
-    if document["base"]:
+    if document.get("base"):
         click.echo(f"  base of splines for output(s) {', '.join(map(str, document['base']['components']))}")
     if provenance:
         click.echo(f"  made by {provenance.get('software', '?')} from {provenance.get('source', '?')}")
+
+
+def _say_bricks(bricks: dict[str, Any]) -> None:
+    missing = [number for number, name in enumerate(bricks["files"]) if name is None]
+    without = f", without {listed(missing)}" if missing else ""
+    cut = " x ".join(map(str, bricks["counts"]))
+    click.echo(f"  bricks {cut} in {bricks['folder']}, {2 * bricks['overlap']} points of overlap{without}")
+
+
+def _say_settings(document: dict[str, Any]) -> None:
+    click.echo("  encoding " + ", ".join(f"{key} {value:g}" for key, value in document["encoding"].items()))
+    click.echo("  network " + ", ".join(f"{key} {value:g}" for key, value in document["network"].items()))
+    click.echo(f"  interpolation {document['interpolation']}")
 
 
 def _field_line(field: dict[str, Any]) -> str:
@@ -140,7 +158,7 @@ def parse_theta(places: tuple[str, ...]) -> dict[str, float]:
     return theta
 
 
-def _nothing(network: HyperINR) -> np.ndarray:
+def _nothing(network: Model) -> np.ndarray:
     import numpy as np
 
     return np.empty((0, network.n_output_dims), np.float32)

@@ -29,7 +29,7 @@ def rate_distortion(model: str, series: tuple[str, ...], output: str) -> None:
     """
     from hyperinr.plugin.figures import draw_sizes
 
-    network = hinr.load(model)
+    network = hinr.load_one(model)
     truth = truth_of(network, open_steps(series, fields=[field.name for field in network.fields]))
     for name, codec in CODECS.items():
         if not codec.is_installed:

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from hyperinr.plugin.estimates import check_room
-from hyperinr.plugin.options import open_steps, output_option, reading_options, series_argument
+from hyperinr.filters.about import mean_psnr
+from hyperinr.plugin.brick_jobs import Job, Parts, Shares, absolute, begin, brick_options, train_all
+from hyperinr.plugin.estimates import check_room, duration, size
+from hyperinr.plugin.options import interruptible, open_with_velocity, output_option, reading_options, series_argument
+from hyperinr.plugin.progress import training_progress
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr.plugin.understanding import understood
 from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.files import folder_for
+from hyperinr_core.hinr import load
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.joining import folder_of, join
 from hyperinr_core.training.settings import MotionConfig, preset
 from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.volume import VolumeSeries
+
+#: Called with what hears how far it is.
+Prepare = Callable[[Callable[[str, float, float], object]], object]
 
 
 @click.command()
@@ -56,6 +67,7 @@ from hyperinr_core.volume import VolumeSeries
 @click.option(
     "--target-psnr", default=0.0, type=click.FloatRange(0, 120), help="dB on the training steps that are enough."
 )
+@brick_options
 @reading_options
 @training_options
 def train(
@@ -69,6 +81,7 @@ def train(
     velocity: str,
     max_bytes: int,
     target_psnr: float,
+    parts: Parts,
     reading: dict[str, Any],
     how: How,
 ) -> None:
@@ -76,52 +89,83 @@ def train(
 
     The last line says where the model is and how to look at it. Ctrl-C keeps a checkpoint, and --resume goes on from it.
     """
-    from hyperinr.filters.readers.meshes import prepare as resample
-    from hyperinr_core.training.trainer import choose_device
+    from hyperinr_core.training.volumes.brick import largest
     from hyperinr_core.training.volumes.task import Volumes
 
-    kept = Path(f"{output}.resampled")
     motion = MotionConfig(carry, velocity)
-    data = _opened(series, fields, velocity if motion.is_tried(teacher) else "none", keep=kept, **reading)
+    looked_for = velocity if motion.is_tried(teacher) else "none"
+    kept = (
+        Path(f"{output}.resampled")
+        if parts.brick is None
+        else Path(f"{output}.{parts.brick.replace('/', '_of_')}.resampled")
+    )
+    data = open_with_velocity(series, fields, looked_for, keep=kept, **reading)
     chosen = training_steps(len(data), every, holdout, how.seed or 0)
     budget = {"max_bytes": max_bytes, "target_psnr": target_psnr}
     given = {"distillation": {"teacher": teacher}, "motion": motion.to_dict(), "budget": budget}
-    device = choose_device(how.device)
-    settings = how.settings(preset(how.preset, data.grid, device, len(chosen)).replace(**given))
-    task = Volumes(data.select(chosen), fields)
-
-    costs = check_room(data.select(chosen), task.names, settings, output)
+    device, cuts = parts.device(how.device), parts.cuts(data.grid)
+    grid = data.grid if cuts is None else largest(data.grid, cuts)
+    settings = how.settings(preset(how.preset, grid, device, len(chosen)).replace(**given))
+    job = None
+    if cuts is not None:
+        job = Job(
+            absolute(series), fields, looked_for, reading, kept.absolute(), tuple(chosen), settings, cuts, output.absolute(),
+            device, how.init_from and os.path.abspath(how.init_from),
+        )  # fmt: skip
+    task = job.task(parts.number or 0) if job else Volumes(data.select(chosen), fields)
+    costs = check_room(task.series, task.names, settings, output)
+    parts.check_room(costs)
 
     def opening() -> str:
         first, *rest = understood(data, task.names).lines()
-        return "\n".join([f"{first}, training on {len(chosen)}", *rest, costs.line()])
+        cut = [] if cuts is None else [f"{len(cuts)} bricks, {' x '.join(map(str, cuts.counts))}; of each:"]
+        return "\n".join([f"{first}, training on {len(chosen)}", *rest, *cut, costs.line()])
 
-    def closing(model: HyperINR) -> None:
-        shutil.rmtree(kept, ignore_errors=True)
-        _say_result(model, data, chosen, output)
+    with _resampled(data, chosen, kept) as prepare:
+        if job is None:
+            run(task, output, settings, how, opening, lambda model: _say_result(model, data, chosen, output), prepare)
+        elif parts.number is not None:
+            folder_for(folder_of(output))
+            path = job.path(parts.number)
+            run(task, path, settings, how, opening, lambda model: _say_brick(model, path, output), prepare)
+        else:
+            click.echo(opening())
+            _train_bricks(job, data.select(chosen), parts, how, prepare)
 
-    def prepare(tell: Callable[[str, float, float], Any]) -> None:
-        resample(data, chosen, partial(tell, "resampling"))
+
+@contextlib.contextmanager
+def _resampled(data: VolumeSeries, chosen: list[int], kept: Path) -> Iterator[Prepare]:
+    """What resamples meshes once, into a folder that goes when all is done, or when there is nothing to go on with."""
+    from hyperinr.filters.readers.meshes import prepare as resample
 
     try:
-        run(task, output, settings, how, opening, closing, prepare)
-    except DataError:  # unlike a run that is interrupted, there is nothing to go on with
+        yield lambda tell: resample(data, chosen, partial(tell, "resampling"))
+    except DataError:  # unlike a run that is interrupted
         shutil.rmtree(kept, ignore_errors=True)
         raise
+    shutil.rmtree(kept, ignore_errors=True)
 
 
-def _opened(series: tuple[str, ...], fields: Sequence[str], velocity: str, **how: Any) -> VolumeSeries:
-    """The series of the fields to learn, and of the data's velocity besides."""
-    from hyperinr_core.training.motion.velocity import named
+def _train_bricks(job: Job, series: VolumeSeries, parts: Parts, how: How, prepare: Prepare) -> None:
+    """Train all bricks that are not there yet, and join them."""
+    started = time.monotonic()
+    numbers = begin(job, series, how.resume)
+    kept = f"in {folder_of(job.output)}; repeat the command with --resume."
+    with interruptible(kept), training_progress(how.progress) as progress:
+        prepare(progress.part)
+        train_all(job, numbers, parts, Shares(progress, len(job.cuts), len(job.cuts) - len(numbers)))
+    document = join(job.output)
+    click.echo(f"Trained in {duration(time.monotonic() - started)}.")
+    model = load(job.output)
+    for name, mean in mean_psnr(document["quality"]).items():
+        click.echo(f"{name}: {mean:.2f} dB PSNR on the training steps")
+    click.echo(f"{job.output}: {len(job.cuts)} bricks in {folder_of(job.output).name}, {size(model.n_bytes)}.")
+    click.echo(f"Look at it with: {sys.argv[0]} paraview {job.output}")
 
-    wanted = list(fields)
-    if wanted and velocity == "auto":
-        # what else there is may not be for one series, and then is not looked for
-        with contextlib.suppress(DataError, ParameterError):
-            wanted += named(open_steps(series, says=False, **how), velocity)
-    elif wanted and velocity != "none":
-        wanted += [name.strip() for name in velocity.split(",")]
-    return open_steps(series, says=False, fields=list(dict.fromkeys(wanted)) or None, **how)
+
+def _say_brick(model: HyperINR, path: Path, output: Path) -> None:
+    say_psnr(model, "training_psnr_db", "on the training steps")
+    click.echo(f"{path}: when all bricks are there, make them a model with: {sys.argv[0]} join {output}")
 
 
 def training_steps(n_steps: int, every: int, holdout: str | None, seed: int) -> list[int]:

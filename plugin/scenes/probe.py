@@ -43,7 +43,7 @@ def kernel_loads(path: str) -> str:
     from hyperinr_core import hinr
     from hyperinr_core.backends.native import NativeBackend
 
-    model = hinr.load(path)
+    model = hinr.load_one(path)
     return NativeBackend(model.architecture, model.encoder_params, model.mlp_params).isa
 
 

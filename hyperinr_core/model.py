@@ -1,0 +1,120 @@
+"""What a trained model is to whoever looks at it: one file's `HyperINR`, or `Bricks` that are joined."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
+
+import numpy as np
+
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.inr import INR
+from hyperinr_core.volume import Field, Grid, Parameter
+
+#: A scene parameter as callers write it: a number, a sequence, or values by parameter name.
+Theta = Union[float, Sequence[float], np.ndarray, Mapping[str, float]]
+
+
+class Model(ABC):
+    """Fields over a grid for any theta: all that ParaView, the commands that look, and measuring need.
+
+    Attributes
+    ----------
+    parameters : the P scene parameters.
+    grid, fields : what the training data was.
+    interpolation : how encoders blend unless a caller says otherwise.
+    provenance, quality : JSON objects about where the model came from and how well it fits.
+    """
+
+    parameters: tuple[Parameter, ...]
+    grid: Grid
+    fields: tuple[Field, ...]
+    interpolation: str
+    provenance: dict[str, Any]
+    quality: dict[str, Any]
+
+    @abstractmethod
+    def generate(self, theta: Theta, backend: str = "auto", interpolation: str | None = None) -> INR:
+        """The neural field at theta."""
+
+    @property
+    @abstractmethod
+    def is_masked(self) -> bool:
+        """Whether there may be masked points."""
+
+    @property
+    @abstractmethod
+    def anchored(self) -> tuple[bool, ...]:
+        """Of each motion that training steps are carried along, whether it was traced through a velocity; empty without any."""
+
+    @property
+    @abstractmethod
+    def motion_bytes(self) -> int:
+        """Of what says how fields move."""
+
+    @property
+    @abstractmethod
+    def n_bytes(self) -> int:
+        """Of the numbers that make the fields."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[int, str]:
+        """How many parts the model has, and what they are called: "encoders" or "bricks"."""
+
+    def typical(self) -> Sequence[Model]:
+        """Models of parts of the grid, or of all of it, whose values tell of what values there are."""
+        return [self]
+
+    @property
+    def theta_bounds(self) -> np.ndarray:
+        """(P, 2) smallest and largest value of each parameter."""
+        return np.array([parameter.bounds for parameter in self.parameters], np.float64)
+
+    @property
+    def n_output_dims(self) -> int:
+        """Values per point, C."""
+        return sum(field.n_components for field in self.fields)
+
+    def theta(self, value: Theta, clamp: bool = False) -> np.ndarray:
+        """A scene parameter as (P,) float64.
+
+        Parameters
+        ----------
+        value : a number (P = 1), P numbers, or a mapping from every parameter's name to a number.
+        clamp : move values outside the bounds onto them instead of raising.
+
+        Raises
+        ------
+        ParameterError for a wrong count, an unknown or missing name, or a value outside the bounds.
+
+        Examples
+        --------
+        >>> from hyperinr_core import load
+        >>> model = load("flow.hinr")
+        >>> model.theta({"time": 0.5}), model.theta(7.0, clamp=True)
+        (array([0.5]), array([2.]))
+        """
+        if isinstance(value, Mapping):
+            value = self._by_name(value)
+        theta = np.atleast_1d(np.asarray(value, np.float64))
+        if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
+            names = ", ".join(parameter.name for parameter in self.parameters)
+            raise ParameterError(f"theta is {theta.tolist()}; expected {len(self.parameters)} finite numbers: {names}")
+        low, high = self.theta_bounds.T
+        if clamp:
+            return np.clip(theta, low, high)
+        for parameter, number in zip(self.parameters, theta):
+            if not parameter.bounds[0] <= number <= parameter.bounds[1]:
+                raise ParameterError(
+                    f"{parameter.name} is {number:g}; expected {parameter.bounds[0]:g} to {parameter.bounds[1]:g}, "
+                    "the range of the training data"
+                )
+        return theta
+
+    def _by_name(self, values: Mapping[str, float]) -> list[float]:
+        names = [parameter.name for parameter in self.parameters]
+        if set(values) != set(names):
+            raise ParameterError(f"values are given for {sorted(values)}; expected one for each of {sorted(names)}")
+        return [values[name] for name in names]

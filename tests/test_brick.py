@@ -1,0 +1,75 @@
+"""Training on a brick: what is in its file, and that no seam shows where bricks that were trained apart meet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from series import waves
+from small import SMALL
+
+from hyperinr.filters.readers.series import open_series
+from hyperinr_core import __version__, hinr
+from hyperinr_core.cuts import Cuts
+from hyperinr_core.errors import ParameterError
+from hyperinr_core.joining import brick_path, folder_of, join
+from hyperinr_core.training.run import train
+from hyperinr_core.training.volumes.brick import Brick, largest, told
+
+CONFIG = SMALL.replace(motion={"carry": "never"}, training={"samples": 200_000})
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    series, path = waves(24), tmp_path_factory.mktemp("bricks") / "m.hinr"
+    cuts = Cuts(series.grid.dims, (2, 1, 1), 4)
+    folder_of(path).mkdir()
+    for number in range(2):
+        train(Brick(series, cuts, number), brick_path(path, number), CONFIG)
+    join(path)
+    return path
+
+
+def test_a_brick_is_a_model_of_its_place_and_knows_of_what(path):
+    series, cuts = waves(24), Cuts((24, 24, 24), (2, 1, 1), 4)
+    model = hinr.load(brick_path(path, 1))
+    assert model.grid == series.grid.part((8, 23, 0, 23, 0, 23)) and model.grid.origin == (8, 0, 0)
+    assert model.provenance["software"] == f"hyperinr {__version__}"
+    assert model.provenance["brick"] == told(cuts, 1, series, CONFIG)
+    assert told(cuts, 1, series, CONFIG)["settings"] != told(cuts, 1, series.select([0, 1]), CONFIG)["settings"]
+    assert told(cuts, 1, series, CONFIG)["settings"] != told(cuts, 1, series, SMALL)["settings"]
+    truth, values = series.read(2, ["w"])[:, :, 8:, 0], model.generate(1.0).sample_grid()[..., 0]
+    assert np.sqrt(np.mean((values - truth) ** 2)) < 0.06 * np.ptp(truth)
+
+
+def test_no_seam_shows(path):
+    """Steps from point to point across the seam, and their changes, are as wrong there as elsewhere; not so without blending."""
+    truth = waves(24).read(2, ["w"])[..., 0]
+    joined = hinr.load(path).generate(1.0).sample_grid()[..., 0] - truth
+    first, second = (hinr.load(brick_path(path, n)).generate(1.0).sample_grid()[..., 0] for n in range(2))
+    put_together = np.concatenate([first[..., :12], second[..., 4:]], axis=-1) - truth
+    for order, seam in ((1, 11), (2, 10)):
+        elsewhere = changes(joined, order)[2:6].mean()
+        assert changes(joined, order)[8:15].max() < 1.3 * elsewhere < changes(put_together, order)[seam]
+
+
+def changes(error, order):
+    """Root mean squares of differences along x."""
+    return np.sqrt(np.mean(np.diff(error, order, axis=2) ** 2, axis=(0, 1)))
+
+
+def test_of_an_array_on_disk_a_brick_reads_its_own_box(tmp_path):
+    np.save(tmp_path / "w.npy", np.zeros((3, 12, 16, 20), np.float32))
+    series = Brick(open_series(tmp_path / "w.npy"), Cuts((20, 16, 12), (2, 1, 1), 4), 1).series
+    for planes in (None, (2, 4)):
+        box = series.loader(0, next(iter(series.field_info)), planes)
+        assert isinstance(box, np.memmap) and box.shape[2] == 14  # nothing of it is read yet
+
+
+def test_presets_go_by_the_largest_brick():
+    series = waves(24, dims=(30, 24, 24))
+    assert largest(series.grid, Cuts((30, 24, 24), (3, 1, 1), 4)).dims == (18, 24, 24)
+
+
+def test_a_brick_that_is_not_there_is_refused():
+    with pytest.raises(ParameterError, match="brick 3 is asked for; expected 1 to 2"):
+        Brick(waves(24), Cuts((24, 24, 24), (2, 1, 1), 4), 2)
