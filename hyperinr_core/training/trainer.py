@@ -121,7 +121,8 @@ class Trainer:
                 if asked:
                     raise Interrupted()
                 if report and clock.report_is_due(self.iteration == self.n_iterations):
-                    stop.asked |= report(self._report(float(loss), clock)) is True
+                    if report(self._report(float(loss), clock)) is True:
+                        stop.asked = True
         self._feed.close()
         tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
         return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
