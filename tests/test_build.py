@@ -113,16 +113,16 @@ def test_the_same_series_gives_the_same_numbers():
         np.testing.assert_array_equal(getattr(first, attribute.name), getattr(second, attribute.name))
 
 
-@pytest.mark.parametrize("traced", [False, True])
-def test_a_large_grid_s_motion_is_found_by_blocks(monkeypatch, traced):
+@pytest.mark.parametrize("traced, finish", [(False, False), (True, False), (True, True)])
+def test_a_large_grid_s_motion_is_found_by_blocks(monkeypatch, traced, finish):
     pairs, seen = pairs_of(drift(dims=(48, 40, 36)), traced=traced), []
     ways = [0.5] * pairs.n_ways
-    ends, match = module._found(pairs, 1, ways)
+    ends, match = module._found(pairs, 1, ways, finish)
     for name, value in (("MOST_AT_ONCE", 1000), ("LONGEST", 24), ("HALO", 10)):
         monkeypatch.setattr(module, name, value)
     within = Pairs.within
     monkeypatch.setattr(Pairs, "within", lambda *given: seen.append(given) or within(*given))
-    again, match_again = module._found(pairs, 1, ways)
+    again, match_again = module._found(pairs, 1, ways, finish)
     assert len(seen) == 2 * 2**3
     assert abs(again - ends).mean() < 0.08 * abs(ends).mean() and abs(match_again - match).mean() < 0.03
 

@@ -7,8 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 from drifts import drift
+from scipy import ndimage
 from test_pairs import AROUND, pairs_of
 
+from hyperinr_core.training.motion import evidence
 from hyperinr_core.training.motion.evidence import Equations, examine, in_place, unexamined, weigh
 
 LIMITS = (0.0, 3.0)
@@ -60,13 +62,34 @@ def test_a_saved_velocity_is_one_more_way_and_a_wrong_one_does_little_harm():
     assert np.mean(wrong.psnr["carried"]) > np.mean(plain.psnr["carried"]) - 0.5
 
 
+def shear(n_steps=5, n=24):
+    """Smooth noise in layers that slide past each other along x, so close that the flow's windows see several at once."""
+    rng = np.random.default_rng(2)
+    modes = np.fft.rfft(ndimage.gaussian_filter(rng.standard_normal((n, n, n)), 1.5, mode="wrap"), axis=-1)
+    speed = 1.2 * np.sin(2 * np.pi * np.arange(n) / 12)[:, None]
+
+    def load(step, name, z_range):
+        turned = modes * np.exp(-2j * np.pi * np.arange(n // 2 + 1) / n * speed * step)
+        return np.fft.irfft(turned, n=n, axis=-1)[slice(*(z_range or (None,)))].astype(np.float32)
+
+    return dataclasses.replace(drift(n_steps=n_steps, dims=(n, n, n)), loader=load)
+
+
+def test_a_motion_is_refined_where_steps_left_out_gain_by_it(monkeypatch):
+    found, plain = examine(pairs_of(shear()), (-0.5, 0.5)), examine(pairs_of(drift(noise=0.3)), LIMITS)
+    assert found.refined and not plain.refined
+    monkeypatch.setattr(evidence, "WORTH", np.inf)
+    without = examine(pairs_of(shear()), (-0.5, 0.5))
+    assert not without.refined and np.mean(found.psnr["carried"]) > np.mean(without.psnr["carried"]) + 0.3
+
+
 def test_progress_counts_every_pass():
     heard = []
     examine(pairs_of(drift(n_steps=4, dims=(12, 12, 12))), LIMITS, lambda *part: heard.append(part))
-    assert heard == [(done + 1, 6) for done in range(6)]
+    assert heard == [(done + 1, 8) for done in range(8)]
     heard.clear()
     examine(pairs_of(drift(n_steps=4, dims=(12, 12, 12)), traced=True), LIMITS, lambda *part: heard.append(part))
-    assert heard == [(done + 1, 12) for done in range(12)], (
+    assert heard == [(done + 1, 14) for done in range(14)], (
         "paths of a velocity may pass their middle, and flow is tried alone"
     )
 

@@ -56,12 +56,12 @@ def test_the_right_motion_matches_and_a_wrong_one_does_not():
 
 def test_what_all_ways_give_is_one_coarse_motion_that_still_matches():
     pairs = pairs_of(drift(), traced=True)
-    ends, match = pairs.blended(1, 2, (1.0, 1.0, 1.0))
+    ends, match = pairs.blended(1, 2, (1.0, 1.0, 1.0), False)
     assert ends.shape == (2, 3, *pairs.nodes.coefficient_shape) and match.shape == pairs.nodes.coefficient_shape
     assert match.min() >= 0 and match.max() <= 1
     fine = pairs.fine(match[None])[0]
     assert fine[where_it_moves(pairs, 1)].min() > 0.9
-    alone, _ = pairs_of(drift(), traced=True).blended(1, 2, (0.0, 0.0, 1.0))
+    alone, _ = pairs_of(drift(), traced=True).blended(1, 2, (0.0, 0.0, 1.0), False)
     assert abs(pairs.fine(alone[1])[2] - EXPECTED[2] / 2).max() < abs(pairs.fine(ends[1])[2] - EXPECTED[2] / 2).max()
 
 
@@ -71,7 +71,7 @@ def test_where_nothing_changes_nothing_moves(options):
     if not options:  # a constant field
         series = dataclasses.replace(series, loader=lambda *_: np.full(series.grid.shape, 7.0, np.float32))
     pairs = pairs_of(series)
-    ends, match = pairs.blended(0, 1, (1.0, 1.0))
+    ends, match = pairs.blended(0, 1, (1.0, 1.0), False)
     assert abs(ends).max() < 0.02 and np.isfinite(match).all()
 
 
@@ -81,9 +81,9 @@ def test_steps_are_kept_and_flows_forgotten():
     for step in range(8):
         pairs.step(step)
     assert len(pairs._steps) <= 6
-    pairs.blended(0, 1, (1.0, 1.0))
+    pairs.blended(0, 1, (1.0, 1.0), False)
     pairs.forget()
-    assert not pairs._flows and pairs.blended(0, 1, (1.0, 1.0))[0] is pairs.blended(0, 1, (1.0, 1.0))[0]
+    assert not pairs._flows and pairs.blended(0, 1, (1.0, 1.0), False)[0] is pairs.blended(0, 1, (1.0, 1.0), False)[0]
 
 
 def test_numbers_at_masked_points_do_not_count_as_a_match():

@@ -95,3 +95,13 @@ def test_weights_sum_to_one_and_are_those_of_a_cubic_b_spline():
     np.testing.assert_allclose(found.sum(axis=0), 1)
     np.testing.assert_allclose(found[:, 0] * 6, [1, 4, 1, 0])
     np.testing.assert_allclose(found[:, 2] * 6, [0, 1, 4, 1])
+
+
+@CASES
+def test_what_coefficients_gather_is_the_transpose_of_what_points_get(shape, periodic):
+    nodes, rng = Nodes(shape, periodic), np.random.default_rng(3)
+    coefficients = rng.standard_normal((2, *nodes.coefficient_shape)).astype(np.float32)
+    values = rng.standard_normal((2, *shape)).astype(np.float32)
+    fine = nodes.at_points(coefficients)
+    np.testing.assert_allclose(fine, nodes.at(nodes.padded(coefficients), grid_of(shape)), atol=1e-5)
+    assert (fine * values).sum() == pytest.approx((coefficients * nodes.gathered(values)).sum(), rel=1e-3)

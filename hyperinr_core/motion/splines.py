@@ -62,6 +62,18 @@ class Nodes:
             values = _along(matrix[:, first : first + values.shape[axis - 3]], values, axis - 3)
         return values
 
+    def at_points(self, coefficients: np.ndarray) -> np.ndarray:
+        """(..., nz, ny, nx) values of splines (..., cz, cy, cx) at the points of the grid."""
+        for axis, matrix in enumerate(self._bases):
+            coefficients = _along(matrix, coefficients, axis - 3)
+        return coefficients
+
+    def gathered(self, values: np.ndarray) -> np.ndarray:
+        """(..., cz, cy, cx) what each coefficient has of values (..., nz, ny, nx): the transpose of `at_points`."""
+        for axis, matrix in enumerate(self._bases):
+            values = _along(matrix.T, values, axis - 3)
+        return values
+
     def interpolate(self, values: np.ndarray) -> np.ndarray:
         """Coefficients of the splines through values (..., mz, my, mx) at the nodes, straight at borders."""
         for axis, (m, wraps) in enumerate(zip(self.counts, self.periodic)):
@@ -80,11 +92,13 @@ class Nodes:
         return kernel.channels(self, padded, positions)
 
     @cached_property
+    def _bases(self) -> list[np.ndarray]:
+        axes = zip(self.shape, self.counts, self.periodic, self.scales)
+        return [_basis(np.arange(n) * scale, m, wraps) for n, m, wraps, scale in axes]
+
+    @cached_property
     def _fits(self) -> list[np.ndarray]:
-        found = []
-        for n, m, wraps, scale in zip(self.shape, self.counts, self.periodic, self.scales):
-            found.append(np.linalg.pinv(_basis(np.arange(n) * scale, m, wraps)))
-        return found
+        return [np.linalg.pinv(basis) for basis in self._bases]
 
 
 def _three(counts: Sequence[int]) -> tuple[int, int, int]:

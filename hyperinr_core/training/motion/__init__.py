@@ -1,1 +1,1 @@
-"""The motion of a series: found by optical flow and from saved velocities, and weighed by leaving steps out."""
+"""The motion of a series: found by optical flow and from saved velocities, refined, and weighed by leaving steps out."""

@@ -11,6 +11,7 @@ import numpy as np
 from hyperinr_core.motion.motion import BYTE, Motion
 from hyperinr_core.training.motion.evidence import Evidence
 from hyperinr_core.training.motion.pairs import Pairs
+from hyperinr_core.training.motion.refine import refined
 
 #: Points. Offsets are stored in steps of it, or larger ones where they would not fit.
 PATH_STEP = 1 / 32
@@ -39,7 +40,7 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
     for number, (pairs, evidence) in enumerate(fields.values()):
         for gap in range(n_gaps):
             if evidence.trust > 0:
-                ends[number, gap], match = _found(pairs, gap, evidence.ways)
+                ends[number, gap], match = _found(pairs, gap, evidence.ways, evidence.refined)
                 believed = evidence.trust_at_ends if gap in (0, n_gaps - 1) else evidence.trust
                 trust[number, gap] = np.rint(np.clip(believed * match, 0, 1) * BYTE)
             pairs.forget()
@@ -64,15 +65,19 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
     )
 
 
-def _found(pairs: Pairs, gap: int, ways: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def _found(pairs: Pairs, gap: int, ways: Sequence[float], finish: bool) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients of a gap's ends, and of their match, see `Pairs.blended`; a large grid's from one block after the other."""
     nodes, shape = pairs.nodes, pairs.series.grid.shape
     if pairs.series.grid.n_points <= MOST_AT_ONCE:
-        return pairs.blended(gap, gap + 1, ways)
+        return pairs.blended(gap, gap + 1, ways, finish)
     ends = np.zeros((2, 3, *nodes.coefficient_shape), np.float32)
     match = np.zeros(nodes.coefficient_shape, np.float32)
     for block in blocks(shape, pairs.periodic):
-        found = pairs.within(block.around).mixed(gap, gap + 1, ways)
+        part = pairs.within(block.around)
+        found = part.mixed(gap, gap + 1, ways)
+        if finish:
+            coefficients = refined(part, gap, gap + 1, part.nodes.fit(found))
+            found = part.nodes.at_points(coefficients)
         z, y, x = block.inner
         ends += nodes.fit(found[..., z, y, x], block.start)
     for block in blocks(shape, pairs.periodic):

@@ -26,6 +26,9 @@ MOST_STEPS_OF_LARGE, LARGE = 8, 1 << 19
 #: too small where motion is large, rather than too large.
 MOST_TRUST = 1.25
 
+#: dB that a refined motion must gain more, to be taken.
+WORTH = 0.1
+
 #: Ridge of the least squares, of the mean of their diagonal.
 RIDGE = 1e-3
 
@@ -76,6 +79,7 @@ class Evidence:
     trust, bend : how much carried values and Catmull-Rom in place replace linear interpolation.
     trust_at_ends : the trust in the first and the last gap.
     anchored : as of `Motion`.
+    refined : whether the motion is to be finished by `refine`.
     psnr : dB of the steps left out, with linear interpolation and with what was found; empty where none could be.
     error : step left out -> (nz, ny, nx) mean squared error around each point, in the field's units.
     """
@@ -85,6 +89,7 @@ class Evidence:
     trust_at_ends: float
     bend: float
     anchored: bool
+    refined: bool
     psnr: dict[str, list[float]]
     error: dict[int, np.ndarray]
 
@@ -95,7 +100,7 @@ def unexamined(pairs: Pairs, trust: float) -> Evidence:
     ways = [0.0] * pairs.n_ways if traced else [1.0] * pairs.n_ways
     if traced:
         ways[-1] = 1.0
-    return Evidence(tuple(ways), trust, trust, 0.0, traced, {}, {})
+    return Evidence(tuple(ways), trust, trust, 0.0, traced, False, {}, {})
 
 
 def examine(
@@ -115,7 +120,7 @@ def examine(
         inner = inner[np.linspace(0, len(inner) - 1, most).round().astype(int)]
     steps = inner.tolist()
     traced = pairs.velocity is not None
-    total, done = (1 + (5 if traced else 2)) * len(steps), 0
+    total, done = (2 + (5 if traced else 2)) * len(steps), 0
 
     def tell() -> None:
         nonlocal done
@@ -127,20 +132,24 @@ def examine(
     for step in steps:
         equations.append(_ways(pairs, step))
         tell()
-    trials = [_Trial.of(pairs, steps, ways, anchored, tell) for ways, anchored in _worth_trying(equations, traced)]
-    best = max(trials, key=lambda trial: trial.gain)
+    tried = [
+        _Trial.of(pairs, steps, ways, anchored, False, tell) for ways, anchored in _worth_trying(equations, traced)
+    ]
+    best = max(tried, key=lambda trial: trial.gain)
+    finished = _Trial.of(pairs, steps, best.ways, best.anchored, True, tell)
+    best = finished if finished.gain > best.gain + WORTH else best
     pairs.forget()
     psnr: dict[str, list[float]] = {"linear": [], "carried": []}
     error = {}
     for step in steps:
         linear, curve = in_place(pairs, _without(n, step), pairs.times[step])
         values = linear + np.float32(best.bend) * (curve - linear)
-        values += np.float32(best.trust) * (_one(pairs, step, best.ways, best.anchored) - linear)
+        values += np.float32(best.trust) * (_one(pairs, step, best.ways, best.anchored, best.refined) - linear)
         truth, valid = pairs.latest(step), pairs.valid(step)[..., None]
         for name, found in (("linear", linear), ("carried", values)):
             psnr[name].append(_psnr(found, truth, valid, limits))
         error[step] = pairs.lattice.smooth(((values - truth) ** 2 * valid).mean(axis=-1), SIGMA)
-    return Evidence(best.ways, best.trust, best.trust_at_ends, best.bend, best.anchored, psnr, error)
+    return Evidence(best.ways, best.trust, best.trust_at_ends, best.bend, best.anchored, best.refined, psnr, error)
 
 
 def _worth_trying(equations: Sequence[Equations], traced: bool) -> Iterator[tuple[tuple[float, ...], bool]]:
@@ -169,6 +178,7 @@ class _Trial:
 
     ways: tuple[float, ...]
     anchored: bool
+    refined: bool
     bend: float
     trust: float
     trust_at_ends: float
@@ -176,19 +186,25 @@ class _Trial:
 
     @classmethod
     def of(
-        cls, pairs: Pairs, steps: Sequence[int], ways: tuple[float, ...], anchored: bool, tell: Callable[[], None]
+        cls,
+        pairs: Pairs,
+        steps: Sequence[int],
+        ways: tuple[float, ...],
+        anchored: bool,
+        finish: bool,
+        tell: Callable[[], None],
     ) -> _Trial:
         equations = []
         for step in steps:
             linear, curve = in_place(pairs, _without(len(pairs.times), step), pairs.times[step])
-            part = _one(pairs, step, ways, anchored) - linear
+            part = _one(pairs, step, ways, anchored, finish) - linear
             equations.append(_equations(pairs, step, linear, [curve - linear, part]))
             tell()
         (bend, trust), gain = weigh(equations)
         # nothing bends there, so what is carried is weighed alone
         at_ends = weigh([equations[end].only(1) for end in sorted({0, len(equations) - 1})])[0][0]
         bend, trust = float(min(bend, 1.0)), float(min(trust, MOST_TRUST))
-        return cls(ways, anchored, bend, trust, float(min(trust, at_ends)), gain)
+        return cls(ways, anchored, finish, bend, trust, float(min(trust, at_ends)), gain)
 
 
 def in_place(pairs: Pairs, steps: Sequence[int], time: float) -> tuple[np.ndarray, np.ndarray]:
@@ -233,13 +249,13 @@ def _ways(pairs: Pairs, step: int) -> Equations:
     return _equations(pairs, step, linear, parts)
 
 
-def _one(pairs: Pairs, step: int, ways: Sequence[float], anchored: bool) -> np.ndarray:
+def _one(pairs: Pairs, step: int, ways: Sequence[float], anchored: bool, finish: bool) -> np.ndarray:
     """Of a step left out: linear interpolation, and as far as it matches what one motion of all ways carries."""
     n = len(pairs.times)
     rest, time = _without(n, step), pairs.times[step]
-    ends, match = pairs.blended(step - 1, step + 1, ways)
-    before = pairs.blended(step - 2, step - 1, ways)[0] if step > 1 else None
-    after = pairs.blended(step + 1, step + 2, ways)[0] if step + 2 < n else None
+    ends, match = pairs.blended(step - 1, step + 1, ways, finish)
+    before = pairs.blended(step - 2, step - 1, ways, finish)[0] if step > 1 else None
+    after = pairs.blended(step + 1, step + 2, ways, finish)[0] if step + 2 < n else None
     linear, _ = in_place(pairs, rest, time)
     values = carried(pairs, rest, step - 1, time, ends, [before, after], anchored)
     return linear + np.clip(pairs.fine(match[None])[0], 0, 1)[..., None] * (values - linear)

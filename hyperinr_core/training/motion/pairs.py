@@ -10,6 +10,7 @@ from hyperinr_core.motion.kernel import sample
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.motion.steps import Step
 from hyperinr_core.training.crop import cut_out
+from hyperinr_core.training.motion.refine import refined
 from hyperinr_core.training.motion.velocity import Velocity
 from hyperinr_core.training.teachers.base import Latest
 from hyperinr_core.training.teachers.lattice import Lattice
@@ -48,7 +49,7 @@ class Pairs:
         self.nodes = Nodes(series.grid.shape, periodic)
         self._flows: dict[tuple[int, int, float], np.ndarray] = {}
         self._steps: dict[int, Step] = {}
-        self._blended: dict[tuple[int, int, tuple[float, ...]], tuple[np.ndarray, np.ndarray]] = {}
+        self._blended: dict[tuple[int, int, tuple[float, ...], bool], tuple[np.ndarray, np.ndarray]] = {}
 
     @property
     def n_ways(self) -> int:
@@ -97,16 +98,22 @@ class Pairs:
                 found &= self.series.valid(step, self.field)
         return found
 
-    def blended(self, a: int, b: int, weights: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    def blended(self, a: int, b: int, weights: Sequence[float], finish: bool) -> tuple[np.ndarray, np.ndarray]:
         """One motion of all ways, each by what it is worth (K,) and how well it matches there.
+
+        Parameters
+        ----------
+        finish : refine it.
 
         Returns
         -------
         Coefficients of the ends (2, 3, cz, cy, cx), and of their match (cz, cy, cx).
         """
-        key = a, b, tuple(weights)
+        key = a, b, tuple(weights), finish
         if key not in self._blended:
             coefficients = self.nodes.fit(self.mixed(a, b, weights))
+            if finish:
+                coefficients = refined(self, a, b, coefficients)
             self._blended[key] = coefficients, self.matched(a, b, coefficients)
         return self._blended[key]
 
