@@ -120,9 +120,9 @@ class Trainer:
                     self.save_state(path)
                 if asked:
                     raise Interrupted()
-                if report and clock.report_is_due(self.iteration == self.n_iterations):
-                    if report(self._report(float(loss), clock)) is True:
-                        stop.asked = True
+                is_due = report and clock.report_is_due(self.iteration == self.n_iterations)
+                if report and is_due and report(self._report(float(loss), clock)) is True:
+                    stop.asked = True  # and else as it is: a signal may have come meanwhile
         self._feed.close()
         tables, network = self._tables.cpu().numpy().astype(np.float16), self._mlp.cpu().numpy().copy()
         return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
