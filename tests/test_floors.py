@@ -62,6 +62,7 @@ ROOMS = (
     ("hypernet.py",),
     ("hinr_document.py",),
     ("hinr.py", "pictures"),
+    ("radiance",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (

@@ -14,6 +14,8 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.pictures.picture_set import Optics
 from hyperinr_core.radiance.camera import Camera, camera_of
 from hyperinr_core.radiance.field import DENSITY, RadianceField
+from hyperinr_core.radiance.fit import Level, fit
+from hyperinr_core.radiance.grids import refined
 from hyperinr_core.radiance.native import Shown
 
 #: What the kernel takes for a voxel that is not stored.
@@ -141,3 +143,73 @@ def test_camera_of_angles_sees_what_its_optics_say():
 def test_camera_that_looks_along_its_up_direction_is_refused():
     with pytest.raises(ParameterError, match="an up direction across the view"):
         Camera((0.0, 0.0, 3.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+
+
+def ball_field() -> RadianceField:
+    """An opaque ball of radius 0.6, red to the side of x, whose colour grows with the direction of the camera along z."""
+    z, y, x = np.meshgrid(*[np.linspace(-0.8, 0.8, 24)] * 3, indexing="ij")
+    values = np.zeros((24, 24, 24, 16), np.float32)
+    values[..., 0], values[..., 1], values[..., 2], values[..., 14] = 0.5 + 0.4 * np.sign(x), 0.4, 0.3, 0.2
+    values[..., DENSITY] = np.clip(4 - 30 * (np.sqrt(x**2 + y**2 + z**2) - 0.5), -8, 3)
+    blocks = values.reshape(6, 4, 6, 4, 6, 4, 16).transpose(0, 2, 4, 1, 3, 5, 6).reshape(-1, 64, 16)
+    index = np.arange(216, dtype=np.int32).reshape(6, 6, 6)
+    return RadianceField((-0.8,) * 3, 1.6 / 23, (24, 24, 24), index, blocks)
+
+
+def cameras_around(n: int, seed: int) -> list[Camera]:
+    angles = np.random.default_rng(seed).uniform([0, -70], [360, 70], (n, 2))
+    return [camera_of(view, Optics()) for view in angles]
+
+
+BALL_LEVELS = (Level(17, 100, 512, 2e-4), Level(33, 100, 512, 1e-4))
+
+
+@pytest.mark.parametrize("background", [(0.0, 0.0, 0.0), (1.0, 1.0, 1.0), None])
+def test_fit_shows_new_views(background):
+    """On black and white, and with an opacity."""
+    truth, cameras = ball_field(), cameras_around(24, 1)
+
+    def picture(camera: Camera) -> np.ndarray:
+        seen = truth.render(camera, 32, 32)
+        return seen.rgba() if background is None else np.rint(255 * seen.over(background)).astype(np.uint8)
+
+    behind = np.broadcast_to(background or (0.0, 0.0, 0.0), (32, 32, 3))
+    field = fit(cameras, [picture(camera) for camera in cameras], behind, 1.15, BALL_LEVELS)
+    shown = background or (0.0, 0.0, 1.0)
+    errors = [
+        field.render(camera, 32, 32).over(shown) - truth.render(camera, 32, 32).over(shown)
+        for camera in cameras_around(5, 2)
+    ]
+    assert -10 * np.log10(np.mean(np.square(errors))) > 27
+
+
+def test_threads_do_not_change_a_byte(monkeypatch):
+    truth, cameras = ball_field(), cameras_around(6, 1)
+    pictures = [truth.render(camera, 32, 32).rgba() for camera in cameras]
+    found = []
+    for threads in "1", "3":
+        monkeypatch.setenv("HYPERINR_NUM_THREADS", threads)
+        native.set_threads_from_environment()
+        found.append(fit(cameras, pictures, np.zeros((32, 32, 3)), 1.15, (Level(17, 60, 512, 2e-4),)).values.tobytes())
+    monkeypatch.undo()
+    native.set_threads_from_environment()
+    assert found[0] == found[1]
+    assert (
+        fit(cameras, pictures, np.zeros((32, 32, 3)), 1.15, (Level(17, 60, 512, 2e-4),), 1).values.tobytes() != found[0]
+    )
+
+
+def test_a_volume_has_the_fields_colours_and_extinction():
+    field = ball_field()
+    colors, extinction = field.volume()
+    assert colors.shape == (24, 24, 24, 3) and extinction.shape == (24, 24, 24)
+    np.testing.assert_allclose(colors[12, 12, [2, 21], 0], [0.1, 0.9], atol=1e-6)
+    assert extinction[12, 12, 12] == pytest.approx(np.exp(3) / field.spacing, rel=1e-5)
+
+
+def test_coarse_to_fine_keeps_the_picture():
+    field, camera = ball_field(), CAMERAS[0]
+    finer = refined(field, 41)
+    assert finer.spacing < field.spacing and len(finer.values) < finer.index.size
+    difference = finer.render(camera, 40, 40).over((0, 0, 1)) - field.render(camera, 40, 40).over((0, 0, 1))
+    assert np.sqrt(np.mean(np.square(difference))) < 0.03

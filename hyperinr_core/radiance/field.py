@@ -99,7 +99,9 @@ class RadianceField:
         extinction = np.exp(np.minimum(dense[..., 3], MOST_LOG)) / np.float32(self.spacing)
         return np.clip(dense[..., :3], 0, 1), extinction
 
-    def resampled(self, origin: np.ndarray, spacing: float, dims: tuple[int, int, int], stored: np.ndarray) -> RadianceField:
+    def resampled(
+        self, origin: np.ndarray, spacing: float, dims: tuple[int, int, int], stored: np.ndarray
+    ) -> RadianceField:
         """The same on another grid, of which blocks (bz, by, bx) bool are stored.
 
         Optical depths of voxels shrink with the voxels.
@@ -115,4 +117,5 @@ class RadianceField:
             points = ((corners[part, None] + inside) * scale + shift).reshape(-1, 3)
             values[part] = self.lattice.sample(points).reshape(-1, VOXELS, LINE)
         values[..., DENSITY] += np.float32(np.log(scale))
-        return RadianceField(tuple(map(float, origin)), float(spacing), dims, index, values)
+        x, y, z = map(float, origin)
+        return RadianceField((x, y, z), float(spacing), dims, index, values)

@@ -8,100 +8,101 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperinr_core.radiance.camera import Camera
-from hyperinr_core.radiance.field import DENSITY, MOST_LOG, RadianceField
-from hyperinr_core.radiance.native import EDGE, VOXELS, LINE, Settings, Shown
+from hyperinr_core.radiance.field import DENSITY, RadianceField
+from hyperinr_core.radiance.grids import kept, refined
+from hyperinr_core.radiance.native import EDGE, LINE, VOXELS, Settings, Shown
+
 
 @dataclass(frozen=True)
 class Level:
+    """One grid of a fit.
+
+    Attributes
+    ----------
+    longest : voxels along the longest axis.
+    steps, rays : batches, and single rays of each.
+    smooth : how much a difference of neighbouring voxels counts beside the squared errors of one ray.
+    """
+
     longest: int
     steps: int
     rays: int
-    rate_density: float = 0.3
-    rate_color: float = 0.03
-    fall: float = 0.1
-    smooth_density: float = 1e-3
-    smooth_color: float = 1e-3
-
-BEND = (0.5, 0.05)
-START = -4.0
-EMPTY = 0.02
-CALL = 50
-BETAS = (0.9, 0.99)
+    smooth: float
 
 
-def first_field(half: float, longest: int) -> RadianceField:
+#: Grids that are fitted one after the other.
+LEVELS = (Level(33, 300, 2048, 2e-4), Level(65, 400, 2048, 1e-4), Level(129, 400, 4096, 1e-4))
+
+#: Adam's rates of density and colour, which fall to a share along each level, and its means' decays.
+RATES, FALL, DECAYS = (0.3, 0.03), 0.1, (0.9, 0.99)
+
+#: Differences of density and colour up to which they count squared, then in proportion.
+BENDS = (0.5, 0.05)
+
+#: Logarithm of a voxel's optical depth, and its colour, before anything is known.
+START, GREY = -4.0, 0.5
+
+#: Steps of one call of the kernel, and calls between two looks at what has become empty.
+CALL, LOOK = 50, 4
+
+
+def fit(
+    cameras: Sequence[Camera],
+    pictures: Sequence[np.ndarray],
+    background: np.ndarray,
+    half: float,
+    levels: Sequence[Level] = LEVELS,
+    seed: int = 0,
+    progress: Callable[[float], object] = lambda done: None,
+) -> RadianceField:
+    """A field that shows the pictures. Equal seeds give equal bytes, whatever the number of threads.
+
+    Parameters
+    ----------
+    cameras : n of the pictures'.
+    pictures : n of (height, width, C) uint8, the lowest row first: 3 colours, or 4 with an opacity.
+    background : (height, width, 3) in [0, 1], what stands behind the scene; unused with an opacity.
+    half : half the edge of the cube around the origin in which the scene is.
+    """
+    pictures = [np.ascontiguousarray(picture) for picture in pictures]
+    whole, done = sum(level.steps * level.rays for level in levels), 0
+    field, first_step = _begun(half, levels[0].longest), 0
+    for level in levels:
+        if level is not levels[0]:
+            field = refined(field, level.longest)
+        moments = [np.zeros_like(field.values) for _ in range(2)]
+        shown = _shown(field, cameras, pictures, background)
+        for call, step in enumerate(range(0, level.steps, CALL)):
+            if call and call % LOOK == 0:
+                field, rows = kept(field)
+                moments = [moment[rows] for moment in moments]
+                shown = _shown(field, cameras, pictures, background)
+            n_steps = min(CALL, level.steps - step)
+            settings = _settings(level, step / level.steps, seed)
+            field.lattice.fit(moments, shown, settings, first_step + step, n_steps)
+            done += n_steps * level.rays
+            progress(done / whole)
+        first_step += level.steps
+    return kept(field)[0]
+
+
+def _begun(half: float, longest: int) -> RadianceField:
+    """A thin grey fog in a cube of so many voxels along each axis."""
     n = -(-longest // EDGE)
-    index = np.arange(n**3, dtype=np.int32).reshape(n, n, n)
     values = np.zeros((n**3, VOXELS, LINE), np.float32)
-    values[..., :3] = 0.5
+    values[..., :DENSITY] = GREY
     values[..., DENSITY] = START
+    index = np.arange(n**3, dtype=np.int32).reshape(n, n, n)
     return RadianceField((-half,) * 3, 2 * half / (longest - 1), (longest,) * 3, index, values)
 
 
-def opaque(field: RadianceField) -> np.ndarray:
-    """(bz, by, bx, 4, 4, 4) bool voxels that are not empty."""
-    full = np.zeros((*field.index.shape, EDGE, EDGE, EDGE), bool)
-    stored = field.index >= 0
-    density = np.exp(np.minimum(field.values[..., DENSITY], MOST_LOG))
-    full[stored] = (1 - np.exp(-density) > EMPTY).reshape(-1, EDGE, EDGE, EDGE)[field.index[stored]]
-    return full.transpose(0, 3, 1, 4, 2, 5).reshape([EDGE * n for n in field.index.shape])
+def _shown(
+    field: RadianceField, cameras: Sequence[Camera], pictures: Sequence[np.ndarray], background: np.ndarray
+) -> Shown:
+    return Shown(np.stack([field.rays(camera) for camera in cameras]), pictures, background)
 
 
-def refined(field: RadianceField, longest: int) -> RadianceField:
-    """The part of a field that is not empty, with a margin, on a grid of so many voxels along the longest axis."""
-    full = opaque(field)
-    if not full.any():
-        full[:] = True
-    held = [np.flatnonzero(full.any(axis=tuple(a for a in range(3) if a != 2 - axis))) for axis in range(3)]
-    low = np.array([max(h[0] - 2, 0) for h in held])
-    high = np.array([min(h[-1] + 2, n - 1) for h, n in zip(held, field.dims)])
-    origin = np.add(field.origin, low * field.spacing)
-    edges = (high - low) * field.spacing
-    spacing = edges.max() / (longest - 1)
-    dims = tuple(int(n) for n in np.maximum(np.ceil(edges / spacing - 1e-6) + 1, 4))
-    stored = full
-    for axis in range(3):  # blocks that a voxel, or one beside them, lies in
-        n_blocks = -(-dims[axis] // EDGE)
-        places = (np.arange(full.shape[2 - axis]) - low[axis]) * field.spacing / spacing
-        margin = max(field.spacing / spacing, 1.0)
-        begin, end = EDGE * np.arange(n_blocks) - margin, EDGE * np.arange(n_blocks) + EDGE - 1 + margin
-        within = (places[None] >= begin[:, None]) & (places[None] <= end[:, None])
-        stored = np.moveaxis(np.tensordot(within.astype(np.float32), stored.astype(np.float32), (1, 2 - axis)) > 0, 0, 2 - axis)
-    return field.resampled(origin, spacing, dims, stored)
-
-
-def pruned(field: RadianceField, moments):
-    full = opaque(field)
-    wide = full.copy()
-    for axis in range(3):
-        moved = wide.copy()
-        a, b = [slice(None)] * 3, [slice(None)] * 3
-        a[axis], b[axis] = slice(1, None), slice(None, -1)
-        moved[tuple(a)] |= wide[tuple(b)]
-        moved[tuple(b)] |= wide[tuple(a)]
-        wide = moved
-    bz, by, bx = field.index.shape
-    stored = wide.reshape(bz, EDGE, by, EDGE, bx, EDGE).any(axis=(1, 3, 5)) & (field.index >= 0)
-    old = field.index[stored]
-    index = np.full(stored.shape, -1, np.int32)
-    index[stored] = np.arange(len(old))
-    return RadianceField(field.origin, field.spacing, field.dims, index, np.ascontiguousarray(field.values[old])), [np.ascontiguousarray(m[old]) for m in moments]
-
-
-def fit(cameras, pictures, background, half, levels, seed=0, progress=lambda *a: None):
-    field = None
-    done = 0
-    for number, level in enumerate(levels):
-        field = first_field(half, level.longest) if field is None else refined(field, level.longest)
-        moments = [np.zeros_like(field.values) for _ in range(2)]
-        shown = Shown(np.stack([field.rays(c) for c in cameras]), pictures, background)
-        for start in range(0, level.steps, CALL):
-            rate = level.fall ** (start / level.steps)
-            settings = Settings(level.rays, seed, level.rate_density * rate, level.rate_color * rate, *BETAS, level.smooth_density, level.smooth_color, *BEND)
-            if start and start % (4 * CALL) == 0:
-                field, moments = pruned(field, moments)
-                shown = Shown(np.stack([field.rays(c) for c in cameras]), pictures, background)
-            loss = field.lattice.fit(moments, shown, settings, done, min(CALL, level.steps - start))
-            done += min(CALL, level.steps - start)
-        progress(number, field, loss)
-    return field
+def _settings(level: Level, share: float, seed: int) -> Settings:
+    """The kernel's, at a share of the level's steps."""
+    rates = [rate * FALL**share for rate in RATES]
+    return Settings(level.rays, seed, *rates, *DECAYS, level.smooth, level.smooth, *BENDS)

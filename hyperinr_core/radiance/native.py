@@ -71,9 +71,7 @@ class Lattice:
         self._struct = _Field((c_int64 * 3)(*dims), len(values), self.index.ctypes.data, self.values.ctypes.data)
 
     def _call(self, name: str, *arguments: object) -> None:
-        native.check(
-            getattr(_library(), name)(native.choose_isa(), ctypes.byref(self._struct), *arguments)
-        )
+        native.check(getattr(_library(), name)(native.choose_isa(), ctypes.byref(self._struct), *arguments))
 
     def render(self, rays: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
         """(height, width, 4) colours times opacity and opacity, (height, width) depths times opacity, of rays (7, 3)."""
