@@ -104,7 +104,7 @@ def load(path: str | os.PathLike) -> HyperINR:
     >>> model.grid.dims, [field.name for field in model.fields]
     ((12, 10, 8), ['density'])
     """
-    with _open(path) as file:
+    with opened(path) as file:
         document = parse(path, file.metadata())
         parts = read_document(path, document)
         _check_tensors(path, file, parts)
@@ -192,7 +192,7 @@ def read_header(path: str | os.PathLike) -> dict[str, Any]:
     >>> read_header("flow.hinr")["fields"][0]["units"]
     'kg/m^3'
     """
-    with _open(path) as file:
+    with opened(path) as file:
         document = parse(path, file.metadata())
         _check_tensors(path, file, read_document(path, document))
     return document
@@ -200,12 +200,13 @@ def read_header(path: str | os.PathLike) -> dict[str, Any]:
 
 def motion_bytes(path: str | os.PathLike) -> int:
     """Bytes that a file's motion takes in it; 0 without one."""
-    with _open(path) as file:
+    with opened(path) as file:
         names = {motion_coding.PATHS_TENSOR, motion_coding.TRUST_TENSOR} & set(file.keys())
         return sum(file.get_slice(name).get_shape()[0] for name in names)
 
 
-def _open(path: str | os.PathLike) -> Any:
+def opened(path: str | os.PathLike) -> Any:
+    """The safetensors file at a path; FormatError where there is none."""
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():

@@ -25,6 +25,9 @@ from hyperinr_core.volume import Field, Grid, Parameter
 #: The newest format version, which a file has that holds a motion. One without is of version 2 where it holds a mask, else of 1.
 VERSION = 3
 
+#: The version of a file that holds radiance fields in place of a HyperINR (radiance/file.py).
+RADIANCE_VERSION = 4
+
 #: Most points a stored grid may have along an axis, and most bytes of the JSON document.
 MAX_DIM = 1 << 20
 MAX_DOCUMENT = 1 << 24
@@ -48,10 +51,10 @@ _ROLES = ("time", "light_azimuth", "light_polar", "free")
 def check_limits(parameters: Sequence[Parameter], grid: Grid, fields: Sequence[Field]) -> None:
     """Raise DataError for what no file can hold, before a model of it is trained."""
     try:
-        for items, read in ((parameters, _parameter), ((grid,), _grid), (fields, _field)):
+        for items, read in ((parameters, parameter_of), ((grid,), _grid), (fields, _field)):
             for item in items:
                 read(json.loads(json.dumps(dataclasses.asdict(item))))
-        _list(list(fields), 0, MAX_FIELDS)
+        list_of(list(fields), 0, MAX_FIELDS)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"the data does not fit into a .hinr file: {error}; leave out or rename what does not"
@@ -90,8 +93,8 @@ def _base_document(base: Base) -> dict[str, Any]:
     }
 
 
-def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
-    """The document that a file's metadata hold, with the keys of its version; FormatError for another."""
+def document_in(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
+    """The document that a file's metadata hold, of whatever version; FormatError for anything else."""
     text = (metadata or {}).get("hinr", "")
     require(text, path, "it has no 'hinr' document", "a .hinr file, not any safetensors file")
     require(len(text) <= MAX_DOCUMENT, path, f"its document has {len(text)} characters", f"at most {MAX_DOCUMENT}")
@@ -104,7 +107,16 @@ def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str,
     require(isinstance(document, dict) and document.get("format") == "hinr", path, "format is not 'hinr'", "'hinr'")
     version = document.get("version")
     require(type(version) is int and version >= 1, path, f"version is {version!r}", "a whole number")
-    require(version <= VERSION, path, f"format version is {version}", f"at most {VERSION}; update HyperINR to open it")
+    newest = f"at most {RADIANCE_VERSION}; update HyperINR to open it"
+    require(version <= RADIANCE_VERSION, path, f"format version is {version}", newest)
+    return document
+
+
+def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
+    """The document of a HyperINR that a file's metadata hold, with the keys of its version; FormatError for another."""
+    document = document_in(path, metadata)
+    version = document["version"]
+    require(version != RADIANCE_VERSION, path, "it holds radiance fields", "a HyperINR")
     keys = sorted(map(str, document))
     # version 2 always has a mask, version 3 a motion and perhaps a mask
     expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3)) if version == since}
@@ -122,16 +134,16 @@ def read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[str
         parts = {
             "encoding": EncodingConfig.from_dict(document["encoding"]),
             "network": NetworkConfig.from_dict(document["network"]),
-            "parameters": tuple(_parameter(item) for item in _list(document["parameters"], 1, 64)),
+            "parameters": tuple(parameter_of(item) for item in list_of(document["parameters"], 1, 64)),
             "grid": _grid(document["grid"]),
-            "fields": tuple(_field(item) for item in _list(document["fields"], 1, MAX_FIELDS)),
+            "fields": tuple(_field(item) for item in list_of(document["fields"], 1, MAX_FIELDS)),
             "interpolation": document["interpolation"],
             "tables": TableCoding.from_dict(document.get("tables"), document["encoding"]["n_levels"]),
             "guide": _guide(document["guide"]),
             "mask": mask_coding.n_sheets_of(document["mask"], len(document["fields"])) if "mask" in document else None,
             "motion": None,
-            "provenance": _typed(document["provenance"], dict),
-            "quality": _typed(document["quality"], dict),
+            "provenance": typed(document["provenance"], dict),
+            "quality": typed(document["quality"], dict),
         }
         roles = [parameter.role for parameter in parts["parameters"]]
         check_interpolation(parts["interpolation"], roles)
@@ -155,14 +167,15 @@ def read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[str
     return parts
 
 
-def _parameter(item: Any) -> Parameter:
+def parameter_of(item: Any) -> Parameter:
+    """A parameter that the document holds; KeyError, TypeError or ValueError for anything else."""
     _keys(item, Parameter)
     low, high = _pair(item["bounds"])
-    values = tuple(_number(value) for value in _list(item["values"], 0, 1 << 20))
-    role = _typed(item["role"], str)
+    values = tuple(number_of(value) for value in list_of(item["values"], 0, 1 << 20))
+    role = typed(item["role"], str)
     if role not in _ROLES and not role.startswith("view_"):
         raise ValueError(f"parameter role is {role!r}; expected one of {', '.join(_ROLES)}, or view_...")
-    return Parameter(_name(item["name"]), role, (low, high), _typed(item["units"], str), values)
+    return Parameter(_name(item["name"]), role, (low, high), typed(item["units"], str), values)
 
 
 def _field(item: Any) -> Field:
@@ -170,14 +183,14 @@ def _field(item: Any) -> Field:
     n_components = item["n_components"]
     if type(n_components) is not int or not 1 <= n_components <= 16:
         raise ValueError(f"a field has {n_components!r} components; expected 1 to 16")
-    limits = tuple(_pair(pair, MAX_VALUE) for pair in _list(item["value_range"], n_components, n_components))
-    return Field(_name(item["name"]), n_components, limits, _typed(item["units"], str))
+    limits = tuple(_pair(pair, MAX_VALUE) for pair in list_of(item["value_range"], n_components, n_components))
+    return Field(_name(item["name"]), n_components, limits, typed(item["units"], str))
 
 
 def _guide(item: Any) -> dict[str, float] | None:
     if item is None:
         return None
-    if not isinstance(item, dict) or set(item) != {"diameter"} or not 0 <= _number(item["diameter"]) <= 180:
+    if not isinstance(item, dict) or set(item) != {"diameter"} or not 0 <= number_of(item["diameter"]) <= 180:
         raise ValueError(f"the guide is {str(item)[:60]!r}; expected null, or a diameter of 0 to 180 degrees")
     return {"diameter": float(item["diameter"])}
 
@@ -202,11 +215,11 @@ def _check_guide(parts: dict[str, Any], roles: list[str]) -> None:
 
 def _grid(item: Any) -> Grid:
     _keys(item, Grid)
-    dims = _list(item["dims"], 3, 3)
+    dims = list_of(item["dims"], 3, 3)
     if not all(type(n) is int and 1 <= n <= MAX_DIM for n in dims):
         raise ValueError(f"grid dims are {dims}; expected three whole numbers from 1 to {MAX_DIM}")
     numbers = {
-        name: [_number(value) for value in _list(item[name], length, length)]
+        name: [number_of(value) for value in list_of(item[name], length, length)]
         for name, length in (("origin", 3), ("spacing", 3), ("direction", 9))
     }
     return Grid(dims, **numbers)
@@ -221,11 +234,11 @@ def _base(item: Any, roles: list[str], n_outputs: int) -> dict[str, Any] | None:
     if len(roles) != 1:
         raise ValueError(f"a base stands beside {len(roles)} parameters; expected one, which it is blended in")
     check_interpolation(item["interpolation"], roles)
-    components = _list(item["components"], 1, n_outputs)
+    components = list_of(item["components"], 1, n_outputs)
     if not all(type(c) is int and 0 <= c < n_outputs for c in components) or components != sorted(set(components)):
         raise ValueError(f"a base has the components {components[:16]}; expected increasing numbers below {n_outputs}")
     pairs = {
-        name: np.array([_pair(pair, MAX_VALUE) for pair in _list(item[name], len(components), len(components))])
+        name: np.array([_pair(pair, MAX_VALUE) for pair in list_of(item[name], len(components), len(components))])
         for name in ("limits", "residual")
     }
     return {"components": tuple(components), **pairs, "interpolation": item["interpolation"]}
@@ -251,20 +264,22 @@ def _keys(item: Any, owner: type) -> None:
         raise ValueError(f"a {owner.__name__.lower()} has {found}; expected exactly {sorted(names)}")
 
 
-def _list(item: Any, shortest: int, longest: int) -> list:
+def list_of(item: Any, shortest: int, longest: int) -> list:
+    """A list of so many items; ValueError for anything else."""
     if not isinstance(item, list) or not shortest <= len(item) <= longest:
         raise ValueError(f"found {str(item)[:60]!r}; expected a list of {shortest} to {longest} items")
     return item
 
 
 def _pair(item: Any, most: float = MAX_NUMBER) -> tuple[float, float]:
-    low, high = (_number(value, most) for value in _list(item, 2, 2))
+    low, high = (number_of(value, most) for value in list_of(item, 2, 2))
     if low > high:
         raise ValueError(f"a range goes from {low} to {high}; expected the smaller number first")
     return low, high
 
 
-def _number(item: Any, most: float = MAX_NUMBER) -> float:
+def number_of(item: Any, most: float = MAX_NUMBER) -> float:
+    """A finite number; ValueError for anything else."""
     # an int may be too large for a float, so it is compared as it is
     if type(item) not in (int, float) or not -most <= item <= most:
         raise ValueError(f"found {str(item)[:60]!r}; expected a finite number")
@@ -272,12 +287,13 @@ def _number(item: Any, most: float = MAX_NUMBER) -> float:
 
 
 def _name(item: Any) -> str:
-    if not _typed(item, str) or len(item) > 256:
+    if not typed(item, str) or len(item) > 256:
         raise ValueError(f"found the name {str(item)[:60]!r}; expected 1 to 256 characters")
     return item
 
 
-def _typed(item: Any, kind: type) -> Any:
+def typed(item: Any, kind: type) -> Any:
+    """What is of a type; ValueError for anything else."""
     if type(item) is not kind:
         raise ValueError(f"found {str(item)[:60]!r}; expected a {kind.__name__}")
     return item

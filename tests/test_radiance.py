@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from radiance_models import ball_field
 
 from hyperinr_core.backends import native
 from hyperinr_core.errors import ParameterError
@@ -143,17 +144,6 @@ def test_camera_of_angles_sees_what_its_optics_say():
 def test_camera_that_looks_along_its_up_direction_is_refused():
     with pytest.raises(ParameterError, match="an up direction across the view"):
         Camera((0.0, 0.0, 3.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0))
-
-
-def ball_field() -> RadianceField:
-    """An opaque ball of radius 0.6, red to the side of x, whose colour grows with the direction of the camera along z."""
-    z, y, x = np.meshgrid(*[np.linspace(-0.8, 0.8, 24)] * 3, indexing="ij")
-    values = np.zeros((24, 24, 24, 16), np.float32)
-    values[..., 0], values[..., 1], values[..., 2], values[..., 14] = 0.5 + 0.4 * np.sign(x), 0.4, 0.3, 0.2
-    values[..., DENSITY] = np.clip(4 - 30 * (np.sqrt(x**2 + y**2 + z**2) - 0.5), -8, 3)
-    blocks = values.reshape(6, 4, 6, 4, 6, 4, 16).transpose(0, 2, 4, 1, 3, 5, 6).reshape(-1, 64, 16)
-    index = np.arange(216, dtype=np.int32).reshape(6, 6, 6)
-    return RadianceField((-0.8,) * 3, 1.6 / 23, (24, 24, 24), index, blocks)
 
 
 def cameras_around(n: int, seed: int) -> list[Camera]:

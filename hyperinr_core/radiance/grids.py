@@ -1,6 +1,9 @@
-"""Which voxels of a radiance field are empty, and the same field on a finer grid around the others."""
+"""Which voxels of a radiance field are empty, the same field on a finer grid around the others, and means of fields."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +12,9 @@ from hyperinr_core.radiance.native import EDGE
 
 #: Opacity of one voxel's length below which a voxel is empty: never what few rays have seen, which may be a thin face.
 EMPTY = 0.02
+
+#: Most voxels along an axis that the kernel takes.
+MOST_DIM = 512
 
 #: Voxels around what is not empty that are kept when the box is drawn tighter.
 MARGIN = 2
@@ -60,3 +66,54 @@ def _by_blocks(voxels: np.ndarray, axis: int, places: np.ndarray, n_blocks: int,
     within = (places >= first - margin) & (places <= first + EDGE - 1 + margin)
     counts = np.tensordot(within.astype(np.float32), voxels.astype(np.float32), (1, axis))
     return np.moveaxis(counts, 0, axis) > 0
+
+
+def blended(fields: Sequence[RadianceField], weights: np.ndarray) -> RadianceField:
+    """The weighted mean of fields: of optical depths, and of colours as far as each is opaque.
+
+    Parameters
+    ----------
+    weights : (n,) of sum 1.
+    """
+    fields = [field for field, weight in zip(fields, weights) if weight > 0]
+    weights = weights[weights > 0].astype(np.float32)
+    if len(fields) == 1:
+        return fields[0]
+    spacing = min(field.spacing for field in fields)
+    low = np.min([field.origin for field in fields], axis=0)
+    high = np.max([np.add(f.origin, np.multiply(f.spacing, np.subtract(f.dims, 1))) for f in fields], axis=0)
+    spacing = max(spacing, (high - low).max() / (MOST_DIM - 1))
+    dims = [int(n) for n in np.maximum(np.ceil((high - low) / spacing - 1e-6) + 1, EDGE)]
+    stored = np.any([_stored_at(field, low, spacing, dims) for field in fields], axis=0)
+    parts = [field.resampled(low, spacing, (dims[0], dims[1], dims[2]), stored) for field in fields]
+    depths = [weight * np.exp(np.minimum(part.values[..., DENSITY], MOST_LOG)) for part, weight in zip(parts, weights)]
+    whole = sum(depths)
+    values = sum((depth / whole)[..., None] * part.values for depth, part in zip(depths, parts))
+    values[..., DENSITY] = np.log(whole)
+    return replace(parts[0], values=values)
+
+
+def _stored_at(field: RadianceField, origin: np.ndarray, spacing: float, dims: Sequence[int]) -> np.ndarray:
+    """(bz, by, bx) bool blocks of another grid in which the field has stored ones."""
+    stored, ratio = field.index >= 0, field.spacing / spacing
+    for axis in range(3):
+        middles = EDGE * np.arange(field.index.shape[2 - axis]) + (EDGE - 1) / 2
+        places = middles * ratio + (field.origin[axis] - origin[axis]) / spacing
+        stored = _by_blocks(stored, 2 - axis, places, -(-dims[axis] // EDGE), EDGE / 2 * ratio)
+    return stored
+
+
+def near_full(field: RadianceField) -> np.ndarray:
+    """(n, 64) bool stored voxels that are not empty, or have one beside them that is not."""
+    near = full_voxels(field)
+    for axis in range(3):
+        moved = near.copy()
+        ahead, behind = (
+            tuple(part if a == axis else slice(None) for a in range(3)) for part in (slice(1, None), slice(None, -1))
+        )
+        moved[ahead] |= near[behind]
+        moved[behind] |= near[ahead]
+        near = moved
+    bz, by, bx = field.index.shape
+    blocks = near.reshape(bz, EDGE, by, EDGE, bx, EDGE).transpose(0, 2, 4, 1, 3, 5).reshape(bz, by, bx, -1)
+    return blocks[field.index >= 0]
