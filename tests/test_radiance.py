@@ -17,7 +17,7 @@ from hyperinr_core.radiance.camera import Camera, camera_of
 from hyperinr_core.radiance.field import DENSITY, RadianceField
 from hyperinr_core.radiance.fit import Level, fit
 from hyperinr_core.radiance.grids import refined
-from hyperinr_core.radiance.native import Shown
+from hyperinr_core.radiance.voxels import Shown
 
 #: What the kernel takes for a voxel that is not stored.
 EMPTY = -10.0
@@ -164,7 +164,7 @@ def test_fit_shows_new_views(background):
         return seen.rgba() if background is None else np.rint(255 * seen.over(background)).astype(np.uint8)
 
     behind = np.broadcast_to(background or (0.0, 0.0, 0.0), (32, 32, 3))
-    field = fit(cameras, [picture(camera) for camera in cameras], behind, 1.15, BALL_LEVELS)
+    field = fit(cameras, [picture(camera) for camera in cameras], behind, BALL_LEVELS)
     shown = background or (0.0, 0.0, 1.0)
     errors = [
         field.render(camera, 32, 32).over(shown) - truth.render(camera, 32, 32).over(shown)
@@ -180,13 +180,11 @@ def test_threads_do_not_change_a_byte(monkeypatch):
     for threads in "1", "3":
         monkeypatch.setenv("HYPERINR_NUM_THREADS", threads)
         native.set_threads_from_environment()
-        found.append(fit(cameras, pictures, np.zeros((32, 32, 3)), 1.15, (Level(17, 60, 512, 2e-4),)).values.tobytes())
+        found.append(fit(cameras, pictures, np.zeros((32, 32, 3)), (Level(17, 60, 512, 2e-4),)).values.tobytes())
     monkeypatch.undo()
     native.set_threads_from_environment()
     assert found[0] == found[1]
-    assert (
-        fit(cameras, pictures, np.zeros((32, 32, 3)), 1.15, (Level(17, 60, 512, 2e-4),), 1).values.tobytes() != found[0]
-    )
+    assert fit(cameras, pictures, np.zeros((32, 32, 3)), (Level(17, 60, 512, 2e-4),), 1).values.tobytes() != found[0]
 
 
 def test_a_volume_has_the_fields_colours_and_extinction():

@@ -1,4 +1,4 @@
-/* The C interface of radiance fields: what hyperinr_core/radiance/native.py calls through ctypes. Errors are those of
+/* The C interface of radiance fields: what hyperinr_core/radiance/voxels.py calls through ctypes. Errors are those of
  * hyperinr_native.h.
  *
  * A voxel is a line of 16 float32: red, green, blue and a density, then three numbers of red, green and blue, each beside one

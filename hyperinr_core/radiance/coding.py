@@ -11,7 +11,7 @@ from hyperinr_core.errors import FormatError
 from hyperinr_core.packing import packed, unpacked
 from hyperinr_core.radiance.field import DENSITY, MOST_LOG, RadianceField
 from hyperinr_core.radiance.grids import near_full
-from hyperinr_core.radiance.native import EDGE, LINE, VOXELS
+from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS
 
 #: The numbers of a voxel that are used: all but every fourth one, of which the first is the density.
 USED = tuple(number for number in range(LINE) if number % 4 < 3 or number == DENSITY)

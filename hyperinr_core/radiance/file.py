@@ -30,7 +30,7 @@ from hyperinr_core.radiance import coding
 from hyperinr_core.radiance.field import RadianceField
 from hyperinr_core.radiance.grids import MOST_DIM
 from hyperinr_core.radiance.model import RadianceModel
-from hyperinr_core.radiance.native import VOXELS
+from hyperinr_core.radiance.voxels import VOXELS
 
 #: Most pixels along a side, and most scenes of a file.
 MOST_PIXELS, MOST_SCENES = 1 << 14, 1 << 16

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.radiance.field import DENSITY, RadianceField
 from hyperinr_core.radiance.grids import kept, refined
-from hyperinr_core.radiance.native import EDGE, LINE, VOXELS, Settings, Shown
+from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS, Settings, Shown
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,17 @@ class Level:
     smooth: float
 
 
-#: Grids that are fitted one after the other.
+#: Half the edge of the cube in which the scene must lie, in half heights of the picture.
+HALF_BOX = 1.15
+
+#: Most voxels along an axis as a share of the pictures' pixels.
+FINEST = 0.6
+
+#: Grids that are fitted one after the other; how many rays see each is in proportion to what is asked for.
 LEVELS = (Level(33, 300, 2048, 2e-4), Level(65, 400, 2048, 1e-4), Level(129, 400, 4096, 1e-4))
 
 #: Adam's rates of density and colour, which fall to a share along each level, and its means' decays.
-RATES, FALL, DECAYS = (0.3, 0.03), 0.1, (0.9, 0.99)
+RATES, FALL, DECAYS = (0.15, 0.015), 0.1, (0.9, 0.99)
 
 #: Differences of density and colour up to which they count squared, then in proportion.
 BENDS = (0.5, 0.05)
@@ -46,11 +52,17 @@ START, GREY = -4.0, 0.5
 CALL, LOOK = 50, 4
 
 
+def levels_for(size: tuple[int, int], n_rays: int) -> tuple[Level, ...]:
+    """The levels that pictures of a (width, height) resolve, with so many rays in all."""
+    levels = [level for level in LEVELS if level is LEVELS[0] or level.longest <= FINEST * max(size)]
+    whole = sum(level.steps * level.rays for level in levels)
+    return tuple(replace(level, steps=max(1, round(level.steps * n_rays / whole))) for level in levels)
+
+
 def fit(
     cameras: Sequence[Camera],
     pictures: Sequence[np.ndarray],
     background: np.ndarray,
-    half: float,
     levels: Sequence[Level] = LEVELS,
     seed: int = 0,
     progress: Callable[[float], object] = lambda done: None,
@@ -59,14 +71,14 @@ def fit(
 
     Parameters
     ----------
-    cameras : n of the pictures'.
+    cameras : n of the pictures', which look at the origin from all around.
     pictures : n of (height, width, C) uint8, the lowest row first: 3 colours, or 4 with an opacity.
     background : (height, width, 3) in [0, 1], what stands behind the scene; unused with an opacity.
-    half : half the edge of the cube around the origin in which the scene is.
     """
     pictures = [np.ascontiguousarray(picture) for picture in pictures]
     whole, done = sum(level.steps * level.rays for level in levels), 0
-    field, first_step = _begun(half, levels[0].longest), 0
+    height, width = pictures[0].shape[:2]
+    field, first_step = _begun(HALF_BOX * max(1, width / height), levels[0].longest), 0
     for level in levels:
         if level is not levels[0]:
             field = refined(field, level.longest)

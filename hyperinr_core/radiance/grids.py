@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from hyperinr_core.radiance.field import DENSITY, MOST_LOG, RadianceField
-from hyperinr_core.radiance.native import EDGE
+from hyperinr_core.radiance.voxels import EDGE
 
 #: Opacity of one voxel's length below which a voxel is empty: never what few rays have seen, which may be a thin face.
 EMPTY = 0.02
