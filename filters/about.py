@@ -25,13 +25,19 @@ def grid_of(model: Any) -> str:
 
 
 def look_of(model: Any) -> str:
-    """How a model is best shown, as JSON: {"kind": volume, plane or picture, "time": its format, "fields": looks by name}."""
+    """How a model is best shown, as JSON: {"kind": volume, plane, picture or colors, "time": its format, "fields": looks by name}.
+
+    Colors are a volume whose fourth component is the opacity of a length that is "unit" beside.
+    """
     from hyperinr_core.pictures import look
     from hyperinr_core.pictures.picture_set import is_picture
 
+    times = [look.time_format(parameter) for parameter in model.parameters if parameter.role == "time"]
+    if getattr(model, "radiance", None) and model.volume:
+        unit = min(model.grid.spacing)
+        return json.dumps({"kind": "colors", "time": times[0] if times else "", "fields": {}, "unit": unit})
     flat = "plane" if model.grid.dims[2] == 1 else "volume"
     kind = "picture" if is_picture(model.grid, model.fields) else flat
-    times = [look.time_format(parameter) for parameter in model.parameters if parameter.role == "time"]
     looks = look.looks_of(model) if kind != "picture" else {}
     fields = {f.name: {"title": look.title_of(f), **looks[f.name].to_dict()} for f in model.fields if f.name in looks}
     return json.dumps({"kind": kind, "time": times[0] if times else "", "fields": fields})
@@ -68,6 +74,9 @@ def quality_of_original(provenance: dict[str, Any]) -> Any:
 
 def size_of(model: Any) -> str:
     """Encoders, bytes in memory, and the motion that the training steps are carried along."""
+    radiance = getattr(model, "radiance", None)
+    if radiance is not None:
+        return f"{len(radiance.scenes)} radiance field(s)"
     size = f"{len(model.encoder_positions)} encoders, {model.n_bytes / 1e6:.1f} MB"
     if model.motion is None:
         return size
@@ -102,8 +111,9 @@ def add_facts(output: Any, model: Any) -> None:
         _add(output, f"model: training {parameter.name}", sorted(set(parameter.values)) or parameter.bounds)
     for name, numbers in _psnr(model.quality):
         _add(output, f"model: training PSNR of {name} (dB)", numbers)
-    _add(output, "model: encoders", [len(model.encoder_positions)])
-    _add(output, "model: size (MB)", [model.n_bytes / 1e6])
+    if getattr(model, "radiance", None) is None:
+        _add(output, "model: encoders", [len(model.encoder_positions)])
+        _add(output, "model: size (MB)", [model.n_bytes / 1e6])
     if model.motion is not None:
         _add(output, "model: motion (MB)", [model.motion.n_bytes / 1e6])
         _add(output, "model: motion traced through a velocity", map(float, model.motion.anchored))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -73,14 +73,29 @@ class RadianceModel:
         n, name = (4, "rgba") if self.background is None else (3, "rgb")
         return (Field(name, n, (RANGE,) * n),)
 
-    def theta(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
-        """(P,) float64; ParameterError unless all are finite numbers within the bounds, but for a view's, which may be any."""
-        theta = np.asarray(values, np.float64).ravel()
+    def theta(self, values: Sequence[float] | np.ndarray | Mapping[str, float], clamp: bool = False) -> np.ndarray:
+        """(P,) float64; ParameterError unless all are finite numbers within the bounds, but for a view's, which may be any.
+
+        Parameters
+        ----------
+        values : P numbers, or a mapping from every parameter's name to a number.
+        clamp : move values outside the bounds onto them instead of raising.
+        """
+        if isinstance(values, Mapping):
+            names = [parameter.name for parameter in self.parameters]
+            if set(values) != set(names):
+                raise ParameterError(
+                    f"values are given for {sorted(values)}; expected one for each of {sorted(names)}"
+                )
+            values = [values[name] for name in names]
+        theta = np.array(values, np.float64).ravel()
         if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
             names = ", ".join(parameter.name for parameter in self.parameters)
             raise ParameterError(f"theta is {theta.tolist()}; expected {len(self.parameters)} finite numbers: {names}")
         for column in self.others:
             low, high = self.parameters[column].bounds
+            if clamp:
+                theta[column] = min(max(theta[column], low), high)
             if not low <= theta[column] <= high:
                 raise ParameterError(
                     f"{self.parameters[column].name} is {theta[column]:g}; expected {low:g} to {high:g}, the range of the "
@@ -109,15 +124,21 @@ class RadianceModel:
         """What any camera sees of the scene at theta (P,), whose view does not count."""
         return self.at(theta).render(camera, width, height)
 
-    def picture(self, theta: Sequence[float] | np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
+    def picture(
+        self,
+        theta: Sequence[float] | np.ndarray,
+        size: tuple[int, int] | None = None,
+        camera: Camera | None = None,
+    ) -> np.ndarray:
         """(height, width, 3 or 4) uint8 what the database would show at theta (P,), the lowest row first.
 
         Parameters
         ----------
         size : width and height in pixels; the training pictures' when None.
+        camera : another one than that of theta's view.
         """
         width, height = size or self.size
-        seen = self.render(theta, self.camera(theta), width, height)
+        seen = self.render(theta, camera or self.camera(theta), width, height)
         if self.background is None:
             return seen.rgba()
         rows, columns = (np.arange(n) * old // n for n, old in zip((height, width), self.background.shape))
