@@ -15,7 +15,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.pictures.picture_set import Optics
 from hyperinr_core.radiance.camera import Camera, camera_of
 from hyperinr_core.radiance.field import DENSITY, RadianceField
-from hyperinr_core.radiance.fit import Level, fit
+from hyperinr_core.radiance.fit import Level, fit, levels_for
 from hyperinr_core.radiance.grids import refined
 from hyperinr_core.radiance.voxels import Shown
 
@@ -185,6 +185,14 @@ def test_threads_do_not_change_a_byte(monkeypatch):
     native.set_threads_from_environment()
     assert found[0] == found[1]
     assert fit(cameras, pictures, np.zeros((32, 32, 3)), (Level(17, 60, 512, 2e-4),), 1).values.tobytes() != found[0]
+
+
+def test_levels_are_those_that_pictures_and_rays_resolve():
+    longest = [[level.longest for level in levels_for(*asked)] for asked in (((32, 32), 10**7), ((256, 256), 10**7))]
+    assert longest == [[33], [33, 65, 129, 193]]
+    few = levels_for((256, 256), 10**6)
+    assert [level.longest for level in few] == [33, 65]
+    assert sum(level.steps * level.rays for level in few) == pytest.approx(10**6, rel=0.01)
 
 
 def test_a_volume_has_the_fields_colours_and_extinction():

@@ -74,7 +74,7 @@ DAMAGES = {
     "two azimuths": (lambda d, t: d["parameters"][1].update(role="view_azimuth"), "azimuth and elevation"),
     "huge": (lambda d, t: d["scenes"][0].update(dims=[1 << 30] * 3), "whole number from 2 to 512"),
     "more blocks than room": (lambda d, t: d["scenes"][0].update(n_blocks=10**6), "whole number from 0 to 216"),
-    "flat": (lambda d, t: d["scenes"][0].update(spacing=0), "a number above 0"),
+    "flat": (lambda d, t: d["scenes"][0].update(spacing=0), "expected 1e-06 to 1e"),
     "wide camera": (lambda d, t: d["optics"].update(view_angle=180), "0 to 170 degrees"),
     "odd turn": (lambda d, t: d["optics"].update(turn=True), "0 to 170 degrees"),
     "limits": (lambda d, t: d["limits"][0].reverse(), "smaller number first"),

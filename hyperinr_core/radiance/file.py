@@ -35,6 +35,9 @@ from hyperinr_core.radiance.voxels import VOXELS
 #: Most pixels along a side, and most scenes of a file.
 MOST_PIXELS, MOST_SCENES = 1 << 14, 1 << 16
 
+#: Largest coordinate and spacing of a scene, and magnitude of a colour.
+MOST_LENGTH, MOST_COLOR = 1e6, 1e6
+
 #: Decoded scenes that are kept.
 N_KEPT = 3
 
@@ -213,10 +216,10 @@ def _optics(item: Any) -> Optics:
 def _scene(item: Any) -> dict[str, Any]:
     item = _keyed(item, {"origin", "spacing", "dims", "n_blocks"})
     spacing, dims = number_of(item["spacing"]), [_whole(n, 2, MOST_DIM) for n in list_of(item["dims"], 3, 3)]
-    if not spacing > 0:
-        raise ValueError(f"a scene's spacing is {spacing:g}; expected a number above 0")
+    if not 1 / MOST_LENGTH <= spacing <= MOST_LENGTH:
+        raise ValueError(f"a scene's spacing is {spacing:g}; expected {1 / MOST_LENGTH:g} to {MOST_LENGTH:g}")
     return {
-        "origin": tuple(number_of(n) for n in list_of(item["origin"], 3, 3)),
+        "origin": tuple(number_of(n, MOST_LENGTH) for n in list_of(item["origin"], 3, 3)),
         "spacing": spacing,
         "dims": tuple(dims),
         "n_blocks": _whole(item["n_blocks"], 0, coding.n_blocks_of(dims)),
@@ -225,7 +228,7 @@ def _scene(item: Any) -> dict[str, Any]:
 
 def _limits(item: Any) -> np.ndarray:
     pairs = [list_of(pair, 2, 2) for pair in list_of(item, len(coding.USED), len(coding.USED))]
-    limits = np.array([[number_of(n, 1e6) for n in pair] for pair in pairs])
+    limits = np.array([[number_of(n, MOST_COLOR) for n in pair] for pair in pairs])
     if (limits[:, 1] < limits[:, 0]).any():
         raise ValueError("limits go from larger to smaller numbers; expected the smaller number first")
     return limits

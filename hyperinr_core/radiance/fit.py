@@ -34,10 +34,18 @@ class Level:
 HALF_BOX = 1.15
 
 #: Most voxels along an axis as a share of the pictures' pixels.
-FINEST = 0.6
+FINEST = 0.8
 
 #: Grids that are fitted one after the other; how many rays see each is in proportion to what is asked for.
-LEVELS = (Level(33, 300, 2048, 2e-4), Level(65, 400, 2048, 1e-4), Level(129, 400, 4096, 1e-4))
+LEVELS = (
+    Level(33, 200, 2048, 2e-4),
+    Level(65, 400, 2048, 1e-4),
+    Level(129, 1000, 4096, 1e-4),
+    Level(193, 1200, 4096, 1e-4),
+)
+
+#: Rays in all that a level is worth, for each point of a face of its grid: with fewer it would learn noise.
+WORTH = 150
 
 #: Adam's rates of density and colour, which fall to a share along each level, and its means' decays.
 RATES, FALL, DECAYS = (0.15, 0.015), 0.1, (0.9, 0.99)
@@ -54,7 +62,8 @@ CALL, LOOK = 50, 4
 
 def levels_for(size: tuple[int, int], n_rays: int) -> tuple[Level, ...]:
     """The levels that pictures of a (width, height) resolve, with so many rays in all."""
-    levels = [level for level in LEVELS if level is LEVELS[0] or level.longest <= FINEST * max(size)]
+    finest = max(LEVELS[0].longest, min(FINEST * max(size), (n_rays / WORTH) ** 0.5))
+    levels = [level for level in LEVELS if level.longest <= finest]
     whole = sum(level.steps * level.rays for level in levels)
     return tuple(replace(level, steps=max(1, round(level.steps * n_rays / whole))) for level in levels)
 

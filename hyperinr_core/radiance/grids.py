@@ -16,6 +16,9 @@ EMPTY = 0.02
 #: Most voxels along an axis that the kernel takes.
 MOST_DIM = 512
 
+#: How many times as fine as the coarsest of some fields their mean may be.
+MOST_FINER = 2
+
 #: Voxels around what is not empty that are kept when the box is drawn tighter.
 MARGIN = 2
 
@@ -79,10 +82,10 @@ def blended(fields: Sequence[RadianceField], weights: np.ndarray) -> RadianceFie
     weights = weights[weights > 0].astype(np.float32)
     if len(fields) == 1:
         return fields[0]
-    spacing = min(field.spacing for field in fields)
+    spacings = [field.spacing for field in fields]
     low = np.min([field.origin for field in fields], axis=0)
     high = np.max([np.add(f.origin, np.multiply(f.spacing, np.subtract(f.dims, 1))) for f in fields], axis=0)
-    spacing = max(spacing, (high - low).max() / (MOST_DIM - 1))
+    spacing = max(min(spacings), max(spacings) / MOST_FINER, (high - low).max() / (MOST_DIM - 1))
     dims = [int(n) for n in np.maximum(np.ceil((high - low) / spacing - 1e-6) + 1, EDGE)]
     stored = np.any([_stored_at(field, low, spacing, dims) for field in fields], axis=0)
     parts = [field.resampled(low, spacing, (dims[0], dims[1], dims[2]), stored) for field in fields]

@@ -20,7 +20,7 @@ from hyperinr_core.training.teachers.radiance import Radiance, find_optics, left
 from hyperinr_core.training.views.task import Views
 
 #: Pictures that the fit of one scene looks at, by preset.
-LOOKS = {"fast": 500, "default": 2000, "best": 6000}
+LOOKS = {"fast": 500, "default": 1250, "best": 4000}
 
 #: Pictures that a trial looks at, which finds the camera and compares representations.
 TRIAL_LOOKS = 400
