@@ -25,7 +25,7 @@ def grid_of(model: Any) -> str:
 
 
 def look_of(model: Any) -> str:
-    """How a model is best shown, as JSON: {"kind": volume, plane, picture or colors, "time": its format, "fields": looks by name}.
+    """How a model is best shown, as JSON: {"kind": volume, plane, picture or colors, "time": its format, "fields": its looks}.
 
     Colors are a volume whose fourth component is the opacity of a length that is "unit" beside.
     """

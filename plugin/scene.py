@@ -89,7 +89,7 @@ def show(source: Any, view: Any = None, field: str | None = None) -> Any:
 
 
 def facts_of(source: Any, view: Any) -> dict[str, Any]:
-    """What a source says of how it is shown, {"kind", "time", "fields" and perhaps "unit"}; for others than ours what their data says."""
+    """What a source says of how it is shown, {"kind", "time", "fields"}; for others than ours what their data says."""
     source.UpdatePipeline(view.ViewTime)
     information = source.GetDataInformation().DataInformation
     if not information.DataSetTypeIsA("vtkImageData") or not len(source.PointData):

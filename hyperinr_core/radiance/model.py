@@ -84,9 +84,7 @@ class RadianceModel:
         if isinstance(values, Mapping):
             names = [parameter.name for parameter in self.parameters]
             if set(values) != set(names):
-                raise ParameterError(
-                    f"values are given for {sorted(values)}; expected one for each of {sorted(names)}"
-                )
+                raise ParameterError(f"values are given for {sorted(values)}; expected one for each of {sorted(names)}")
             values = [values[name] for name in names]
         theta = np.array(values, np.float64).ravel()
         if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
