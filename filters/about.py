@@ -25,13 +25,19 @@ def grid_of(model: Any) -> str:
 
 
 def look_of(model: Any) -> str:
-    """How a model is best shown, as JSON: {"kind": volume, plane or picture, "time": its format, "fields": looks by name}."""
+    """How a model is best shown, as JSON: {"kind": volume, plane, picture or colors, "time": its format, "fields": its looks}.
+
+    Colors are a volume whose fourth component is the opacity of a length that is "unit" beside.
+    """
     from hyperinr_core.pictures import look
     from hyperinr_core.pictures.picture_set import is_picture
 
+    times = [look.time_format(parameter) for parameter in model.parameters if parameter.role == "time"]
+    if getattr(model, "radiance", None) and model.volume:
+        unit = min(model.grid.spacing)
+        return json.dumps({"kind": "colors", "time": times[0] if times else "", "fields": {}, "unit": unit})
     flat = "plane" if model.grid.dims[2] == 1 else "volume"
     kind = "picture" if is_picture(model.grid, model.fields) else flat
-    times = [look.time_format(parameter) for parameter in model.parameters if parameter.role == "time"]
     looks = look.looks_of(model) if kind != "picture" else {}
     fields = {f.name: {"title": look.title_of(f), **looks[f.name].to_dict()} for f in model.fields if f.name in looks}
     return json.dumps({"kind": kind, "time": times[0] if times else "", "fields": fields})

@@ -21,7 +21,9 @@ from hyperinr.filters.reporting import Reporting
 
 if TYPE_CHECKING:
     from hyperinr.filters.frames import ImageFrames
+    from hyperinr.filters.radiance import RadianceFrames, ShownRadiance
     from hyperinr_core.model import Model
+    from hyperinr_core.radiance.model import RadianceModel
     from hyperinr_core.volume import Extent, Grid, Parameter
 
 #: Sliders in the panel for parameters other than time; `xml/HyperINR.xml` declares as many.
@@ -32,6 +34,9 @@ AS_STORED = "as stored"
 
 #: What `filters.choices` has between training steps, told again because that module needs NumPy.
 BETWEEN = "between training steps"
+
+#: What is put out of a model of radiance fields: its picture at the sliders' angles, or the field itself.
+PICTURE, VOLUME = "picture", "volume"
 
 #: What `filters.frames` can add to each field of a model with motion; none of it unless asked for.
 MOTION_ARRAYS = ("velocity", "trust", "uncertainty")
@@ -56,18 +61,19 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
         self._use_region = False
         self._corner, self._size = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
         self._interpolation = AS_STORED
+        self._show = PICTURE
         self._backend = "auto"
         self._coarser = 2
         self._cache_megabytes = 256
         self._sliders = [0.0] * N_SLIDERS
-        self._model: Model | None = None
-        self._stamp: tuple[str, int, int] | None = None
+        self._model: Model | ShownRadiance | None = None
+        self._stamp: tuple[object, ...] | None = None
         self._published_grid: Grid | None = None
         self._failed = False
         self._awaited = self._has_shown = False
         self._preview: Grid | None = None
         self._said: set[str] = set()
-        self._frames: ImageFrames | None = None
+        self._frames: ImageFrames | RadianceFrames | None = None
         self._look: str | None = None
         self._selection, self._motion_selection = vtkDataArraySelection(), vtkDataArraySelection()
         for selection in (self._selection, self._motion_selection):
@@ -94,6 +100,10 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     @property
     def _file_name(self) -> str | None:
         return self._file_names[0] if self._file_names else None
+
+    def SetShow(self, choice: str | None) -> None:
+        """What a model of radiance fields puts out: PICTURE or VOLUME."""
+        self._store("_show", choice or PICTURE)
 
     def GetFieldSelection(self) -> vtkDataArraySelection:
         """Which fields become point arrays; all unless told otherwise."""
@@ -180,6 +190,20 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
     def GetHasMotion(self) -> int:
         """Whether the model carries its training steps along a motion."""
         return int(self._model is not None and bool(self._model.anchored))
+
+    def GetHasRadiance(self) -> int:
+        """Whether the model is one of radiance fields."""
+        return int(self.radiance() is not None)
+
+    def radiance(self) -> RadianceModel | None:
+        """The model, where it is one of radiance fields."""
+        return getattr(self._model, "radiance", None)
+
+    def theta_at(self, time: float) -> list[float]:
+        """(P,) what is shown at a time; nothing without a model."""
+        from hyperinr.filters.choices import clamped_theta
+
+        return clamped_theta(self._model.parameters, time, self._sliders)[0] if self._model else []
 
     def GetTimeStepsInUse(self) -> str:
         """How many time steps ParaView is told of."""
@@ -299,7 +323,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
         return output_extent(grid, self._corner, self._size) if self._use_region else grid.extent
 
-    def _preview_of(self, model: Model, frames: ImageFrames, grid: Grid) -> Grid | None:
+    def _preview_of(self, model: Any, frames: Any, grid: Grid) -> Grid | None:
         """The grid that is shown to begin with, of fewer points, where a window waits for its first picture and all take long.
 
         Nothing is behind the source yet that goes by its dims.
@@ -346,24 +370,21 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
 
     # The model and what is made of it.
 
-    def _load(self) -> tuple[Model, ImageFrames, Grid]:
+    def _load(self) -> tuple[Any, Any, Grid]:
         """The file's model, its images and the grid to put out, read if it is not the one that was read last."""
         from hyperinr.filters.choices import output_grid
-        from hyperinr.filters.frames import ImageFrames
-        from hyperinr_core import hinr
         from hyperinr_core.errors import FormatError
 
         if not self._file_name:
             raise FormatError("no file is chosen; expected the path of a .hinr file")
-        stamp, model, frames = _stamp(self._file_name), self._model, self._frames
+        stamp, model, frames = _stamp(self._file_name, self._show), self._model, self._frames
         if model is None or frames is None or stamp is None or stamp != self._stamp:
             self._model = self._stamp = None
             if frames is not None:
                 frames.stop()
             self._frames = self._look = None
-            model = self._model = hinr.load(self._file_name)
-            self._stamp = stamp
-            frames = self._frames = ImageFrames(self._cache_megabytes << 20)
+            model, frames = _read(self._file_name, self._show == VOLUME, self._cache_megabytes << 20)
+            self._model, self._frames, self._stamp = model, frames, stamp
             self._said.clear()
             _offer(self._selection, [field.name for field in model.fields], True)
             _offer(self._motion_selection, MOTION_ARRAYS if model.anchored else (), False)
@@ -380,7 +401,7 @@ class HyperINRSource(Reporting, VTKPythonAlgorithmBase):
                 "arrow before the group in the Open File dialog and choose the models one by one",
             )
 
-    def _theta(self, model: Model, info: Any) -> list[float]:
+    def _theta(self, model: Any, info: Any) -> list[float]:
         """(P,) the requested time and the sliders' values; that one had to be moved is said once for each model."""
         from hyperinr.filters.choices import clamped_theta
 
@@ -408,12 +429,28 @@ def _offer(selection: vtkDataArraySelection, names: Sequence[str], chosen: bool)
         selection.AddArray(name, chosen)
 
 
+def _read(path: str, volume: bool, n_bytes: int) -> tuple[Any, Any]:
+    """A file's model, and what makes its images."""
+    from hyperinr_core import hinr
+    from hyperinr_core.radiance.file import is_radiance
+
+    if is_radiance(path):
+        from hyperinr.filters.radiance import RadianceFrames, ShownRadiance
+        from hyperinr_core.radiance.file import load
+
+        return ShownRadiance(load(path), volume), RadianceFrames(n_bytes)
+    from hyperinr.filters.frames import ImageFrames
+
+    return hinr.load(path), ImageFrames(n_bytes)
+
+
 def _is_plane(name: str) -> bool:
-    """Whether a file is a model of a plane; what cannot be read is not, and gets its error when it is opened."""
+    """Whether a file is a model of a plane or of pictures; what cannot be read is not, and gets its error when it is opened."""
     try:
         from hyperinr_core import hinr
+        from hyperinr_core.radiance.file import is_radiance
 
-        return hinr.read_header(name)["grid"]["dims"][2] == 1
+        return is_radiance(name) or hinr.read_header(name)["grid"]["dims"][2] == 1
     except Exception:
         return False
 
@@ -467,10 +504,10 @@ def _from_script() -> bool:
     return frame.f_globals.get("__name__") != VTKPythonAlgorithmBase.__module__
 
 
-def _stamp(path: str) -> tuple[str, int, int] | None:
-    """What tells a file from its replacement; None when there is no such file."""
+def _stamp(path: str, show: str) -> tuple[object, ...] | None:
+    """What tells a file from its replacement, and one way to show it from another; None when there is no such file."""
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return path, status.st_mtime_ns, status.st_size
+    return path, status.st_mtime_ns, status.st_size, show

@@ -122,7 +122,7 @@ def load(path: str | os.PathLike) -> Model:
     >>> model.grid.dims, [field.name for field in model.fields]
     ((12, 10, 8), ['density'])
     """
-    with _open(path) as file:
+    with opened(path) as file:
         document = parse(path, file.metadata())
         if document["version"] != INDEX_VERSION:
             return _model_of(path, file, document)
@@ -228,7 +228,7 @@ def read_header(path: str | os.PathLike) -> dict[str, Any]:
     >>> read_header("flow.hinr")["fields"][0]["units"]
     'kg/m^3'
     """
-    with _open(path) as file:
+    with opened(path) as file:
         document = parse(path, file.metadata())
         is_index = document["version"] == INDEX_VERSION
         _check_tensors(path, file, None if is_index else read_document(path, document))
@@ -239,12 +239,13 @@ def read_header(path: str | os.PathLike) -> dict[str, Any]:
 
 def motion_bytes(path: str | os.PathLike) -> int:
     """Bytes that a file's motion takes in it; 0 without one."""
-    with _open(path) as file:
+    with opened(path) as file:
         names = {motion_coding.PATHS_TENSOR, motion_coding.TRUST_TENSOR} & set(file.keys())
         return sum(file.get_slice(name).get_shape()[0] for name in names)
 
 
-def _open(path: str | os.PathLike) -> Any:
+def opened(path: str | os.PathLike) -> Any:
+    """The safetensors file at a path; FormatError where there is none."""
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():

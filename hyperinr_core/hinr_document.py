@@ -22,9 +22,9 @@ from hyperinr_core.spline_base import Base
 from hyperinr_core.table_coding import TableCoding
 from hyperinr_core.volume import Field, Grid, Parameter
 
-#: The newest format version, that of an index of bricks. A file of one model with a motion is of version 3; one without is of
-#: version 2 where it holds a mask, else of 1.
-VERSION = INDEX_VERSION = 4
+#: The version of an index of bricks, and that of a file that holds radiance fields in place of a HyperINR (radiance/file.py).
+#: A file of one model with a motion is of version 3; one without is of version 2 where it holds a mask, else of 1.
+INDEX_VERSION, RADIANCE_VERSION = 4, 5
 
 #: Most points a stored grid may have along an axis, and most bytes of the JSON document.
 MAX_DIM = 1 << 20
@@ -50,7 +50,7 @@ _ROLES = ("time", "light_azimuth", "light_polar", "free")
 def check_limits(parameters: Sequence[Parameter], grid: Grid, fields: Sequence[Field]) -> None:
     """Raise DataError for what no file can hold, before a model of it is trained."""
     try:
-        for items, read in ((parameters, _parameter), ((grid,), _grid), (fields, _field)):
+        for items, read in ((parameters, parameter_of), ((grid,), _grid), (fields, _field)):
             for item in items:
                 read(json.loads(json.dumps(dataclasses.asdict(item))))
         list_of(list(fields), 0, MAX_FIELDS)
@@ -92,8 +92,8 @@ def _base_document(base: Base) -> dict[str, Any]:
     }
 
 
-def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
-    """The document that a file's metadata hold, with the keys of its version; FormatError for another."""
+def document_in(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
+    """The document that a file's metadata hold, of whatever version; FormatError for anything else."""
     text = (metadata or {}).get("hinr", "")
     require(text, path, "it has no 'hinr' document", "a .hinr file, not any safetensors file")
     require(len(text) <= MAX_DOCUMENT, path, f"its document has {len(text)} characters", f"at most {MAX_DOCUMENT}")
@@ -106,7 +106,16 @@ def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str,
     require(isinstance(document, dict) and document.get("format") == "hinr", path, "format is not 'hinr'", "'hinr'")
     version = document.get("version")
     require(type(version) is int and version >= 1, path, f"version is {version!r}", "a whole number")
-    require(version <= VERSION, path, f"format version is {version}", f"at most {VERSION}; update HyperINR to open it")
+    newest = f"at most {RADIANCE_VERSION}; update HyperINR to open it"
+    require(version <= RADIANCE_VERSION, path, f"format version is {version}", newest)
+    return document
+
+
+def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str, Any]:
+    """The document of a HyperINR that a file's metadata hold, with the keys of its version; FormatError for another."""
+    document = document_in(path, metadata)
+    version = document["version"]
+    require(version != RADIANCE_VERSION, path, "it holds radiance fields", "a HyperINR")
     keys = sorted(map(str, document))
     # version 2 always has a mask, version 3 a motion and perhaps a mask
     expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3)) if version == since}
@@ -156,7 +165,7 @@ def read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[str
 def told(document: dict[str, Any]) -> dict[str, Any]:
     """What the documents of models and of indices have in common."""
     return {
-        "parameters": tuple(_parameter(item) for item in list_of(document["parameters"], 1, 64)),
+        "parameters": tuple(parameter_of(item) for item in list_of(document["parameters"], 1, 64)),
         "grid": _grid(document["grid"]),
         "fields": tuple(_field(item) for item in list_of(document["fields"], 1, MAX_FIELDS)),
         "provenance": typed(document["provenance"], dict),
@@ -170,7 +179,8 @@ def check_names(path: str | os.PathLike, parts: dict[str, Any]) -> None:
         require(len(set(names)) == len(names), path, f"two {kind}s share a name in {names}", "different names")
 
 
-def _parameter(item: Any) -> Parameter:
+def parameter_of(item: Any) -> Parameter:
+    """A parameter that the document holds; KeyError, TypeError or ValueError for anything else."""
     _keys(item, Parameter)
     low, high = _pair(item["bounds"])
     values = tuple(number_of(value) for value in list_of(item["values"], 0, 1 << 20))
@@ -267,6 +277,7 @@ def _keys(item: Any, owner: type) -> None:
 
 
 def list_of(item: Any, shortest: int, longest: int) -> list:
+    """A list of so many items; ValueError for anything else."""
     if not isinstance(item, list) or not shortest <= len(item) <= longest:
         raise ValueError(f"found {str(item)[:60]!r}; expected a list of {shortest} to {longest} items")
     return item
@@ -286,13 +297,14 @@ def number_of(item: Any, most: float = MAX_NUMBER) -> float:
     return float(item)
 
 
-def name_of(item: Any) -> str:
+def _name(item: Any) -> str:
     if not typed(item, str) or len(item) > 256:
         raise ValueError(f"found the name {str(item)[:60]!r}; expected 1 to 256 characters")
     return item
 
 
 def typed(item: Any, kind: type) -> Any:
+    """What is of a type; ValueError for anything else."""
     if type(item) is not kind:
         raise ValueError(f"found {str(item)[:60]!r}; expected a {kind.__name__}")
     return item

@@ -17,6 +17,7 @@ from hyperinr_core.measure.report import RIVALS, Report
 from hyperinr_core.measure.series import METHODS
 from hyperinr_core.pictures.picture_set import PictureSet
 from hyperinr_core.pictures.transfer import TransferFunction
+from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.volume import Grid
 
 #: A method's values at theta (P,).
@@ -167,7 +168,9 @@ def draw_gains(report: Report, path: Path) -> None:
     save_figure(figure, path, expected=".png, .svg or .pdf in a folder of yours")
 
 
-def draw_views(model: HyperINR, held_out: PictureSet, interpolate: Method, backend: str, path: Path) -> None:
+def draw_views(
+    model: HyperINR | RadianceModel, held_out: PictureSet, interpolate: Method, backend: str, path: Path
+) -> None:
     """Draw held-out pictures: rows truth, model, interpolation.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.

@@ -35,7 +35,10 @@ N_FRAMES = 201
 _followed: set[tuple[str, str]] = set()
 
 #: What ParaView shows images of each kind as.
-REPRESENTATIONS = {"volume": "Volume", "plane": "Surface", "picture": "Slice"}
+REPRESENTATIONS = {"volume": "Volume", "plane": "Surface", "picture": "Slice", "colors": "Volume"}
+
+#: Points of the opacity function that a display of colours with opacity needs, one for each step of a byte.
+N_OPACITIES = 256
 
 
 def show(source: Any, view: Any = None, field: str | None = None) -> Any:
@@ -64,6 +67,9 @@ def show(source: Any, view: Any = None, field: str | None = None) -> Any:
     set_up(view)
     if facts["kind"] == "picture":
         display.MapScalars = 0
+    elif facts["kind"] == "colors":
+        color_directly(display, field)
+        make_clear(display, facts["unit"])
     else:
         entry = facts["fields"].get(field) or {"title": field, **_guess(source, field).to_dict()}
         title = entry.pop("title")
@@ -72,11 +78,12 @@ def show(source: Any, view: Any = None, field: str | None = None) -> Any:
         time = _beside(source, "TimeToTextConvertor", simple.AnnotateTimeFilter, "time")
         time.Format = facts["time"]
         simple.Show(time, view)
-    if facts["kind"] == "volume":
+    is_volume = REPRESENTATIONS[facts["kind"]] == "Volume"
+    if is_volume:
         outline(source, view)
     else:
         display.Ambient, display.Diffuse = 1.0, 0.0  # colours as in the legend, not shaded
-    look_at(source, view, flat=facts["kind"] != "volume")
+    look_at(source, view, flat=not is_volume)
     simple.SetActiveSource(source)
     return display
 
@@ -136,6 +143,24 @@ def apply_preset(colors: Any, name: str) -> None:
         colors.ApplyPreset(name.partition(" (")[0], True)
 
 
+def color_directly(display: Any, array: str) -> None:
+    """Show a volume's colours of 8 bits as they are, by a map of the display's own, with opacity for a length of 1."""
+    simple.ColorBy(display, ("POINTS", array), separate=True)
+    display.MapScalars = 0
+    display.ScalarOpacityUnitDistance = 1.0
+    display.LookupTable.AutomaticRescaleRangeMode = "Never"
+
+
+def make_clear(display: Any, unit: float) -> None:
+    """Take the fourth component of a volume's colours for the opacity of a length of `unit`.
+
+    ParaView hands the unit distance to the first component alone, and VTK takes opacity from the fourth: opacities for a
+    length of 1 stand in the function instead.
+    """
+    alphas = (1 - (1 - min(i / 255, 0.9999)) ** (1 / unit) for i in range(N_OPACITIES))
+    display.ScalarOpacityFunction.Points = [x for i, a in enumerate(alphas) for x in (float(i), a, 0.5, 0.0)]
+
+
 def outline(source: Any, view: Any) -> None:
     """The edges of the source's box, which give a volume its depth."""
     edges = simple.Show(_beside(source, "OutlineFilter", simple.Outline, "outline"), view)
@@ -151,9 +176,8 @@ def set_up(view: Any) -> None:
 
 def look_at(source: Any, view: Any, flat: bool = False) -> None:
     """Put the camera where the source's box fills the picture: a plane from the front."""
-    if flat:
-        view.InteractionMode = "2D"
-    else:
+    view.InteractionMode = "2D" if flat else "3D"
+    if not flat:
         view.CameraPosition, view.CameraFocalPoint = camera_at(source.GetDataInformation().GetBounds())
         view.CameraViewUp = [0.0, 0.0, 1.0]
     simple.ResetCamera(view)

@@ -17,13 +17,10 @@ import numpy as np
 from paraview import servermanager, simple
 
 from hyperinr.filters.reporting import tell, tell_error
-from hyperinr.plugin.scene import apply_preset, shown_in
+from hyperinr.plugin.scene import apply_preset, color_directly, make_clear, shown_in
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.pictures.look import UNITS_ACROSS, Look
 from hyperinr_core.spaces.sphere import angles_of
-
-#: Points of the opacity function that a display of colours with opacity needs, one for each step of a byte.
-N_OPACITIES = 256
 
 SHADOW = "HyperINRShadow"
 
@@ -90,19 +87,12 @@ def show(shadow: Any, view: Any) -> Any:
     display = simple.Show(shadow, view)
     display.SetRepresentationType("Volume")
     # A map of the display's own: another shadow of the same field may have another unit distance.
-    simple.ColorBy(display, ("POINTS", f"{shadow.Scalar[1]} shaded"), separate=True)
-    display.MapScalars = 0
-    display.ScalarOpacityUnitDistance = 1.0
-    display.LookupTable.AutomaticRescaleRangeMode = "Never"
+    color_directly(display, f"{shadow.Scalar[1]} shaded")
     if shadow.ColorMap is None:  # not before Show, which stretches the field's colours over its range
         _take_colors(shadow, servermanager.GetRepresentation(shadow.Input, view))
         shadow.UpdatePipeline(view.ViewTime)
     shadow.UpdatePropertyInformation()
-    unit = shadow.GetProperty("UnitDistanceInUse")[0]
-    # ParaView hands the unit distance to the first component alone, and VTK takes opacity from the fourth: opacities for
-    # a length of 1 stand in the function instead.
-    alphas = (1 - (1 - min(i / 255, 0.9999)) ** (1 / unit) for i in range(N_OPACITIES))
-    display.ScalarOpacityFunction.Points = [x for i, a in enumerate(alphas) for x in (float(i), a, 0.5, 0.0)]
+    make_clear(display, shadow.GetProperty("UnitDistanceInUse")[0])
     return display
 
 

@@ -15,6 +15,7 @@ from hyperinr.plugin.options import device_option, gathered, interruptible
 from hyperinr.plugin.progress import training_progress
 from hyperinr_core import hinr
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.spline_base import Base
 from hyperinr_core.training.settings import PRESETS, RunConfig, with_file
 from hyperinr_core.training.task import Plan, Task, Tell
@@ -162,7 +163,7 @@ def say_plan(plan: Plan) -> None:
     )
 
 
-def say_psnr(model: HyperINR, kind: str, of: str) -> None:
+def say_psnr(model: HyperINR | RadianceModel, kind: str, of: str) -> None:
     """Print the mean and the worst of what a model's quality has under a kind."""
     for name, values in model.quality[kind].items():
         numbers = [value for value in values if value is not None]

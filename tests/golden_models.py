@@ -11,6 +11,7 @@ from hostile import LIGHTS, VIEWS
 from masked import masked_model, wall
 from models import based_model, random_model
 from moving_models import moving_model
+from radiance_models import ball_model
 
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.joining import brick_path, join
@@ -120,6 +121,17 @@ def bricks(path: Any) -> None:
 
 #: Kinds of indices: what writes one, and its bricks beside it.
 INDICES = {"bricks": bricks}
+#: The kinds of files of radiance fields.
+RADIANCE = {
+    "radiance": lambda: ball_model(n=8),
+    "radiance_over_time": lambda: ball_model(times=True, opacity=True, n=8),
+}
+
+
+def shown(model: Any, share: float) -> np.ndarray:
+    """(3, 4, C) what a radiance field shows at a share of its bounds."""
+    low, high = np.array([parameter.bounds for parameter in model.parameters]).T
+    return model.picture(low + share * (high - low), (4, 3))
 
 
 def sampled(model: Any) -> dict[float, np.ndarray]:

@@ -21,10 +21,13 @@ import numpy as np
 from masked import masked_model, wall
 from models import based_model, random_model
 from moving_models import moving_model
+from radiance_models import ball_model
 
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import FormatError
+from hyperinr_core.radiance import file
+from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.table_coding import encode_best
 from hyperinr_core.volume import Field, Parameter
 
@@ -71,6 +74,10 @@ def good_files(folder: Path) -> list[bytes]:
         path = folder / f"good{number}.hinr"
         coded = encode_best(model.encoder_params, model.architecture.hash_grid, [0.05] * 3, True)
         hinr.save(model, path, coded if number == len(models) else None)
+        files.append(path.read_bytes())
+    for number, times in enumerate((False, True)):
+        path = folder / f"ball{number}.hinr"
+        file.save(ball_model(times, opacity=times, n=8), path)
         files.append(path.read_bytes())
     return files
 
@@ -226,20 +233,29 @@ def verdict(path: Path, measured: bool = True) -> str:
         tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     try:
-        model = hinr.load(path)
+        sampled(loaded(path))
     except FormatError as error:
         assert str(path) in str(error) and "\n" not in str(error).strip(), f"no clear sentence: {error}"
         found = "refused"
     else:
-        sampled(model)
         found = "opened"
     peak = tracemalloc.get_traced_memory()[1] - before
     assert peak <= MOST_TIMES * size + MOST_BESIDES, f"{peak} bytes of memory for a file of {size}"
     return found
 
 
+def loaded(path: Path):
+    """The model of a file of any version."""
+    return file.load(path) if file.is_radiance(path) else hinr.load(path)
+
+
 def sampled(model) -> None:
     """Values at a few points and of a few grid points, in the middle of the parameters and at their ends."""
+    if isinstance(model, RadianceModel):  # its scenes are checked when they are seen
+        bounds = np.array([parameter.bounds for parameter in model.parameters])
+        for theta in (bounds[:, 0], bounds.mean(axis=1), bounds[:, 1]):
+            assert model.picture(np.clip(theta, *bounds.T), (8, 6)).shape[:2] == (6, 8)
+        return
     bounds = model.theta_bounds
     grid = model.grid.with_dims(tuple(min(n, 4) for n in model.grid.dims))
     for theta in (bounds[:, 0], bounds.mean(axis=1), bounds[:, 1]):
@@ -257,13 +273,13 @@ def main(first: int, count: int, folder: Path) -> None:
     def too_long(*_):
         raise TooLong(f"more than {LONGEST} s")
 
-    for file in files:  # what is loaded and compiled at the first use is not a file's doing
-        path.write_bytes(file)
-        sampled(hinr.load(path))
+    for good in files:  # what is loaded and compiled at the first use is not a file's doing
+        path.write_bytes(good)
+        sampled(loaded(path))
     signal.signal(signal.SIGALRM, too_long)
     tracemalloc.start()
-    for file in files:
-        path.write_bytes(file)
+    for good in files:
+        path.write_bytes(good)
         assert verdict(path) == "opened"
     for number in range(first, first + count):
         numbers.write_text(str(number))  # which one it was, should the process die

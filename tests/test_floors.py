@@ -66,7 +66,7 @@ ROOMS = (
     ("bricks.py", "hinr_document.py"),
     ("index_document.py",),
     ("hinr.py", "pictures"),
-    ("joining.py",),
+    ("joining.py", "radiance"),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from golden_models import INDICES, KINDS, sampled
+from golden_models import INDICES, KINDS, RADIANCE, sampled, shown
 
 from hyperinr_core import hinr
+from hyperinr_core.radiance import file
 
 FOLDER = Path(__file__).parent / "golden"
 
@@ -25,5 +26,13 @@ def test_a_golden_file_says_what_it_said(name):
         np.testing.assert_allclose(values, expected[str(share)], atol=1e-5 * max(limits, 1))
 
 
+@pytest.mark.parametrize("name", RADIANCE)
+def test_a_golden_radiance_field_shows_what_it_showed(name):
+    model = file.load(FOLDER / f"{name}.hinr")
+    expected = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    for share, picture in expected.items():
+        np.testing.assert_allclose(shown(model, float(share)).astype(int), picture, atol=1)
+
+
 def test_there_is_no_golden_file_that_nobody_opens():
-    assert {path.stem for path in FOLDER.iterdir()} == {*KINDS, *INDICES}
+    assert {path.stem for path in FOLDER.iterdir()} == {*KINDS, *INDICES, *RADIANCE}

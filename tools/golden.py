@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core import hinr
+from hyperinr_core.radiance import file
 from hyperinr_core.table_coding import TableCoding, encode
 
 HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE / "tests"))
 
-from golden_models import INDICES, KINDS, sampled  # noqa: E402
+from golden_models import INDICES, KINDS, RADIANCE, sampled, shown  # noqa: E402
 
 
 def main() -> None:
@@ -38,6 +39,14 @@ def main() -> None:
             _save(path, *KINDS[name]())
         values = {str(place): np.asarray(found).tolist() for place, found in sampled(hinr.load(path)).items()}
         path.with_suffix(".json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        print(path, path.stat().st_size)
+    for name, make_scene in RADIANCE.items():
+        path = folder / f"{name}.hinr"
+        if path.exists():
+            continue
+        file.save(make_scene(), path)
+        shows = {str(share): shown(file.load(path), share).tolist() for share in (0.0, 0.37, 1.0)}
+        path.with_suffix(".json").write_text(json.dumps(shows) + "\n", encoding="utf-8")
         print(path, path.stat().st_size)
 
 

@@ -10,12 +10,15 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.report import Progress, Report, duel, gains, scores
 from hyperinr_core.pictures.picture_set import RANGE, PictureSet, is_picture, to_bytes
+from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.spaces import space_of
 from hyperinr_core.spaces.nearest import Nearest
 from hyperinr_core.spaces.space import Space
 
 
-def held_out_and_trained(model: HyperINR, pictures: PictureSet, path: str) -> tuple[PictureSet, PictureSet]:
+def held_out_and_trained(
+    model: HyperINR | RadianceModel, pictures: PictureSet, path: str
+) -> tuple[PictureSet, PictureSet]:
     """The pictures that were held out and those that were trained on, as the model remembers them.
 
     Parameters
@@ -68,13 +71,15 @@ def _space_of_pictures(training: PictureSet) -> Space:
     return space if "idw" in space.kinds else Nearest(space.roles, space.positions, space.bounds)
 
 
-def predicted(model: HyperINR, theta: np.ndarray, backend: str = "auto") -> np.ndarray:
+def predicted(model: HyperINR | RadianceModel, theta: np.ndarray, backend: str = "auto") -> np.ndarray:
     """(ny, nx, C) uint8 the picture that a model says at theta (P,)."""
+    if isinstance(model, RadianceModel):
+        return model.picture(theta)
     return to_bytes(model.generate(theta, backend).sample_grid()[0])
 
 
 def measure_views(
-    model: HyperINR,
+    model: HyperINR | RadianceModel,
     held_out: PictureSet,
     interpolate: InterpolatedViews,
     backend: str = "auto",

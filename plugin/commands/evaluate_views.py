@@ -30,8 +30,9 @@ def evaluate_views(
     from hyperinr.plugin.progress import evaluation_progress
     from hyperinr_core import hinr
     from hyperinr_core.measure.views import InterpolatedViews, held_out_and_trained, measure_views
+    from hyperinr_core.radiance import file
 
-    network = hinr.load_one(model)
+    network = file.load(model) if file.is_radiance(model) else hinr.load_one(model)
     pictures = open_pictures(database, {parameter.name: parameter.role for parameter in network.parameters})
     held_out, training = held_out_and_trained(network, pictures, model)
     interpolate = InterpolatedViews(training)
@@ -48,8 +49,9 @@ def evaluate_views(
         return
     print_duel(report, "pictures")
     p = "" if report["p_value"] is None else f", p = {report['p_value']:.2g} (one-sample t-test)"
+    name = "The radiance field" if file.is_radiance(model) else "HyperINR"
     say(
-        f"HyperINR is nearer to the truth in {100 * report['wins']:.0f} % of the pictures, by {report['difference']:+.2f} dB "
+        f"{name} is nearer to the truth in {100 * report['wins']:.0f} % of the pictures, by {report['difference']:+.2f} dB "
         f"in the mean{p}."
     )
     say(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
+from hyperinr.plugin.estimates import duration
 from hyperinr.plugin.options import interpolation_option, output_option
+from hyperinr.plugin.progress import training_progress
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.pictures.picture_set import PictureSet
 from hyperinr_core.spaces.views import distinct_views, view_angles
 from hyperinr_core.training.teachers import teachers_of
+
+if TYPE_CHECKING:  # imports torch, which the command line's start need not wait for
+    from hyperinr_core.training.settings import RunConfig
+    from hyperinr_core.training.views.task import Views
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 
@@ -30,6 +36,13 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
     "--holdout", default=0.0, show_default=True, type=click.FloatRange(0, 0.9), help="Share of the views not trained on."
 )  # fmt: skip
 @click.option("--every", type=click.IntRange(2), help="Train on every Nth view, in the order of their angles.")
+@click.option(
+    "--representation",
+    default="pictures",
+    show_default=True,
+    type=click.Choice(["auto", "radiance", "pictures"]),
+    help="radiance: a field in space; pictures: a HyperINR over the angles; auto: what shows left-out views better.",
+)
 @click.option(
     "--teacher", default="auto", show_default=True, type=click.Choice(["auto", "none", *teachers_of("views")])
 )
@@ -49,6 +62,7 @@ def train_views(
     roles: tuple[str, ...],
     holdout: float,
     every: int | None,
+    representation: str,
     how: How,
     **views: Any,
 ) -> None:
@@ -69,6 +83,9 @@ def train_views(
         f"{len(task.held_out)} held out"
     )
 
+    if representation != "pictures" and train_radiance(task, output, settings, how, representation, opening):
+        return
+
     def closing(model: HyperINR) -> None:
         say_psnr(model, "training_psnr_db", "on the training pictures")
         say_size(output, sum(file.stat().st_size for file in task.training.files), "the training pictures' files")
@@ -77,6 +94,35 @@ def train_views(
             click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {database}")
 
     run(task, output, settings, how, lambda: opening, closing)
+
+
+def train_radiance(task: Views, output: Path, settings: RunConfig, how: How, representation: str, opening: str) -> bool:
+    """Fit radiance fields where they are asked for or show left-out views better; whether they were."""
+    from hyperinr_core.training.task import Tell
+    from hyperinr_core.training.views.scenes import LOOKS, representation_of, train_scenes
+
+    unused = [name for name in ("config", "minutes", "sparsity", "init_from") if getattr(how, name) is not None]
+    if representation == "radiance" and unused:
+        raise ParameterError(f"--{unused[0].replace('_', '-')} is set; expected it with --representation pictures only")
+    seed = settings.training.seed
+    choice: dict[str, Any] = {"representation": "radiance"}
+    with training_progress(how.progress) as progress:
+        tell = Tell(progress=progress.part)
+        if representation == "auto":
+            choice = representation_of(task, seed)
+            click.echo(
+                f"Left-out views: {', '.join(f'{n} {s:.1f} dB' for n, s in choice['left_out_psnr_db'].items())}."
+            )
+            if choice["representation"] == "pictures":
+                return False
+        click.echo(opening)
+        model = train_scenes(task, output, LOOKS[how.preset], seed, tell, choice)
+    click.echo(f"Trained in {duration(model.provenance['seconds'])}.")
+    say_psnr(model, "training_psnr_db", "on the training pictures")
+    click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {len(model.scenes)} scenes")
+    if len(task.held_out):
+        click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {task.source}")
+    return True
 
 
 def parse_roles(texts: tuple[str, ...]) -> dict[str, str]:

@@ -8,13 +8,20 @@ import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.pictures.background import background_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, read_optics
+from hyperinr_core.radiance.camera import camera_of
+from hyperinr_core.radiance.field import RadianceField
+from hyperinr_core.radiance.fit import fit, levels_for
 from hyperinr_core.spaces import space_of
 from hyperinr_core.spaces.views import distinct_views, lattice, other_columns, view_angles
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 
 #: Least pictures of a scene that a radiance field is fitted to.
 MIN_PICTURES = 4
+
+#: Rays of one of the pictures that a fit looks at, and pictures that are kept, since callers ask for parts of one.
+RAYS, N_SHOWN = 8192, 2
 
 #: Pictures that the fit of a field looks at where no number is set.
 DEFAULT_LOOKS = 500
@@ -49,15 +56,14 @@ class Radiance(Pictures):
     def __init__(self, series: PictureSet, field: str, optics: Optics | None = None) -> None:
         super().__init__(series, field)
         self.optics = optics
+        self._shown = lru_cache(N_SHOWN)(self._render)
 
     def fit(self, settings: FitSettings) -> None:
         """Look at `samples` pictures for each field."""
-        from hyperinr_core.training.teachers.radiance_field import RadianceField, background_of
-
         pictures, looks = self.series, settings.samples or DEFAULT_LOOKS
         self.optics = self.optics or find_optics(pictures, looks, settings.seed)
         self._others, scenes = scenes_of(pictures)
-        self._fields = {}
+        self._seen: dict[tuple[float, ...], tuple[RadianceField, np.ndarray]] = {}
         for number, (place, rows) in enumerate(scenes.items()):
             if len(rows) < MIN_PICTURES:
                 raise DataError(
@@ -65,19 +71,35 @@ class Radiance(Pictures):
                     f"{MIN_PICTURES} for a radiance field, choose another teacher or leave fewer out"
                 )
             shown = [pictures.picture(row) for row in rows]
-            field = RadianceField(shown[0].shape, self.optics, background_of(shown))
-            angles = view_angles(pictures.thetas[rows], pictures.roles)
+            cameras = [camera_of(view, self.optics) for view in view_angles(pictures.thetas[rows], pictures.roles)]
+            behind = background_of(shown)
 
             def progress(done: float, number: int = number) -> None:
                 if settings.progress:
                     settings.progress((number + done) / len(scenes))
 
-            field.fit(angles, shown, looks, settings.seed, progress)
-            self._fields[place] = field
+            levels = levels_for(pictures.grid.dims[:2], looks * min(RAYS, pictures.grid.n_points))
+            field = fit(cameras, shown, behind[..., :3], levels, settings.seed, progress)
+            self._seen[place] = field, behind
+
+    def scenes(self) -> tuple[list[tuple[float, ...]], list[RadianceField], np.ndarray | None]:
+        """The other parameters of each scene, its field, and (ny, nx, 3) uint8 behind all; None with an opacity."""
+        behind = next(iter(self._seen.values()))[1]
+        shown = None if behind.shape[2] == 4 else np.rint(255 * behind).astype(np.uint8)
+        return list(self._seen), [field for field, _ in self._seen.values()], shown
 
     def at(self, theta: np.ndarray, index: np.ndarray) -> np.ndarray:
-        field = self._fields[tuple(theta[self._others].tolist())]
-        return 255 * field.render(view_angles(theta, self.series.roles), index)
+        return self._shown(tuple(theta.tolist()))[index]
+
+    def _render(self, theta: tuple[float, ...]) -> np.ndarray:
+        """(pixels, C) float32 all of a picture."""
+        place = np.array(theta)
+        field, behind = self._seen[tuple(place[self._others].tolist())]
+        camera = camera_of(view_angles(place, self.series.roles), self.optics or Optics())
+        width, height, _ = self.series.grid.dims
+        seen = field.render(camera, width, height)
+        picture = seen.rgba() if behind.shape[2] == 4 else 255 * seen.over(behind)
+        return picture.reshape(width * height, -1).astype(np.float32)
 
 
 class BlendedPictures(Pictures):
