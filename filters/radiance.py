@@ -49,8 +49,8 @@ class ShownRadiance:
 
     @property
     def n_bytes(self) -> int:
-        """In memory."""
-        return sum(scene.values.nbytes for scene in self.radiance.scenes)
+        """In memory, if all scenes are like the first: they are read when they are shown."""
+        return len(self.radiance.scenes) * self.radiance.scenes[0].values.nbytes
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
