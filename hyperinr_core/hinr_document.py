@@ -115,7 +115,12 @@ def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str,
     """The document of a HyperINR that a file's metadata hold, with the keys of its version; FormatError for another."""
     document = document_in(path, metadata)
     version = document["version"]
-    require(version != RADIANCE_VERSION, path, "it holds radiance fields", "a HyperINR")
+    require(
+        version != RADIANCE_VERSION,
+        path,
+        "it holds radiance fields",
+        "a HyperINR; `hyperinr view` and ParaView show these",
+    )
     keys = sorted(map(str, document))
     # version 2 always has a mask, version 3 a motion and perhaps a mask
     expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3)) if version == since}
@@ -297,7 +302,7 @@ def number_of(item: Any, most: float = MAX_NUMBER) -> float:
     return float(item)
 
 
-def _name(item: Any) -> str:
+def name_of(item: Any) -> str:
     if not typed(item, str) or len(item) > 256:
         raise ValueError(f"found the name {str(item)[:60]!r}; expected 1 to 256 characters")
     return item

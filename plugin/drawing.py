@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,6 +31,16 @@ JPEG_QUALITY = 90
 
 #: Of all numbers that the page may send: fields are drawn in single precision, but for those that need more.
 LARGEST = float(np.finfo(np.float32).max)
+
+
+class Draws(Protocol):
+    """What a page shows."""
+
+    def description(self) -> dict[str, Any]:
+        """See `Drawing`."""
+
+    def draw(self, values: dict[str, Any], look: dict[str, Any], size: Any) -> tuple[str, bytes]:
+        """See `Drawing`."""
 
 
 class Drawing:
@@ -63,7 +74,7 @@ class Drawing:
         return {
             "title": self._title,
             "kind": self.kind,
-            "sliders": [_slider(parameter) for parameter in self._model.parameters],
+            "sliders": [slider_of(parameter) for parameter in self._model.parameters],
             "fields": self._fields,
             "view": self._view,
             "colors": COLOR_MAPS,
@@ -85,7 +96,7 @@ class Drawing:
         """
         from hyperinr.filters.readers.cinema import encoded
 
-        theta = self._model.theta({name: _number(name, value) for name, value in values.items()}, clamp=True)
+        theta = self._model.theta({name: number_of(name, value) for name, value in values.items()}, clamp=True)
         pixels = self._pixels(theta, look, _size(size))
         kind = "PNG" if pixels.shape[-1] == 4 else "JPEG"
         return f"image/{kind.lower()}", encoded(pixels, kind, JPEG_QUALITY)
@@ -120,7 +131,7 @@ class Drawing:
             raise ParameterError(
                 f"the look is {sorted(look)}; expected field, {', '.join(names)}, with colors of {', '.join(COLOR_MAPS)}"
             )
-        numbers = {name: _number(name, look[name], most) for name in names if name != "colors"}
+        numbers = {name: number_of(name, look[name], most) for name in names if name != "colors"}
         bounded = {item["name"]: float(np.clip(numbers[item["name"]], item["min"], item["max"])) for item in self._view}
         return {**look, **numbers, **bounded}
 
@@ -141,12 +152,17 @@ class Drawing:
         """Whose two angles dragging the picture changes, the view's or the parameters', their names and the second's sign."""
         if self.kind == "volume":
             return ["view", "azimuth", "elevation", 1]
-        names = {parameter.role: parameter.name for parameter in self._model.parameters}
-        if "view_azimuth" in names and "view_elevation" in names:
-            return ["sliders", names["view_azimuth"], names["view_elevation"], 1]
-        if "view_azimuth" in names and "view_polar" in names:
-            return ["sliders", names["view_azimuth"], names["view_polar"], -1]
-        return None
+        return turned_by(self._model.parameters)
+
+
+def turned_by(parameters: Sequence[Parameter]) -> list | None:
+    """Which sliders dragging the picture moves, where it was taken from two angles, as `Drawing.description` has it."""
+    names = {parameter.role: parameter.name for parameter in parameters}
+    if "view_azimuth" in names and "view_elevation" in names:
+        return ["sliders", names["view_azimuth"], names["view_elevation"], 1]
+    if "view_azimuth" in names and "view_polar" in names:
+        return ["sliders", names["view_azimuth"], names["view_polar"], -1]
+    return None
 
 
 def _shown_field(field: Field, look: Look) -> dict[str, Any]:
@@ -160,8 +176,8 @@ def _shown_field(field: Field, look: Look) -> dict[str, Any]:
         "units": field.units,
         "items": [
             {"name": "colors", "label": "colours", "choices": list(COLOR_MAPS), "value": look.colors},
-            {**_item("low", "from", low, high, look.low), "open": True},
-            {**_item("high", "to", low, high, look.high), "open": True},
+            {**item_of("low", "from", low, high, look.low), "open": True},
+            {**item_of("high", "to", low, high, look.high), "open": True},
         ],
     }
 
@@ -181,21 +197,21 @@ def _over_range(look: Look) -> list[tuple[float, float]]:
 def _view_items() -> list[dict[str, Any]]:
     azimuth, elevation = angles_of(np.array(CAMERA))
     return [
-        _item("density", "opacity", 0.0, 4.0, 1.0),
-        _item("azimuth", "camera azimuth", 0.0, 360.0, round(azimuth), "°"),
-        _item("elevation", "camera elevation", -90.0, 90.0, round(elevation), "°"),
-        _item("zoom", "zoom", 0.5, 8.0, 1.0),
+        item_of("density", "opacity", 0.0, 4.0, 1.0),
+        item_of("azimuth", "camera azimuth", 0.0, 360.0, round(azimuth), "°"),
+        item_of("elevation", "camera elevation", -90.0, 90.0, round(elevation), "°"),
+        item_of("zoom", "zoom", 0.5, 8.0, 1.0),
     ]
 
 
-def _slider(parameter: Parameter) -> dict[str, Any]:
+def slider_of(parameter: Parameter) -> dict[str, Any]:
     low, high = parameter.bounds
     units = {"deg": "°"}.get(parameter.units, parameter.units)
-    item = _item(parameter.name, parameter.name, low, high, (low + high) / 2, units)
+    item = item_of(parameter.name, parameter.name, low, high, (low + high) / 2, units)
     return {**item, "role": parameter.role, "marks": sorted(set(parameter.values))}
 
 
-def _item(name: str, label: str, low: float, high: float, value: float, units: str = "") -> dict[str, Any]:
+def item_of(name: str, label: str, low: float, high: float, value: float, units: str = "") -> dict[str, Any]:
     return {"name": name, "label": label, "min": low, "max": high, "value": value, "units": units}
 
 
@@ -208,11 +224,11 @@ def _coarse(grid: Grid, points: int) -> Grid:
 def _size(size: Any) -> tuple[int, int]:
     if not isinstance(size, list) or len(size) != 2:
         raise ParameterError(f"the size is {size!r:.40}; expected width and height")
-    width, height = (int(np.clip(_number("size", side), *SIZES)) for side in size)
+    width, height = (int(np.clip(number_of("size", side), *SIZES)) for side in size)
     return width, height
 
 
-def _number(name: str, value: Any, most: float = LARGEST) -> float:
+def number_of(name: str, value: Any, most: float = LARGEST) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= most:
         raise ParameterError(f"{name} is {value!r:.40}; expected a finite number")
     return float(value)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from models import random_model
 from PIL import Image
+from radiance_models import ball_model
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
@@ -28,6 +29,8 @@ from hyperinr_core import hinr
 from hyperinr_core.pictures.look import BACKGROUND, looks_of
 from hyperinr_core.pictures.picture_set import to_bytes
 from hyperinr_core.pictures.transfer import COLOR_MAPS
+from hyperinr_core.radiance import file
+from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.volume import Field, Parameter
 
 FLAGS = (
@@ -52,7 +55,8 @@ def page(tmp_path):
     processes = []
 
     def start(model, port=0):
-        hinr.save(model, tmp_path / "model.hinr")
+        save = file.save if isinstance(model, RadianceModel) else hinr.save
+        save(model, tmp_path / "model.hinr")
         command = [sys.executable, "-m", "hyperinr.plugin.cli", "view", tmp_path / "model.hinr", "--port", str(port)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         processes.append(process)
@@ -189,6 +193,24 @@ def test_a_volume_turns_and_plays(page, browsers):
     wait(lambda: picture(browser) != before)
     assert chosen(browser, "view")["zoom"] == 2 and chosen(browser, "sliders")["azimuth"] == 180  # the light's
     assert message(browser) == ""
+
+
+def test_a_radiance_field_turns_in_fewer_pixels_and_rests_in_all(page, browsers):
+    browser = browsers(page(ball_model()))
+    browser.execute_script("p = document.getElementById('picture'); p.setPointerCapture = () => 0")
+    at = """p.dispatchEvent(new PointerEvent(arguments[0], {clientX: arguments[1], clientY: 100, pointerId: 1, bubbles: true}))"""
+    before = settled(browser)
+    browser.execute_script(at, "pointerdown", 100)
+    browser.execute_script(at, "pointermove", 160)
+    wait(lambda: picture(browser) != before)
+    moving = settled(browser)
+    browser.execute_script(at, "pointerup", 160)
+    wait(lambda: picture(browser) != moving)
+    at_rest = settled(browser)
+    assert pixels(moving).size < pixels(before).size == pixels(at_rest).size
+    assert chosen(browser, "sliders")["phi"] == 150 and message(browser) == ""
+    push(browser, "look-zoom", 2)
+    wait(lambda: picture(browser) != at_rest)
 
 
 def test_the_field_is_chosen_named_and_has_a_colour_bar(page, browsers):

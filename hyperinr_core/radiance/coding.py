@@ -9,15 +9,15 @@ import numpy as np
 
 from hyperinr_core.errors import FormatError
 from hyperinr_core.packing import packed, unpacked
-from hyperinr_core.radiance.field import DENSITY, MOST_LOG, RadianceField
+from hyperinr_core.radiance.field import DENSITY, LEAST_LOG, MOST_LOG, RadianceField
 from hyperinr_core.radiance.grids import near_full
 from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS
 
 #: The numbers of a voxel that are used: all but every fourth one, of which the first is the density.
 USED = tuple(number for number in range(LINE) if number % 4 < 3 or number == DENSITY)
 
-#: Largest code of a number, and the least density, which an empty voxel has.
-MOST_CODE, LEAST_LOG = 63, -10.0
+#: Largest code of a number.
+MOST_CODE = 63
 
 
 def n_blocks_of(dims: Sequence[int]) -> int:

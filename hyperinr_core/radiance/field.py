@@ -14,6 +14,9 @@ from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS, Lattice
 #: The number of a voxel that is the logarithm of its optical depth along a voxel's length; the largest that counts.
 DENSITY, MOST_LOG = 3, 4.0
 
+#: That of an empty voxel.
+LEAST_LOG = -10.0
+
 
 @dataclass(frozen=True)
 class Seen:

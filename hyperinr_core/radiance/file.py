@@ -160,6 +160,14 @@ def load(path: str | os.PathLike) -> RadianceModel:
         raise FormatError(f"{path} cannot be used: {error}; train it again") from None
 
 
+def read_header(path: str | os.PathLike) -> dict[str, Any]:
+    """The JSON document of a file, checked, without reading its tensors."""
+    with opened(path) as file:
+        document = document_in(path, file.metadata())
+    _read(path, document)
+    return document
+
+
 def is_radiance(path: str | os.PathLike) -> bool:
     """Whether a file holds radiance fields; FormatError for one that is no `.hinr` file."""
     with opened(path) as file:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hyperinr_core.radiance.camera import Camera
-from hyperinr_core.radiance.field import DENSITY, RadianceField
+from hyperinr_core.radiance.field import DENSITY, LEAST_LOG, RadianceField
 from hyperinr_core.radiance.grids import kept, refined
 from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS, Settings, Shown
 
@@ -38,10 +38,10 @@ FINEST = 0.8
 
 #: Grids that are fitted one after the other; how many rays see each is in proportion to what is asked for.
 LEVELS = (
-    Level(33, 200, 2048, 2e-4),
-    Level(65, 400, 2048, 1e-4),
-    Level(129, 1000, 4096, 1e-4),
-    Level(193, 1200, 4096, 1e-4),
+    Level(33, 200, 2048, 1e-4),
+    Level(65, 400, 2048, 5e-5),
+    Level(129, 1000, 4096, 5e-5),
+    Level(193, 1200, 4096, 7e-5),
 )
 
 #: Rays in all that a level is worth, for each point of a face of its grid: with fewer it would learn noise.
@@ -53,8 +53,8 @@ RATES, FALL, DECAYS = (0.15, 0.015), 0.1, (0.9, 0.99)
 #: Differences of density and colour up to which they count squared, then in proportion.
 BENDS = (0.5, 0.05)
 
-#: Logarithm of a voxel's optical depth, and its colour, before anything is known.
-START, GREY = -4.0, 0.5
+#: Logarithm of a voxel's optical depth, and its colour, before anything is known: thin fog.
+START, GREY = -4.5, 0.5
 
 #: Steps of one call of the kernel, and calls between two looks at what has become empty.
 CALL, LOOK = 50, 4
@@ -94,7 +94,7 @@ def fit(
         moments = [np.zeros_like(field.values) for _ in range(2)]
         shown = _shown(field, cameras, pictures, background)
         for call, step in enumerate(range(0, level.steps, CALL)):
-            if call and call % LOOK == 0:
+            if call and call % LOOK == 0 and level is not levels[0]:  # whose fog has to thicken first
                 field, rows = kept(field)
                 moments = [moment[rows] for moment in moments]
                 shown = _shown(field, cameras, pictures, background)
@@ -103,6 +103,8 @@ def fit(
             field.lattice.fit(moments, shown, settings, first_step + step, n_steps)
             done += n_steps * level.rays
             progress(done / whole)
+        if level is levels[0]:  # what no ray has ever met is outside of all pictures, and still fog
+            field.values[..., DENSITY][moments[1][..., DENSITY] == 0] = LEAST_LOG
         first_step += level.steps
     return kept(field)[0]
 

@@ -11,7 +11,7 @@ from hyperinr_core.radiance.field import DENSITY, MOST_LOG, RadianceField
 from hyperinr_core.radiance.voxels import EDGE
 
 #: Opacity of one voxel's length below which a voxel is empty: never what few rays have seen, which may be a thin face.
-EMPTY = 0.02
+EMPTY = 0.012
 
 #: Most voxels along an axis that the kernel takes.
 MOST_DIM = 512

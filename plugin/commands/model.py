@@ -23,6 +23,7 @@ from hyperinr.plugin.understanding import range_in_words
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.joining import listed
+from hyperinr_core.radiance import file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 @json_option("Print one JSON object.")
 def info(model: str, as_json: bool) -> None:
     """Say what MODEL holds: parameters, grid, fields, settings, quality and size."""
-    document = hinr.read_header(model)
+    is_radiance = file.is_radiance(model)
+    document = file.read_header(model) if is_radiance else hinr.read_header(model)
     document["bytes"] = os.path.getsize(model)
     is_index = "bricks" in document
     if is_index:
@@ -47,8 +49,8 @@ def info(model: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
-    grid, provenance = document["grid"], document["provenance"]
-    click.echo(f"{model}: HyperINR model, format version {document['version']}, {document['bytes'] / 1e6:.1f} MB")
+    kind = "Radiance fields" if is_radiance else "HyperINR model"
+    click.echo(f"{model}: {kind}, format version {document['version']}, {document['bytes'] / 1e6:.1f} MB")
     for parameter in document["parameters"]:
         low, high = parameter["bounds"]
         unit = f" {parameter['units']}" if parameter["units"] else ""
@@ -56,6 +58,21 @@ def info(model: str, as_json: bool) -> None:
             f"  parameter {parameter['name']} ({parameter['role']}): {low:g} to {high:g}{unit}, "
             f"trained on {len(parameter['values'])} values"
         )
+    provenance = document["provenance"]
+    _say_scenes(document) if is_radiance else _say_network(document)
+    if provenance:
+        click.echo(f"  made by {provenance.get('software', '?')} from {provenance.get('source', '?')}")
+
+
+def _say_scenes(document: dict[str, Any]) -> None:
+    width, height = document["size"]
+    click.echo(f"  pictures {width} x {height}, seen by {document['optics']['view_angle']:g} degrees")
+    sizes = {" x ".join(map(str, scene["dims"])) for scene in document["scenes"]}
+    click.echo(f"  {len(document['scenes'])} scene(s) of {' or '.join(sorted(sizes))} voxels")
+
+
+def _say_network(document: dict[str, Any]) -> None:
+    grid, provenance = document["grid"], document["provenance"]
     click.echo(f"  grid {' x '.join(map(str, grid['dims']))}, origin {grid['origin']}, spacing {grid['spacing']}")
     shares = document["mask"]["shares"] if document.get("mask") else [0.0] * len(document["fields"])
     for field, share in zip(document["fields"], shares):
@@ -73,8 +90,6 @@ def info(model: str, as_json: bool) -> None:
         click.echo(f"  tables coded in steps of {max(document['tables']['steps']):.3g}{how}")
     if document.get("base"):
         click.echo(f"  base of splines for output(s) {', '.join(map(str, document['base']['components']))}")
-    if provenance:
-        click.echo(f"  made by {provenance.get('software', '?')} from {provenance.get('source', '?')}")
 
 
 def _say_bricks(bricks: dict[str, Any]) -> None:
@@ -174,5 +189,5 @@ def _write(output: Path, inr: INR, values: np.ndarray, names: list[str], grid: G
 
     from hyperinr_core.files import replacing
 
-    with replacing(output) as part, open(part, "wb") as file:
-        np.save(file, next(iter(inr.split(values, names).values())))
+    with replacing(output) as part, open(part, "wb") as written:
+        np.save(written, next(iter(inr.split(values, names).values())))

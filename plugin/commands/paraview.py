@@ -86,8 +86,9 @@ def render(
 def _checked(model: str, places: tuple[str, ...], field: str | None) -> dict:
     """What to show, checked here, where an error is one sentence and not a picture of nothing."""
     from hyperinr_core import hinr
+    from hyperinr_core.radiance import file
 
-    network = hinr.load(model)
+    network = file.load(model) if file.is_radiance(model) else hinr.load(model)
     theta = network.theta(parse_theta(places))
     names = [item.name for item in network.fields]
     shown = field or names[0]

@@ -13,8 +13,9 @@ from typing import Any
 
 import click
 
-from hyperinr.plugin.drawing import MOST_POINTS, Drawing
+from hyperinr.plugin.drawing import MOST_POINTS, Drawing, Draws
 from hyperinr.plugin.options import backend_option, model_argument
+from hyperinr.plugin.radiance_drawing import RadianceDrawing
 from hyperinr_core.errors import BackendError, HyperINRError
 
 WWW = Path(__file__).parents[1] / "www"
@@ -42,12 +43,17 @@ N_THREADS = 2
 def view(model: str, port: int, host: str, points: int, open_browser: bool, backend: str) -> None:
     """Show MODEL in the browser: sliders for time, light, view and all other parameters, and how long a picture takes."""
     from hyperinr_core import hinr
+    from hyperinr_core.radiance import file
 
-    drawing = Drawing(hinr.load(model), Path(model).name, points, backend)
+    title = Path(model).name
+    if file.is_radiance(model):
+        serve(RadianceDrawing(file.load(model), title), host, port, open_browser)
+        return
+    drawing = Drawing(hinr.load(model), title, points, backend)
     serve(drawing, host, port, open_browser)
 
 
-def serve(drawing: Drawing, host: str, port: int, open_browser: bool = False) -> None:
+def serve(drawing: Draws, host: str, port: int, open_browser: bool = False) -> None:
     """Serve the page until Ctrl-C.
 
     Raises
@@ -72,7 +78,7 @@ def serve(drawing: Drawing, host: str, port: int, open_browser: bool = False) ->
         ) from error
 
 
-def _server(drawing: Drawing) -> Any:
+def _server(drawing: Draws) -> Any:
     try:
         from trame.app import get_server
         from trame.ui.html import DivLayout
@@ -106,7 +112,7 @@ def _server(drawing: Drawing) -> Any:
     return server
 
 
-def answer(drawing: Drawing, values: Any, look: Any, size: Any) -> dict[str, Any]:
+def answer(drawing: Draws, values: Any, look: Any, size: Any) -> dict[str, Any]:
     """What the page is told: {"picture": data URL, "milliseconds"} or {"error": sentence}."""
     begun = time.perf_counter()
     try:

@@ -17,6 +17,7 @@
   const RETRY = 1000; // ms between looks whether a server is there again
   const SLOW = 5000; // ms after which the page says that it waits
   const LONGEST = 1024; // pixels of a picture's side
+  const QUICK = 40; // ms that a picture may take while it is dragged
 
   // what `keep` left for the page that is loaded next, once
   function kept() {
@@ -144,7 +145,7 @@
     // gone: whether trame's client lost the server
     props: { description: Object, gone: Boolean },
     inject: ["trame"],
-    data: () => ({ store, busy: false, dirty: false, slow: false, drag: null, playing: false, size: null }),
+    data: () => ({ store, busy: false, dirty: false, slow: false, drag: null, playing: false, size: null, share: 0.5 }),
     computed: {
       field() {
         return this.description.fields.find((field) => field.name === this.store.field);
@@ -207,10 +208,20 @@
         if (String(size) === String(this.size)) return;
         const first = !this.size;
         this.size = size;
-        if (!first && this.description.kind === "volume") this.request();
+        if (!first && ["volume", "radiance"].includes(this.description.kind)) this.request();
       },
       look() {
-        return this.field ? { field: store.field, ...this.fieldLook, ...store.view } : {};
+        return { ...(this.field && { field: store.field }), ...this.fieldLook, ...store.view };
+      },
+      // of a radiance field, which takes long by its pixels, fewer while the mouse turns it
+      pixels() {
+        const coarse = this.drag && this.description.kind === "radiance";
+        return coarse ? this.size.map((side) => Math.max(32, Math.round(side * this.share))) : this.size;
+      },
+      // the share of a side's pixels that draws as fast as a hand moves, by what the last picture took
+      pace(milliseconds, size) {
+        const now = size[0] / this.size[0];
+        this.share = Math.min(1, Math.max(0.2, now * Math.sqrt(QUICK / Math.max(milliseconds, 1))));
       },
       // one request at a time: what changes meanwhile is asked for when the answer is there
       async request() {
@@ -224,10 +235,12 @@
         const begun = performance.now();
         const timer = setTimeout(() => (this.slow = true), SLOW);
         try {
-          const answer = await this.trame.trigger("render", [{ ...store.sliders }, this.look(), this.size]);
+          const size = this.pixels();
+          const answer = await this.trame.trigger("render", [{ ...store.sliders }, this.look(), size]);
           if (answer.picture) {
             await this.show(answer.picture);
             store.server = answer.milliseconds;
+            this.pace(answer.milliseconds, size);
             store.whole = performance.now() - begun;
           }
           store.error = answer.error || "";
@@ -275,6 +288,11 @@
         this.drag = [event.clientX, event.clientY];
         this.turn(-x / 2, y / 2);
       },
+      release() {
+        const turned = this.drag && this.description.kind === "radiance";
+        this.drag = null;
+        if (turned) this.request(); // in full, at rest
+      },
       turn(azimuth, elevation) {
         const [where, first, second, sign] = this.description.turned;
         const item = (name) => this.description[where].find((candidate) => candidate.name === name);
@@ -300,7 +318,8 @@
           <div class="frame" ref="frame">
             <img id="picture" :src="store.picture" draggable="false" alt="the model at the sliders' values"
                  :style="{ cursor: description.turned ? 'grab' : 'default' }" @wheel="zoom"
-                 @pointerdown="description.turned && grab($event)" @pointermove="move" @pointerup="drag = null">
+                 @pointerdown="description.turned && grab($event)" @pointermove="move" @pointerup="release"
+                 @pointercancel="release">
           </div>
           <ColorBar v-if="field" :field="field" :colors="description.colors[fieldLook.colors]" :low="fieldLook.low"
                     :high="fieldLook.high"></ColorBar>
