@@ -88,8 +88,8 @@ class RadianceModel:
             values = [values[name] for name in names]
         theta = np.array(values, np.float64).ravel()
         if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
-            names = ", ".join(parameter.name for parameter in self.parameters)
-            raise ParameterError(f"theta is {theta.tolist()}; expected {len(self.parameters)} finite numbers: {names}")
+            named = ", ".join(parameter.name for parameter in self.parameters)
+            raise ParameterError(f"theta is {theta.tolist()}; expected {len(self.parameters)} finite numbers: {named}")
         for column in self.others:
             low, high = self.parameters[column].bounds
             if clamp:

@@ -78,7 +78,7 @@ def _say_network(document: dict[str, Any]) -> None:
     for field, share in zip(document["fields"], shares):
         masked = f", {share:.1%} masked" if share else ""
         click.echo(f"  field {_field_line(field)}{masked}{_quality(field['name'], document['quality'], provenance)}")
-    if is_index:
+    if "bricks" in document:
         _say_bricks(document["bricks"])
     else:
         _say_settings(document)
