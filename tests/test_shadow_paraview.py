@@ -189,7 +189,12 @@ def test_a_shadow_from_the_menu_shows_its_scalar_and_is_shaded_by_the_macro(macr
 
 
 def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
-    assert {path.stem for path in MACROS.glob("*.py")} == {"ShadeVolume", "LightFollowsCamera", "ShowHyperINR"}
+    assert {path.stem for path in MACROS.glob("*.py")} == {
+        "ShadeVolume",
+        "LightFollowsCamera",
+        "PictureFollowsCamera",
+        "ShowHyperINR",
+    }
     (tmp_path / "shade.py").write_text(
         "from paraview import simple\n"
         "def press(name):\n"

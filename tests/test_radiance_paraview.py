@@ -1,0 +1,71 @@
+"""Radiance fields in ParaView: pictures, the volume, and the picture that follows the camera, as pvpython draws them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from radiance_models import ball_model
+
+from hyperinr.plugin import launch
+from hyperinr_core.radiance import file
+from hyperinr_core.radiance.camera import Camera
+
+SCRIPTS = Path(__file__).parent / "paraview_scripts"
+SIZE = (160, 120)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What the script saved, and the model."""
+    folder = tmp_path_factory.mktemp("radiance")
+    model = dataclasses.replace(ball_model(), size=SIZE, background=np.full((120, 160, 3), 255, np.uint8))
+    file.save(model, folder / "ball.hinr")
+    command = [launch.find_program("pvpython"), SCRIPTS / "camera_picture.py", folder / "ball.hinr", folder]
+    result = launch.run_program(launch.on_display([str(word) for word in command]), 240)
+    assert result.returncode == 0 and "alive" in result.stdout, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr, result.stderr
+    assert "no HyperINR Source with a radiance field" in result.stdout + result.stderr
+    return folder
+
+
+def shown(folder, name):
+    """(ny, nx, 3) lowest row first."""
+    return np.array(Image.open(folder / f"{name}.png").convert("RGB")).astype(int)[::-1]
+
+
+def seen(folder, camera, size=SIZE):
+    model = file.load(folder / "ball.hinr")
+    theta = [0.0] * len(model.parameters)
+    return np.rint(255 * model.render(theta, camera, *size).over((1.0, 1.0, 1.0))).astype(int)
+
+
+def test_the_picture_follows_the_camera(folder):
+    model = file.load(folder / "ball.hinr")
+    assert np.abs(shown(folder, "first") - model.picture((30, 20))).mean() < 1
+    camera = Camera((0.0, -3.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+    assert np.abs(shown(folder, "turned") - seen(folder, camera)).mean() < 1
+    assert (
+        np.abs(
+            shown(folder, "parallel") - seen(folder, dataclasses.replace(camera, view_angle=0, parallel_scale=2))
+        ).mean()
+        < 1
+    )
+
+
+def test_a_picture_larger_than_the_window_is_saved_in_all_its_pixels(folder):
+    camera = Camera((0.0, -3.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0))
+    assert np.abs(shown(folder, "large") - seen(folder, camera, (480, 360))).mean() < 1
+
+
+def test_untied_it_looks_as_before(folder):
+    before = shown(folder, "before")
+    assert np.array_equal(shown(folder, "off"), before) and np.ptp(before) > 100
+
+
+def test_the_volume_is_drawn_in_its_colours(folder):
+    red, green = shown(folder, "volume")[60, [100, 60]]
+    assert red[0] > 1.5 * red[1] and green[1] > 1.5 * green[0]
