@@ -35,6 +35,7 @@ class ShownRadiance:
     """
 
     motion = mask = None
+    is_masked, anchored = False, ()
 
     def __init__(self, radiance: RadianceModel, volume: bool) -> None:
         self.radiance, self.volume = radiance, volume
