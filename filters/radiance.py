@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,7 @@ class ShownRadiance:
     def __init__(self, radiance: RadianceModel, volume: bool) -> None:
         self.radiance, self.volume = radiance, volume
         self.quality, self.provenance = radiance.quality, radiance.provenance
+        self.grid = _box_of(radiance) if volume else radiance.grid  # at once, so that a damaged scene is met here
 
     @property
     def parts(self) -> tuple[int, str]:
@@ -65,17 +65,15 @@ class ShownRadiance:
         most = math.exp(MOST_LOG) / min(self.grid.spacing)
         return Field(COLOR, 4, ((0.0, 255.0),) * 4), Field(EXTINCTION, 1, ((0.0, most),))
 
-    @cached_property
-    def grid(self) -> Grid:
-        """The pictures' pixels, or voxels as fine as the finest scene's around all scenes, whose box may change with time."""
-        if not self.volume:
-            return self.radiance.grid
-        boxes = [(scene.origin, scene.spacing, scene.dims) for scene in self.radiance.scenes]
-        low = np.min([origin for origin, _, _ in boxes], axis=0)
-        high = np.max([np.add(o, np.multiply(s, np.subtract(dims, 1))) for o, s, dims in boxes], axis=0)
-        spacing = max(min(spacing for _, spacing, _ in boxes), float((high - low).max()) / (MOST_DIM - 1))
-        dims = tuple(int(n) for n in np.ceil((high - low) / spacing - 1e-6) + 1)
-        return Grid(dims, tuple(low.tolist()), (spacing,) * 3)
+
+def _box_of(radiance: RadianceModel) -> Grid:
+    """Voxels as fine as the finest scene's around all scenes, whose box may change with time."""
+    boxes = [(scene.origin, scene.spacing, scene.dims) for scene in radiance.scenes]
+    low = np.min([origin for origin, _, _ in boxes], axis=0)
+    high = np.max([np.add(o, np.multiply(s, np.subtract(dims, 1))) for o, s, dims in boxes], axis=0)
+    spacing = max(min(spacing for _, spacing, _ in boxes), float((high - low).max()) / (MOST_DIM - 1))
+    dims = tuple(int(n) for n in np.ceil((high - low) / spacing - 1e-6) + 1)
+    return Grid(dims, tuple(low.tolist()), (spacing,) * 3)
 
 
 class RadianceFrames:

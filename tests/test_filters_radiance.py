@@ -10,6 +10,7 @@ from radiance_models import ball_model
 from test_source import reader_of, values
 
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
+from hyperinr_core.errors import FormatError
 from hyperinr_core.radiance import file
 
 
@@ -87,10 +88,23 @@ def test_picture_and_volume_are_chosen_in_the_panel(path):
     reader.SetShow("volume")
     reader.Update()
     assert reader.GetOutputDataObject(0).GetPointData().GetArray("color") is not None
-    assert reader.GetModelSize().endswith("radiance field(s)")
+    assert "radiance fields, " in reader.GetModelSize()
     reader.SetShow("picture")
     reader.Update()
     assert values(reader, "rgb").shape == (1, 12, 16, 3) and not errors
+
+
+@pytest.mark.parametrize("show", ["picture", "volume"])
+def test_a_damaged_scene_is_one_sentence_and_an_empty_image(path, show, monkeypatch):
+    def damaged(self, number):
+        raise FormatError("ball.hinr cannot be used: a scene is damaged")
+
+    monkeypatch.setattr(file.CodedScenes, "_decode", damaged)
+    reader, errors, _ = reader_of(path, Show=show)
+    reader.Update()
+    assert len(errors) == 1 and "a scene is damaged" in errors[0]
+    assert reader.GetOutputDataObject(0).GetNumberOfPoints() == 0
+    assert reader.GetLook() is not None and reader.GetDataBounds()[0] <= 0
 
 
 def test_it_opens_with_the_reader_of_planes(path):

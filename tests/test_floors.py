@@ -37,6 +37,7 @@ FLOORS = {
     # these run inside ParaView
     "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/scenes/live.py": {"paraview"},
+    "plugin/scenes/camera_picture.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
     "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.filters"},
     "plugin/scenes/views_scene.py": {"paraview", "hyperinr_core"},

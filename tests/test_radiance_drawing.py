@@ -69,7 +69,7 @@ def test_commands_know_such_a_file(tmp_path):
     path = str(tmp_path / "ball.hinr")
     file.save(ball_model(times=True), path)
     told = CliRunner().invoke(hyperinr, ["info", path])
-    assert "Radiance fields, format version 4" in told.output and "3 scene(s) of 24 x 24 x 24 voxels" in told.output
+    assert "Radiance fields, format version 5" in told.output and "3 scene(s) of 24 x 24 x 24 voxels" in told.output
     document = json.loads(CliRunner().invoke(hyperinr, ["info", "--json", path]).output)
     assert document["version"] == 4 and document["bytes"] > 0
     for verb in (["sample", "--at", "time=0"], ["export", "--times", "0"], ["compress", "--target-psnr", "40"]):

@@ -78,7 +78,7 @@ DAMAGES = {
     "wide camera": (lambda d, t: d["optics"].update(view_angle=180), "0 to 170 degrees"),
     "odd turn": (lambda d, t: d["optics"].update(turn=True), "0 to 170 degrees"),
     "limits": (lambda d, t: d["limits"][0].reverse(), "smaller number first"),
-    "version": (lambda d, t: d.update(version=5), "update HyperINR"),
+    "version": (lambda d, t: d.update(version=6), "update HyperINR"),
     "keys": (lambda d, t: d.update(more=1), "its document has keys"),
     "no background": (lambda d, t: t.pop("background"), "it holds tensors"),
     "short background": (lambda d, t: d.update(size=[4000, 4000]), "claim to be"),

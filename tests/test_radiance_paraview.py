@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gui import differ, gui, view_of
 from PIL import Image
 from radiance_models import ball_model
 
 from hyperinr.plugin import launch
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.camera import Camera
+
+__all__ = ["gui"]  # the fixture
 
 SCRIPTS = Path(__file__).parent / "paraview_scripts"
 SIZE = (160, 120)
@@ -69,3 +72,33 @@ def test_untied_it_looks_as_before(folder):
 def test_the_volume_is_drawn_in_its_colours(folder):
     red, green = shown(folder, "volume")[60, [100, 60]]
     assert red[0] > 1.5 * red[1] and green[1] > 1.5 * green[0]
+
+
+def test_in_the_window_the_mouse_turns_it_and_time_goes_on(gui, tmp_path):
+    file.save(ball_model(times=True), tmp_path / "ball.hinr")
+    window = gui(tmp_path / "ball.hinr")
+    window.settle()
+    window.run_macro("PictureFollowsCamera")
+    window.wait_for(lambda pixels: round_and_red(view_of(pixels)), "the ball")
+    before = view_of(window.look())
+    window.do("mousemove", 670, 340, "mousedown", 1)
+    for _ in range(12):
+        window.do("mousemove_relative", "--", 12, 0)
+    window.do("mouseup", 1)
+    window.wait_for(lambda pixels: differ(view_of(pixels), before), "the ball from another side")
+    window.keep("radiance")
+    size = ball_size(view_of(window.look()))
+    window.button("Last Frame").click()
+    window.wait_for(lambda pixels: ball_size(view_of(pixels)) < 0.5 * size, "a smaller ball at the last time")
+    assert "off, since" not in window.messages()
+
+
+def ball_size(pixels):
+    """How many pixels are red or green, and not grey."""
+    return (np.ptp(pixels.astype(int), axis=2) > 40).sum()
+
+
+def round_and_red(pixels):
+    """Whether a ball is seen, and no corner of a picture with a yellow background."""
+    coloured = np.ptp(pixels.astype(int), axis=2) > 40
+    return coloured.sum() > 2000 and not coloured[[0, 0, -1, -1], [0, -1, 0, -1]].any() and pixels[..., 2].max() < 200

@@ -82,10 +82,12 @@ class RadianceModel:
         clamp : move values outside the bounds onto them instead of raising.
         """
         if isinstance(values, Mapping):
-            names = [parameter.name for parameter in self.parameters]
-            if set(values) != set(names):
-                raise ParameterError(f"values are given for {sorted(values)}; expected one for each of {sorted(names)}")
-            values = [values[name] for name in names]
+            expected = [parameter.name for parameter in self.parameters]
+            if set(values) != set(expected):
+                raise ParameterError(
+                    f"values are given for {sorted(values)}; expected one for each of {sorted(expected)}"
+                )
+            values = [values[name] for name in expected]
         theta = np.array(values, np.float64).ravel()
         if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
             named = ", ".join(parameter.name for parameter in self.parameters)

@@ -8,7 +8,7 @@ import sys
 
 from paraview import simple
 
-from hyperinr.plugin import camera_picture
+from hyperinr.plugin.scenes import camera_picture
 from hyperinr_core.pictures.look import BACKGROUND
 
 model, folder = sys.argv[1:]
