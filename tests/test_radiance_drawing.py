@@ -71,7 +71,7 @@ def test_commands_know_such_a_file(tmp_path):
     told = CliRunner().invoke(hyperinr, ["info", path])
     assert "Radiance fields, format version 5" in told.output and "3 scene(s) of 24 x 24 x 24 voxels" in told.output
     document = json.loads(CliRunner().invoke(hyperinr, ["info", "--json", path]).output)
-    assert document["version"] == 4 and document["bytes"] > 0
+    assert document["version"] == 5 and document["bytes"] > 0
     for verb in (["sample", "--at", "time=0"], ["export", "--times", "0"], ["compress", "--target-psnr", "40"]):
         ending = ".pvd" if verb[0] == "export" else ".hinr" if verb[0] == "compress" else ".vti"
         refused = CliRunner().invoke(hyperinr, [verb[0], path, *verb[1:], "-o", str(tmp_path / f"x{ending}")])
