@@ -123,3 +123,17 @@ def test_a_smooth_field_is_learned_better_than_linear_interpolation_does_it(tmp_
     )
     assert held_out(hinr.load(tmp_path / "m.hinr")) > blended > held_out(bare)
     assert model.fields[0].value_range[0][1] > 1  # the field's own range, not the residual's
+
+
+def test_coefficients_stay_near_the_values_however_rough_these_are():
+    n = 48
+    values = np.random.default_rng(0).random((3, n, n, n)).astype(np.float32)
+    series = VolumeSeries(
+        Grid((n, n, n)),
+        np.arange(3.0),
+        {"noise": 1},
+        lambda step, name, z: values[step][slice(*(z or (None,)))],
+        "noise",
+    )
+    base = fit_base(survey(series, ["noise"], MEMORY), "always", {})
+    assert abs(base.limits).max() < 100

@@ -33,6 +33,10 @@ N_CHECKED = 5
 #: Coefficients along an axis as shares of its points, the fewest first.
 SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
 
+#: What coefficients together show of themselves at the points, at least, as a share of what others show. With as many
+#: coefficients as points some show nothing: left alone they grow to millions, and their 16 bits say nothing of the rest.
+LEAST_SEEN = 1e-2
+
 
 def fit_base(found: Survey, use: str, choices: Mapping[str, Choice]) -> Base | None:
     """The base of the fields that want one, `residual` still unknown; None where none does.
@@ -132,8 +136,8 @@ def _coefficients(series: VolumeSeries, names: Sequence[str], counts: tuple[int,
 
 
 def _inverse(n: int, count: int) -> np.ndarray:
-    """(count, n) matrix from values at n even points to the coefficients that fit them best."""
-    return np.linalg.pinv(_matrix(n, count))
+    """(count, n) matrix from values at n even points to the coefficients that fit them best, none of them without bounds."""
+    return np.linalg.pinv(_matrix(n, count), rcond=LEAST_SEEN)
 
 
 def _matrix(n: int, count: int) -> np.ndarray:
