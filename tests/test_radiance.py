@@ -193,6 +193,9 @@ def test_levels_are_those_that_pictures_and_rays_resolve():
     few = levels_for((256, 256), 10**6)
     assert [level.longest for level in few] == [33, 65]
     assert sum(level.steps * level.rays for level in few) == pytest.approx(10**6, rel=0.01)
+    assert [level.steps >= 200 for level in few] == [True, True] and few[0].rays < few[1].rays
+    (least,) = levels_for((32, 32), 20_000)
+    assert (least.steps, least.rays) == (78, 256)
 
 
 def test_a_volume_has_the_fields_colours_and_extinction():
