@@ -35,7 +35,7 @@ SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
 
 #: What coefficients together show of themselves at the points, at least, as a share of what others show. With as many
 #: coefficients as points some show nothing: left alone they grow to millions, and their 16 bits say nothing of the rest.
-LEAST_SEEN = 1e-2
+LEAST_SEEN = 5e-3
 
 
 def fit_base(found: Survey, use: str, choices: Mapping[str, Choice]) -> Base | None:
