@@ -53,7 +53,7 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
     if coded:
         coding, codes = coded
         parts["tables"] = coding.to_dict()
-    document = _text(path, parts)
+    document = text_of(path, parts)
     read_document(path, json.loads(document))
     tensors: dict[str, np.ndarray] = {
         "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
@@ -74,23 +74,25 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
         tensors.update(motion_coding.tensors_of(model.motion))
     for name, tensor in tensors.items():
         require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
-    _write(path, tensors, document)
+    write(path, tensors, document)
 
 
 def save_index(document: dict[str, Any], path: str | os.PathLike) -> None:
     """Write the document of an index of bricks, whole or not at all; FormatError for one that could not be read again."""
-    text = _text(path, document)
+    text = text_of(path, document)
     read_index(path, json.loads(text))
-    _write(path, {}, text)
+    write(path, {}, text)
 
 
-def _text(path: str | os.PathLike, document: dict[str, Any]) -> str:
+def text_of(path: str | os.PathLike, document: dict[str, Any]) -> str:
+    """The JSON of a document; FormatError for one that is too long to be read again."""
     text = json.dumps(document, allow_nan=False)
     require(len(text) <= MAX_DOCUMENT, path, f"its document has {len(text)} characters", f"at most {MAX_DOCUMENT}")
     return text
 
 
-def _write(path: str | os.PathLike, tensors: dict[str, np.ndarray], document: str) -> None:
+def write(path: str | os.PathLike, tensors: dict[str, np.ndarray], document: str) -> None:
+    """Write a file, whole or not at all; DataError when it cannot be written."""
     from safetensors.numpy import save_file
 
     with replacing(path) as part:

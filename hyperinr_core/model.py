@@ -96,25 +96,28 @@ class Model(ABC):
         >>> model.theta({"time": 0.5}), model.theta(7.0, clamp=True)
         (array([0.5]), array([2.]))
         """
-        if isinstance(value, Mapping):
-            value = self._by_name(value)
-        theta = np.atleast_1d(np.asarray(value, np.float64))
-        if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
-            names = ", ".join(parameter.name for parameter in self.parameters)
-            raise ParameterError(f"theta is {theta.tolist()}; expected {len(self.parameters)} finite numbers: {names}")
-        low, high = self.theta_bounds.T
-        if clamp:
-            return np.clip(theta, low, high)
-        for parameter, number in zip(self.parameters, theta):
-            if not parameter.bounds[0] <= number <= parameter.bounds[1]:
-                raise ParameterError(
-                    f"{parameter.name} is {number:g}; expected {parameter.bounds[0]:g} to {parameter.bounds[1]:g}, "
-                    "the range of the training data"
-                )
-        return theta
+        return theta_of(self.parameters, value, clamp)
 
-    def _by_name(self, values: Mapping[str, float]) -> list[float]:
-        names = [parameter.name for parameter in self.parameters]
-        if set(values) != set(names):
-            raise ParameterError(f"values are given for {sorted(values)}; expected one for each of {sorted(names)}")
-        return [values[name] for name in names]
+
+def theta_of(
+    parameters: Sequence[Parameter], value: Theta, clamp: bool = False, unbounded: Sequence[int] = ()
+) -> np.ndarray:
+    """What `Model.theta` gives; parameters of `unbounded` numbers may have any finite value."""
+    names = [parameter.name for parameter in parameters]
+    if isinstance(value, Mapping):
+        if set(value) != set(names):
+            raise ParameterError(f"values are given for {sorted(value)}; expected one for each of {sorted(names)}")
+        value = [value[name] for name in names]
+    theta = np.atleast_1d(np.array(value, np.float64))
+    if theta.shape != (len(names),) or not np.isfinite(theta).all():
+        raise ParameterError(f"theta is {theta.tolist()}; expected {len(names)} finite numbers: {', '.join(names)}")
+    for column, parameter in enumerate(parameters):
+        low, high = parameter.bounds
+        if column in unbounded or low <= theta[column] <= high:
+            continue
+        if not clamp:
+            raise ParameterError(
+                f"{parameter.name} is {theta[column]:g}; expected {low:g} to {high:g}, the range of the training data"
+            )
+        theta[column] = min(max(theta[column], low), high)
+    return theta

@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import FormatError, HyperINRError
-from hyperinr_core.files import replacing
-from hyperinr_core.hinr import opened
+from hyperinr_core.hinr import opened, text_of, write
 from hyperinr_core.hinr_document import (
-    MAX_DOCUMENT,
     RADIANCE_VERSION,
     document_in,
     list_of,
@@ -89,8 +87,6 @@ def save(model: RadianceModel, path: str | os.PathLike) -> None:
     ------
     DataError when the file cannot be written; FormatError for a model that could not be read again.
     """
-    from safetensors.numpy import save_file
-
     fields = [coding.tidied(field) for field in model.scenes]
     limits = coding.limits_of(fields)
     parts = {
@@ -108,20 +104,14 @@ def save(model: RadianceModel, path: str | os.PathLike) -> None:
         "provenance": model.provenance,
         "quality": model.quality,
     }
-    document = json.dumps(parts, allow_nan=False)
-    found = f"its document has {len(document)} characters"
-    require(len(document) <= MAX_DOCUMENT, path, found, f"at most {MAX_DOCUMENT}")
+    document = text_of(path, parts)
     _read(path, json.loads(document))
     tensors = {"scene_positions": np.ascontiguousarray(model.positions, np.float64)}
     for number, field in enumerate(fields):
         tensors[f"blocks_{number}"], tensors[f"numbers_{number}"] = coding.encode(field, limits)
     if model.background is not None:
         tensors["background"] = packed(model.background, "background is")
-    with replacing(path) as part:
-        try:
-            save_file(tensors, part, metadata={"hinr": document})
-        except Exception as error:  # the library has an exception of its own for a full disk
-            raise OSError(str(error)) from error
+    write(path, tensors, document)
 
 
 def load(path: str | os.PathLike) -> RadianceModel:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.model import theta_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics
 from hyperinr_core.radiance.camera import Camera, camera_of
 from hyperinr_core.radiance.field import RadianceField, Seen
@@ -81,27 +82,7 @@ class RadianceModel:
         values : P numbers, or a mapping from every parameter's name to a number.
         clamp : move values outside the bounds onto them instead of raising.
         """
-        if isinstance(values, Mapping):
-            expected = [parameter.name for parameter in self.parameters]
-            if set(values) != set(expected):
-                raise ParameterError(
-                    f"values are given for {sorted(values)}; expected one for each of {sorted(expected)}"
-                )
-            values = [values[name] for name in expected]
-        theta = np.array(values, np.float64).ravel()
-        if theta.shape != (len(self.parameters),) or not np.isfinite(theta).all():
-            named = ", ".join(parameter.name for parameter in self.parameters)
-            raise ParameterError(f"theta is {theta.tolist()}; expected {len(self.parameters)} finite numbers: {named}")
-        for column in self.others:
-            low, high = self.parameters[column].bounds
-            if clamp:
-                theta[column] = min(max(theta[column], low), high)
-            if not low <= theta[column] <= high:
-                raise ParameterError(
-                    f"{self.parameters[column].name} is {theta[column]:g}; expected {low:g} to {high:g}, the range of the "
-                    "training data"
-                )
-        return theta
+        return theta_of(self.parameters, values, clamp, angle_columns(self.roles) or ())
 
     def at(self, theta: Sequence[float] | np.ndarray) -> RadianceField:
         """The field at theta (P,), whatever its view."""

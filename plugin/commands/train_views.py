@@ -99,7 +99,8 @@ def train_views(
 def train_radiance(task: Views, output: Path, settings: RunConfig, how: How, representation: str, opening: str) -> bool:
     """Fit radiance fields where they are asked for or show left-out views better; whether they were."""
     from hyperinr_core.training.task import Tell
-    from hyperinr_core.training.views.scenes import LOOKS, representation_of, train_scenes
+    from hyperinr_core.training.teachers.radiance import find_optics
+    from hyperinr_core.training.views.scenes import LOOKS, TRIAL_LOOKS, representation_of, train_scenes
 
     unused = [name for name in ("config", "minutes", "sparsity", "init_from") if getattr(how, name) is not None]
     if representation == "radiance" and unused:
@@ -108,15 +109,16 @@ def train_radiance(task: Views, output: Path, settings: RunConfig, how: How, rep
     choice: dict[str, Any] = {"representation": "radiance"}
     with training_progress(how.progress) as progress:
         tell = Tell(progress=progress.part)
+        optics = find_optics(task.training, TRIAL_LOOKS, seed)
         if representation == "auto":
-            choice = representation_of(task, seed)
+            choice = representation_of(task, optics, seed)
             click.echo(
                 f"Left-out views: {', '.join(f'{n} {s:.1f} dB' for n, s in choice['left_out_psnr_db'].items())}."
             )
             if choice["representation"] == "pictures":
                 return False
         click.echo(opening)
-        model = train_scenes(task, output, LOOKS[how.preset], seed, tell, choice)
+        model = train_scenes(task, output, optics, LOOKS[how.preset], seed, tell, choice)
     click.echo(f"Trained in {duration(model.provenance['seconds'])}.")
     say_psnr(model, "training_psnr_db", "on the training pictures")
     click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {len(model.scenes)} scenes")

@@ -11,12 +11,12 @@ import numpy as np
 
 from hyperinr_core import __version__
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.pictures.picture_set import RANGE, PictureSet, picture_parameters
+from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, picture_parameters
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.training.task import Tell
 from hyperinr_core.training.teachers.base import FitSettings
-from hyperinr_core.training.teachers.radiance import Radiance, find_optics, left_out_scores, scenes_of
+from hyperinr_core.training.teachers.radiance import Radiance, left_out_scores, scenes_of
 from hyperinr_core.training.views.task import Views
 
 #: Pictures that the fit of one scene looks at, by preset.
@@ -29,7 +29,7 @@ TRIAL_LOOKS = 400
 N_MEASURED = 64
 
 
-def representation_of(task: Views, seed: int) -> dict[str, Any]:
+def representation_of(task: Views, optics: Optics, seed: int) -> dict[str, Any]:
     """Which of radiance fields and blended pictures shows those best that are left out of the largest scene.
 
     Returns
@@ -40,7 +40,6 @@ def representation_of(task: Views, seed: int) -> dict[str, Any]:
     _, scenes = scenes_of(training)
     largest = max(scenes.values(), key=len)
     scene = training.select(largest)
-    optics = find_optics(training, TRIAL_LOOKS, seed)
     scores = left_out_scores(scene, optics, TRIAL_LOOKS, seed, (0.0, 1.0))
     return {
         "representation": "radiance" if scores[1.0] >= scores[0.0] else "pictures",
@@ -48,7 +47,9 @@ def representation_of(task: Views, seed: int) -> dict[str, Any]:
     }
 
 
-def train_scenes(task: Views, output: Path, looks: int, seed: int, tell: Tell, choice: dict[str, Any]) -> RadianceModel:
+def train_scenes(
+    task: Views, output: Path, optics: Optics, looks: int, seed: int, tell: Tell, choice: dict[str, Any]
+) -> RadianceModel:
     """Fit a field to each scene and write the model.
 
     Parameters
@@ -62,7 +63,6 @@ def train_scenes(task: Views, output: Path, looks: int, seed: int, tell: Tell, c
     """
     started, training = time.monotonic(), task.training
     others, _ = scenes_of(training)
-    optics = find_optics(training, TRIAL_LOOKS, seed)
     radiance = Radiance(training, training.name, optics)
     radiance.fit(FitSettings(looks, seed=seed, progress=tell.fraction("fitting radiance fields")))
     positions, scenes, behind = radiance.scenes()
