@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hyperinr.filters import choices, source
+from hyperinr.filters import choices, panel
 from hyperinr.filters.choices import (
     BETWEEN,
     CONTINUOUS,
@@ -116,7 +116,7 @@ def test_the_user_says_how_many_lie_between_or_none_or_that_time_is_continuous()
     assert time_steps(time, TRAINED, 7) == [0.0, 1.0, 3.0]
     assert time_steps(time, CONTINUOUS, 7) == [] and steps_in_words(time, []) == "any time from 0 to 3"
     assert time_steps(trained_at(2.0), BETWEEN, 0) == [2.0]
-    assert source.BETWEEN == choices.BETWEEN
+    assert panel.BETWEEN == choices.BETWEEN
 
 
 def test_theta_is_what_was_asked_for_in_the_order_of_the_model():

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hyperinr.filters import compare, shadow, source
+from hyperinr.filters import compare, panel, shadow, source
 from hyperinr.plugin import launch
 from hyperinr.plugin.scenes import live
 
@@ -70,7 +70,7 @@ def test_every_setter_of_the_class_is_in_the_panel():
     methods = {name for name in vars(source.HyperINRSource) if name.startswith(("Set", "Add"))}
     assert methods - {"SetFileName"} == {item.get("command") for item in SETTERS}, "SetFileName is for VTK alone"
     sliders = [item for item in SETTERS if item.get("name", "").startswith("Parameter")]
-    assert len(sliders) == source.N_SLIDERS
+    assert len(sliders) == panel.N_SLIDERS
 
 
 def test_every_property_of_the_panel_is_explained():
@@ -89,7 +89,7 @@ def test_domains_and_decorators_name_properties_that_exist():
 
 def test_only_what_may_move_is_offered_for_animation():
     offered = [item.get("name") for item in SETTERS if item.get("animateable") != "0"]
-    assert offered == [f"Parameter{index + 1}" for index in range(source.N_SLIDERS)]
+    assert offered == [f"Parameter{index + 1}" for index in range(panel.N_SLIDERS)]
 
 
 def test_the_region_is_a_box_to_drag():
