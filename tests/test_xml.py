@@ -67,7 +67,8 @@ def test_default_is_the_class_s(item):
 
 
 def test_every_setter_of_the_class_is_in_the_panel():
-    methods = {name for name in vars(source.HyperINRSource) if name.startswith(("Set", "Add"))}
+    own = {**vars(source.HyperINRSource), **vars(panel.Panel)}
+    methods = {name for name in own if name.startswith(("Set", "Add"))}
     assert methods - {"SetFileName"} == {item.get("command") for item in SETTERS}, "SetFileName is for VTK alone"
     sliders = [item for item in SETTERS if item.get("name", "").startswith("Parameter")]
     assert len(sliders) == panel.N_SLIDERS
