@@ -55,8 +55,9 @@ def main() -> None:
             rows.append([f"{kind}, `{preset}`", *figures(report, "model"), *costs])
             print(rows[-1], flush=True)
     load = os.getloadavg()[1] if hasattr(os, "getloadavg") else float("nan")
+    on = ", ".join(f"{key} {value}" for key, value in machine().items())
     arguments.output.write_text(
-        f"`{arguments.database.name}`, seed {arguments.seed}, {len(report['pictures'])} held-out views; {machine()}, load "
+        f"`{arguments.database.name}`, seed {arguments.seed}, {len(report['pictures'])} held-out views; {on}, load "
         f"{load:.1f}.\n\n| | PSNR | worst | SSIM | steep views | on the clock | processors | model | a picture |\n"
         f"|---|---|---|---|---|---|---|---|---|\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows),
         encoding="utf-8",
