@@ -26,6 +26,7 @@ namespace HINR_UNIT {
 
 constexpr float kFourPi = 12.5663706f, kPi = 3.14159265f;
 constexpr float kGlossy = 0.85f;     // mean cosine of what a glossy surface scatters, around the mirrored direction
+constexpr float kLift = 4.0f;        // free paths that a surface's light starts above where it is met
 constexpr int32_t kSureBounces = 3;  // then Russian roulette
 constexpr int32_t kMostDraws = 1 << 15;  // of a path: it ends there, so that nothing can hold a lane for ever
 constexpr uint32_t kGolden = 0x9e3779b9u;
@@ -50,7 +51,7 @@ struct Paths {
     // the way: from p along d, in cells, to t of it; next walls
     V p{}, d{}, next{}, step{};
     I stride_x{}, stride_y{}, stride_z{}, block{};
-    F t{}, end{}, left{}, bound{}, clear{}, value{};
+    F t{}, end{}, left{}, bound{}, clear{}, value{}, sigma{};
     // the path
     V direction{}, onward{}, weight{}, bare{}, hope{}, light{};
     I bounces{}, pixel{}, draws{}, last{};
@@ -182,6 +183,7 @@ HINR_INLINE void meet(Paths &s) {
     const F sigma = select(upto(value, value), gather(s.medium.extinction, row_of(s.medium, value)), set(0.0f));
     const F u = draw(s, m), share = least(sigma / s.bound, set(1.0f));
     s.value = select(m, value, s.value);
+    s.sigma = select(m, sigma, s.sigma);
     const M shade = M(m & s.shadow), hit = M(m & none_of(s.shadow) & less(u, share));
     // ratio tracking; what little light is left survives by chance
     F clear = s.clear * (set(1.0f) - share);
@@ -251,8 +253,17 @@ HINR_INLINE M surface_of(Paths &s, M m, const V &p, V &normal) {
     return M(m & less(draw(s, m) * (k + set(1.0f)), k) & less(set(1e-20f), size));
 }
 
-// Scattering: the direction in which the path goes on, and what it hopes for from the light.
-HINR_INLINE void scatter(Paths &s, M m, const V &p) {
+// A point moved out of the layer in which an opaque surface is met, lest it shades itself.
+HINR_INLINE V lifted(const Paths &s, M flat, const V &p, const V &normal) {
+    const float *size = s.medium.spacing;
+    const F most_way = set((size[0] + size[1] + size[2]) / 6);
+    const F way = least(set(kLift) / most(s.sigma, set(1e-20f)), most_way);
+    const V by = {normal.x * set(1 / size[0]), normal.y * set(1 / size[1]), normal.z * set(1 / size[2])};
+    return select(flat, within(s.medium, along(p, by, way)), p);
+}
+
+// Scattering: the direction in which the path goes on, and what it hopes for from the light. Surfaces move p.
+HINR_INLINE void scatter(Paths &s, M m, V &p) {
     const PathView &v = s.view;
     const M first = M(m & less(s.bounces, iset(2)));
     const F even_turn = draw_even(s, kTurn), even_cosine = draw_even(s, kCosine);
@@ -266,6 +277,7 @@ HINR_INLINE void scatter(Paths &s, M m, const V &p) {
         const F fresnel = set(v.gloss) * madd(off * off * off * off * off, set(0.96f), set(0.04f));
         matt = M(flat & upto(fresnel, draw(s, flat)));
         const M shiny = M(flat & none_of(matt));
+        p = lifted(s, flat, p, normal);
         g = select(shiny, set(kGlossy), g);
         towards = select(shiny, along(s.direction, normal, cosine + cosine), towards);
         s.weight = select(shiny, s.bare, s.weight);  // a gloss has the light's colour
@@ -327,7 +339,7 @@ HINR_INLINE void finish(Paths &s, M m) {
 }
 
 // Lanes that met something take its colour and scatter; false where that is one bounce too many.
-HINR_INLINE M hit(Paths &s, M m, const V &p) {
+HINR_INLINE M hit(Paths &s, M m, V &p) {
     const M over = M(m & (none_of(less(s.bounces, iset(s.view.n_bounces))) | less(iset(0), s.last)));
     const M hits = M(m & none_of(over));
     const I at = row_of(s.medium, s.value) * 4;
@@ -363,7 +375,7 @@ HINR_INLINE void turn(Paths &s) {
         const V shine = times(s.weight, surroundings(s.view, s.direction));
         s.light = select(seen, {s.light.x + shine.x, s.light.y + shine.y, s.light.z + shine.z}, s.light);
     }
-    const V from = select(met, within(s.medium, along(s.p, s.d, s.t)), s.p);
+    V from = select(met, within(s.medium, along(s.p, s.d, s.t)), s.p);
     s.shadow = M(s.shadow & none_of(returned));
     const M hits = any(met) ? hit(s, met, from) : met;
     const M waits = M((hits | returned) & s.done), last = M(waits & less(iset(0), s.last));
