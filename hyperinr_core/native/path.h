@@ -56,6 +56,9 @@ HINR_API int64_t hinr_path_tiles(int64_t width, int64_t height);
 HINR_API int hinr_path_trace(int isa, const hinr_path_medium *medium, const hinr_path_view *view, int64_t sample,
                              int64_t first, int64_t n, float *film);
 
+/* out (height, width, 4): radiance and opacity of a film without its noise. */
+HINR_API int hinr_path_denoise(const float *film, int64_t width, int64_t height, float *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -51,6 +51,10 @@ class Film:
         """(height, width, 4) radiance and opacity: what is behind shows by 1 minus that, as it is."""
         return self.sums[..., :4] / np.maximum(self.sums[..., 9:], 1)
 
+    def denoised(self) -> np.ndarray:
+        """What `means` are without the noise, by non-local means: blurred where samples vary, sharp where they do not."""
+        return path_native.denoise(self.sums)
+
     def picture(self, background: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0), exposure: float = 1.0) -> np.ndarray:
         """(height, width, 3) uint8, lowest row first; see `developed`."""
         return developed(self.means, background, exposure)

@@ -53,6 +53,7 @@ def _library() -> ctypes.CDLL:
     names = {
         "hinr_path_bounds": [POINTER(_Medium), c_void_p],
         "hinr_path_trace": [c_int, POINTER(_Medium), POINTER(View), c_int64, c_int64, c_int64, c_void_p],
+        "hinr_path_denoise": [c_void_p, c_int64, c_int64, c_void_p],
         "hinr_path_bounds_size": [c_void_p],
         "hinr_path_tiles": [c_int64, c_int64],
     }  # fmt: skip
@@ -98,3 +99,12 @@ class Medium:
 def n_tiles(width: int, height: int) -> int:
     """Tiles of a picture."""
     return int(_library().hinr_path_tiles(width, height))
+
+
+def denoise(film: np.ndarray) -> np.ndarray:
+    """(height, width, 4) float32 radiance and opacity of a film (height, width, N_CHANNELS) float32 without its noise."""
+    film = np.ascontiguousarray(film, np.float32)
+    height, width = film.shape[:2]
+    out = np.empty((height, width, 4), np.float32)
+    native.check(_library().hinr_path_denoise(film.ctypes.data, width, height, out.ctypes.data))
+    return out
