@@ -33,6 +33,7 @@ FLOORS = {
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
     "plugin/commands/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
     "plugin/commands/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
+    "plugin/video.py": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "PIL"},
     "plugin/cluster.py": {"distributed", "hyperinr_core", "hyperinr.plugin"},
     # these run inside ParaView
     "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
@@ -68,6 +69,7 @@ ROOMS = (
     ("index_document.py",),
     ("hinr.py", "pictures"),
     ("joining.py", "radiance"),
+    ("tracing",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (

@@ -40,7 +40,9 @@ def clouds(grid: Grid = CUBE, seed: int = 0, albedo: float = 1.0) -> Medium:
     return medium_of(values, grid, function, unit_distance=1.5, albedo=albedo)
 
 
-def shot(medium: Medium, scene: Scene, camera: Camera = ABOVE, samples: int = 256, size=(16, 16), seed: int = 0) -> Film:
+def shot(
+    medium: Medium, scene: Scene, camera: Camera = ABOVE, samples: int = 256, size=(16, 16), seed: int = 0
+) -> Film:
     film = Film(size)
     trace(medium, camera, scene, film, samples, seed)
     return film
@@ -130,7 +132,9 @@ def test_an_opaque_surface_is_as_bright_as_it_faces_the_light():
     medium = Medium(values.copy(), grid, np.ones((2, 3)), np.array([0.0, 1e4]), 0.49, 0.51)
     camera = Camera((16, 16, 100), (16, 16, 16), (0, 1, 0), 0.0, 1.0)
     light = Light(direction_of(10, 30), diameter=0.0)
-    assert radiance(medium, Scene(light, NOTHING, bounces=1, surface=1000.0), camera, 64) == pytest.approx(0.5, rel=3e-2)
+    assert radiance(medium, Scene(light, NOTHING, bounces=1, surface=1000.0), camera, 64) == pytest.approx(
+        0.5, rel=3e-2
+    )
 
 
 def test_a_wide_light_softens_shadows_and_keeps_its_irradiance():
@@ -211,7 +215,9 @@ def test_a_film_goes_on_where_it_was():
 def test_instruction_sets_agree_but_for_rounding(isa, monkeypatch):
     expected = shot(clouds(), Scene(surface=0.5), CORNER, 64).means.mean(axis=(0, 1))
     monkeypatch.setenv("HYPERINR_ISA", isa)
-    np.testing.assert_allclose(shot(clouds(), Scene(surface=0.5), CORNER, 64).means.mean(axis=(0, 1)), expected, rtol=2e-2)
+    np.testing.assert_allclose(
+        shot(clouds(), Scene(surface=0.5), CORNER, 64).means.mean(axis=(0, 1)), expected, rtol=2e-2
+    )
 
 
 def test_samples_are_spread_evenly():
@@ -256,7 +262,9 @@ def test_hostile_media_give_pictures():
     flat = Grid(CUBE.dims, spacing=(1e3, 1e3, 1.0))
     camera = Camera((4e3, 4e3, 100), (4e3, 4e3, 4), (0, 1, 0), 0.0, 1.0)
     assert np.isfinite(shot(medium_of(values, flat, opaque), Scene(), camera, 2).means).all()
-    huge = medium_of(values.astype(np.float64) * 1e-3 + 1e9, CUBE, TransferFunction(((1e9, 1, 1, 1),), ((1e9, 0), (1e9 + 1e-3, 1))))
+    huge = medium_of(
+        values.astype(np.float64) * 1e-3 + 1e9, CUBE, TransferFunction(((1e9, 1, 1, 1),), ((1e9, 0), (1e9 + 1e-3, 1)))
+    )
     assert 0 < shot(huge, Scene(), ABOVE, 16).means[..., 3].mean() <= 1
 
 

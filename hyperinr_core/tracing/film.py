@@ -37,7 +37,9 @@ class Film:
     def __init__(self, size: Sequence[int]) -> None:
         width, height = (int(side) for side in size)
         if width < 1 or height < 1 or width * height > MOST_PIXELS:
-            raise ParameterError(f"the size is {width} x {height}; expected at least 1, and {MOST_PIXELS} pixels at most")
+            raise ParameterError(
+                f"the size is {width} x {height}; expected at least 1, and {MOST_PIXELS} pixels at most"
+            )
         self.sums = np.zeros((height, width, path_native.N_CHANNELS), np.float32)
         self.n_samples = 0
 

@@ -73,7 +73,13 @@ class Medium:
     """
 
     def __init__(
-        self, values: np.ndarray, spacing: np.ndarray, colors: np.ndarray, extinction: np.ndarray, low: float, scale: float
+        self,
+        values: np.ndarray,
+        spacing: np.ndarray,
+        colors: np.ndarray,
+        extinction: np.ndarray,
+        low: float,
+        scale: float,
     ) -> None:
         dims = np.array(values.shape[::-1], np.int64)
         size = _library().hinr_path_bounds_size(dims.ctypes.data)

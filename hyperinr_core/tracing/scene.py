@@ -114,7 +114,9 @@ class Scene:
                 f"bounces is {self.bounces} and g {self.g:g}; expected 1 to {MOST_BOUNCES}, and more than -1 to less than 1"
             )
         if not 0 <= self.surface <= 1e3 or not 0 <= self.gloss <= 1:
-            raise ParameterError(f"surface is {self.surface:g} and gloss {self.gloss:g}; expected 0 to 1000, and 0 to 1")
+            raise ParameterError(
+                f"surface is {self.surface:g} and gloss {self.gloss:g}; expected 0 to 1000, and 0 to 1"
+            )
         if not (self.aperture >= 0 and math.isfinite(self.aperture)) or not (self.focus is None or self.focus > 0):
             raise ParameterError(
                 f"aperture is {self.aperture:g} and focus {self.focus}; expected at least 0, and more than 0"
