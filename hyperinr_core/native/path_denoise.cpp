@@ -17,10 +17,10 @@ namespace {
 constexpr int64_t kReach = 6, kPatch = 2, kMargin = kReach + kPatch;  // pixels around: that count; that are compared
 constexpr int64_t kBandRows = 16;
 constexpr int kColors = 4, kGuides = 4;
-constexpr float kTolerance = 0.5f;     // of the noise: the smaller, the less is smoothed
+constexpr float kTolerance = 0.9f;     // of the noise: the smaller, the less is smoothed
 constexpr float kLeast = 1e-6f;        // variance: differences so small are none
-constexpr float kGuideWidth = 0.03f;   // difference of a guide that counts where its noise is gone
-constexpr float kGuideNoise = 0.04f;   // variance of a guide's one sample, about
+constexpr float kGuideWidth = 0.05f;   // difference of a guide that counts where its noise is gone
+constexpr float kGuideNoise = 0.08f;   // variance of a guide's one sample, about
 
 // Numbers of all pixels, with a margin that repeats the outermost ones.
 class Plane {
@@ -62,18 +62,21 @@ private:
     std::vector<float> memory_;
 };
 
+inline float square(float x) { return x * x; }
+
 struct Picture {
     int64_t width, height;
     std::vector<Plane> colors, guides;  // colors: radiance and opacity
-    Plane noise, guide_noise;           // variance of the mean luminance; of a guide
+    std::vector<Plane> noise;           // variance of the mean of each of three colours
+    Plane guide_noise;                  // of a guide, about
 
     Picture(const float *film, int64_t w, int64_t h)
-        : width(w), height(h), colors(kColors, Plane(w, h)), guides(kGuides, Plane(w, h)), noise(w, h), guide_noise(w, h) {
+        : width(w), height(h), colors(kColors, Plane(w, h)), guides(kGuides, Plane(w, h)), noise(3, Plane(w, h)), guide_noise(w, h) {
         for (int64_t y = 0; y < h; ++y)
             for (int64_t x = 0; x < w; ++x) take(film + (y * w + x) * HINR_FILM_CHANNELS, x, y);
         for (Plane &plane : colors) plane.fill_margin();
         for (Plane &plane : guides) plane.smooth();
-        noise.smooth();
+        for (Plane &plane : noise) plane.smooth();
         guide_noise.smooth();
     }
 
@@ -86,7 +89,8 @@ private:
         const float mean = (0.2126f * pixel[0] + 0.7152f * pixel[1] + 0.0722f * pixel[2]) / n;
         // of a single sample its square tells as much as there is to know
         const float variance = n > 1 ? std::max(pixel[8] / n - mean * mean, 0.0f) * n / (n - 1) : mean * mean;
-        noise.row(y)[x] = variance / n;
+        // a path has one colour, mostly: its parts go up and down together
+        for (size_t c = 0; c < 3; ++c) noise[c].row(y)[x] = variance / n * square(pixel[c] / n / std::max(mean, 1e-6f));
         guide_noise.row(y)[x] = kGuideNoise / n;
     }
 };
@@ -100,10 +104,10 @@ inline float faded(float x) {
 // What the pixels of a band differ by from those at an offset, a row (width + 2 kPatch) at a time, from x = -kPatch on.
 void differences(const Picture &p, int64_t y, int64_t dx, int64_t dy, float *__restrict out) {
     const int64_t begin = -kPatch, n = p.width + 2 * kPatch;
-    const float *noise = p.noise.row(y) + begin, *other_noise = p.noise.row(y + dy) + begin + dx;
     std::memset(out, 0, sizeof(float) * size_t(n));
-    for (int c = 0; c < 3; ++c) {
-        const float *a = p.colors[size_t(c)].row(y) + begin, *b = p.colors[size_t(c)].row(y + dy) + begin + dx;
+    for (size_t c = 0; c < 3; ++c) {
+        const float *a = p.colors[c].row(y) + begin, *b = p.colors[c].row(y + dy) + begin + dx;
+        const float *noise = p.noise[c].row(y) + begin, *other_noise = p.noise[c].row(y + dy) + begin + dx;
         for (int64_t x = 0; x < n; ++x) {
             const float d = a[x] - b[x], more = std::min(noise[x], other_noise[x]);
             out[x] += (d * d - (noise[x] + more)) / (kLeast + kTolerance * kTolerance * (noise[x] + other_noise[x]));
