@@ -79,13 +79,13 @@ simple.Show(direct, view)
 picture("direct")
 simple.SetActiveSource(direct)
 press("AmbientOcclusion")
-report["lighting"] = [direct.Lighting]
+report["lighting"] = [direct.Lighting.GetData()]
 for made in (direct, by_menu):
     simple.Delete(made)
 simple.SetActiveSource(ball)
 press("AmbientOcclusion")
 made = simple.GetActiveSource()
-report["lighting"].append(made.Lighting)
+report["lighting"].append(made.Lighting.GetData())
 report["occluded"] = [name for name in made.PointData.keys() if name.endswith(("shadow", "occlusion"))]
 picture("occlusion")
 (folder / "macros.json").write_text(json.dumps(report))
