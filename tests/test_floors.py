@@ -39,6 +39,7 @@ FLOORS = {
     "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/scenes/live.py": {"paraview"},
     "plugin/scenes/camera_picture.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
+    "plugin/scenes/cinematic_view.py": {"paraview", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.filters"},
     "plugin/scenes/views_scene.py": {"paraview", "hyperinr_core"},

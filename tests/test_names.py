@@ -59,6 +59,7 @@ ELSEWHERE = {
     "hyperinr_core/training/volumes/smooth.py": ("spline_base", "the fit of the base, compared with the base"),
     "filters/about.py": ("source", "the text of the panel"),
     "filters/panel.py": ("source", "the source's choices and answers"),
+    "filters/coloring.py": ("filters_shadow", "the scalar and the colour map of a filter that lights"),
     "filters/frames.py": ("source", "the images that it keeps"),
     "filters/readers/blocks.py": ("medical_images", "planes of packed files, through the readers that ask for them"),
     "filters/readers/cf.py": ("netcdf", "conventions of NetCDF, in files"),
