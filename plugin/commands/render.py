@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 #: Seconds that a picture may take; a large model on a slow machine needs a minute or two.
 RENDER_TIMEOUT = 900.0
 
-_ANGLES = {"nargs": 2, "type": float, "metavar": "AZIMUTH ELEVATION"}
+#: Paths of light per pixel, at most.
+MOST_SPP = 65536
+
+_ANGLES: dict[str, Any] = {"nargs": 2, "type": float, "metavar": "AZIMUTH ELEVATION"}
 
 #: Options of the cinematic style alone.
 CINEMATIC = (
-    click.option("--spp", type=click.IntRange(1, 65536), help="Paths of light per pixel.  [default: 64]"),
+    click.option(
+        "--spp", type=click.IntRange(1, MOST_SPP), help="Paths of light per pixel.  [default: 64, or --seconds]"
+    ),
     click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Time per picture, at most about."),
     click.option("--transfer-function", "function", metavar="NAME|FILE", help="Preset or JSON file of ParaView's."),
     click.option("--opacity", help="value:opacity pairs with commas between, of a 45th of the box's diagonal."),
@@ -93,6 +98,8 @@ def render(
     """
     given = {name: value for name, value in cinematic.items() if value not in (None, ())}
     if style == "cinematic":
+        if "seconds" in given:  # then they say when to end
+            given.setdefault("spp", MOST_SPP)
         _render_cinematic(model, places, output, size, field, dims, {**_DEFAULTS, **given})
         return
     if given:
