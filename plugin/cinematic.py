@@ -70,7 +70,7 @@ def shoot_of(
     path: str,
     values: dict[str, float],
     field: str | None,
-    dims: Sequence[int] | None,
+    dims: tuple[int, int, int] | None,
     size: Sequence[int],
     wishes: Wishes,
 ) -> tuple[Shoot, str]:
@@ -85,7 +85,7 @@ def shoot_of(
 
         if values or wishes.until:
             raise ParameterError(f"{path} is a volume; expected no --at and no --until, which are for models")
-        volume, grid, source = read_volume(path, field, tuple(dims) if dims else None)
+        volume, grid, source = read_volume(path, field, dims)
         return Shoot(subject_of_volume(volume, grid, wishes), {}, None, size, wishes), field or source
     if is_radiance(path):
         raise ParameterError(f"{path} holds radiance fields; expected a model of volumes, or --style paraview")

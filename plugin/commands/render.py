@@ -136,7 +136,11 @@ def _frames(shoot: Shoot, n_frames: int) -> Iterator[np.ndarray]:
 
     with training_progress() as progress:
         for number in range(n_frames):
-            yield shoot.frame(number, lambda share, n=number: progress.part("tracing", n + share, n_frames))
+
+            def show(share: float, number: int = number) -> None:
+                progress.part("tracing", number + share, n_frames)
+
+            yield shoot.frame(number, show)
 
 
 def _checked(model: str, places: tuple[str, ...], field: str | None) -> dict:
