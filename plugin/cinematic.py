@@ -51,6 +51,7 @@ class Wishes:
     function: str | None
     opacity: str | None
     view: tuple[float, float] | None
+    zoom: float
     light: tuple[float, float] | None
     softness: float
     environment: str
@@ -145,18 +146,20 @@ def function_of(look: Look, wishes: Wishes) -> TransferFunction:
     return function.with_opacity(parse_opacity(wishes.opacity)) if wishes.opacity else function
 
 
-def camera_of(grid: Grid, view: Sequence[float]) -> Camera:
+def camera_of(grid: Grid, view: Sequence[float], zoom: float = 1.0) -> Camera:
     """The camera that has a grid's box in view.
 
     Parameters
     ----------
     view : (2,) azimuth and elevation in degrees, z up.
+    zoom : how much larger it is than when it just fits: the camera stands where it stood, and sees less.
     """
     sides = np.multiply(grid.spacing, np.subtract(grid.dims, 1))
     middle = grid.origin + np.reshape(grid.direction, (3, 3)) @ sides / 2
     _, up, towards = camera_frames(np.array(view))
+    angle = 2 * math.degrees(math.atan(math.tan(math.radians(VIEW_ANGLE / 2)) / zoom))
     far = np.linalg.norm(sides) / 2 / math.sin(math.radians(VIEW_ANGLE / 2))
-    return Camera(tuple((middle + far * towards).tolist()), tuple(middle.tolist()), tuple(up.tolist()), VIEW_ANGLE)
+    return Camera(tuple((middle + far * towards).tolist()), tuple(middle.tolist()), tuple(up.tolist()), angle)
 
 
 def environment_of(name: str) -> Environment:
@@ -206,7 +209,7 @@ class Shoot:
         # a whole turn ends one step before it began, so that the film can be played round and round
         turn = number / wishes.frames if wishes.frames > 1 else 0.0
         azimuth, elevation = self._view
-        camera = camera_of(self._subject.grid, (azimuth + turn * wishes.orbit, elevation))
+        camera = camera_of(self._subject.grid, (azimuth + turn * wishes.orbit, elevation), wishes.zoom)
         light = wishes.light or (azimuth - LEFT_OF_CAMERA, LIGHT_ELEVATION)
         scene = Scene(
             Light(direction_of(light[0] + turn * wishes.orbit_light, light[1]), diameter=wishes.softness),

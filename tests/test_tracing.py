@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -266,6 +268,8 @@ def test_hostile_media_give_pictures():
         values.astype(np.float64) * 1e-3 + 1e9, CUBE, TransferFunction(((1e9, 1, 1, 1),), ((1e9, 0), (1e9 + 1e-3, 1)))
     )
     assert 0 < shot(huge, Scene(), ABOVE, 16).means[..., 3].mean() <= 1
+    huge = medium_of(values.astype(np.float64) * 1e300, CUBE, TransferFunction(((0, 1, 1, 1),), ((0, 0), (1e300, 1))))
+    assert 0 < shot(huge, Scene(), ABOVE, 16).means[..., 3].mean() <= 1
 
 
 def test_a_camera_inside_sees_what_surrounds_it():
@@ -336,3 +340,11 @@ def test_every_size_is_smoothed():
     for size in ((1, 1), (3, 40), (40, 2)):
         film = shot(clouds(), Scene(), CORNER, 2, size)
         assert film.denoised().shape == (*size[::-1], 4) and np.isfinite(film.denoised()).all()
+
+
+def test_the_python_of_the_page_runs():
+    text = (Path(__file__).parent.parent / "docs" / "pictures.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    names = {"values": clouds().values, "grid": CUBE, "position": CORNER.position, "focal_point": CORNER.focal_point}
+    exec(compile(block, "docs/pictures.md", "exec"), names)
+    assert names["film"].n_samples == 8 and names["pixels"].shape == names["radiance_and_opacity"].shape[:2] + (3,)

@@ -39,6 +39,9 @@ CINEMATIC = (
     click.option("--transfer-function", "function", metavar="NAME|FILE", help="Preset or JSON file of ParaView's."),
     click.option("--opacity", help="value:opacity pairs with commas between, of a 45th of the box's diagonal."),
     click.option("--view", **_ANGLES, help="Where the camera stands, in degrees."),
+    click.option(
+        "--zoom", type=click.FloatRange(0, min_open=True), help="1 for the box's sphere in view.  [default: 1]"
+    ),
     click.option("--light", **_ANGLES, help="Where the light stands.  [default: left of the camera]"),
     click.option("--softness", type=click.FloatRange(0, 180), help="Degrees that the light is wide.  [default: 6]"),
     click.option(
@@ -61,9 +64,9 @@ CINEMATIC = (
 )
 
 _DEFAULTS = {
-    "spp": 64, "seconds": None, "function": None, "opacity": None, "view": None, "light": None, "softness": 6.0,
-    "environment": "sky", "surface": 0.5, "bounces": 8, "albedo": 1.0, "aperture": 0.0, "shutter": 0.0, "frames": 1,
-    "until": (), "orbit": 0.0, "orbit_light": 0.0, "seed": 0,
+    "spp": 64, "seconds": None, "function": None, "opacity": None, "view": None, "zoom": 1.0, "light": None,
+    "softness": 6.0, "environment": "sky", "surface": 0.5, "bounces": 8, "albedo": 1.0, "aperture": 0.0, "shutter": 0.0,
+    "frames": 1, "until": (), "orbit": 0.0, "orbit_light": 0.0, "seed": 0,
 }  # fmt: skip
 
 
