@@ -41,6 +41,7 @@ class Wishes:
     function: str | None
     opacity: str | None
     view: tuple[float, float] | None
+    zoom: float
     light: tuple[float, float] | None
     softness: float
     environment: str
@@ -60,7 +61,7 @@ def shoot_of(
     path: str,
     values: dict[str, float],
     field: str | None,
-    dims: Sequence[int] | None,
+    dims: tuple[int, int, int] | None,
     size: Sequence[int],
     wishes: Wishes,
 ) -> tuple[Shoot, str]:
@@ -75,7 +76,7 @@ def shoot_of(
 
         if values or wishes.until:
             raise ParameterError(f"{path} is a volume; expected no --at and no --until, which are for models")
-        volume, grid, source = read_volume(path, field, tuple(dims) if dims else None)
+        volume, grid, source = read_volume(path, field, dims)
         return Shoot(subject_of_volume(volume, grid, wishes), {}, None, size, wishes), field or source
     if is_radiance(path):
         raise ParameterError(f"{path} holds radiance fields; expected a model of volumes, or --style paraview")
@@ -135,18 +136,20 @@ def function_of(look: Look, wishes: Wishes) -> TransferFunction:
     return function.with_opacity(parse_opacity(wishes.opacity)) if wishes.opacity else function
 
 
-def camera_of(grid: Grid, view: Sequence[float]) -> Camera:
+def camera_of(grid: Grid, view: Sequence[float], zoom: float = 1.0) -> Camera:
     """The camera that has a grid's box in view.
 
     Parameters
     ----------
     view : (2,) azimuth and elevation in degrees, z up.
+    zoom : how much larger it is than when it just fits: the camera stands where it stood, and sees less.
     """
     sides = np.multiply(grid.spacing, np.subtract(grid.dims, 1))
     middle = grid.origin + np.reshape(grid.direction, (3, 3)) @ sides / 2
     _, up, towards = camera_frames(np.array(view))
+    angle = 2 * math.degrees(math.atan(math.tan(math.radians(VIEW_ANGLE / 2)) / zoom))
     far = np.linalg.norm(sides) / 2 / math.sin(math.radians(VIEW_ANGLE / 2))
-    return Camera(tuple((middle + far * towards).tolist()), tuple(middle.tolist()), tuple(up.tolist()), VIEW_ANGLE)
+    return Camera(tuple((middle + far * towards).tolist()), tuple(middle.tolist()), tuple(up.tolist()), angle)
 
 
 def environment_of(name: str) -> Environment:
@@ -196,7 +199,7 @@ class Shoot:
         # a whole turn ends one step before it began, so that the film can be played round and round
         turn = number / wishes.frames if wishes.frames > 1 else 0.0
         azimuth, elevation = self._view
-        camera = camera_of(self._subject.grid, (azimuth + turn * wishes.orbit, elevation))
+        camera = camera_of(self._subject.grid, (azimuth + turn * wishes.orbit, elevation), wishes.zoom)
         light = wishes.light or (azimuth - LEFT_OF_CAMERA, LIGHT_ELEVATION)
         scene = Scene(
             Light(direction_of(light[0] + turn * wishes.orbit_light, light[1]), diameter=wishes.softness),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -266,6 +268,8 @@ def test_hostile_media_give_pictures():
         values.astype(np.float64) * 1e-3 + 1e9, CUBE, TransferFunction(((1e9, 1, 1, 1),), ((1e9, 0), (1e9 + 1e-3, 1)))
     )
     assert 0 < shot(huge, Scene(), ABOVE, 16).means[..., 3].mean() <= 1
+    huge = medium_of(values.astype(np.float64) * 1e300, CUBE, TransferFunction(((0, 1, 1, 1),), ((0, 0), (1e300, 1))))
+    assert 0 < shot(huge, Scene(), ABOVE, 16).means[..., 3].mean() <= 1
 
 
 def test_a_camera_inside_sees_what_surrounds_it():
@@ -309,3 +313,38 @@ def test_the_most_samples_are_counted_over_calls():
     film.n_samples = MOST_SAMPLES
     with pytest.raises(ParameterError, match="expected 1 to"):
         trace(fog(1.0), ABOVE, Scene(), film)
+
+
+def test_without_noise_nothing_is_smoothed():
+    """A chessboard whose samples are all alike."""
+    film = Film((32, 24))
+    board = (np.add.outer(np.arange(24), np.arange(32)) % 2).astype(np.float32)
+    film.sums[..., :3], film.sums[..., 3], film.sums[..., 8], film.sums[..., 9] = board[..., None] * 8, 8, board * 8, 8
+    np.testing.assert_allclose(film.denoised()[..., :3], board[..., None].repeat(3, -1), atol=0.02)
+
+
+def test_noise_goes_and_edges_stay():
+    """The picture is nearer to the truth than it was, on both sides of an edge in the opacity."""
+    values = np.zeros((17, 17, 17), np.float32)
+    values[:, :, 9:] = 1
+    medium = Medium(values, Grid((17,) * 3), np.full((2, 3), 0.9), np.array([0.0, 5.0]), 0.0, 1.0)
+    camera = Camera((8.5, 8, 100), (8.5, 8, 8), (0, 1, 0), 0.0, 7.0)  # the edge is between two columns
+    truth = shot(medium, Scene(), camera, 400, (48, 48)).means
+    film = shot(medium, Scene(), camera, 8, (48, 48), seed=1)
+    noisy, clean = (np.sqrt(np.mean((found - truth)[..., :3] ** 2)) for found in (film.means, film.denoised()))
+    assert clean < 0.5 * noisy
+    assert np.abs(np.diff(film.denoised()[..., 3], axis=1)).max(axis=1).min() > 0.9
+
+
+def test_every_size_is_smoothed():
+    for size in ((1, 1), (3, 40), (40, 2)):
+        film = shot(clouds(), Scene(), CORNER, 2, size)
+        assert film.denoised().shape == (*size[::-1], 4) and np.isfinite(film.denoised()).all()
+
+
+def test_the_python_of_the_page_runs():
+    text = (Path(__file__).parent.parent / "docs" / "pictures.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    names = {"values": clouds().values, "grid": CUBE, "position": CORNER.position, "focal_point": CORNER.focal_point}
+    exec(compile(block, "docs/pictures.md", "exec"), names)
+    assert names["film"].n_samples == 8 and names["pixels"].shape == names["radiance_and_opacity"].shape[:2] + (3,)

@@ -21,6 +21,9 @@ N_ROWS = 4096
 #: Optical thickness of a point's own length at most: what is denser is as opaque, and holds every path up.
 MOST_PER_POINT = 50.0
 
+#: Numbers that need double precision are kept in units of the tables' range, up to so many of them.
+BEYOND = 1e6
+
 #: Of four points along the shortest spacing, in diagonals of the box, at least: with less rounding counts.
 THINNEST = 1e-5
 
@@ -127,9 +130,9 @@ def medium_of(
     places, *channels = np.array(function.colors).T
     colors = np.stack([np.interp(x, places, channel) for channel in channels], axis=1)
     alpha = np.minimum(function.opacity(x).astype(np.float64), MAX_OPACITY)
-    # numbers that single precision cannot tell apart are shifted before they lose digits
-    if values.dtype == np.float64:
-        values, low, high = values - low, 0.0, high - low
+    if values.dtype == np.float64:  # single precision cannot tell them apart, or not hold them
+        check_finite(values)
+        values, low, high = np.clip((values - low) / ((high - low) or 1.0), -BEYOND, BEYOND), 0.0, 1.0
     return Medium(
         np.ascontiguousarray(values, np.float32), grid, albedo * to_linear(colors), -np.log1p(-alpha) / unit, low, high
     )

@@ -50,7 +50,7 @@ class View(ctypes.Structure):
 
 @functools.cache
 def _library() -> ctypes.CDLL:
-    names = {
+    names: dict[str, list[Any]] = {
         "hinr_path_bounds": [POINTER(_Medium), c_void_p],
         "hinr_path_trace": [c_int, POINTER(_Medium), POINTER(View), c_int64, c_int64, c_int64, c_void_p],
         "hinr_path_denoise": [c_void_p, c_int64, c_int64, c_void_p],

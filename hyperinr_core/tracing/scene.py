@@ -38,7 +38,7 @@ class Light:
     diameter : of its disc in degrees, 0 to 180: how soft shadows are.
     """
 
-    direction: Sequence[float] = (0.0, 0.0, 1.0)
+    direction: Sequence[float] | np.ndarray = (0.0, 0.0, 1.0)
     color: Sequence[float] = _WHITE
     diameter: float = 4.0
 
@@ -91,9 +91,9 @@ class Environment:
         """(3, 3) rows: forwards, left and up of the image, in space."""
         up = np.array(self.up, np.float64) / np.linalg.norm(self.up)
         forward = np.array([1.0, 0.0, 0.0]) if abs(up[0]) < 0.9 else np.array([0.0, 0.0, -math.copysign(1.0, up[0])])
-        forward = forward - forward @ up * up
-        forward /= np.linalg.norm(forward)
-        return np.stack([forward, np.cross(up, forward), up])
+        level = forward - np.dot(forward, up) * up
+        level /= np.linalg.norm(level)
+        return np.stack([level, np.cross(up, level), up])
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,23 @@ if TYPE_CHECKING:
 #: Seconds that a picture may take; a large model on a slow machine needs a minute or two.
 RENDER_TIMEOUT = 900.0
 
-_ANGLES = {"nargs": 2, "type": float, "metavar": "AZIMUTH ELEVATION"}
+#: Paths of light per pixel, at most.
+MOST_SPP = 65536
+
+_ANGLES: dict[str, Any] = {"nargs": 2, "type": float, "metavar": "AZIMUTH ELEVATION"}
 
 #: Options of the cinematic style alone.
 CINEMATIC = (
-    click.option("--spp", type=click.IntRange(1, 65536), help="Paths of light per pixel.  [default: 64]"),
+    click.option(
+        "--spp", type=click.IntRange(1, MOST_SPP), help="Paths of light per pixel.  [default: 64, or --seconds]"
+    ),
     click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Time per picture, at most about."),
     click.option("--transfer-function", "function", metavar="NAME|FILE", help="Preset or JSON file of ParaView's."),
     click.option("--opacity", help="value:opacity pairs with commas between, of a 45th of the box's diagonal."),
     click.option("--view", **_ANGLES, help="Where the camera stands, in degrees."),
+    click.option(
+        "--zoom", type=click.FloatRange(0, min_open=True), help="1 for the box's sphere in view.  [default: 1]"
+    ),
     click.option("--light", **_ANGLES, help="Where the light stands.  [default: left of the camera]"),
     click.option("--softness", type=click.FloatRange(0, 180), help="Degrees that the light is wide.  [default: 6]"),
     click.option(
@@ -56,9 +64,9 @@ CINEMATIC = (
 )
 
 _DEFAULTS = {
-    "spp": 64, "seconds": None, "function": None, "opacity": None, "view": None, "light": None, "softness": 6.0,
-    "environment": "sky", "surface": 0.5, "bounces": 8, "albedo": 1.0, "aperture": 0.0, "shutter": 0.0, "frames": 1,
-    "until": (), "orbit": 0.0, "orbit_light": 0.0, "seed": 0,
+    "spp": 64, "seconds": None, "function": None, "opacity": None, "view": None, "zoom": 1.0, "light": None,
+    "softness": 6.0, "environment": "sky", "surface": 0.5, "bounces": 8, "albedo": 1.0, "aperture": 0.0, "shutter": 0.0,
+    "frames": 1, "until": (), "orbit": 0.0, "orbit_light": 0.0, "seed": 0,
 }  # fmt: skip
 
 
@@ -93,6 +101,8 @@ def render(
     """
     given = {name: value for name, value in cinematic.items() if value not in (None, ())}
     if style == "cinematic":
+        if "seconds" in given:  # then they say when to end
+            given.setdefault("spp", MOST_SPP)
         _render_cinematic(model, places, output, size, field, dims, {**_DEFAULTS, **given})
         return
     if given:
@@ -129,7 +139,11 @@ def _frames(shoot: Shoot, n_frames: int) -> Iterator[np.ndarray]:
 
     with training_progress() as progress:
         for number in range(n_frames):
-            yield shoot.frame(number, lambda share, n=number: progress.part("tracing", n + share, n_frames))
+
+            def show(share: float, number: int = number) -> None:
+                progress.part("tracing", number + share, n_frames)
+
+            yield shoot.frame(number, show)
 
 
 def _checked(model: str, places: tuple[str, ...], field: str | None) -> dict:
