@@ -204,7 +204,7 @@ def _shown_field(field: Field, look: Look, clear: bool) -> dict[str, Any]:
             *(
                 [
                     {"name": "opacities", "label": "opacity", "points": opacities},
-                    item_of("level", "at", low, high, look.low + LEVEL * (look.high - look.low), field.units),
+                    item_of("level", "isosurface at", low, high, look.low + LEVEL * (look.high - look.low), field.units),
                 ]
                 if clear
                 else []
@@ -224,7 +224,7 @@ def _view_items() -> list[dict[str, Any]]:
     """How dense a volume is and how it is lit, the light beside the camera that one begins with."""
     azimuth = math.degrees(math.atan2(CAMERA[1], CAMERA[0])) - 40.0
     return [
-        item_of("density", "opacity", 0.0, 4.0, 1.0),
+        item_of("density", "density", 0.0, 4.0, 1.0),
         {"name": "light", "label": "light", "choices": list(LIGHTS), "value": "none"},
         item_of("azimuth", "light azimuth", 0.0, 360.0, float(round(azimuth % 360.0)), "°"),
         item_of("elevation", "light elevation", -90.0, 90.0, 50.0, "°"),

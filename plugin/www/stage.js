@@ -8,7 +8,7 @@ export const TOP = 65535;
 const STEP = 0.7;
 
 // frames a second that moving pictures are drawn coarser for
-const LEAST_RATE = 20;
+const LEAST_RATE = 12;
 
 const AXES = ["x", "y", "z"];
 

@@ -1,7 +1,7 @@
 // The page of `hyperinr view`: what is drawn, and beside it what can be chosen. The server answers each request by itself.
 import { ColorBar, OpacityEditor, Slider } from "./controls.js";
 import { Picture } from "./picture.js";
-import { css, keep, store, take } from "./store.js";
+import { css, keep, round, store, take } from "./store.js";
 import { Voxels } from "./voxels.js";
 
 const RETRY = 1000; // ms between looks whether a server is there again
@@ -85,7 +85,7 @@ const Viewer = {
     // where a slice lies, from the share of its axis, and back
     place({ name, min, max, turned }) {
       const share = store.slices[name];
-      return min + (max - min) * (turned ? 1 - share : share);
+      return round({ min, max }, min + (max - min) * (turned ? 1 - share : share));
     },
     slice({ name, min, max, turned }, value) {
       const share = (value - min) / (max - min || 1);
@@ -155,6 +155,22 @@ const Viewer = {
                          :histogram="store.histogram" @set="look.opacities = $event"
                          @reset="look.opacities = field.items.find((item) => item.points).points"></OpacityEditor>
         </section>
+        <section v-if="description.kind === 'volume'">
+          <div class="checks">
+            <span>show</span>
+            <label><input type="checkbox" id="show-volume" v-model="store.shown.volume"> volume</label>
+            <label class="wide"><input type="checkbox" id="show-surface" v-model="store.shown.surface"> isosurface</label>
+            <span>slices</span>
+            <label v-for="{ name } in axes"><input type="checkbox" :id="'show-' + name" v-model="store.shown[name]">
+              {{ name }}</label>
+          </div>
+          <Slider v-if="store.shown.surface" id="look-level" :item="level" :value="look.level"
+                  @set="look.level = $event"></Slider>
+          <template v-for="item in axes" :key="item.name">
+            <Slider v-if="store.shown[item.name]" :id="'slice-' + item.name" :item="item" :value="place(item)"
+                    @set="slice(item, $event)"></Slider>
+          </template>
+        </section>
         <section v-if="view.length">
           <template v-for="item in view" :key="item.name">
             <label v-if="item.choices" class="choice">{{ item.label }}
@@ -164,20 +180,6 @@ const Viewer = {
             </label>
             <Slider v-else :id="'look-' + item.name" :item="item" :value="store.view[item.name]"
                     @set="store.view[item.name] = $event"></Slider>
-          </template>
-        </section>
-        <section v-if="description.kind === 'volume'" class="parts">
-          <label><input type="checkbox" id="show-volume" v-model="store.shown.volume"> volume</label>
-          <label><input type="checkbox" id="show-surface" v-model="store.shown.surface"> isosurface</label>
-          <Slider v-if="store.shown.surface" id="look-level" :item="level" :value="look.level"
-                  @set="look.level = $event"></Slider>
-          <div class="axes">slices
-            <label v-for="{ name } in axes"><input type="checkbox" :id="'show-' + name" v-model="store.shown[name]">
-              {{ name }}</label>
-          </div>
-          <template v-for="item in axes" :key="item.name">
-            <Slider v-if="store.shown[item.name]" :id="'slice-' + item.name" :item="item" :value="place(item)"
-                    @set="slice(item, $event)"></Slider>
           </template>
         </section>
         <p id="latency" :data-server="store.server">
