@@ -103,7 +103,7 @@ export const OpacityEditor = {
       return [within(x, 0, 1), within(1 - y, 0, 1)];
     },
     grab(index, event) {
-      this.held = index;
+      this.held = this.last = index;
       this.$refs.box.setPointerCapture(event.pointerId);
     },
     add(event) {
@@ -121,25 +121,26 @@ export const OpacityEditor = {
       const point = [within(x, left, right), alpha].map((number) => Number(number.toFixed(4)));
       this.$emit("set", this.points.map((old, index) => (index === this.held ? point : old)));
     },
-    remove(index) {
-      this.held = -1;
-      if (this.points.length > 2) this.$emit("set", this.points.filter((_, other) => other !== index));
+    // the one that was pressed last
+    remove() {
+      if (this.points.length > 2) this.$emit("set", this.points.filter((_, index) => index !== this.last));
     },
   },
   template: `
     <div id="opacities">
       <div class="caption"><span>opacity of each value</span>
         <button type="button" title="the opacities to start with" @click="$emit('reset')">reset</button></div>
-      <svg ref="box" :viewBox="'0 0 ' + WIDTH + ' ' + HEIGHT" preserveAspectRatio="none" role="group"
-           aria-label="opacity points: drag one, click for another, double-click removes one"
-           @pointerdown.self="add" @pointermove="move" @pointerup="held = -1" @pointercancel="held = -1">
-        <rect v-for="bar in bars" :x="bar.x" :y="HEIGHT - bar.high" :width="bar.wide" :height="bar.high" class="bar" />
-        <polyline :points="line" class="line" />
-        <circle v-for="([x, alpha], index) in points" :cx="WIDTH * x" :cy="HEIGHT * (1 - alpha)" r="5"
-                :class="{ held: index === held }" @pointerdown="grab(index, $event)" @dblclick="remove(index)">
-          <title>drag; double-click removes it</title>
-        </circle>
-      </svg>
+      <div ref="box" class="box" role="group" aria-label="opacity points: drag one, click for another, double-click removes one"
+           @pointerdown.self="add" @pointermove="move" @pointerup="held = -1" @pointercancel="held = -1"
+           @dblclick="remove">
+        <svg :viewBox="'0 0 ' + WIDTH + ' ' + HEIGHT" preserveAspectRatio="none">
+          <rect v-for="bar in bars" :x="bar.x" :y="HEIGHT - bar.high" :width="bar.wide" :height="bar.high" />
+          <polyline :points="line" />
+        </svg>
+        <i v-for="([x, alpha], index) in points" :style="{ left: 100 * x + '%', top: 100 * (1 - alpha) + '%' }"
+           :class="{ held: index === held }" title="drag; double-click removes it"
+           @pointerdown="grab(index, $event)"></i>
+      </div>
       <div class="stripe" :style="stripe"></div>
     </div>`,
 };

@@ -99,7 +99,6 @@ export class Stage {
   // a plane is its own slice, seen from the front and only moved and enlarged
   makeFlat() {
     const { Manipulators, Style } = vtk.Interaction;
-    this.slices[2].setVisibility(true);
     this.slices[2].getProperty().setInterpolationTypeToNearest();
     const style = Style.vtkInteractorStyleManipulator.newInstance();
     for (const button of [1, 2]) {
@@ -134,7 +133,7 @@ export class Stage {
   put({ codes, light }) {
     this.codes.getPointData().setScalars(scalars(codes, 1));
     this.codes.modified();
-    if (!this.volume) return;
+    if (!this.volume) return this.slices[2].setVisibility(true);
     const n = this.masked ? 3 : light ? 2 : 1;
     const values = n === 1 ? codes : interlaced(codes, light, n);
     this.image.getPointData().setScalars(scalars(values, n));
@@ -190,11 +189,12 @@ export class Stage {
       camera.setViewUp(...(axis === 2 ? [0, 1, 0] : [0, 0, 1]));
     }
     this.renderer.resetCamera(this.image.getBounds());
-    if (this.kind === "plane") this.fill();
+    this.filled = false;
   }
 
   // a plane as large as the window has it
   fill() {
+    this.filled = true;
     const [width, height] = this.window.getApiSpecificRenderWindow().getSize();
     const [wide, high] = [0, 1].map((axis) => this.grid.spacing[axis] * this.grid.dims[axis]);
     this.renderer.getActiveCamera().setParallelScale(0.52 * Math.max(high, (wide * height) / (width || 1)));
@@ -219,6 +219,7 @@ export class Stage {
   resize() {
     if (!this.element.clientWidth || !this.element.clientHeight) return;
     this.window.resize();
+    if (this.kind === "plane" && !this.filled) this.fill();
     this.render();
   }
 

@@ -198,7 +198,7 @@ export const Voxels = {
     },
     reset(axis) {
       stage.reset(axis);
-      stage.render();
+      stage.resize();
     },
     camera: () => stage?.camera() ?? null,
   },
