@@ -17,8 +17,8 @@ from hyperinr.filters.coarse import sample_coarsely
 from hyperinr.filters.image import image_of
 from hyperinr.filters.readers.series import open_series
 from hyperinr.plugin.commands.model import sample
-from hyperinr.plugin.voxels import VoxelDrawing
 from hyperinr.plugin.understanding import range_in_words
+from hyperinr.plugin.voxel_drawing import VoxelDrawing
 from hyperinr_core import hinr
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import FormatError

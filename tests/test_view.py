@@ -101,7 +101,9 @@ def look_at(chromium):
     yield start
     for browser in seen:
         # trame's client asks for a launcher first, which this server is none of
-        complaints = [e for e in browser.get_log("browser") if e["level"] == "SEVERE" and "/paraview/" not in e["message"]]
+        complaints = [
+            e for e in browser.get_log("browser") if e["level"] == "SEVERE" and "/paraview/" not in e["message"]
+        ]
         browser.get("about:blank")
         assert complaints == []
 
@@ -226,7 +228,14 @@ def test_a_volume_is_turned_painted_cut_and_lit_in_the_browser(page, look_at):
 
     changed(browser, lambda: mouse().click_and_hold(frame).move_by_offset(60, 20).release().perform())
     assert chosen(browser, "camera") is None  # it is asked for when the page is left
-    changed(browser, lambda: mouse().scroll_from_origin(webdriver.common.actions.wheel_input.ScrollOrigin.from_element(frame), 0, -300).perform())
+    changed(
+        browser,
+        lambda: (
+            mouse()
+            .scroll_from_origin(webdriver.common.actions.wheel_input.ScrollOrigin.from_element(frame), 0, -300)
+            .perform()
+        ),
+    )
     click(browser, "reset")
 
     # opacities: one dragged, one added, one taken away
@@ -248,9 +257,9 @@ def test_a_volume_is_turned_painted_cut_and_lit_in_the_browser(page, look_at):
     assert chosen(browser, "fields.density.opacities") == points
 
     changed(browser, lambda: push(browser, "look-density", 0.2))
-    changed(browser, lambda: Select(browser.find_element("id", "look-light")).select_by_value("shadow"), 1)
+    changed(browser, lambda: Select(browser.find_element("id", "look-light")).select_by_visible_text("shadow"), 1)
     changed(browser, lambda: push(browser, "look-azimuth", 60), 1)
-    changed(browser, lambda: Select(browser.find_element("id", "look-light")).select_by_value("camera"))
+    changed(browser, lambda: Select(browser.find_element("id", "look-light")).select_by_visible_text("camera"))
 
     empty = changed(browser, lambda: click(browser, "show-volume"))
     surface = changed(browser, lambda: click(browser, "show-surface"))
@@ -258,7 +267,7 @@ def test_a_volume_is_turned_painted_cut_and_lit_in_the_browser(page, look_at):
     assert not differs(changed(browser, lambda: click(browser, "show-surface")), empty)
     slice_ = changed(browser, lambda: click(browser, "show-z"))
     assert differs(changed(browser, lambda: push(browser, "slice-z", 1.0)), slice_)
-    Select(browser.find_element("id", "look-colors")).select_by_value("Grayscale")
+    Select(browser.find_element("id", "look-colors")).select_by_visible_text("Grayscale")
     wait(lambda: np.ptp(drawn(browser), axis=-1).max() < 40)  # but for the outline and the background, grey
 
     browser.set_window_size(500, 900)  # a phone's, as narrow as Chromium's windows get
@@ -272,7 +281,9 @@ def test_a_volume_is_turned_painted_cut_and_lit_in_the_browser(page, look_at):
 
 def test_a_played_range_comes_from_memory(page, look_at):
     browser = look_at(page(masked_model()))
-    browser.execute_script("document.getElementById('range-0').value = 1; document.getElementById('range-0').dispatchEvent(new Event('change'))")
+    browser.execute_script(
+        "document.getElementById('range-0').value = 1; document.getElementById('range-0').dispatchEvent(new Event('change'))"
+    )
     click(browser, "play")
     wait(lambda: chosen(browser, "progress")["done"] == chosen(browser, "progress")["all"] == 121)
     assert "121 of 121 frames in memory" in browser.find_element("id", "progress").text
@@ -320,7 +331,9 @@ def test_the_field_is_chosen_named_and_has_a_colour_bar(page, look_at):
     bar = browser.find_element("id", "colorbar")
     assert bar.text.startswith("density [kg/m^3]")
     density = drawn(browser)
-    changed(browser, lambda: Select(browser.find_element("id", "field")).select_by_visible_text("velocity (magnitude)"), 1)
+    changed(
+        browser, lambda: Select(browser.find_element("id", "field")).select_by_visible_text("velocity (magnitude)"), 1
+    )
     assert bar.text.startswith("velocity (magnitude) [m/s]")
     enter(browser, "look-low", "0.25")
     enter(browser, "look-high", "8")  # beyond the slider's end
@@ -361,7 +374,11 @@ def test_a_plane_is_as_large_as_the_window_gives(page, look_at):
         browser.set_window_size(*size)
         wait(lambda: drawn(browser).shape[1] != sizes[-1])
         frame = browser.find_element("id", "stage")
-        wait(lambda frame=frame: np.abs(np.subtract(drawn(browser).shape[1::-1], (frame.rect["width"], frame.rect["height"]))).max() <= 1)
+        wait(
+            lambda frame=frame: (
+                np.abs(np.subtract(drawn(browser).shape[1::-1], (frame.rect["width"], frame.rect["height"]))).max() <= 1
+            )
+        )
         sizes.append(drawn(browser).shape[1])
     assert sizes == sorted(set(sizes))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ import click
 from hyperinr.plugin.drawing import Draws, PictureDrawing
 from hyperinr.plugin.options import backend_option, model_argument
 from hyperinr.plugin.radiance_drawing import RadianceDrawing
-from hyperinr.plugin.voxels import MOST_POINTS, VoxelDrawing
+from hyperinr.plugin.voxel_drawing import MOST_POINTS, VoxelDrawing
 from hyperinr_core.errors import BackendError, HyperINRError, ParameterError
 
 WWW = Path(__file__).parents[1] / "www"
@@ -106,6 +107,8 @@ def serve(shown: Shown, host: str, port: int, open_browser: bool = False) -> Non
 
 
 def _server(shown: Shown) -> Any:
+    # voxels in 16 bits take longer to deflate than to evaluate, and come out hardly smaller
+    os.environ.setdefault("WSLINK_WS_COMPRESS", "0")
     try:
         from trame.app import get_server
         from trame.ui.html import DivLayout

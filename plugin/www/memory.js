@@ -38,7 +38,7 @@ export class Memory {
   async fetch(key, question) {
     const { data, error, milliseconds } = await this.ask(...question);
     if (error) throw Object.assign(new Error(error), { told: error });
-    const bytes = Uint8Array.from(data); // a copy of its own, which 16 bits may lie in
+    const bytes = new Uint8Array(data); // a copy of its own, which 16 bits may lie in
     const found = { array: question[0] === "voxels" ? new Uint16Array(bytes.buffer) : bytes, milliseconds };
     this.kept.set(key, found);
     this.bytes += bytes.length;

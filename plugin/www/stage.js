@@ -4,8 +4,9 @@ import { COLOR, FUNCTIONS } from "./shader.js";
 // codes of values: 0 says that there is none, 1 to TOP are the field's range
 export const TOP = 65535;
 
-// of a step along a ray, in the smallest distance of points
+// of a step along a ray, in the smallest distance of points; and steps across the box, at most
 const STEP = 0.7;
+const STEPS = 4000;
 
 // frames a second that moving pictures are drawn coarser for
 const LEAST_RATE = 12;
@@ -45,8 +46,10 @@ export class Stage {
   newVolume() {
     const { vtkVolume, vtkVolumeMapper, vtkVolumeProperty } = vtk.Rendering.Core;
     const mapper = vtkVolumeMapper.newInstance();
-    mapper.setSampleDistance(STEP * Math.min(...this.grid.spacing));
-    mapper.setMaximumSamplesPerRay(10000);
+    const { spacing, dims } = this.grid;
+    const across = Math.hypot(...spacing.map((step, i) => step * (dims[i] - 1)));
+    mapper.setSampleDistance(Math.max(STEP * Math.min(...spacing), across / STEPS));
+    mapper.setMaximumSamplesPerRay(STEPS + 1);
     const replacement = (originalValue, replacementValue) => ({
       shaderType: "Fragment",
       originalValue,

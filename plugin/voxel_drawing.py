@@ -204,7 +204,9 @@ def _shown_field(field: Field, look: Look, clear: bool) -> dict[str, Any]:
             *(
                 [
                     {"name": "opacities", "label": "opacity", "points": opacities},
-                    item_of("level", "isosurface at", low, high, look.low + LEVEL * (look.high - look.low), field.units),
+                    item_of(
+                        "level", "isosurface at", low, high, look.low + LEVEL * (look.high - look.low), field.units
+                    ),
                 ]
                 if clear
                 else []
@@ -262,7 +264,9 @@ def _bounds(grid: Grid) -> list[float]:
 def _check_shadow(shadow: Model, grid: Grid) -> None:
     roles = sorted(parameter.role for parameter in shadow.parameters)
     if roles != ["light_azimuth", "light_polar"]:
-        raise DataError(f"the shadow model has parameters for {roles}; expected a light, made by `hyperinr train-shadow`")
+        raise DataError(
+            f"the shadow model has parameters for {roles}; expected a light, made by `hyperinr train-shadow`"
+        )
     corners = _corners(grid)
     if not np.allclose(_corners(shadow.grid), corners, atol=1e-4 * np.ptp(corners)):
         raise DataError(

@@ -12,7 +12,7 @@ from models import random_model
 
 from hyperinr.plugin.commands import view
 from hyperinr.plugin.commands.view import answer, questions
-from hyperinr.plugin.voxels import LIGHT_NUMBERS, VoxelDrawing
+from hyperinr.plugin.voxel_drawing import LIGHT_NUMBERS, VoxelDrawing
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.light.shadow import transmittance
@@ -57,7 +57,9 @@ def test_codes_stand_for_the_model_s_values_and_lengths_of_vectors():
         low, high = field["range"]
         expected = np.clip(magnitude(truth[name]), low, high)
         assert np.ptp(expected) > 0.1 * (high - low)
-        np.testing.assert_allclose(values_of(codes_of(drawing, name), field), expected, atol=0.51 * (high - low) / 65534)
+        np.testing.assert_allclose(
+            values_of(codes_of(drawing, name), field), expected, atol=0.51 * (high - low) / 65534
+        )
 
 
 def test_masked_points_have_code_0_and_others_never():
@@ -79,7 +81,9 @@ def test_a_large_volume_is_sent_with_fewer_points_over_the_same_box():
 
 
 def test_axes_that_go_back_are_told_as_vtk_js_has_them():
-    model = dataclasses.replace(random_model(), grid=Grid((12, 10, 8), (0, 0, 0), (1, -2, 3), (0, -1, 0, 1, 0, 0, 0, 0, 1)))
+    model = dataclasses.replace(
+        random_model(), grid=Grid((12, 10, 8), (0, 0, 0), (1, -2, 3), (0, -1, 0, 1, 0, 0, 0, 0, 1))
+    )
     grid = VoxelDrawing(model, "m").description()["grid"]
     assert grid["spacing"] == [1, 2, 3]
     assert grid["axes"] == [0, 1, 0, 1, 0, 0, 0, 0, 1]  # x along y, and y along x since it goes back
@@ -118,7 +122,11 @@ def test_the_page_starts_with_the_look_that_paraview_shows():
     told = VoxelDrawing(model, "m").description()
     for field in told["fields"]:
         look, items = looks[field["name"]], {item["name"]: item for item in field["items"]}
-        assert (items["colors"]["value"], items["low"]["value"], items["high"]["value"]) == (look.colors, look.low, look.high)
+        assert (items["colors"]["value"], items["low"]["value"], items["high"]["value"]) == (
+            look.colors,
+            look.low,
+            look.high,
+        )
         places = [look.low + x * (look.high - look.low) for x, _ in items["opacities"]["points"]]
         assert places == pytest.approx([value for value, _ in look.opacities])
         assert [alpha for _, alpha in items["opacities"]["points"]] == [alpha for _, alpha in look.opacities]
@@ -137,7 +145,9 @@ def test_wrong_requests_are_answered_with_a_sentence():
     voxels, light = (questions(drawing)[name] for name in ("voxels", "light"))
     good = light_of(drawing)
     assert answer(voxels, AT, "density")["milliseconds"] > 0
-    assert answer(voxels, {"time": 99.0}, "density")["data"] == answer(voxels, {"time": 2.0}, "density")["data"]  # clamped
+    assert (
+        answer(voxels, {"time": 99.0}, "density")["data"] == answer(voxels, {"time": 2.0}, "density")["data"]
+    )  # clamped
     for ask, values, others, message in (
         (voxels, {"time": "x"}, ["density"], "time is 'x'"),
         (voxels, {"time": float("nan")}, ["density"], "expected a finite number"),
