@@ -43,14 +43,25 @@ float headlight(vec3 change, vec3 direction) {
 }
 `;
 
-// The level of the isosurface, 0 for none, is what vtk.js calls the weight of the first component.
+// Levels of an isosurface that can be told to the shader, by what vtk.js calls the weight of the first component, 0 to 1.
+const LEVELS = [-10, 10];
+
+// 0, for no isosurface, where there is none that could be shown
+export function weightOf(level) {
+  const weight = level === null ? 0 : (level - LEVELS[0]) / (LEVELS[1] - LEVELS[0]);
+  return weight > 0 && weight <= 1 ? weight : 0;
+}
+
+const [LOWEST, ACROSS] = [LEVELS[0], LEVELS[1] - LEVELS[0]].map((number) => number.toFixed(1));
+
 export const COLOR = `
   vec2 here = sampleOf(tValue);
   if (here.y < 0.0) return vec4(0.0);
   float height = volume.transferFunctionsSampleHeight[0];
   float lit = mix(${AMBIENT}, 1.0, clamp(here.y, 0.0, 1.0));
-  float level = volume.independentComponentMix[0];
-  if (level > 0.0) {
+  float weight = volume.independentComponentMix[0];
+  if (weight > 0.0) {
+    float level = ${LOWEST} + ${ACROSS} * weight;
     vec3 back = rayDirVC * sampleDistance;
     vec2 before = sampleOf(getTextureValue(posVCtoIS(posVC - back)));
     if (before.y >= 0.0 && before.x != here.x && (before.x - level) * (here.x - level) <= 0.0) {

@@ -1,5 +1,5 @@
 // A volume, an isosurface, slices, or a plane, drawn by vtk.js on the graphics card of whoever looks.
-import { COLOR, FUNCTIONS } from "./shader.js";
+import { COLOR, FUNCTIONS, weightOf } from "./shader.js";
 
 // codes of values: 0 says that there is none, 1 to TOP are the field's range
 export const TOP = 65535;
@@ -156,12 +156,12 @@ export class Stage {
     this.look.setScalarOpacityUnitDistance(0, this.unit / Math.max(density, 1e-6));
   }
 
-  // which parts there are: an isosurface at a level of 0 to 1 (the colours' ends), slices at numbers of points
+  // which parts there are: an isosurface at a level, 0 and 1 at the colours' ends, slices at numbers of points
   show({ volume, level, slices, shaded }) {
     if (!this.volume) return;
     this.volume.setVisibility(volume || level !== null);
     if (!volume) this.clear();
-    this.look.setComponentWeight(0, level === null ? 0 : Math.max(level, 1e-6));
+    this.look.setComponentWeight(0, weightOf(level));
     this.look.setShade(shaded);
     this.slices.forEach((slice, axis) => {
       slice.setVisibility(slices[axis] !== null);

@@ -47,10 +47,12 @@ export const Voxels = {
     this.$watch(() => [this.look, store.view, store.shown, store.slices], this.redraw, { deep: true });
     this.$watch(() => this.wish(), (wish, old) => JSON.stringify(wish) !== JSON.stringify(old) && this.request());
     this.$watch(() => [this.look?.low, this.look?.high], this.count);
+    if (store.playing) this.start(); // from memory, when the server has gone meanwhile
     this.request();
   },
   unmounted() {
     this.watcher?.disconnect();
+    stage?.animate(null);
   },
   methods: {
     code(value) {
@@ -90,6 +92,7 @@ export const Voxels = {
       const timer = setTimeout(() => (store.waiting = true), SLOW);
       try {
         const kept = memory.at(wish);
+        if (!kept && this.gone) return;
         const found = kept ?? (await memory.get(wish));
         store.server = kept ? 0 : found.milliseconds;
         store.error = "";
@@ -114,10 +117,9 @@ export const Voxels = {
       const { shown, view } = store;
       const dims = this.description.grid.dims;
       stage.paint(this.description.colors[colors], opacities, this.code(low), this.code(high), view.density);
-      const share = Math.min(Math.max((level - low) / (high - low || 1), 0), 1);
       stage.show({
         volume: shown.volume,
-        level: shown.surface ? share : null,
+        level: shown.surface ? (level - low) / (high - low || 1) : null,
         slices: ["x", "y", "z"].map((axis, i) => (shown[axis] ? Math.round(store.slices[axis] * (dims[i] - 1)) : null)),
         shaded: view.light === "camera",
       });
@@ -145,8 +147,12 @@ export const Voxels = {
     play() {
       if (store.playing) return this.stop();
       if (!this.codes) return;
-      const [low, high] = store.range ?? [this.time.min, this.time.max];
       store.playing = true;
+      this.start();
+    },
+    // from the frame that the slider is nearest to
+    start() {
+      const [low, high] = store.range ?? [this.time.min, this.time.max];
       const times = this.times();
       this.at = Math.round(((store.sliders[this.time.name] - low) / (high - low || 1)) * (times.length - 1));
       this.at = Math.min(Math.max(this.at, 0), times.length - 1);
@@ -167,7 +173,7 @@ export const Voxels = {
         const missing = ahead.filter((wish) => !memory.at(wish));
         store.progress = { done: times.length - missing.length, all: times.length, bytes: memory.bytes };
         try {
-          if (missing.length) await Promise.all(missing.slice(0, AT_ONCE).map((wish) => memory.get(wish)));
+          if (missing.length && !this.gone) await Promise.all(missing.slice(0, AT_ONCE).map((wish) => memory.get(wish)));
           else await new Promise((later) => setTimeout(later, 100));
         } catch (problem) {
           store.error = problem.told ?? "The server failed at this; what it says in its terminal tells why.";
