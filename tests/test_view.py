@@ -100,10 +100,10 @@ def look_at(chromium):
 
     yield start
     for browser in seen:
-        # trame's client asks for a launcher first, which this server is none of
-        complaints = [
-            e for e in browser.get_log("browser") if e["level"] == "SEVERE" and "/paraview/" not in e["message"]
-        ]
+        # trame's client asks for a launcher first, which this server is none of; and the page for a server that is gone
+        expected = re.compile("/paraview/|ERR_CONNECTION|ERR_EMPTY_RESPONSE|connection not open")
+        told = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+        complaints = [message for message in told if not expected.search(message)]
         browser.get("about:blank")
         assert complaints == []
 
@@ -287,14 +287,15 @@ def test_a_played_range_comes_from_memory(page, look_at):
     click(browser, "play")
     wait(lambda: chosen(browser, "progress")["done"] == chosen(browser, "progress")["all"] == 121)
     assert "121 of 121 frames in memory" in browser.find_element("id", "progress").text
-    page.processes[0].send_signal(signal.SIGSTOP)
+    page.processes[0].kill()
+    wait(lambda: "The server is gone" in message(browser), 10)
     known, seen = asked(browser), set()
     wait(lambda: seen.add(chosen(browser, "sliders")["time"]) or len(seen) > 20)
-    assert min(seen) >= 1 and asked(browser) == known and message(browser) == ""
+    assert min(seen) >= 1 and asked(browser) == known
     click(browser, "play")
-    push(browser, "slider-time", 1.5)  # a frame that was played
-    wait(lambda: chosen(browser, "server") == 0)
-    page.processes[0].send_signal(signal.SIGCONT)
+    before = drawn(browser)
+    push(browser, "slider-time", 1.0 if chosen(browser, "sliders")["time"] > 1.5 else 2.0)  # frames that were played
+    wait(lambda: differs(drawn(browser), before))
 
 
 def test_memory_is_bounded(page, look_at):
@@ -403,7 +404,6 @@ def test_a_server_that_dies_is_said_and_gone_on_with_when_it_is_back(page, look_
     assert chosen(browser, "sliders") == {"time": 0.5}
     assert browser.execute_script("return hyperinr_viewer.stage.camera()") == camera
     assert browser.find_element("id", "field").get_attribute("value") == "velocity"
-    browser.get_log("browser")  # where the browser says that it was not answered
 
 
 def test_a_server_that_hangs_is_said(page, look_at):

@@ -25,7 +25,10 @@ export class Stage {
     this.interactor.setDesiredUpdateRate(LEAST_RATE);
     this.image = this.newImage();
     this.codes = this.newImage();
+    // vtk.js keeps textures by these objects, the volume's and the slices' of other shapes: each has its own
     this.colors = Core.vtkColorTransferFunction.newInstance();
+    this.sliceColors = Core.vtkColorTransferFunction.newInstance();
+    this.valued = this.newValued();
     this.opacity = vtk.Common.DataModel.vtkPiecewiseFunction.newInstance();
     this.slices = AXES.map((_, axis) => this.newSlice(axis));
     if (kind === "volume") {
@@ -80,6 +83,14 @@ export class Stage {
     return volume;
   }
 
+  // the opacity of slices, 0 where there is no value; without one vtk.js leaves a texture behind with every picture
+  newValued() {
+    const valued = vtk.Common.DataModel.vtkPiecewiseFunction.newInstance();
+    const points = [[0, this.masked ? 0 : 1], [0.9, this.masked ? 0 : 1], [1, 1], [TOP, 1]];
+    points.forEach(([code, alpha]) => valued.addPoint(code, alpha));
+    return valued;
+  }
+
   newSlice(axis) {
     const { vtkImageSlice, vtkImageMapper } = vtk.Rendering.Core;
     const mapper = vtkImageMapper.newInstance();
@@ -87,13 +98,9 @@ export class Stage {
     mapper.setSlicingMode([vtkImageMapper.SlicingMode.I, vtkImageMapper.SlicingMode.J, vtkImageMapper.SlicingMode.K][axis]);
     const slice = vtkImageSlice.newInstance();
     slice.setMapper(mapper);
-    slice.getProperty().setRGBTransferFunction(0, this.colors);
+    slice.getProperty().setRGBTransferFunction(0, this.sliceColors);
     slice.getProperty().setUseLookupTableScalarRange(true);
-    if (this.masked) {
-      const clear = vtk.Common.DataModel.vtkPiecewiseFunction.newInstance();
-      [[0, 0], [0.9, 0], [1, 1], [TOP, 1]].forEach(([code, alpha]) => clear.addPoint(code, alpha));
-      slice.getProperty().setPiecewiseFunction(0, clear);
-    }
+    slice.getProperty().setPiecewiseFunction(0, this.valued);
     slice.setVisibility(false);
     this.renderer.addActor(slice);
     return slice;
@@ -146,9 +153,14 @@ export class Stage {
 
   // colours and opacities as points over 0 to 1, which are the codes low and high
   paint(colors, opacities, low, high, density) {
+    const painted = JSON.stringify([colors, opacities, low, high, density]);
+    if (painted === this.painted) return;
+    this.painted = painted;
     const at = (x) => low + x * (high - low || 1);
-    this.colors.removeAllPoints();
-    for (const [x, ...rgb] of colors) this.colors.addRGBPoint(at(x), ...rgb);
+    for (const map of [this.colors, this.sliceColors]) {
+      map.removeAllPoints();
+      for (const [x, ...rgb] of colors) map.addRGBPoint(at(x), ...rgb);
+    }
     if (!this.volume) return;
     this.opacity.removeAllPoints();
     const [first, last] = [opacities[0], opacities[opacities.length - 1]];
@@ -160,20 +172,12 @@ export class Stage {
   show({ volume, level, slices, shaded }) {
     if (!this.volume) return;
     this.volume.setVisibility(volume || level !== null);
-    if (!volume) this.clear();
     this.look.setComponentWeight(0, weightOf(level));
     this.look.setShade(shaded);
     this.slices.forEach((slice, axis) => {
       slice.setVisibility(slices[axis] !== null);
       if (slices[axis] !== null) slice.getMapper().setSlice(slices[axis]);
     });
-  }
-
-  // no opacity anywhere
-  clear() {
-    const ends = this.colors.getRange();
-    this.opacity.removeAllPoints();
-    ends.forEach((code) => this.opacity.addPoint(code, 0));
   }
 
   // the camera to start with, or along an axis: all of the box in view

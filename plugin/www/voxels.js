@@ -10,10 +10,12 @@ const AT_ONCE = 2; // frames that are asked for at a time
 const SLOW = 5000; // ms after which the page says that it waits
 const BARS = 82; // of the histogram
 const COUNTED = 100000; // voxels of the histogram, at most
+const CLEAR = [[0, 0], [1, 0]]; // opacities of a volume that is not shown, though its isosurface may be
 
 // outlive the component, which trame's client replaces when the server goes
 let stage = null;
 let memory = null;
+let drawn = null; // {codes, light}
 
 export const Voxels = {
   // gone: whether trame's client lost the server
@@ -106,17 +108,18 @@ export const Voxels = {
     },
     // show voxels, and what there is of each value
     put(found) {
-      if (found.codes !== this.codes || found.light !== this.lit) stage.put(found);
-      Object.assign(this, { codes: found.codes, lit: found.light });
+      if (found.codes !== drawn?.codes || found.light !== drawn?.light) stage.put(found);
+      drawn = found;
       this.count();
       this.redraw();
     },
     redraw() {
-      if (!this.codes) return;
+      if (!drawn) return;
       const { colors, opacities, low, high, level } = this.look;
       const { shown, view } = store;
       const dims = this.description.grid.dims;
-      stage.paint(this.description.colors[colors], opacities, this.code(low), this.code(high), view.density);
+      const opaque = shown.volume ? opacities : CLEAR;
+      stage.paint(this.description.colors[colors], opaque, this.code(low), this.code(high), view.density);
       stage.show({
         volume: shown.volume,
         level: shown.surface ? (level - low) / (high - low || 1) : null,
@@ -127,26 +130,26 @@ export const Voxels = {
     },
     // how many voxels there are of each value between the colours' ends, of a part of them
     count() {
-      if (!this.codes || this.description.kind === "plane") return;
+      if (!drawn || this.description.kind === "plane") return;
       const [low, high] = [this.code(this.look.low), this.code(this.look.high)];
       const bars = new Array(BARS).fill(0);
-      const stride = Math.max(1, Math.floor(this.codes.length / COUNTED)) | 1; // odd: not along an axis
-      for (let i = 0; i < this.codes.length; i += stride) {
-        const bar = Math.floor(((this.codes[i] - low) / (high - low)) * BARS);
-        if (bar >= 0 && bar < BARS && this.codes[i]) bars[bar]++;
+      const stride = Math.max(1, Math.floor(drawn.codes.length / COUNTED)) | 1; // odd: not along an axis
+      for (let i = 0; i < drawn.codes.length; i += stride) {
+        const bar = Math.floor(((drawn.codes[i] - low) / (high - low)) * BARS);
+        if (bar >= 0 && bar < BARS && drawn.codes[i]) bars[bar]++;
       }
       store.histogram = bars;
     },
     // Times of the played range: as many as memory has room for.
     times() {
       const [low, high] = store.range ?? [this.time.min, this.time.max];
-      const bytes = this.codes.length * (this.light() ? 3 : 2);
+      const bytes = drawn.codes.length * (this.light() ? 3 : 2);
       const n = Math.min(Math.max(Math.floor((0.9 * MOST_BYTES) / bytes), FRAMES[0]), FRAMES[1]);
       return Array.from({ length: n + 1 }, (_, k) => round(this.time, low + ((high - low) * k) / n));
     },
     play() {
       if (store.playing) return this.stop();
-      if (!this.codes) return;
+      if (!drawn) return;
       store.playing = true;
       this.start();
     },
