@@ -166,6 +166,12 @@ def test_wrong_requests_are_answered_with_a_sentence():
         assert message in answer(ask, values, *others)["error"]
 
 
+def test_a_shadow_is_for_volumes(tmp_path):
+    hinr.save(random_model((12, 10, 1)), tmp_path / "m.hinr")
+    with pytest.raises(HyperINRError, match="which has no volume; expected one of a volume, leave it out"):
+        view.shown_of(str(tmp_path / "m.hinr"), 96, "shadow.hinr", "auto")
+
+
 def test_a_build_without_vtk_js_says_so_for_volumes(tmp_path, monkeypatch):
     monkeypatch.setattr(view, "VTK_JS", tmp_path / "vtk.js")
     hinr.save(random_model(), tmp_path / "m.hinr")

@@ -66,11 +66,17 @@ def shown_of(path: str, points: int, shadow: str | None, backend: str) -> Shown:
     from hyperinr_core import hinr
     from hyperinr_core.pictures.picture_set import is_picture
     from hyperinr_core.radiance import file
+    from hyperinr_core.radiance.model import RadianceModel
 
     title = Path(path).name
-    if file.is_radiance(path):
-        return RadianceDrawing(file.load(path), title)
-    model = hinr.load(path)
+    model = file.load(path) if file.is_radiance(path) else hinr.load(path)
+    is_flat = isinstance(model, RadianceModel) or model.grid.dims[2] == 1
+    if shadow and is_flat:
+        raise ParameterError(
+            f"--shadow is given for {title}, which has no volume; expected one of a volume, leave it out"
+        )
+    if isinstance(model, RadianceModel):
+        return RadianceDrawing(model, title)
     if is_picture(model.grid, model.fields):
         return PictureDrawing(model, title, backend)
     if not VTK_JS.exists():
