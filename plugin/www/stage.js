@@ -23,6 +23,7 @@ export class Stage {
     this.renderer = this.window.getRenderer();
     this.interactor = this.window.getInteractor();
     this.interactor.setDesiredUpdateRate(LEAST_RATE);
+    this.top = isNarrow(this.window.getApiSpecificRenderWindow().getContext()) ? 255 : TOP;
     this.image = this.newImage();
     this.codes = this.newImage();
     // vtk.js keeps textures by these objects, the volume's and the slices' of other shapes: each has its own
@@ -76,8 +77,8 @@ export class Stage {
     this.look.setScalarOpacity(0, this.opacity);
     // light, and whether there is a value
     for (const component of [1, 2]) {
-      this.look.setRGBTransferFunction(component, ramp(vtk.Rendering.Core.vtkColorTransferFunction));
-      this.look.setScalarOpacity(component, ramp(vtk.Common.DataModel.vtkPiecewiseFunction));
+      this.look.setRGBTransferFunction(component, this.ramp(vtk.Rendering.Core.vtkColorTransferFunction));
+      this.look.setScalarOpacity(component, this.ramp(vtk.Common.DataModel.vtkPiecewiseFunction));
     }
     this.renderer.addVolume(volume);
     return volume;
@@ -86,7 +87,7 @@ export class Stage {
   // the opacity of slices, 0 where there is no value; without one vtk.js leaves a texture behind with every picture
   newValued() {
     const valued = vtk.Common.DataModel.vtkPiecewiseFunction.newInstance();
-    const points = [[0, this.masked ? 0 : 1], [0.9, this.masked ? 0 : 1], [1, 1], [TOP, 1]];
+    const points = [[0, this.masked ? 0 : 1], [0.9, this.masked ? 0 : 1], [1, 1], [this.top, 1]];
     points.forEach(([code, alpha]) => valued.addPoint(code, alpha));
     return valued;
   }
@@ -101,6 +102,8 @@ export class Stage {
     slice.getProperty().setRGBTransferFunction(0, this.sliceColors);
     slice.getProperty().setUseLookupTableScalarRange(true);
     slice.getProperty().setPiecewiseFunction(0, this.valued);
+    // the texture of their opacity has floats
+    if (this.top !== TOP) slice.getProperty().setInterpolationTypeToNearest();
     slice.setVisibility(false);
     this.renderer.addActor(slice);
     return slice;
@@ -139,14 +142,28 @@ export class Stage {
     return actor;
   }
 
+  // from 0 to 1 over all codes
+  ramp(kind) {
+    const made = kind.newInstance();
+    for (const x of [0, 1]) made.addRGBPoint ? made.addRGBPoint(x * this.top, x, x, x) : made.addPoint(x * this.top, x);
+    return made;
+  }
+
+  // their range is known: looking for it would take as long as copying them
+  scalars(codes, numberOfComponents) {
+    const values = this.top === TOP ? codes : Uint8Array.from(codes, (code) => code >> 8);
+    const ranges = Array.from({ length: numberOfComponents + 1 }, (_, component) => ({ component, min: 0, max: this.top }));
+    return vtk.Common.Core.vtkDataArray.newInstance({ name: "codes", numberOfComponents, values, ranges });
+  }
+
   // codes (Uint16Array), and the light that arrives (Uint8Array), if any
   put({ codes, light }) {
-    this.codes.getPointData().setScalars(scalars(codes, 1));
+    this.codes.getPointData().setScalars(this.scalars(codes, 1));
     this.codes.modified();
     if (!this.volume) return this.slices[2].setVisibility(true);
     const n = this.masked ? 3 : light ? 2 : 1;
     const values = n === 1 ? codes : interlaced(codes, light, n);
-    this.image.getPointData().setScalars(scalars(values, n));
+    this.image.getPointData().setScalars(this.scalars(values, n));
     this.image.modified();
     this.mapper.setInputData(this.image);
   }
@@ -156,7 +173,7 @@ export class Stage {
     const painted = JSON.stringify([colors, opacities, low, high, density]);
     if (painted === this.painted) return;
     this.painted = painted;
-    const at = (x) => low + x * (high - low || 1);
+    const at = (x) => ((low + x * (high - low || 1)) * this.top) / TOP;
     for (const map of [this.colors, this.sliceColors]) {
       map.removeAllPoints();
       for (const [x, ...rgb] of colors) map.addRGBPoint(at(x), ...rgb);
@@ -244,18 +261,8 @@ export class Stage {
   }
 }
 
-// the identity over all codes
-function ramp(kind) {
-  const made = kind.newInstance();
-  for (const code of [0, TOP]) made.addRGBPoint ? made.addRGBPoint(code, ...Array(3).fill(code / TOP)) : made.addPoint(code, code / TOP);
-  return made;
-}
-
-// their range is known: looking for it would take as long as copying them
-function scalars(values, numberOfComponents) {
-  const ranges = Array.from({ length: numberOfComponents + 1 }, (_, component) => ({ component, min: 0, max: TOP }));
-  return vtk.Common.Core.vtkDataArray.newInstance({ name: "codes", numberOfComponents, values, ranges });
-}
+// Whether a card filters neither 16 bits nor floats, as many of phones: it gets the upper 8 of the 16.
+const isNarrow = (gl) => !gl.getExtension("EXT_texture_norm16") && !gl.getExtension("OES_texture_float_linear");
 
 // value, light, and whether there is a value; all 0 where there is none
 function interlaced(codes, light, n) {
