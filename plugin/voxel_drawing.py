@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from hyperinr.plugin.drawing import LARGEST, item_of, number_of, slider_of
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hinr_document import MAX_VALUE
-from hyperinr_core.light.shadow import transmittance
+from hyperinr_core.light.shadow import ambient_occlusion, transmittance
 from hyperinr_core.model import Model
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, OUTLINE, UNITS_ACROSS, Look, camera_at, looks_of, magnitude
 from hyperinr_core.pictures.transfer import COLOR_MAPS, TransferFunction, extinction
@@ -35,8 +36,11 @@ TOP = 65535
 #: Where an isosurface begins, from one end of the colours to the other.
 LEVEL = 0.5
 
-#: How a volume is lit: not at all, from the camera, or from a direction, in its own shadow.
-LIGHTS = ("none", "camera", "shadow")
+#: Light that the server computes: from a direction, and from all around, both in the volume's own shadow.
+SWEPT = ("shadow", "occlusion")
+
+#: How a volume is lit: besides, not at all, or from the camera.
+LIGHTS = ("none", "camera", *SWEPT)
 
 #: What a light is asked for with besides the opacities.
 LIGHT_NUMBERS = ("azimuth", "elevation", "low", "high", "density")
@@ -122,8 +126,8 @@ class VoxelDrawing:
 
         Parameters
         ----------
-        light : "azimuth" and "elevation" in degrees, and what casts the shadow: "low" and "high" of the colours, "density" and
-            "opacities", (x, opacity) points, x from 0 at low to 1 at high.
+        light : "kind", one of `SWEPT`; "azimuth" and "elevation" in degrees; and what casts the shadow: "low" and "high" of the
+            colours, "density" and "opacities", (x, opacity) points, x from 0 at low to 1 at high.
 
         Raises
         ------
@@ -131,21 +135,31 @@ class VoxelDrawing:
         """
         number = self._number(field)
         theta, numbers, points = self._theta(values), *self._checked(number, light)
-        polar = 90.0 - numbers["elevation"]
-        if self._shadow is not None:
-            of = {"light_azimuth": numbers["azimuth"] % 360.0, "light_polar": polar}
-            inr = self._shadow.generate(
-                self._shadow.theta([of[p.role] for p in self._shadow.parameters], clamp=True), self._backend
-            )
-            share = inr.sample_grid(self._shadow.grid.with_dims(self.grid.dims))[..., 0]
+        angles = np.array([numbers["azimuth"], 90.0 - numbers["elevation"]])
+        if light["kind"] == "shadow" and self._shadow is not None:
+            share = self._predicted(self._shadow, angles)
         else:
             scalars = self._scalars(theta)[self._fields[number]["name"]]
-            extent = (numbers["high"] - numbers["low"]) or 1.0
-            places = ((scalars - numbers["low"]) / extent).astype(np.float32)
-            function = TransferFunction(((0, 0, 0, 0), (1, 1, 1, 1)), points)
-            tau = extinction(places, function, self._unit / max(numbers["density"], 1e-6), check=False)
-            share = transmittance(tau, self.grid, light_directions(np.array([numbers["azimuth"], polar])))
+            tau = self._extinction(scalars, numbers, points)
+            if light["kind"] == "shadow":
+                share = transmittance(tau, self.grid, light_directions(angles))
+            else:
+                share = ambient_occlusion(tau, self.grid)
         return (np.clip(share, 0, 1) * 255 + 0.5).astype(np.uint8).tobytes()
+
+    def _predicted(self, shadow: Model, angles: np.ndarray) -> np.ndarray:
+        """(nz, ny, nx) a shadow model's answer for azimuth and polar angle."""
+        of = {"light_azimuth": angles[0] % 360.0, "light_polar": angles[1]}
+        theta = shadow.theta([of[parameter.role] for parameter in shadow.parameters], clamp=True)
+        return shadow.generate(theta, self._backend).sample_grid(shadow.grid.with_dims(self.grid.dims))[..., 0]
+
+    def _extinction(
+        self, scalars: np.ndarray, numbers: dict[str, float], points: Sequence[tuple[float, float]]
+    ) -> np.ndarray:
+        extent = (numbers["high"] - numbers["low"]) or 1.0
+        places = ((scalars - numbers["low"]) / extent).astype(np.float32)
+        function = TransferFunction(((0, 0, 0, 0), (1, 1, 1, 1)), tuple(points))
+        return extinction(places, function, self._unit / max(numbers["density"], 1e-6), check=False)
 
     def _theta(self, values: dict[str, Any]) -> np.ndarray:
         return self._model.theta({name: number_of(name, value) for name, value in values.items()}, clamp=True)
@@ -157,8 +171,10 @@ class VoxelDrawing:
         return names.index(field)
 
     def _checked(self, number: int, light: Any) -> tuple[dict[str, float], tuple[tuple[float, float], ...]]:
-        if not isinstance(light, dict) or set(light) != {*LIGHT_NUMBERS, "opacities"}:
-            raise ParameterError(f"the light is {light!r:.40}; expected {', '.join(LIGHT_NUMBERS)} and opacities")
+        if not isinstance(light, dict) or set(light) != {"kind", *LIGHT_NUMBERS, "opacities"}:
+            raise ParameterError(f"the light is {light!r:.40}; expected kind, {', '.join(LIGHT_NUMBERS)} and opacities")
+        if light["kind"] not in SWEPT:
+            raise ParameterError(f"the light's kind is {light['kind']!r:.40}; expected {' or '.join(SWEPT)}")
         most = MAX_VALUE if is_coarse(self._model.fields[number].value_range) else LARGEST
         numbers = {name: number_of(name, light[name], most) for name in LIGHT_NUMBERS}
         try:

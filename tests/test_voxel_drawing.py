@@ -15,7 +15,7 @@ from hyperinr.plugin.commands.view import answer, questions
 from hyperinr.plugin.voxel_drawing import LIGHT_NUMBERS, VoxelDrawing
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, HyperINRError
-from hyperinr_core.light.shadow import transmittance
+from hyperinr_core.light.shadow import ambient_occlusion, transmittance
 from hyperinr_core.pictures.look import looks_of, magnitude
 from hyperinr_core.pictures.transfer import TransferFunction, extinction
 from hyperinr_core.spaces.sphere import light_directions
@@ -45,7 +45,7 @@ def light_of(drawing, number=0, **others):
     told = drawing.description()
     items = {item["name"]: item for item in (*told["fields"][number]["items"], *told["view"])}
     numbers = {name: items[name]["value"] for name in LIGHT_NUMBERS}
-    return {**numbers, "opacities": items["opacities"]["points"], **others}
+    return {"kind": "shadow", **numbers, "opacities": items["opacities"]["points"], **others}
 
 
 def test_codes_stand_for_the_model_s_values_and_lengths_of_vectors():
@@ -102,6 +102,8 @@ def test_light_is_what_the_sweep_leaves_of_it_by_the_opacities_asked_for():
     got = np.frombuffer(drawing.light(AT, "density", light), np.uint8).reshape(model.grid.shape) / 255
     np.testing.assert_allclose(got, expected, atol=0.003)
     assert np.ptp(got) > 0.1
+    around = np.frombuffer(drawing.light(AT, "density", {**light, "kind": "occlusion"}), np.uint8)
+    np.testing.assert_allclose(around / 255, ambient_occlusion(tau, model.grid).ravel(), atol=0.003)
 
 
 def test_a_shadow_model_answers_for_the_light():
@@ -155,8 +157,9 @@ def test_wrong_requests_are_answered_with_a_sentence():
         (voxels, [], ["density"], "no set of values"),
         (voxels, AT, [None], "the field is None; expected one of density"),
         (voxels, AT, [["density"]], "the field is ['density']"),
-        (light, AT, ["density", None], "the light is None; expected azimuth"),
+        (light, AT, ["density", None], "the light is None; expected kind, azimuth"),
         (light, AT, ["density", {**good, "low": 10**400}], "low is 1"),
+        (light, AT, ["density", {**good, "kind": "moon"}], "kind is 'moon'; expected shadow or occlusion"),
         (light, AT, ["density", {**good, "azimuth": "south"}], "azimuth is 'south'"),
         (light, AT, ["density", {**good, "opacities": 3}], "opacities are 3; expected pairs"),
         (light, AT, ["density", {**good, "opacities": [[0, 1, 2]]}], "expected pairs"),

@@ -25,13 +25,15 @@ vec2 sampleOf(vec4 value) {
   return vec2(code * volume.colorTextureScale[0] + volume.colorTextureShift[0], light);
 }
 
-// how the value changes from point to point along the axes
-vec3 changeAt(vec3 pos) {
+// how the value changes from point to point along the axes; where a neighbour has none, towards the other
+vec3 changeAt(vec3 pos, float value) {
   vec3 change;
   for (int axis = 0; axis < 3; ++axis) {
     vec3 side = vec3(0.0);
     side[axis] = volume.inverseDimensions[axis];
-    change[axis] = 0.5 * (sampleOf(getTextureValue(pos + side)).x - sampleOf(getTextureValue(pos - side)).x);
+    vec2 next = sampleOf(getTextureValue(pos + side));
+    vec2 last = sampleOf(getTextureValue(pos - side));
+    change[axis] = 0.5 * ((next.y < 0.0 ? value : next.x) - (last.y < 0.0 ? value : last.x));
   }
   return change;
 }
@@ -66,7 +68,7 @@ export const COLOR = `
     vec2 before = sampleOf(getTextureValue(posVCtoIS(posVC - back)));
     if (before.y >= 0.0 && before.x != here.x && (before.x - level) * (here.x - level) <= 0.0) {
       vec3 hit = posVCtoIS(posVC - back * (here.x - level) / (here.x - before.x));
-      float facing = headlight(changeAt(hit), rayDirVC);
+      float facing = headlight(changeAt(hit, level), rayDirVC);
       vec3 paint = texture2D(colorTexture, vec2(level, height)).rgb;
       float gloss = 0.25 * pow(facing, 30.0);
       return vec4((0.05 + 0.95 * paint) * (0.2 + 0.8 * facing) * lit + gloss * lit, 1.0);
@@ -76,7 +78,7 @@ export const COLOR = `
   if (alpha < 1e-5) return vec4(0.0);
   vec3 shown = texture2D(colorTexture, vec2(here.x, height)).rgb * lit;
   #if vtkNumberOfLights > 0
-    vec3 change = changeAt(posIS);
+    vec3 change = changeAt(posIS, here.x);
     shown *= mix(1.0, 0.25 + 0.85 * headlight(change, rayDirVC), smoothstep(0.0, 0.04, length(change)));
   #endif
   return vec4(shown, alpha);

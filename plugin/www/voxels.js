@@ -69,10 +69,11 @@ export const Voxels = {
     },
     // what casts a shadow, where there is one
     light() {
-      const { light, azimuth, elevation, density } = store.view;
-      if (light !== "shadow") return null;
+      const { light: kind, density } = store.view;
+      if (!["shadow", "occlusion"].includes(kind)) return null;
+      const { azimuth, elevation } = kind === "shadow" ? store.view : { azimuth: 0, elevation: 0 };
       const { low, high, opacities } = this.look;
-      return { azimuth, elevation, density, low, high, opacities: opacities.map((point) => [...point]) };
+      return { kind, azimuth, elevation, density, low, high, opacities: opacities.map((point) => [...point]) };
     },
     // one request at a time: what changes meanwhile is asked for when the answer is there
     async request() {
