@@ -256,8 +256,13 @@ export class Stage {
     this.interactor.requestAnimation(this);
   }
 
+  // once before the browser shows its next frame, however often it is called
   render() {
-    this.window.getRenderWindow().render();
+    this.drawing ??= new Promise(requestAnimationFrame).then(() => {
+      this.drawing = null;
+      this.window.getRenderWindow().render();
+    });
+    return this.drawing;
   }
 }
 

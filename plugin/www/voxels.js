@@ -99,7 +99,7 @@ export const Voxels = {
         const found = kept ?? (await memory.get(wish));
         store.server = kept ? 0 : found.milliseconds;
         store.error = "";
-        this.put(found);
+        await this.put(found);
         store.whole = performance.now() - begun;
       } catch (problem) {
         store.error = problem.told ?? "The server failed at this; what it says in its terminal tells why.";
@@ -112,7 +112,7 @@ export const Voxels = {
       if (found.codes !== drawn?.codes || found.light !== drawn?.light) stage.put(found);
       drawn = found;
       this.count();
-      this.redraw();
+      return this.redraw();
     },
     redraw() {
       if (!drawn) return;
@@ -127,7 +127,7 @@ export const Voxels = {
         slices: ["x", "y", "z"].map((axis, i) => (shown[axis] ? Math.round(store.slices[axis] * (dims[i] - 1)) : null)),
         shaded: view.light === "camera",
       });
-      if (!store.playing) stage.render();
+      return store.playing ? null : stage.render();
     },
     // how many voxels there are of each value between the colours' ends, of a part of them
     count() {
