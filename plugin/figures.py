@@ -16,7 +16,7 @@ from hyperinr_core.measure.metrics import PSNR_CAP
 from hyperinr_core.measure.report import RIVALS, Report
 from hyperinr_core.measure.series import METHODS
 from hyperinr_core.pictures.picture_set import PictureSet
-from hyperinr_core.pictures.transfer import TransferFunction
+from hyperinr_core.pictures.transfer import MAX_OPACITY, TransferFunction
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.volume import Grid
 
@@ -208,7 +208,6 @@ def draw_lights(
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
     from hyperinr.filters.shading import Shading
-    from hyperinr_core.pictures.compositing import seen_along_y
 
     unit = model.provenance["shadow"]["unit_distance"]
     shading = Shading(values, model.grid, model.grid.extent, function, unit)
@@ -229,6 +228,22 @@ def draw_lights(
                 cell.set_title(label, fontsize=10)
         row[0].set_ylabel(f"azimuth {azimuth:.0f}°")
     save_figure(figure, path, "the strip ")
+
+
+def seen_along_y(rgba: np.ndarray, grid: Grid, unit_distance: float) -> np.ndarray:
+    """(nz, nx, 3) a volume (nz, ny, nx, 4) uint8 seen from the end of y on white, a pixel for each column of points.
+
+    Parameters
+    ----------
+    rgba : colours, and opacities of one unit distance.
+    """
+    alpha = 1 - (1 - np.minimum(rgba[..., 3] / 255, MAX_OPACITY)) ** (abs(grid.spacing[1]) / unit_distance)
+    image, left = np.zeros((rgba.shape[0], rgba.shape[2], 3)), np.ones((rgba.shape[0], rgba.shape[2], 1))
+    for y in reversed(range(rgba.shape[1])):
+        share = left * alpha[:, y, :, None]
+        image += share * rgba[:, y, :, :3] / 255
+        left -= share
+    return np.clip(image + left, 0, 1)[:, ::-1]
 
 
 def _proportions(grid: Grid) -> tuple[float, float]:

@@ -21,13 +21,13 @@ ZOOM = item_of("zoom", "zoom", 0.25, 8.0, 1.0)
 
 
 class RadianceDrawing:
-    """A model and how it is drawn, as `drawing.Drawing` is of others; may be asked from several threads."""
+    """A model and how it is drawn, as `drawing.PictureDrawing` is of others; may be asked from several threads."""
 
     def __init__(self, model: RadianceModel, title: str) -> None:
         self._model, self._title = model, title
 
     def description(self) -> dict[str, Any]:
-        """As `Drawing.description`."""
+        """As `drawing.Shows.description`."""
         return {
             "title": self._title,
             "kind": "radiance",
