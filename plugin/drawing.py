@@ -94,7 +94,7 @@ class Drawing:
         ------
         ParameterError for values, looks or sizes that are none.
         """
-        from hyperinr.filters.readers.cinema import encoded
+        from hyperinr.filters.readers.picture_files import encoded
 
         theta = self._model.theta({name: number_of(name, value) for name, value in values.items()}, clamp=True)
         pixels = self._pixels(theta, look, _size(size))

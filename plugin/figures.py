@@ -183,7 +183,7 @@ def draw_views(
     axes = figure.subplots(3, len(steps), squeeze=False)
     for column, step in zip(axes.T, steps):
         theta = held_out.thetas[step]
-        pictures = held_out.picture(step), predicted(model, theta, backend), interpolate(theta)
+        pictures = held_out.picture(step), predicted(model, held_out, step, backend), interpolate(theta)
         for cell, label, picture in zip(column, ("truth", *map(LABELS.get, RIVALS)), pictures):
             cell.imshow(picture, origin="lower", interpolation="antialiased")
             cell.set(xticks=[], yticks=[])

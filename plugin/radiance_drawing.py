@@ -50,7 +50,7 @@ class RadianceDrawing:
         ------
         ParameterError for values, looks or sizes that are none.
         """
-        from hyperinr.filters.readers.cinema import encoded
+        from hyperinr.filters.readers.picture_files import encoded
 
         theta = self._model.theta({name: number_of(name, value) for name, value in values.items()}, clamp=True)
         if set(look) != {"zoom"} or not isinstance(size, list) or len(size) != 2:

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from hyperinr.filters.readers.cinema import open_pictures
 from hyperinr.plugin.commands.render_views import render_views
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.pictures.picture_set import read_optics
 from hyperinr_core.spaces.sphere import camera_frames
 
 
@@ -35,7 +34,7 @@ def test_the_ball_is_seen_where_the_camera_looks(volume, tmp_path, options):
     call(volume, "-o", output, "--views", 5, "--size", 48, *options)
     pictures = open_pictures(output)
     assert len(pictures) == 5 and pictures.roles == ("view_azimuth", "view_elevation")
-    assert read_optics(pictures.camera).view_angle == 30
+    assert pictures.optics.view_angle == 30
     for step, view in enumerate(pictures.thetas):
         dark = 255.0 - pictures.picture(step).min(axis=-1)
         assert dark.max() > 60

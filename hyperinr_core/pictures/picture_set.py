@@ -7,12 +7,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hyperinr_core.errors import DataError
 from hyperinr_core.spaces.views import AZIMUTH, ELEVATIONS, angle_columns
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
+
+if TYPE_CHECKING:
+    from hyperinr_core.radiance.camera import Camera
+    from hyperinr_core.radiance.world import World
 
 #: A field of this name, components and range holds pictures.
 NAMES = {3: "rgb", 4: "rgba"}
@@ -22,6 +27,21 @@ RANGE = (0.0, 255.0)
 WIDEST_GAP, NEAR_POLE = 90.0, 20.0
 
 
+@dataclass(frozen=True)
+class Optics:
+    """The camera of pictures whose angles are known, in units in which half the picture's height at the centre is 1.
+
+    Attributes
+    ----------
+    view_angle : of the picture's height in degrees; 0 for a parallel projection.
+    turn, tilt : signs of azimuth and elevation, since databases differ in which way they count.
+    """
+
+    view_angle: float = 30.0
+    turn: int = 1
+    tilt: int = 1
+
+
 @dataclass
 class PictureSet(VolumeSeries):
     """Pictures by theta, read as they are needed: (1, ny, nx, C) uint8.
@@ -29,11 +49,17 @@ class PictureSet(VolumeSeries):
     Attributes
     ----------
     files : (n,) where they are.
-    camera : where the camera file would be.
+    optics : the camera of the angles; None where it is not known.
+    cameras : (n,) of pictures that have one each, in units of `world`, whose angles are those of where they stand; else empty.
+    world : the space that these cameras were given in.
+    tests : numbers of the pictures that are kept for testing.
     """
 
     files: tuple[Path, ...] = ()
-    camera: Path | None = None
+    optics: Optics | None = None
+    cameras: tuple[Camera, ...] = ()
+    world: World | None = None
+    tests: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -51,7 +77,9 @@ class PictureSet(VolumeSeries):
         return PictureSet(
             self.grid, self.thetas[chosen], self.field_info, lambda step, name, z: loader(chosen[step], name, z),
             self.source, self.parameters, self.roles, self.units,
-            files=tuple(self.files[index] for index in chosen), camera=self.camera,
+            files=tuple(self.files[index] for index in chosen), optics=self.optics,
+            cameras=tuple(self.cameras[index] for index in chosen) if self.cameras else (), world=self.world,
+            tests=tuple(number for number, index in enumerate(chosen) if index in self.tests),
         )  # fmt: skip
 
     def columns(self) -> tuple[int, int] | None:
@@ -101,21 +129,6 @@ def _bounds(values: np.ndarray, role: str) -> tuple[float, float]:
         first, last = (-90.0, 90.0) if role == "view_elevation" else (0.0, 180.0)
         return (first if low - first <= NEAR_POLE else low), (last if last - high <= NEAR_POLE else high)
     return low, high
-
-
-@dataclass(frozen=True)
-class Optics:
-    """The camera of pictures whose angles are known, in units in which half the picture's height at the centre is 1.
-
-    Attributes
-    ----------
-    view_angle : of the picture's height in degrees; 0 for a parallel projection.
-    turn, tilt : signs of azimuth and elevation, since databases differ in which way they count.
-    """
-
-    view_angle: float = 30.0
-    turn: int = 1
-    tilt: int = 1
 
 
 def read_optics(path: Path) -> Optics | None:

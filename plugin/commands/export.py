@@ -104,7 +104,8 @@ def export(
 @output_option("The database to write, a new folder.", folder=True)
 def export_cinema(model: str, grids: tuple[str, ...], suffix: str, backend: str, output: Path) -> None:
     """Write the pictures that MODEL predicts on a grid of its parameters as a Cinema database (specification D)."""
-    from hyperinr.filters.readers.cinema import write_picture, write_table
+    from hyperinr.filters.readers.cinema import write_table
+    from hyperinr.filters.readers.picture_files import write_picture
 
     network = hinr.load(model)
     if not is_picture(network.grid, network.fields):

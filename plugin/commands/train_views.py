@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from hyperinr_core.training.teachers import teachers_of
 if TYPE_CHECKING:  # imports torch, which the command line's start need not wait for
     from hyperinr_core.training.settings import RunConfig
     from hyperinr_core.training.views.task import Views
+
+logger = logging.getLogger("hyperinr")
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 
@@ -106,17 +109,22 @@ def train_radiance(task: Views, output: Path, settings: RunConfig, how: How, rep
     if representation == "radiance" and unused:
         raise ParameterError(f"--{unused[0].replace('_', '-')} is set; expected it with --representation pictures only")
     seed = settings.training.seed
-    choice: dict[str, Any] = {"representation": "radiance"}
     with training_progress(how.progress) as progress:
         tell = Tell(progress=progress.part)
         optics = find_optics(task.training, TRIAL_LOOKS, seed)
-        if representation == "auto":
-            choice = representation_of(task, optics, seed)
-            click.echo(
-                f"Left-out views: {', '.join(f'{n} {s:.1f} dB' for n, s in choice['left_out_psnr_db'].items())}."
+        choice = representation_of(task, optics, seed)
+        scores = choice["left_out_psnr_db"]
+        click.echo(f"Left-out views: {', '.join(f'{name} {score:.1f} dB' for name, score in scores.items())}.")
+        if choice["representation"] == "pictures":
+            logger.warning(
+                "the cameras do not fit the pictures: a field shows left-out views with %.1f dB, blended pictures with %.1f "
+                "dB; expected the field ahead, check the angles, camera.json or the given cameras",
+                scores["radiance"],
+                scores["pictures"],
             )
-            if choice["representation"] == "pictures":
+            if representation == "auto":
                 return False
+            choice["representation"] = "radiance"
         click.echo(opening)
         model = train_scenes(task, output, optics, LOOKS[how.preset], seed, tell, choice)
     click.echo(f"Trained in {duration(model.provenance['seconds'])}.")
@@ -143,12 +151,14 @@ def held_out_steps(pictures: PictureSet, share: float, every: int | None, seed: 
 
     Parameters
     ----------
-    share : of the views, drawn at random. every : keep every Nth view instead.
+    share : of the views, drawn at random. every : keep every Nth view instead. Without either, those that are kept for testing.
 
     Raises
     ------
     ParameterError when too few are left to train on, or both are given.
     """
+    if pictures.tests and not share and not every:
+        return np.array(pictures.tests)
     if pictures.columns():
         belongs = distinct_views(view_angles(pictures.thetas, pictures.roles))
     else:

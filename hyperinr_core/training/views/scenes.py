@@ -11,6 +11,8 @@ import numpy as np
 
 from hyperinr_core import __version__
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.measure.views import predicted
+from hyperinr_core.pictures.background import before_white
 from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, picture_parameters
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
@@ -79,6 +81,7 @@ def train_scenes(
             "source": task.source,
             "views": {**choice, "optics": dataclasses.asdict(optics), "looks": looks, "seed": seed},
             "held_out": task.pictures.thetas[task.held_out].tolist(),
+            **({"world": dataclasses.asdict(training.world)} if training.world else {}),
             "seconds": round(time.monotonic() - started, 1),
         },
     )
@@ -92,5 +95,7 @@ def train_scenes(
 def _quality(model: RadianceModel, training: PictureSet) -> list[float]:
     """PSNR in dB of training pictures, evenly chosen."""
     steps = np.unique(np.linspace(0, len(training) - 1, min(len(training), N_MEASURED)).astype(int))
-    pairs = ((model.picture(training.thetas[step]), training.picture(int(step))) for step in steps)
-    return [round(min(psnr(picture, truth, RANGE), PSNR_CAP), 3) for picture, truth in pairs]
+    pairs = ((predicted(model, training, step), training.picture(int(step))) for step in steps)
+    return [
+        round(min(psnr(before_white(picture), before_white(truth), RANGE), PSNR_CAP), 3) for picture, truth in pairs
+    ]
