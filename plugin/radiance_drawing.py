@@ -10,8 +10,8 @@ import numpy as np
 
 from hyperinr.plugin.drawing import JPEG_QUALITY, item_of, number_of, slider_of, turned_by
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.look import BACKGROUND
-from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.radiance.model import RadianceModel
 
 #: Pixels of a side of a picture, at least and at most.

@@ -28,7 +28,7 @@ FLOORS = {
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules"},
     "filters/readers/mesh_worker.py": {"numpy", "vtkmodules", "paraview", "probing"},
     "filters/readers/probing.py": {"numpy", "vtkmodules"},
-    "filters/readers/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
+    "filters/readers/picture_files.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
     "plugin/commands/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},

@@ -18,9 +18,9 @@ from hyperinr.filters.readers.picture_files import common_size, read_picture
 from hyperinr.filters.readers.upside_down import upright
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.files import replacing
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.picture_set import Optics, PictureSet, field_name, read_optics
-from hyperinr_core.radiance.camera import Camera
-from hyperinr_core.radiance.world import World, angles_around, world_of
+from hyperinr_core.pictures.world import World, angles_around, world_of
 from hyperinr_core.spaces.views import AZIMUTH
 from hyperinr_core.volume import Grid
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hyperinr.filters.readers.listing import SUFFIXES, Cameras, Listing
 from hyperinr_core.errors import DataError, HyperINRError
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 
 #: Columns of a table that are a camera's, without "camera", signs and capitals, by what they give; 0, 1, 2 are x, y, z.
 POINTS = ("position", "focalpoint", "viewup")

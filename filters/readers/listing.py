@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.picture_set import Optics
-from hyperinr_core.radiance.camera import Camera
 
 #: Cameras of pictures, of which each has its own, once their width and height are known.
 Cameras = Callable[[int, int], Sequence[Camera]]

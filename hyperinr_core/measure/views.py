@@ -78,7 +78,7 @@ def predicted(model: HyperINR | RadianceModel, pictures: PictureSet, step: int, 
     """(ny, nx, C) uint8 what a model says that one of some pictures shows."""
     theta = pictures.thetas[step]
     if isinstance(model, RadianceModel):
-        return model.picture(theta, camera=pictures.cameras[step] if pictures.cameras else None)
+        return model.picture(theta, camera=pictures.camera(step))
     return to_bytes(model.generate(theta, backend).sample_grid()[0])
 
 

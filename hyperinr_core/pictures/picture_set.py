@@ -16,8 +16,8 @@ from hyperinr_core.spaces.views import AZIMUTH, ELEVATIONS, angle_columns
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 if TYPE_CHECKING:
-    from hyperinr_core.radiance.camera import Camera
-    from hyperinr_core.radiance.world import World
+    from hyperinr_core.pictures.camera import Camera
+    from hyperinr_core.pictures.world import World
 
 #: A field of this name, components and range holds pictures.
 NAMES = {3: "rgb", 4: "rgba"}
@@ -69,6 +69,10 @@ class PictureSet(VolumeSeries):
     def picture(self, step: int) -> np.ndarray:
         """(ny, nx, C) uint8."""
         return self.loader(step, self.name, None)[0]
+
+    def camera(self, step: int) -> Camera | None:
+        """The one that a picture was given with."""
+        return self.cameras[step] if self.cameras else None
 
     def select(self, indices: Iterable[int]) -> PictureSet:
         """The set of only these pictures."""

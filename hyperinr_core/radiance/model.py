@@ -11,8 +11,8 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.model import theta_of
+from hyperinr_core.pictures.camera import Camera, camera_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics
-from hyperinr_core.radiance.camera import Camera, camera_of
 from hyperinr_core.radiance.field import RadianceField, Seen
 from hyperinr_core.radiance.grids import blended
 from hyperinr_core.spaces import space_of

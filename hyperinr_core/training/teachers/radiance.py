@@ -9,8 +9,8 @@ import numpy as np
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
 from hyperinr_core.pictures.background import background_of, before_white
+from hyperinr_core.pictures.camera import Camera, camera_of, cameras_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet
-from hyperinr_core.radiance.camera import Camera, camera_of, cameras_of
 from hyperinr_core.radiance.field import RadianceField
 from hyperinr_core.radiance.fit import fit, levels_for
 from hyperinr_core.spaces import space_of

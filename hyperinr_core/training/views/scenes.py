@@ -11,7 +11,6 @@ import numpy as np
 
 from hyperinr_core import __version__
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.measure.views import predicted
 from hyperinr_core.pictures.background import before_white
 from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, picture_parameters
 from hyperinr_core.radiance import file
@@ -95,7 +94,8 @@ def train_scenes(
 def _quality(model: RadianceModel, training: PictureSet) -> list[float]:
     """PSNR in dB of training pictures, evenly chosen."""
     steps = np.unique(np.linspace(0, len(training) - 1, min(len(training), N_MEASURED)).astype(int))
-    pairs = ((predicted(model, training, step), training.picture(int(step))) for step in steps)
-    return [
-        round(min(psnr(before_white(picture), before_white(truth), RANGE), PSNR_CAP), 3) for picture, truth in pairs
-    ]
+    seen = (
+        (model.picture(training.thetas[step], camera=training.camera(step)), training.picture(int(step)))
+        for step in steps
+    )
+    return [round(min(psnr(before_white(picture), before_white(truth), RANGE), PSNR_CAP), 3) for picture, truth in seen]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import DataError
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 
 #: Least spread of the directions of cameras, as the smallest eigenvalue of what their axes leave of a point; 0 is parallel.
 LEAST_SPREAD = 1e-3
