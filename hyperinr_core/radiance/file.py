@@ -45,9 +45,10 @@ _KEYS = {"format", "version", "parameters", "size", "optics", "background", "sce
 class CodedScenes(Sequence[RadianceField]):
     """Fields that are decoded when they are asked for; FormatError then for one that is damaged.
 
-    Parameters
+    Attributes
     ----------
     entries : what the document says of each. codes : which blocks of each are stored, and their numbers.
+    limits : what the numbers stand for.
     """
 
     def __init__(
@@ -57,11 +58,11 @@ class CodedScenes(Sequence[RadianceField]):
         codes: list[tuple[np.ndarray, np.ndarray]],
         limits: np.ndarray,
     ) -> None:
-        self._path, self._entries, self._codes, self._limits = path, entries, codes, limits
+        self._path, self.entries, self.codes, self.limits = path, entries, codes, limits
         self._decoded = lru_cache(N_KEPT)(self._decode)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def __getitem__(self, number: Any) -> Any:
         if isinstance(number, slice):
@@ -71,24 +72,37 @@ class CodedScenes(Sequence[RadianceField]):
         return self._decoded(number % len(self))
 
     def _decode(self, number: int) -> RadianceField:
-        entry, (blocks, numbers) = self._entries[number], self._codes[number]
+        entry, (blocks, numbers) = self.entries[number], self.codes[number]
         try:
             index = coding.decode_index(blocks, entry["dims"], entry["n_blocks"])
-            values = coding.decode_values(numbers, entry["n_blocks"], self._limits)
+            values = coding.decode_values(numbers, entry["n_blocks"], self.limits)
         except FormatError as error:
             raise FormatError(f"{self._path} cannot be used: {error}") from None
         return RadianceField(entry["origin"], entry["spacing"], entry["dims"], index, values)
 
 
+def coded(model: RadianceModel, path: str | os.PathLike) -> RadianceModel:
+    """The model as a file gives it, its numbers rounded to 64 steps."""
+    return dataclasses.replace(model, scenes=_coded(model, path))
+
+
+def _coded(model: RadianceModel, path: str | os.PathLike) -> CodedScenes:
+    if isinstance(model.scenes, CodedScenes):
+        return model.scenes
+    fields = [coding.tidied(field) for field in model.scenes]
+    limits = coding.limits_of(fields)
+    entries = [{"origin": f.origin, "spacing": f.spacing, "dims": f.dims, "n_blocks": len(f.values)} for f in fields]
+    return CodedScenes(path, entries, [coding.encode(field, limits) for field in fields], limits)
+
+
 def save(model: RadianceModel, path: str | os.PathLike) -> None:
-    """Write a model; numbers are rounded to 64 steps. The name holds the old file or the new one, never half.
+    """Write a model, as `coded` has it. The name holds the old file or the new one, never half.
 
     Raises
     ------
     DataError when the file cannot be written; FormatError for a model that could not be read again.
     """
-    fields = [coding.tidied(field) for field in model.scenes]
-    limits = coding.limits_of(fields)
+    scenes = _coded(model, path)
     parts = {
         "format": "hinr",
         "version": RADIANCE_VERSION,
@@ -96,19 +110,16 @@ def save(model: RadianceModel, path: str | os.PathLike) -> None:
         "size": list(model.size),
         "optics": dataclasses.asdict(model.optics),
         "background": model.background is not None,
-        "scenes": [
-            {"origin": list(f.origin), "spacing": f.spacing, "dims": list(f.dims), "n_blocks": len(f.values)}
-            for f in fields
-        ],
-        "limits": limits.tolist(),
+        "scenes": scenes.entries,
+        "limits": scenes.limits.tolist(),
         "provenance": model.provenance,
         "quality": model.quality,
     }
     document = text_of(path, parts)
     _read(path, json.loads(document))
     tensors = {"scene_positions": np.ascontiguousarray(model.positions, np.float64)}
-    for number, field in enumerate(fields):
-        tensors[f"blocks_{number}"], tensors[f"numbers_{number}"] = coding.encode(field, limits)
+    for number, codes in enumerate(scenes.codes):
+        tensors[f"blocks_{number}"], tensors[f"numbers_{number}"] = codes
     if model.background is not None:
         tensors["background"] = packed(model.background, "background is")
     write(path, tensors, document)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import lru_cache
 
 import numpy as np
@@ -12,10 +13,13 @@ from hyperinr_core.pictures.background import background_of, before_white
 from hyperinr_core.pictures.camera import Camera, camera_of, cameras_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet
 from hyperinr_core.radiance.field import RadianceField
-from hyperinr_core.radiance.fit import fit, levels_for
+from hyperinr_core.radiance.fit import Fit, levels_for
 from hyperinr_core.spaces import space_of
 from hyperinr_core.spaces.views import distinct_views, lattice, other_columns, view_angles
+from hyperinr_core.training.checkpoint import fingerprint
+from hyperinr_core.training.kept_fits import KeptFits
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
+from hyperinr_core.training.watch import StopRequest
 
 #: Least pictures of a scene that a radiance field is fitted to.
 MIN_PICTURES = 4
@@ -59,28 +63,34 @@ class Radiance(Pictures):
         self._shown = lru_cache(N_SHOWN)(self._render)
 
     def fit(self, settings: FitSettings) -> None:
-        """Look at `samples` pictures for each field."""
+        """Look at `samples` pictures for each field; Interrupted when it is asked to stop, with its state kept."""
         pictures, looks = self.series, settings.samples or DEFAULT_LOOKS
         self.optics = self.optics or find_optics(pictures, looks, settings.seed)
         self._others, scenes = scenes_of(pictures)
         self._seen: dict[tuple[float, ...], tuple[RadianceField, np.ndarray]] = {}
-        for number, (place, rows) in enumerate(scenes.items()):
-            if len(rows) < MIN_PICTURES:
-                raise DataError(
-                    f"{pictures.source} has {len(rows)} training pictures of the scene at {place}; expected at least "
-                    f"{MIN_PICTURES} for a radiance field, choose another teacher or leave fewer out"
-                )
-            shown = [pictures.picture(row) for row in rows]
-            cameras = cameras_of(pictures.select(rows), self.optics)
-            behind = background_of(shown)
+        identity = [looks, settings.seed, dataclasses.asdict(self.optics)]
+        kept = KeptFits(settings.state, fingerprint(pictures, [], {"radiance": identity}))
+        levels = levels_for(pictures.grid.dims[:2], looks * min(RAYS, pictures.grid.n_points))
+        with StopRequest() as stop:
+            for number, (place, rows) in enumerate(scenes.items()):
+                if len(rows) < MIN_PICTURES:
+                    raise DataError(
+                        f"{pictures.source} has {len(rows)} training pictures of the scene at {place}; expected at least "
+                        f"{MIN_PICTURES} for a radiance field, choose another teacher or leave fewer out"
+                    )
+                shown = [pictures.picture(row) for row in rows]
+                cameras = cameras_of(pictures.select(rows), self.optics)
+                behind = background_of(shown)
 
-            def progress(done: float, number: int = number) -> None:
-                if settings.progress:
-                    settings.progress((number + done) / len(scenes))
+                def progress(done: float, number: int = number) -> None:
+                    if settings.progress:
+                        settings.progress((number + done) / len(scenes))
 
-            levels = levels_for(pictures.grid.dims[:2], looks * min(RAYS, pictures.grid.n_points))
-            field = fit(cameras, shown, behind[..., :3], levels, settings.seed, progress)
-            self._seen[place] = field, behind
+                field = kept.finished(number)
+                if field is None:
+                    fitting = Fit(cameras, shown, behind[..., :3], levels, settings.seed)
+                    field = kept.run(number, fitting, stop, progress)
+                self._seen[place] = field, behind
 
     def scenes(self) -> tuple[list[tuple[float, ...]], list[RadianceField], np.ndarray | None]:
         """The other parameters of each scene, its field, and (ny, nx, 3) uint8 behind all; None with an opacity."""

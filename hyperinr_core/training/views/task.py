@@ -26,6 +26,7 @@ from hyperinr_core.pictures.picture_set import (
 )
 from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.spaces.views import ViewSpace, view_angles
+from hyperinr_core.training.kept_fits import forget as forget_fits
 from hyperinr_core.training.settings import DistillationConfig, MotionConfig, RunConfig, preset
 from hyperinr_core.training.task import Context, Lesson, Task, Tell, every
 from hyperinr_core.training.teachers import teachers_of
@@ -121,13 +122,20 @@ class Views(Task):
     ----------
     pictures : all there are; the model covers their bounds.
     held_out : numbers of those that training does not see.
+    choice : what `choose_teacher` said of these pictures, if it was asked already.
     """
 
     name = "views"
     settings: ViewsConfig
 
-    def __init__(self, pictures: PictureSet, settings: ViewsConfig, held_out: np.ndarray | None = None) -> None:
-        self.pictures, self.settings, self.source = pictures, settings, pictures.source
+    def __init__(
+        self,
+        pictures: PictureSet,
+        settings: ViewsConfig,
+        held_out: np.ndarray | None = None,
+        choice: dict[str, Any] | None = None,
+    ) -> None:
+        self.pictures, self.settings, self.source, self.choice = pictures, settings, pictures.source, choice
         self.held_out = np.empty(0, int) if held_out is None else held_out
         self.training = pictures.select(np.setdiff1d(np.arange(len(pictures)), self.held_out))
 
@@ -158,8 +166,8 @@ class Views(Task):
         config, n_encoders = fit_into(settings, within_taught(settings, config, taught.pixels.size), fields)
 
         def forget() -> None:
-            for name in (SAID, STATE):
-                (context.folder / name).unlink(missing_ok=True)
+            (context.folder / SAID).unlink(missing_ok=True)
+            forget_fits(context.folder / STATE)
 
         return Lesson(
             stream=PixelStream(training, taught, config),
@@ -187,7 +195,7 @@ class Views(Task):
                 if str(arrays["identity"]) == identity:
                     taught = TaughtPictures(arrays["thetas"], arrays["pixels"], arrays["colors"])
                     return json.loads(str(arrays["choice"])), taught
-        choice = choose_teacher(training, self.settings, seed, context.tell)
+        choice = self.choice or choose_teacher(training, self.settings, seed, context.tell)
         taught = TaughtPictures(np.empty((0, len(parameters))), np.empty((0, 0)), np.empty((0, 0)))
         if choice["teacher"] != "none":
             teacher = _fitted(training, self.settings, choice, seed, context)
@@ -257,9 +265,8 @@ def _fitted(
     known = choice.get("optics")
     optics = Optics(**known) if known else find_optics(training, settings.teacher_steps, seed)
     radiance = Radiance(training, training.name, optics)
-    radiance.fit(
-        FitSettings(settings.teacher_steps, seed=seed, progress=context.tell.fraction("fitting radiance fields"))
-    )
+    state, progress = context.folder / STATE, context.tell.fraction("fitting radiance fields")
+    radiance.fit(FitSettings(settings.teacher_steps, seed=seed, state=state, progress=progress))
     choice["optics"] = dataclasses.asdict(optics)
     share = choice.get("share", 1.0)
     return radiance if share == 1 else Mean(radiance, BlendedPictures(training, training.name), share)
