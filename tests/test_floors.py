@@ -68,6 +68,7 @@ ROOMS = (
     ("index_document.py",),
     ("hinr.py", "pictures"),
     ("joining.py", "radiance"),
+    ("loading.py",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (

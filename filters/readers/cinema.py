@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr.filters.readers.given_cameras import beside_pictures, cameras_in, column_of, transforms
+from hyperinr.filters.readers.given_cameras import beside_pictures, column_of, table_cameras, transforms
 from hyperinr.filters.readers.image_stack import image_stack
 from hyperinr.filters.readers.listing import SUFFIXES, Listing
 from hyperinr.filters.readers.picture_files import common_size, read_picture
+from hyperinr.filters.readers.tables import number_in, read_rows
 from hyperinr.filters.readers.upside_down import upright
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.files import replacing
 from hyperinr_core.pictures.camera import Camera
-from hyperinr_core.pictures.picture_set import Optics, PictureSet, field_name, read_optics
+from hyperinr_core.pictures.picture_set import CAMERA_FILE, Optics, PictureSet, field_name, read_optics
 from hyperinr_core.pictures.world import World, angles_around, world_of
 from hyperinr_core.spaces.views import AZIMUTH
 from hyperinr_core.volume import Grid
@@ -29,9 +27,6 @@ KNOWN_ROLES = {"phi": AZIMUTH, "azimuth": AZIMUTH, "elevation": "view_elevation"
 
 #: What the angles of given cameras are called, and the widest view of their pictures by angles, in degrees.
 VIEW, WIDEST = ("phi", "theta"), 169.0
-
-#: How a camera file beside the table is called.
-CAMERA_FILE = "camera.json"
 
 
 def open_pictures(path: str | os.PathLike, roles: dict[str, str] | None = None) -> PictureSet:
@@ -104,12 +99,11 @@ def _tabled(path: Path, roles: dict[str, str]) -> Listing:
     if listing is not None:
         return listing
     table = _table(path)
-    names, rows = _rows(table)
+    names, rows = read_rows(table)
     column, rows = _picture_column(table, names, rows)
-    given = [place for place, name in enumerate(names) if column_of(name)[0]]
-    numbers = {place: [_number(table, names[place], n, row[place]) for n, row in enumerate(rows, 2)] for place in given}
-    cameras = cameras_in(table, names, numbers)
-    left = [*given, *(place for place, name in enumerate(names) if cameras and _is_angle(name))]
+    cameras = table_cameras(table, names, rows)
+    known = [bool(column_of(name)[0]) or (cameras is not None and _is_angle(name)) for name in names]
+    left = [place for place, is_known in enumerate(known) if is_known]
     parameters, thetas = _parameters(table, names, rows, column, left)
     listing = Listing(table, parameters, thetas, [table.parent / row[column] for row in rows], cameras=cameras)
     if cameras is None:
@@ -141,14 +135,6 @@ def _placed(listing: Listing, size: tuple[int, int]) -> tuple[tuple[Camera, ...]
     return cameras, world
 
 
-def write_table(folder: Path, names: Sequence[str], thetas: np.ndarray, files: Sequence[str]) -> None:
-    """Write data.csv of a database; the pictures' paths are given from the folder."""
-    with replacing(folder / "data.csv") as part, open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*names, "FILE"])
-        writer.writerows([*(f"{value:.9g}" for value in theta), name] for theta, name in zip(thetas, files))
-
-
 def _table(path: Path) -> Path:
     if path.is_file():
         return path
@@ -161,20 +147,6 @@ def _table(path: Path) -> Path:
             f"{path} has {len(tables)} CSV tables; expected data.csv beside the pictures, or one other table"
         )
     return named[0]
-
-
-def _rows(table: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            names, *rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(map(str.strip, row))]
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{table} is no table with a header ({error}); expected comma-separated values") from error
-    if not rows:
-        raise DataError(f"{table} has a header and no rows; expected a row for each picture")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(names):
-            raise DataError(f"{table} line {number} has {len(row)} cells; expected {len(names)}, as the header has")
-    return names, rows
 
 
 def _picture_column(table: Path, names: list[str], rows: list[list[str]]) -> tuple[int, list[list[str]]]:
@@ -206,25 +178,13 @@ def _parameters(
             raise DataError(
                 f"{table} has pictures of the producers {', '.join(distinct[:4])}; expected one, take the rows of the others out"
             )
-        values = [_number(table, name, line, row[index]) for line, row in enumerate(rows, start=2)]
+        values = [number_in(table, name, line, row[index]) for line, row in enumerate(rows, start=2)]
         if len(set(values)) > 1:
             parameters.append(name)
             columns.append(values)
     if len(set(parameters)) != len(parameters):
         raise DataError(f"{table} has two columns of one name among {', '.join(parameters)}; expected different names")
     return parameters, np.array(columns, np.float64).reshape(-1, len(rows)).T
-
-
-def _number(table: Path, name: str, line: int, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DataError(
-            f"{table} line {line} has {name} {text!r}; expected a finite number, remove the column or mend it"
-        )
-    return value
 
 
 def _role(name: str, values: np.ndarray) -> str:

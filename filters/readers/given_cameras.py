@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from hyperinr.filters.readers.listing import SUFFIXES, Cameras, Listing
+from hyperinr.filters.readers.tables import number_in, read_rows
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.pictures.camera import Camera
 
@@ -49,6 +50,38 @@ def column_of(name: str) -> tuple[str, int]:
     if plain[:-1] in POINTS and plain[-1] in "xyz012":
         return plain[:-1], "xyz012".index(plain[-1]) % 3
     return "", 0
+
+
+def read_cameras(path: Path, width: int, height: int) -> list[Camera]:
+    """The cameras of a .pvcc file, a table or transforms.json, for pictures of a size.
+
+    Raises DataError for another file.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".pvcc":
+        return [read_pvcc(path)]
+    if suffix == ".json":
+        return [
+            _of_matrix(f"{path} frame {n}", {**shared, **frame}, width, height)
+            for n, (shared, frame) in enumerate(_frames(path))
+        ]
+    names, rows = read_rows(path)
+    cameras = table_cameras(path, names, rows)
+    if cameras is None:
+        raise DataError(
+            f"{path} has columns {', '.join(names)} and no camera; expected position, focal point and view up with x, y and z"
+        )
+    return list(cameras(width, height))
+
+
+def table_cameras(table: Path, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Cameras | None:
+    """The cameras that columns of a table give; None when there are none."""
+    given = [place for place, name in enumerate(names) if column_of(name)[0]]
+    return cameras_in(
+        table,
+        names,
+        {place: [number_in(table, names[place], n, row[place]) for n, row in enumerate(rows, 2)] for place in given},
+    )
 
 
 def cameras_in(table: Path, names: Sequence[str], values: dict[int, list[float]]) -> Cameras | None:

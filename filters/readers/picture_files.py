@@ -32,6 +32,12 @@ def write_picture(path: str | os.PathLike, pixels: np.ndarray, quality: int = 90
         file.write(encoded(pixels, "PNG" if suffix == ".png" else "JPEG", quality))
 
 
+def write_depth(path: Path, depth: np.ndarray) -> None:
+    """Write depths (ny, nx) float32, lowest row first, as a TIFF file of 32 bit floats."""
+    with replacing(path) as part, open(part, "wb") as file:
+        _pillow().fromarray(np.ascontiguousarray(depth[::-1], np.float32)).save(file, "TIFF")
+
+
 def encoded(pixels: np.ndarray, kind: str, quality: int = 90) -> bytes:
     """Pixels (ny, nx, C) uint8, lowest row first, as the bytes of a PNG or JPEG file."""
     import io

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,6 +76,11 @@ class Camera:
         if not self.view_angle:
             return np.stack([self.position + middle, along_u, along_v, -towards, zero, zero, towards])
         return np.stack([self.position, zero, zero, middle - towards, along_u, along_v, towards])
+
+    def zoomed(self, zoom: float) -> Camera:
+        """The camera that sees as many times larger from the same place."""
+        half = math.tan(math.radians(self.view_angle / 2)) / zoom
+        return replace(self, view_angle=math.degrees(2 * math.atan(half)), parallel_scale=self.parallel_scale / zoom)
 
 
 def camera_of(view: Sequence[float] | np.ndarray, optics: Optics) -> Camera:

@@ -135,6 +135,16 @@ def _bounds(values: np.ndarray, role: str) -> tuple[float, float]:
     return low, high
 
 
+#: How a camera file beside a table is called.
+CAMERA_FILE = "camera.json"
+
+
+def write_optics(folder: Path, optics: Optics) -> None:
+    """Write the camera file of a database."""
+    text = json.dumps({"view_angle": optics.view_angle, "turn": optics.turn, "tilt": optics.tilt}) + "\n"
+    (folder / CAMERA_FILE).write_text(text, encoding="utf-8")
+
+
 def read_optics(path: Path) -> Optics | None:
     """The camera file of a database; None when there is none.
 

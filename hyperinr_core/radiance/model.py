@@ -119,7 +119,11 @@ class RadianceModel:
         camera : another one than that of theta's view.
         """
         width, height = size or self.size
-        seen = self.render(theta, camera or self.camera(theta), width, height)
+        return self.before_background(self.render(theta, camera or self.camera(theta), width, height))
+
+    def before_background(self, seen: Seen) -> np.ndarray:
+        """(height, width, 3 or 4) uint8 what is seen of the scene, and what is behind it."""
+        height, width = seen.opacity.shape
         if self.background is None:
             return seen.rgba()
         rows, columns = (np.arange(n) * old // n for n, old in zip((height, width), self.background.shape))

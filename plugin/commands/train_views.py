@@ -140,7 +140,7 @@ def train_radiance(
     from hyperinr_core.training.task import Tell
     from hyperinr_core.training.teachers.radiance import find_optics
     from hyperinr_core.training.trainer import choose_device
-    from hyperinr_core.training.views.scenes import LOOKS, remembered, representation_of, train_scenes
+    from hyperinr_core.training.views.scenes import LOOKS, misfit_of, remembered, representation_of, train_scenes
 
     started, seed, device = time.monotonic(), settings.training.seed, choose_device(how.device)
     asked = [representation, task.source, task.training.thetas.tolist(), settings.to_dict()]
@@ -173,6 +173,8 @@ def train_radiance(
     click.echo(f"Trained in {duration(time.monotonic() - started)}.")
     say_psnr(model, "training_psnr_db", "on the training pictures")
     click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {len(model.scenes)} scenes")
+    if misfit := misfit_of(model, task):
+        logger.warning("%s", misfit)
     if len(task.held_out):
         click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {task.source}")
     return choice

@@ -42,14 +42,12 @@ N_THREADS = 2
 @backend_option
 def view(model: str, port: int, host: str, points: int, open_browser: bool, backend: str) -> None:
     """Show MODEL in the browser: sliders for time, light, view and all other parameters, and how long a picture takes."""
-    from hyperinr_core import hinr
-    from hyperinr_core.radiance import file
+    from hyperinr_core.loading import load_any
+    from hyperinr_core.radiance.model import RadianceModel
 
-    title = Path(model).name
-    if file.is_radiance(model):
-        serve(RadianceDrawing(file.load(model), title), host, port, open_browser)
-        return
-    drawing = Drawing(hinr.load(model), title, points, backend)
+    title, shown = Path(model).name, load_any(model)
+    is_radiance = isinstance(shown, RadianceModel)
+    drawing = RadianceDrawing(shown, title) if is_radiance else Drawing(shown, title, points, backend)
     serve(drawing, host, port, open_browser)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -200,6 +201,26 @@ def left_out_scores(
             mean = np.clip(share * first + (1 - share) * second, *RANGE)
             numbers.append(min(psnr(before_white(mean).astype(np.float32), before_white(truth), RANGE), PSNR_CAP))
     return {share: float(np.mean(numbers)) for share, numbers in scores.items()}
+
+
+def mean_picture_score(pictures: PictureSet, seed: int) -> float:
+    """Mean PSNR in dB, on the pictures that `left_out_scores` leaves out, of the mean of all others, which knows no cameras."""
+    kept, out = left_out(view_angles(pictures.thetas, pictures.roles), seed)
+    return score_of_mean([pictures.picture(step) for step in kept], [pictures.picture(step) for step in out])
+
+
+def score_of_mean(pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> float:
+    """Mean PSNR in dB, on some pictures (ny, nx, C) uint8, of the mean of others."""
+    mean = np.mean([before_white(picture) for picture in pictures], axis=0, dtype=np.float32)
+    return float(np.mean([min(psnr(mean, before_white(truth), RANGE), PSNR_CAP) for truth in truths]))
+
+
+def misfit_in_words(score: float, mean: float) -> str:
+    """What it says of cameras that a field of them shows left-out views with so many dB, and the mean picture with as many."""
+    return (
+        f"the cameras do not fit the pictures, or the pictures are too few: a radiance field shows left-out views with "
+        f"{score:.1f} dB and the mean of all pictures with {mean:.1f} dB; check the angles, camera.json or the given cameras"
+    )
 
 
 def left_out(angles: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
