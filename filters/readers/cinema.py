@@ -166,20 +166,25 @@ def _picture_column(table: Path, names: list[str], rows: list[list[str]]) -> tup
 def _parameters(
     table: Path, names: list[str], rows: list[list[str]], column: int, left: Sequence[int] = ()
 ) -> tuple[list[str], np.ndarray]:
-    """Names and values (n, P) of the parameters: the numeric columns that vary, but for the pictures' and those left out."""
+    """Names and values (n, P) of the parameters: the numeric columns that vary, but for the pictures' and those left out.
+
+    An angle of the view counts, too, where the other one varies: the views then stand on a circle.
+    """
     parameters, columns = [], []
+    circle = {name.lower() for name, cells in zip(names, zip(*rows)) if _is_angle(name) and len(set(cells)) > 1}
     for index, name in enumerate(names):
         if index == column or index in left or name.upper().startswith("FILE"):
             continue
         distinct = sorted({row[index] for row in rows})
-        if len(distinct) == 1:
+        on_circle = len(circle) == 1 and _is_angle(name) and name.lower() not in circle
+        if len(distinct) == 1 and not on_circle:
             continue  # a constant, or a word such as the name of the program
         if name.lower() == "producer":
             raise DataError(
                 f"{table} has pictures of the producers {', '.join(distinct[:4])}; expected one, take the rows of the others out"
             )
         values = [number_in(table, name, line, row[index]) for line, row in enumerate(rows, start=2)]
-        if len(set(values)) > 1:
+        if len(set(values)) > 1 or on_circle:
             parameters.append(name)
             columns.append(values)
     if len(set(parameters)) != len(parameters):
@@ -188,9 +193,10 @@ def _parameters(
 
 
 def _role(name: str, values: np.ndarray) -> str:
-    """What a column is by its name; theta is an elevation when it has negative values, polar otherwise."""
+    """What a column is by its name; theta is an elevation when it has negative values or one below 90 alone, polar otherwise."""
     if name.lower() == "theta":
-        return "view_elevation" if values.min() < 0 else "view_polar"
+        alone = values.min() == values.max() < 90
+        return "view_elevation" if values.min() < 0 or alone else "view_polar"
     return KNOWN_ROLES.get(name.lower(), "free")
 
 

@@ -16,7 +16,7 @@ from hyperinr_core.files import replacing
 def write_table(
     folder: Path, names: Sequence[str], thetas: np.ndarray, files: Sequence[str], depths: Sequence[str] = ()
 ) -> None:
-    """Write data.csv of a database; the paths of the pictures, and of their depths if there are any, are given from the folder."""
+    """Write data.csv of a database; the paths of the pictures, and of their depths where there are any, are from the folder."""
     header = [*names, "FILE", *(["FILE_depth"] if depths else [])]
     with replacing(folder / "data.csv") as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")

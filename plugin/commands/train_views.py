@@ -20,7 +20,7 @@ from hyperinr.plugin.training import How, run, say_psnr, say_size, training_opti
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.pictures.picture_set import Optics, PictureSet
-from hyperinr_core.spaces.views import distinct_views, view_angles
+from hyperinr_core.spaces.views import distinct_views, on_one_circle, view_angles
 from hyperinr_core.training.teachers import teachers_of
 
 if TYPE_CHECKING:  # imports torch, which the command line's start need not wait for
@@ -166,6 +166,10 @@ def train_radiance(
         if choice["representation"] == "pictures":
             return choice
         click.echo(opening)
+        if on_one_circle(view_angles(task.training.thetas, task.training.roles)):
+            logger.warning(
+                "all views stand on one circle; expected some from above and below, what they would show is a guess"
+            )
         optics = Optics(**choice["teacher"]["optics"])
         said = {key: value for key, value in choice.items() if key != "teacher"}
         model = train_scenes(task, output, optics, LOOKS[how.preset], seed, tell, said)

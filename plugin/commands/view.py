@@ -46,9 +46,10 @@ def view(model: str, port: int, host: str, points: int, open_browser: bool, back
     from hyperinr_core.radiance.model import RadianceModel
 
     title, shown = Path(model).name, load_any(model)
-    is_radiance = isinstance(shown, RadianceModel)
-    drawing = RadianceDrawing(shown, title) if is_radiance else Drawing(shown, title, points, backend)
-    serve(drawing, host, port, open_browser)
+    if isinstance(shown, RadianceModel):
+        serve(RadianceDrawing(shown, title), host, port, open_browser)
+    else:
+        serve(Drawing(shown, title, points, backend), host, port, open_browser)
 
 
 def serve(drawing: Draws, host: str, port: int, open_browser: bool = False) -> None:

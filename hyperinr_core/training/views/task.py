@@ -33,6 +33,7 @@ from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.teachers.choice import Choice
 from hyperinr_core.training.teachers.radiance import (
+    MIN_PICTURES,
     BlendedPictures,
     Mean,
     Radiance,
@@ -303,8 +304,12 @@ def choose_teacher(training: PictureSet, views: ViewsConfig, seed: int, tell: Te
         _, scenes = scenes_of(training)
     except ParameterError as error:
         return {"teacher": "none", "reason": str(error), "left_out_psnr_db": {}}
-    if min(map(len, scenes.values())) < 8:
-        return {"teacher": "none", "reason": "a scene has fewer than 8 pictures", "left_out_psnr_db": {}}
+    if min(map(len, scenes.values())) <= MIN_PICTURES:
+        return {
+            "teacher": "none",
+            "reason": f"a scene has no more than {MIN_PICTURES} pictures",
+            "left_out_psnr_db": {},
+        }
     tell.progress("choosing a teacher", 0.0, 1.0)
     optics = find_optics(training, views.teacher_steps, seed)
     largest = max(scenes.values(), key=len)
