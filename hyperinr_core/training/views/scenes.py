@@ -60,7 +60,7 @@ def representation_of(task: Views, config: RunConfig, device: str, tell: Tell) -
     """
     choice = choose_teacher(task.training, task.settings, config.training.seed, tell)
     scores = choice["left_out_psnr_db"]
-    if not scores or choice["misfit"]:
+    if not scores or choice.get("misfit"):
         return {"representation": "pictures", "reason": choice["reason"], "left_out_psnr_db": scores, "teacher": choice}
     radiance, best = scores["radiance"], max(scores.values())
     reason = "on left-out views nothing that could teach a HyperINR is better"
