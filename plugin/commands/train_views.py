@@ -75,8 +75,7 @@ def train_views(
     how: How,
     **views: Any,
 ) -> None:
-    """Train a model of the pictures in DATABASE: a Cinema database, a folder with a CSV table or with a camera for each picture, or
-    transforms.json.
+    """Train a model of the pictures in DATABASE: a Cinema database, a folder with a CSV table or cameras, or transforms.json.
 
     Columns named phi and theta are the azimuth and elevation of the view in degrees, theta without negative values counts
     from the pole; time is time. Other numeric columns are parameters, too.
