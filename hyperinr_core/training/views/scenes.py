@@ -19,10 +19,11 @@ from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, pictur
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.spaces.views import view_angles
-from hyperinr_core.training import checkpoint, kept_fits
+from hyperinr_core.training import checkpoint
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Tell
+from hyperinr_core.training.teachers import kept_fits
 from hyperinr_core.training.teachers.base import FitSettings
 from hyperinr_core.training.teachers.radiance import TRIAL, Radiance, left_out, scenes_of
 from hyperinr_core.training.views.task import Views, choose_teacher
