@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -103,11 +104,20 @@ class RadianceField:
         return np.clip(dense[..., :3], 0, 1), extinction
 
     def resampled(
-        self, origin: np.ndarray, spacing: float, dims: tuple[int, int, int], stored: np.ndarray
+        self,
+        origin: np.ndarray,
+        spacing: float,
+        dims: tuple[int, int, int],
+        stored: np.ndarray,
+        moved: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> RadianceField:
         """The same on another grid, of which blocks (bz, by, bx) bool are stored.
 
         Optical depths of voxels shrink with the voxels.
+
+        Parameters
+        ----------
+        moved : how far from points (n, 3) the field is to be read for them.
         """
         index = np.full(stored.shape, -1, np.int32)
         index[stored] = np.arange(stored.sum())
@@ -118,6 +128,8 @@ class RadianceField:
         for start in range(0, len(corners), 4096):
             part = slice(start, start + 4096)
             points = ((corners[part, None] + inside) * scale + shift).reshape(-1, 3)
+            if moved is not None:
+                points = points + moved(points * self.spacing + self.origin) / self.spacing
             values[part] = self.lattice.sample(points).reshape(-1, VOXELS, LINE)
         values[..., DENSITY] += np.float32(np.log(scale))
         x, y, z = map(float, origin)

@@ -60,6 +60,9 @@ BENDS = (0.5, 0.05)
 #: Logarithm of a voxel's optical depth, and its colour, before anything is known: thin fog.
 START, GREY = -4.5, 0.5
 
+#: Mean squared error of a batch from which on smoothness falls with it: what pictures say counts for more where they agree.
+USUAL_ERROR = 1.5e-3
+
 #: Steps of one call of the kernel, and calls between two looks at what has become empty.
 CALL, LOOK = 50, 4
 
@@ -103,6 +106,7 @@ class Fit:
         self._pictures = [np.ascontiguousarray(picture) for picture in pictures]
         height, width = self._pictures[0].shape[:2]
         self._number, self._step = 0, 0  # of the level, and in it
+        self._error = USUAL_ERROR
         self._hold(_begun(HALF_BOX * max(1, width / height), levels[0].longest))
 
     @property
@@ -129,9 +133,9 @@ class Fit:
             field, rows = kept(self._field)
             self._hold(field, [moment[rows] for moment in self._moments])
         n_steps = min(CALL, level.steps - self._step)
-        settings = _settings(level, self._step / level.steps, self._seed)
+        settings = _settings(level, self._step / level.steps, self._seed, min(1.0, self._error / USUAL_ERROR))
         before = sum(one.steps for one in self._levels[: self._number])
-        self._field.lattice.fit(self._moments, self._shown, settings, before + self._step, n_steps)
+        self._error = self._field.lattice.fit(self._moments, self._shown, settings, before + self._step, n_steps)
         self._step += n_steps
         if self._step < level.steps:
             return
@@ -144,11 +148,13 @@ class Fit:
     def state(self) -> dict[str, np.ndarray]:
         """All that `resume` needs to go on from here."""
         arrays = {**arrays_of(self._field), "at": np.array([self._number, self._step])}
+        arrays["error"] = np.array([self._error])
         return {**arrays, "first": self._moments[0], "second": self._moments[1]}
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from where a fit of the same pictures and settings was."""
         self._number, self._step = state["at"].tolist()
+        self._error = float(state["error"][0])
         self._hold(field_of(state), [np.array(state["first"]), np.array(state["second"])])
 
     def _hold(self, field: RadianceField, moments: list[np.ndarray] | None = None) -> None:
@@ -200,7 +206,8 @@ def _shown(
     return Shown(np.stack([field.rays(camera) for camera in cameras]), pictures, background)
 
 
-def _settings(level: Level, share: float, seed: int) -> Settings:
-    """The kernel's, at a share of the level's steps."""
+def _settings(level: Level, share: float, seed: int, smooth: float) -> Settings:
+    """The kernel's, at a share of the level's steps, with a share of its smoothness."""
+    smooth *= level.smooth
     rates = [rate * FALL**share for rate in RATES]
-    return Settings(level.rays, seed, *rates, *DECAYS, level.smooth, level.smooth, *BENDS)
+    return Settings(level.rays, seed, *rates, *DECAYS, smooth, smooth, *BENDS)

@@ -26,6 +26,7 @@ from hyperinr_core.training.task import Tell
 from hyperinr_core.training.teachers import kept_fits
 from hyperinr_core.training.teachers.base import FitSettings
 from hyperinr_core.training.teachers.radiance import TRIAL, Radiance, left_out, scenes_of
+from hyperinr_core.training.views.carrying import carried
 from hyperinr_core.training.views.task import Views, choose_teacher
 
 #: Pictures that the fit of one scene looks at, by preset.
@@ -139,7 +140,9 @@ def train_scenes(
             "held_out": task.pictures.thetas[task.held_out].tolist(),
         },
     )
-    model = file.coded(model, output)
+    model, scores = carried(file.coded(model, output), training, tell.fraction("following what moves"))
+    if scores:
+        model.provenance["views"]["left_out_scenes_psnr_db"] = scores
     model = dataclasses.replace(model, quality={"training_psnr_db": {training.name: _quality(model, training)}})
     file.save(model, output)
     kept_fits.forget(path)
