@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,6 +58,7 @@ class RadianceField:
     dims : voxels along x, y, z.
     index : (bz, by, bx) int32 number of the stored block, -1 for an empty one.
     values : (n, 64, 16) float32, as native/radiance.h has them.
+    light : degrees by which the direction that colours change with stands above the camera's: where the light comes from.
     """
 
     origin: tuple[float, float, float]
@@ -64,6 +66,7 @@ class RadianceField:
     dims: tuple[int, int, int]
     index: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
+    light: float = 0.0
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -75,6 +78,9 @@ class RadianceField:
         rays = camera.rays()
         rays[0] -= self.origin
         rays[:6] /= self.spacing
+        if self.light:
+            angle = math.radians(self.light)
+            rays[6] = math.cos(angle) * rays[6] + math.sin(angle) * camera.frame()[1]
         return rays
 
     def render(self, camera: Camera, width: int, height: int) -> Seen:
@@ -133,4 +139,4 @@ class RadianceField:
             values[part] = self.lattice.sample(points).reshape(-1, VOXELS, LINE)
         values[..., DENSITY] += np.float32(np.log(scale))
         x, y, z = map(float, origin)
-        return RadianceField((x, y, z), float(spacing), dims, index, values)
+        return RadianceField((x, y, z), float(spacing), dims, index, values, self.light)

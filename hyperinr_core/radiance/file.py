@@ -81,7 +81,8 @@ class CodedScenes(Sequence[RadianceField]):
             values = coding.decode_values(numbers, entry["n_blocks"], self.limits)
         except FormatError as error:
             raise FormatError(f"{self._path} cannot be used: {error}") from None
-        return RadianceField(entry["origin"], entry["spacing"], entry["dims"], index, values)
+        light = entry.get("light", 0.0)
+        return RadianceField(entry["origin"], entry["spacing"], entry["dims"], index, values, light)
 
 
 def coded(model: RadianceModel, path: str | os.PathLike) -> RadianceModel:
@@ -236,7 +237,9 @@ def _optics(item: Any) -> Optics:
 
 
 def _scene(item: Any) -> dict[str, Any]:
-    item = _keyed(item, {"origin", "spacing", "dims", "n_blocks"})
+    keys = {"origin", "spacing", "dims", "n_blocks"}
+    item = _keyed(item, keys | {"light"} if "light" in item else keys)
+    light = number_of(item.get("light", 0.0), 90.0)
     spacing, dims = number_of(item["spacing"]), [_whole(n, 2, MOST_DIM) for n in list_of(item["dims"], 3, 3)]
     if not 1 / MOST_LENGTH <= spacing <= MOST_LENGTH:
         raise ValueError(f"a scene's spacing is {spacing:g}; expected {1 / MOST_LENGTH:g} to {MOST_LENGTH:g}")
@@ -245,6 +248,7 @@ def _scene(item: Any) -> dict[str, Any]:
         "spacing": spacing,
         "dims": tuple(dims),
         "n_blocks": _whole(item["n_blocks"], 0, coding.n_blocks_of(dims)),
+        "light": light,
     }
 
 

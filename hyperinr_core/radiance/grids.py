@@ -13,8 +13,9 @@ from hyperinr_core.radiance.voxels import EDGE
 #: How far from points (n, 3) something is, (n, 3).
 Moved = Callable[[np.ndarray], np.ndarray]
 
-#: Opacity of one voxel's length below which a voxel is empty: never what few rays have seen, which may be a thin face.
-EMPTY = 0.012
+#: Opacity of one voxel's length below which a voxel is empty: never what few rays have seen, which may be a thin face. Three times as
+#: much cost a volume rendering 2 dB and gained a surface nothing.
+EMPTY = 0.004
 
 #: Most voxels along an axis that the kernel takes.
 MOST_DIM = 512
@@ -45,7 +46,7 @@ def kept(field: RadianceField) -> tuple[RadianceField, np.ndarray]:
     rows = field.index[stored]
     index = np.full(stored.shape, -1, np.int32)
     index[stored] = np.arange(len(rows))
-    return RadianceField(field.origin, field.spacing, field.dims, index, field.values[rows]), rows
+    return replace(field, index=index, values=field.values[rows]), rows
 
 
 def refined(field: RadianceField, longest: int) -> RadianceField:
