@@ -74,9 +74,11 @@ def test_carrying_is_taken_where_it_predicts_scenes_left_out():
 def test_a_file_keeps_the_paths(tmp_path):
     model = moving_model()
     model = dataclasses.replace(model, paths=paths_between(model.scenes))
+    model.scenes[0] = dataclasses.replace(model.scenes[0], light=40.0)
     file.save(model, tmp_path / "m.hinr")
     loaded = file.load(tmp_path / "m.hinr")
     np.testing.assert_array_equal(loaded.paths.shifts, model.paths.shifts)
+    assert [scene.light for scene in loaded.scenes] == [40.0, 0.0, 0.0]
     points = np.random.default_rng(0).uniform(-1, 1, (50, 3))
     np.testing.assert_array_equal(loaded.paths.at(1, points), model.paths.at(1, points))
     file.save(loaded, tmp_path / "again.hinr")

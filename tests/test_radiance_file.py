@@ -79,6 +79,7 @@ DAMAGES = {
     "flat": (lambda d, t: d["scenes"][0].update(spacing=0), "expected 1e-06 to 1e"),
     "wide camera": (lambda d, t: d["optics"].update(view_angle=180), "0 to 170 degrees"),
     "odd turn": (lambda d, t: d["optics"].update(turn=True), "0 to 170 degrees"),
+    "light from behind": (lambda d, t: d["scenes"][0].update(light=120), "expected -90 to 90 degrees"),
     "limits": (lambda d, t: d["limits"][0].reverse(), "smaller number first"),
     "version": (lambda d, t: d.update(version=6), "update HyperINR"),
     "motion without scenes to go to": (lambda d, t: d.update(motion=MOTION), "a motion stands beside 0 parameters"),

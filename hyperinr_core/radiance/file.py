@@ -239,7 +239,9 @@ def _optics(item: Any) -> Optics:
 def _scene(item: Any) -> dict[str, Any]:
     keys = {"origin", "spacing", "dims", "n_blocks"}
     item = _keyed(item, keys | {"light"} if "light" in item else keys)
-    light = number_of(item.get("light", 0.0), 90.0)
+    light = number_of(item.get("light", 0.0))
+    if abs(light) > 90:
+        raise ValueError(f"a scene's light is {light:g}; expected -90 to 90 degrees")
     spacing, dims = number_of(item["spacing"]), [_whole(n, 2, MOST_DIM) for n in list_of(item["dims"], 3, 3)]
     if not 1 / MOST_LENGTH <= spacing <= MOST_LENGTH:
         raise ValueError(f"a scene's spacing is {spacing:g}; expected {1 / MOST_LENGTH:g} to {MOST_LENGTH:g}")
@@ -248,7 +250,7 @@ def _scene(item: Any) -> dict[str, Any]:
         "spacing": spacing,
         "dims": tuple(dims),
         "n_blocks": _whole(item["n_blocks"], 0, coding.n_blocks_of(dims)),
-        "light": light,
+        **({"light": light} if "light" in item else {}),
     }
 
 

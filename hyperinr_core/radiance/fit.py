@@ -54,8 +54,8 @@ LEAST_STEPS, LEAST_RAYS = 200, 256
 #: Adam's rates of density and colour, which fall to a share along each level, and its means' decays.
 RATES, FALL, DECAYS = (0.15, 0.015), 0.1, (0.9, 0.99)
 
-#: Degrees above the camera from which light comes, as the key light of ParaView's kit does: worth 0.45 dB from above and below, where
-#: pictures turn with the azimuth.
+#: Degrees above the camera from which light comes, as the key light of ParaView's kit does: worth 0.45 dB from above and
+#: below, where pictures turn with the azimuth.
 LIGHT = 40.0
 
 #: Differences of density and colour up to which they count squared, then in proportion.

@@ -13,8 +13,8 @@ from hyperinr_core.radiance.voxels import EDGE
 #: How far from points (n, 3) something is, (n, 3).
 Moved = Callable[[np.ndarray], np.ndarray]
 
-#: Opacity of one voxel's length below which a voxel is empty: never what few rays have seen, which may be a thin face. Three times as
-#: much cost a volume rendering 2 dB and gained a surface nothing.
+#: Opacity of one voxel's length below which a voxel is empty: never what few rays have seen, which may be a thin face.
+#: Three times as much cost a volume rendering 2 dB and gained a surface nothing.
 EMPTY = 0.004
 
 #: Most voxels along an axis that the kernel takes.
