@@ -95,7 +95,11 @@ def _coded(model: RadianceModel, path: str | os.PathLike) -> CodedScenes:
         return model.scenes
     fields = [coding.tidied(field) for field in model.scenes]
     limits = coding.limits_of(fields)
-    entries = [{"origin": f.origin, "spacing": f.spacing, "dims": f.dims, "n_blocks": len(f.values)} for f in fields]
+    entries = [
+        {"origin": f.origin, "spacing": f.spacing, "dims": f.dims, "n_blocks": len(f.values)}
+        | ({"light": f.light} if f.light else {})
+        for f in fields
+    ]
     return CodedScenes(path, entries, [coding.encode(field, limits) for field in fields], limits)
 
 
