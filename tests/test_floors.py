@@ -77,6 +77,7 @@ ROOMS = (
         "training/samples.py",
         "training/checkpoint.py",
         "training/crop.py",
+        "training/watch.py",
     ),
     ("training/evaluators", "training/teachers"),
     ("training/motion",),

@@ -54,11 +54,18 @@ LEAST_STEPS, LEAST_RAYS = 200, 256
 #: Adam's rates of density and colour, which fall to a share along each level, and its means' decays.
 RATES, FALL, DECAYS = (0.15, 0.015), 0.1, (0.9, 0.99)
 
+#: Degrees above the camera from which light comes, as the key light of ParaView's kit does: worth 0.45 dB from above and
+#: below, where pictures turn with the azimuth.
+LIGHT = 40.0
+
 #: Differences of density and colour up to which they count squared, then in proportion.
 BENDS = (0.5, 0.05)
 
 #: Logarithm of a voxel's optical depth, and its colour, before anything is known: thin fog.
 START, GREY = -4.5, 0.5
+
+#: Mean squared error of a batch from which on smoothness falls with it: what pictures say counts for more where they agree.
+USUAL_ERROR = 1.5e-3
 
 #: Steps of one call of the kernel, and calls between two looks at what has become empty.
 CALL, LOOK = 50, 4
@@ -103,6 +110,7 @@ class Fit:
         self._pictures = [np.ascontiguousarray(picture) for picture in pictures]
         height, width = self._pictures[0].shape[:2]
         self._number, self._step = 0, 0  # of the level, and in it
+        self._error = USUAL_ERROR
         self._hold(_begun(HALF_BOX * max(1, width / height), levels[0].longest))
 
     @property
@@ -129,9 +137,9 @@ class Fit:
             field, rows = kept(self._field)
             self._hold(field, [moment[rows] for moment in self._moments])
         n_steps = min(CALL, level.steps - self._step)
-        settings = _settings(level, self._step / level.steps, self._seed)
+        settings = _settings(level, self._step / level.steps, self._seed, min(1.0, self._error / USUAL_ERROR))
         before = sum(one.steps for one in self._levels[: self._number])
-        self._field.lattice.fit(self._moments, self._shown, settings, before + self._step, n_steps)
+        self._error = self._field.lattice.fit(self._moments, self._shown, settings, before + self._step, n_steps)
         self._step += n_steps
         if self._step < level.steps:
             return
@@ -144,11 +152,13 @@ class Fit:
     def state(self) -> dict[str, np.ndarray]:
         """All that `resume` needs to go on from here."""
         arrays = {**arrays_of(self._field), "at": np.array([self._number, self._step])}
+        arrays["error"] = np.array([self._error])
         return {**arrays, "first": self._moments[0], "second": self._moments[1]}
 
     def resume(self, state: Mapping[str, np.ndarray]) -> None:
         """Go on from where a fit of the same pictures and settings was."""
         self._number, self._step = state["at"].tolist()
+        self._error = float(state["error"][0])
         self._hold(field_of(state), [np.array(state["first"]), np.array(state["second"])])
 
     def _hold(self, field: RadianceField, moments: list[np.ndarray] | None = None) -> None:
@@ -175,13 +185,20 @@ def fit(
 def arrays_of(field: RadianceField) -> dict[str, np.ndarray]:
     """A field as arrays, which `field_of` takes."""
     place, dims = np.array([*field.origin, field.spacing]), np.array(field.dims)
-    return {"place": place, "dims": dims, "index": field.index, "values": field.values}
+    return {
+        "place": place,
+        "dims": dims,
+        "index": field.index,
+        "values": field.values,
+        "light": np.array([field.light]),
+    }
 
 
 def field_of(arrays: Mapping[str, np.ndarray]) -> RadianceField:
     """The field of `arrays_of`."""
     (*origin, spacing), dims = arrays["place"].tolist(), arrays["dims"].tolist()
-    return RadianceField(tuple(origin), spacing, tuple(dims), np.array(arrays["index"]), np.array(arrays["values"]))
+    index, values = np.array(arrays["index"]), np.array(arrays["values"])
+    return RadianceField(tuple(origin), spacing, tuple(dims), index, values, float(arrays["light"][0]))
 
 
 def _begun(half: float, longest: int) -> RadianceField:
@@ -191,7 +208,7 @@ def _begun(half: float, longest: int) -> RadianceField:
     values[..., :DENSITY] = GREY
     values[..., DENSITY] = START
     index = np.arange(n**3, dtype=np.int32).reshape(n, n, n)
-    return RadianceField((-half,) * 3, 2 * half / (longest - 1), (longest,) * 3, index, values)
+    return RadianceField((-half,) * 3, 2 * half / (longest - 1), (longest,) * 3, index, values, LIGHT)
 
 
 def _shown(
@@ -200,7 +217,8 @@ def _shown(
     return Shown(np.stack([field.rays(camera) for camera in cameras]), pictures, background)
 
 
-def _settings(level: Level, share: float, seed: int) -> Settings:
-    """The kernel's, at a share of the level's steps."""
+def _settings(level: Level, share: float, seed: int, smooth: float) -> Settings:
+    """The kernel's, at a share of the level's steps, with a share of its smoothness."""
+    smooth *= level.smooth
     rates = [rate * FALL**share for rate in RATES]
-    return Settings(level.rays, seed, *rates, *DECAYS, level.smooth, level.smooth, *BENDS)
+    return Settings(level.rays, seed, *rates, *DECAYS, smooth, smooth, *BENDS)

@@ -18,8 +18,8 @@ from hyperinr_core.radiance.fit import Fit, levels_for
 from hyperinr_core.spaces import space_of
 from hyperinr_core.spaces.views import distinct_views, lattice, other_columns, view_angles
 from hyperinr_core.training.checkpoint import fingerprint
-from hyperinr_core.training.kept_fits import KeptFits
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
+from hyperinr_core.training.teachers.kept_fits import KeptFits
 from hyperinr_core.training.watch import StopRequest
 
 #: Least pictures of a scene that a radiance field is fitted to.

@@ -20,10 +20,11 @@ from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, pictur
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.spaces.views import view_angles
-from hyperinr_core.training import checkpoint, kept_fits
+from hyperinr_core.training import checkpoint
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Tell
+from hyperinr_core.training.teachers import kept_fits
 from hyperinr_core.training.teachers.base import FitSettings
 from hyperinr_core.training.teachers.radiance import (
     TRIAL,
@@ -33,6 +34,7 @@ from hyperinr_core.training.teachers.radiance import (
     scenes_of,
     score_of_mean,
 )
+from hyperinr_core.training.views.carrying import carried
 from hyperinr_core.training.views.task import Views, choose_teacher
 
 #: Pictures that the fit of one scene looks at, by preset.
@@ -150,7 +152,9 @@ def train_scenes(
             **({"world": dataclasses.asdict(training.world)} if training.world else {}),
         },
     )
-    model = file.coded(model, output)
+    model, scores = carried(file.coded(model, output), training, tell.fraction("following what moves"))
+    if scores:
+        model.provenance["views"]["left_out_scenes_psnr_db"] = scores
     model = dataclasses.replace(model, quality={"training_psnr_db": {training.name: _quality(model, training)}})
     file.save(model, output)
     kept_fits.forget(path)

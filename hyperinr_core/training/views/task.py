@@ -26,12 +26,12 @@ from hyperinr_core.pictures.picture_set import (
 )
 from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.spaces.views import ViewSpace, view_angles
-from hyperinr_core.training.kept_fits import forget as forget_fits
 from hyperinr_core.training.settings import DistillationConfig, MotionConfig, RunConfig, preset
 from hyperinr_core.training.task import Context, Lesson, Task, Tell, every
 from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.teachers.choice import Choice
+from hyperinr_core.training.teachers.kept_fits import forget as forget_fits
 from hyperinr_core.training.teachers.radiance import (
     MIN_PICTURES,
     BlendedPictures,
