@@ -166,7 +166,7 @@ def environment_of(name: str) -> Environment:
         if image.ndim != 3 or image.shape[-1] != 3:
             raise DataError(f"{name} has shape {image.shape}; expected (height, width, 3), amounts of light")
         return Environment(image=np.asarray(image, np.float32))
-    from hyperinr.filters.readers.cinema import read_picture
+    from hyperinr.filters.readers.picture_files import read_picture
     from hyperinr_core.tracing.tone import to_linear
 
     pixels = read_picture(path)[::-1, :, :3]

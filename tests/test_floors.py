@@ -28,7 +28,7 @@ FLOORS = {
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules"},
     "filters/readers/mesh_worker.py": {"numpy", "vtkmodules", "paraview", "probing"},
     "filters/readers/probing.py": {"numpy", "vtkmodules"},
-    "filters/readers/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
+    "filters/readers/picture_files.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
     "plugin/commands/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
@@ -71,6 +71,7 @@ ROOMS = (
     ("hinr.py", "pictures"),
     ("joining.py", "radiance"),
     ("tracing",),
+    ("loading.py",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (
@@ -79,6 +80,7 @@ ROOMS = (
         "training/samples.py",
         "training/checkpoint.py",
         "training/crop.py",
+        "training/watch.py",
     ),
     ("training/evaluators", "training/teachers"),
     ("training/motion",),
