@@ -89,11 +89,14 @@ def periodic_axes(volumes: Sequence[np.ndarray]) -> tuple[bool, ...]:
 
 
 def _is_periodic(volumes: Sequence[np.ndarray], axis: int) -> bool:
+    planes = [np.moveaxis(volume, axis, 0) for volume in volumes]
+    return min(map(len, planes)) > 2 * PAD and ends_meet([each[[-2, -1, 0, 1]] for each in planes])
+
+
+def ends_meet(ends: Sequence[np.ndarray]) -> bool:
+    """Whether an axis goes on at its other end, of volumes' last two planes and first two (4, ...), in this order."""
     across = inside = 0.0
-    for volume in volumes:
-        planes = np.moveaxis(volume, axis, 0)
-        if len(planes) <= 2 * PAD:
-            return False
-        across += float(abs(planes[0] - planes[-1]).mean())
-        inside += 0.5 * float(abs(planes[1] - planes[0]).mean() + abs(planes[-1] - planes[-2]).mean())
+    for before, last, first, after in ends:
+        across += float(abs(first - last).mean())
+        inside += 0.5 * float(abs(after - first).mean() + abs(last - before).mean())
     return 0 < across <= PERIODIC_RATIO * inside
