@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from small import with_training
 
 from hyperinr_core.measure.series import measure_series
 from hyperinr_core.training.run import train
+from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
@@ -49,6 +51,22 @@ def test_training_holds_what_it_may_however_long_the_series_is(tmp_path, carry):
     learn(4)  # what is imported and compiled on the way does not count
     short, long = learn(4), learn(10)
     assert 2 * VOLUME < long < 1.5 * short
+
+
+def test_what_training_held_is_let_go_before_the_model_is_measured(tmp_path, monkeypatch):
+    made, alive = [], []
+
+    class Watched(Trainer):
+        def __init__(self, *given):
+            super().__init__(*given)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("hyperinr_core.training.run.Trainer", Watched)
+    monkeypatch.setattr(
+        "hyperinr_core.training.run._measured", lambda model, _: alive.append(made[0]()) or (model, None)
+    )
+    train(Volumes(series(3)), tmp_path / "m.hinr", with_training(samples=10_000).replace(motion={"carry": "always"}))
+    assert alive == [None]
 
 
 def test_measuring_holds_a_few_blocks_however_large_the_grid_and_long_the_series_is(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -25,8 +26,15 @@ class Lattice:
 
     def __init__(self, shape: Sequence[int], periodic: Sequence[bool]) -> None:
         self.shape, self.periodic = tuple(shape), tuple(periodic)
-        self.points = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"))
         self._modes = ["wrap" if wraps else "mirror" for wraps in self.periodic]
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(D, ...) float32 the points' own places; of a large grid much that only who asks for it should pay."""
+        found = np.empty((len(self.shape), *self.shape), np.float32)
+        for axis, (part, n) in enumerate(zip(found, self.shape)):
+            part[...] = np.arange(n).reshape([-1 if other == axis else 1 for other in range(len(self.shape))])
+        return found
 
     def coarser(self, smallest: int) -> Lattice:
         """The lattice with half the points along each axis that keeps at least `smallest` of them."""
