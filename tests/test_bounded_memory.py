@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 import weakref
 
@@ -53,20 +54,29 @@ def test_training_holds_what_it_may_however_long_the_series_is(tmp_path, carry):
     assert 2 * VOLUME < long < 1.5 * short
 
 
-def test_what_training_held_is_let_go_before_the_model_is_measured(tmp_path, monkeypatch):
+def test_no_two_sets_of_tables_are_in_memory(tmp_path, monkeypatch):
+    """The run's are made when those are gone that its pace was measured on, and are gone when its model is measured."""
     made, alive = [], []
+
+    def held():
+        alive.append(sum(trainer() is not None for trainer in made))
 
     class Watched(Trainer):
         def __init__(self, *given):
+            held()
             super().__init__(*given)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr("hyperinr_core.training.run.Trainer", Watched)
-    monkeypatch.setattr(
-        "hyperinr_core.training.run._measured", lambda model, _: alive.append(made[0]()) or (model, None)
-    )
-    train(Volumes(series(3)), tmp_path / "m.hinr", with_training(samples=10_000).replace(motion={"carry": "always"}))
-    assert alive == [None]
+    for room in ("run", "budget"):
+        monkeypatch.setattr(f"hyperinr_core.training.{room}.Trainer", Watched)
+    monkeypatch.setattr("hyperinr_core.training.run._measured", lambda model, _: held() or (model, None))
+    monkeypatch.setattr("hyperinr_core.training.budget.look", lambda *_: 40.0)
+    gc.disable()  # by counting references alone
+    try:
+        train(Volumes(series(3)), tmp_path / "m.hinr", with_training(samples=10_000).replace(motion={"carry": "never"}))
+    finally:
+        gc.enable()
+    assert alive == [0, 0, 0]
 
 
 def test_measuring_holds_a_few_blocks_however_large_the_grid_and_long_the_series_is(monkeypatch):
