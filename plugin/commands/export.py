@@ -23,11 +23,13 @@ from hyperinr.plugin.options import (
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.files import new_folder, replacing
+from hyperinr_core.inr import INR
 from hyperinr_core.model import Model
 from hyperinr_core.pictures.picture_set import is_picture, to_bytes
+from hyperinr_core.volume import Grid
 
-#: Most files that one command writes.
-MOST_FILES = 1_000_000
+#: Most files that one command writes, and points that are sampled at once, about.
+MOST_FILES, MOST_AT_ONCE = 1_000_000, 1 << 24
 
 
 @click.command()
@@ -64,7 +66,7 @@ def export(
 
     def image_at(theta: dict[str, float]) -> Any:
         inr = network.generate(theta, backend)
-        return image_of(inr, inr.sample_grid(grid), names, grid)
+        return image_of(inr, _sampled(inr, grid), names, grid)
 
     network.generate(thetas[0], backend).split(
         np.empty((0, network.n_output_dims)), names
@@ -120,6 +122,19 @@ def export_cinema(model: str, grids: tuple[str, ...], suffix: str, backend: str,
             write_picture(folder / name, to_bytes(network.generate(theta, backend).sample_grid()[0]))
         write_table(folder, [parameter.name for parameter in network.parameters], thetas, files)
     click.echo(f"{output}: {len(thetas)} pictures of {network.grid.dims[0]} x {network.grid.dims[1]}")
+
+
+def _sampled(inr: INR, grid: Grid) -> np.ndarray:
+    """(nz, ny, nx, C) at all points; of a large grid block by block: not all of the steps around is decoded at once."""
+    nx, ny, nz = grid.dims
+    depth = max(MOST_AT_ONCE // (nx * ny), 1)
+    if depth >= nz:
+        return inr.sample_grid(grid)
+    values = np.empty((nz, ny, nx, sum(field.n_components for field in inr.fields)), inr.dtype)
+    for first in range(0, nz, depth):
+        last = min(first + depth, nz) - 1
+        values[first : last + 1] = inr.sample_grid(grid, (0, nx - 1, 0, ny - 1, first, last))
+    return values
 
 
 def parse_values(what: str, text: str) -> np.ndarray:
