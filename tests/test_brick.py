@@ -69,6 +69,45 @@ def test_of_an_array_on_disk_a_brick_reads_its_own_box(tmp_path):
         assert isinstance(box, np.memmap) and box.shape[2] == 14  # nothing of it is read yet
 
 
+VALUES = np.random.default_rng(3).random((2, 12, 16, 20)).astype(np.float32)
+
+
+def timed_vtkhdf(folder):
+    """Two steps of 20 x 16 x 12 in one file, and what they hold."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "a.vtkhdf", "w") as file:
+        root = file.create_group("VTKHDF")
+        root.attrs["Version"], root.attrs["Type"] = (2, 0), np.bytes_(b"ImageData")
+        root.attrs["WholeExtent"], root.attrs["Direction"] = (0, 19, 0, 15, 0, 11), np.eye(3).ravel()
+        root.attrs["Origin"], root.attrs["Spacing"] = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        root["PointData/w"], root["Steps/Values"] = VALUES, [0.0, 1.0]
+        root["Steps"].attrs["NSteps"] = 2
+    return str(folder / "a.vtkhdf"), VALUES
+
+
+def mirrored_netcdf(folder):
+    """The same, stored from the last row to the first."""
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("netCDF4")
+    axes = {"t": [0.0, 1.0], "z": np.arange(12.0), "y": np.arange(15.0, -1, -1), "x": np.arange(20.0)}
+    xarray.Dataset({"w": (tuple("tzyx"), VALUES[:, :, ::-1])}, axes).to_netcdf(folder / "a.nc", engine="netcdf4")
+    return str(folder / "a.nc"), VALUES
+
+
+@pytest.mark.parametrize("write", [timed_vtkhdf, mirrored_netcdf])
+def test_of_files_that_can_be_read_in_part_a_brick_reads_its_own_box(tmp_path, monkeypatch, write):
+    """Bytes of numbers that libraries are asked for."""
+    path, values = write(tmp_path)
+    whole = open_series(path)
+    series = Brick(whole, Cuts((20, 16, 12), (2, 2, 1), 3), 3).series
+    name, read = next(iter(series.field_info)), []
+    for file in {id(file): file for file, _ in whole.loader.frames}.values():
+        monkeypatch.setitem(file.__dict__, "part", lambda *of, part=file.part: read.append(part(*of)) or read[-1])
+    found = series.read(1, [name], (2, 9))[..., 0]
+    np.testing.assert_array_equal(found, values[1, 2:9, 5:, 7:])
+    assert [each.size for each in read] == [found.size]
+
+
 def test_presets_go_by_the_largest_brick():
     series = waves(24, dims=(30, 24, 24))
     assert largest(series.grid, Cuts((30, 24, 24), (3, 1, 1), 4)).dims == (18, 24, 24)
