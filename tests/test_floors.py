@@ -66,6 +66,7 @@ ROOMS = (
     ("motion",),
     ("motion_coding.py",),
     ("hypernet.py",),
+    ("joined.py",),
     ("bricks.py", "hinr_document.py"),
     ("index_document.py",),
     ("hinr.py", "pictures"),
