@@ -16,9 +16,8 @@ from hyperinr_core.measure.metrics import PSNR_CAP
 from hyperinr_core.measure.report import RIVALS, Report
 from hyperinr_core.measure.series import METHODS
 from hyperinr_core.pictures.picture_set import PictureSet
-from hyperinr_core.pictures.transfer import MAX_OPACITY, TransferFunction
+from hyperinr_core.pictures.transfer import TransferFunction
 from hyperinr_core.radiance.model import RadianceModel
-from hyperinr_core.volume import Grid
 
 #: A method's values at theta (P,).
 Method = Callable[[np.ndarray], np.ndarray]
@@ -34,8 +33,11 @@ LABELS = {
 #: Okabe and Ito's colours, then greys.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#000000", "0.4", "0.6", "0.75")
 
-#: Azimuths and the polar angle of a strip of shadows (the paper's figure 15), and pictures in one of views.
-STRIP_AZIMUTHS, STRIP_POLAR = (132.0, 144.0, 156.0, 168.0, 180.0), 60.0
+#: Azimuths and the polar angle of a strip of shadows, where the camera stands, and the light that is everywhere.
+STRIP_AZIMUTHS, STRIP_POLAR = (200.0, 245.0, 335.0, 20.0), 55.0
+STRIP_VIEW, STRIP_AMBIENT = (300.0, 30.0), 0.15
+
+#: Pictures in a strip of views.
 STRIP_VIEWS = 5
 
 
@@ -201,53 +203,32 @@ def draw_lights(
     backend: str,
     path: Path,
 ) -> None:
-    """Draw a shaded volume (nz, ny, nx), seen along y, for lights that go round: rows by azimuth, columns by method.
+    """Draw a volume (nz, ny, nx) from aside in lights that go round: rows by azimuth, columns by method.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
-    from hyperinr.filters.shading import Shading
+    from hyperinr.plugin.lit_view import LitView
 
-    unit = model.provenance["shadow"]["unit_distance"]
-    shading = Shading(values, model.grid, model.grid.extent, function, unit)
+    seen = LitView(values, model.grid, function, model.provenance["shadow"]["unit_distance"], STRIP_VIEW)
     columns: dict[str, Method] = {
         "truth": truth,
         "HyperINR": lambda light: model.generate(light, backend).sample_grid()[..., 0],
         "inverse distance": interpolate,
     }
-    aspect, height = _proportions(model.grid)
-    figure = new_figure((7.5, (0.25 + 2.4 * height) * len(STRIP_AZIMUTHS)), "--strip needs")
+    height, width = seen.shape
+    figure = new_figure((7.5, (0.15 + 2.4 * height / width) * len(STRIP_AZIMUTHS) + 0.3), "--strip needs")
     axes = figure.subplots(len(STRIP_AZIMUTHS), len(columns))
     for row, azimuth in zip(axes, STRIP_AZIMUTHS):
         for cell, (label, shadow_of) in zip(row, columns.items()):
-            rgba = shading.shaded(shadow_of(np.array([azimuth, STRIP_POLAR])), ambient=0.2, strength=1.0)
-            cell.imshow(seen_along_y(rgba, model.grid, unit), origin="lower", aspect=aspect)
+            arrives = np.clip(shadow_of(np.array([azimuth, STRIP_POLAR])), 0, 1)
+            cell.imshow(seen.picture(STRIP_AMBIENT + (1 - STRIP_AMBIENT) * arrives), origin="lower")
             cell.set(xticks=[], yticks=[])
+            for side in cell.spines.values():
+                side.set_visible(False)
             if azimuth == STRIP_AZIMUTHS[0]:
                 cell.set_title(label, fontsize=10)
         row[0].set_ylabel(f"azimuth {azimuth:.0f}°")
     save_figure(figure, path, "the strip ")
-
-
-def seen_along_y(rgba: np.ndarray, grid: Grid, unit_distance: float) -> np.ndarray:
-    """(nz, nx, 3) a volume (nz, ny, nx, 4) uint8 seen from the end of y on white, a pixel for each column of points.
-
-    Parameters
-    ----------
-    rgba : colours, and opacities of one unit distance.
-    """
-    alpha = 1 - (1 - np.minimum(rgba[..., 3] / 255, MAX_OPACITY)) ** (abs(grid.spacing[1]) / unit_distance)
-    image, left = np.zeros((rgba.shape[0], rgba.shape[2], 3)), np.ones((rgba.shape[0], rgba.shape[2], 1))
-    for y in reversed(range(rgba.shape[1])):
-        share = left * alpha[:, y, :, None]
-        image += share * rgba[:, y, :, :3] / 255
-        left -= share
-    return np.clip(image + left, 0, 1)[:, ::-1]
-
-
-def _proportions(grid: Grid) -> tuple[float, float]:
-    """Of the volume seen along y: of a pixel, and of the whole, height over width."""
-    aspect = abs(grid.spacing[2] / grid.spacing[0])
-    return aspect, aspect * grid.dims[2] / grid.dims[0]
 
 
 def draw_sizes(points: Sequence[dict[str, Any]], path: Path) -> None:
