@@ -72,7 +72,7 @@ class PictureDrawing:
 
     def draw(self, values: dict[str, Any], look: dict[str, Any], size: Any) -> tuple[str, bytes]:
         """As `Draws.draw`; a picture has one size and nothing to choose."""
-        from hyperinr.filters.readers.cinema import encoded
+        from hyperinr.filters.readers.picture_files import encoded
 
         theta = self._model.theta({name: number_of(name, value) for name, value in values.items()}, clamp=True)
         with self._lock:

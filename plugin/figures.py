@@ -82,12 +82,12 @@ def _cells(mean: dict[str, float | None]) -> tuple[str, str]:
     return decibel, f"{mean['ssim']:.4f}"
 
 
-def print_duel(report: Report, what: str) -> None:
-    """Print means of a model and its rival, and each one's worst entry."""
-    rows = []
+def print_duel(report: Report, what: str, model: str = LABELS["model"]) -> None:
+    """Print means of a model, by what it is called, and its rival, and each one's worst entry."""
+    rows, labels = [], {**LABELS, "model": model}
     for method in RIVALS:
         mean, worst = report["held_out"][method], min(entry[method]["psnr"] for entry in report[what])
-        rows.append((LABELS[method], f"{mean['psnr']:.2f} dB", f"{worst:.2f} dB", f"{mean['ssim']:.4f}"))
+        rows.append((labels[method], f"{mean['psnr']:.2f} dB", f"{worst:.2f} dB", f"{mean['ssim']:.4f}"))
     print_table(f"means over {len(report[what])} held-out {what}", ("", "PSNR", "worst", "SSIM"), rows)
 
 
@@ -141,8 +141,8 @@ def mark_training(axes: Any, thetas: np.ndarray, parameter: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_gains(report: Report, path: Path) -> None:
-    """Draw PSNR of the model over that of the interpolation, and the density of their differences.
+def draw_gains(report: Report, path: Path, name: str) -> None:
+    """Draw PSNR of the model, by its name, over that of the interpolation, and the density of their differences.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
@@ -152,9 +152,7 @@ def draw_gains(report: Report, path: Path) -> None:
     ends = [min(model.min(), other.min()) - 0.5, max(model.max(), other.max()) + 0.5]
     scatter.plot(ends, ends, color="0.6", linewidth=1)
     scatter.scatter(other, model, s=14, color="C0", alpha=0.7, linewidth=0)
-    scatter.set(
-        xlim=ends, ylim=ends, aspect="equal", xlabel="inverse distance, PSNR [dB]", ylabel="HyperINR, PSNR [dB]"
-    )
+    scatter.set(xlim=ends, ylim=ends, aspect="equal", xlabel="inverse distance, PSNR [dB]", ylabel=f"{name}, PSNR [dB]")
     gains = model - other
     density.hist(gains, bins=20, density=True, color="C0", alpha=0.35)
     if len(gains) > 2 and np.ptp(gains) > 0:
@@ -164,14 +162,14 @@ def draw_gains(report: Report, path: Path) -> None:
         density.plot(x, gaussian_kde(gains)(x), color="C0")
     density.axvline(0, color="0.6", linewidth=1)
     p = "" if report["p_value"] is None else f", p = {report['p_value']:.1g}"
-    density.set(xlabel="HyperINR less inverse distance [dB]", ylabel="density", title=f"mean {gains.mean():+.2f} dB{p}")
+    density.set(xlabel=f"{name} less inverse distance [dB]", ylabel="density", title=f"mean {gains.mean():+.2f} dB{p}")
     save_figure(figure, path, expected=".png, .svg or .pdf in a folder of yours")
 
 
 def draw_views(
-    model: HyperINR | RadianceModel, held_out: PictureSet, interpolate: Method, backend: str, path: Path
+    model: HyperINR | RadianceModel, held_out: PictureSet, interpolate: Method, backend: str, path: Path, name: str
 ) -> None:
-    """Draw held-out pictures: rows truth, model, interpolation.
+    """Draw held-out pictures: rows truth, model, by its name, interpolation.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
@@ -183,8 +181,8 @@ def draw_views(
     axes = figure.subplots(3, len(steps), squeeze=False)
     for column, step in zip(axes.T, steps):
         theta = held_out.thetas[step]
-        pictures = held_out.picture(step), predicted(model, theta, backend), interpolate(theta)
-        for cell, label, picture in zip(column, ("truth", *map(LABELS.get, RIVALS)), pictures):
+        pictures = held_out.picture(step), predicted(model, held_out, step, backend), interpolate(theta)
+        for cell, label, picture in zip(column, ("truth", name, LABELS["interpolation"]), pictures):
             cell.imshow(picture, origin="lower", interpolation="antialiased")
             cell.set(xticks=[], yticks=[])
             if step == steps[0]:

@@ -14,7 +14,7 @@ from radiance_models import ball_model
 
 from hyperinr.plugin.cli import hyperinr
 from hyperinr.plugin.commands.view import answer, questions
-from hyperinr.plugin.radiance_drawing import RadianceDrawing, zoomed
+from hyperinr.plugin.radiance_drawing import RadianceDrawing
 from hyperinr_core.pictures.picture_set import Optics
 from hyperinr_core.radiance import file
 
@@ -40,7 +40,7 @@ def test_zoom_makes_the_ball_so_many_times_larger(view_angle):
     drawing = RadianceDrawing(model, "ball")
     once, twice = ((drawn(drawing, AT, zoom, (96, 96))[..., 3] > 127).sum() for zoom in (0.5, 1.0))
     assert once > 100 and twice / once == pytest.approx(4, rel=0.15)
-    assert zoomed(model.camera((0, 0)), 1.0).view_angle == pytest.approx(view_angle)
+    assert model.camera((0, 0)).zoomed(1.0).view_angle == pytest.approx(view_angle)
 
 
 def test_the_page_turns_the_view_and_knows_all_parameters():

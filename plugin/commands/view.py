@@ -64,12 +64,11 @@ def shown_of(path: str, points: int, shadow: str | None, backend: str) -> Shown:
     HyperINRError for files that are none, and for volumes without what draws them.
     """
     from hyperinr_core import hinr
+    from hyperinr_core.loading import load_any
     from hyperinr_core.pictures.picture_set import is_picture
-    from hyperinr_core.radiance import file
     from hyperinr_core.radiance.model import RadianceModel
 
-    title = Path(path).name
-    model = file.load(path) if file.is_radiance(path) else hinr.load(path)
+    title, model = Path(path).name, load_any(path)
     is_flat = isinstance(model, RadianceModel) or model.grid.dims[2] == 1
     if shadow and is_flat:
         raise ParameterError(
