@@ -229,6 +229,7 @@ export class Stage {
     const camera = this.renderer.getActiveCamera();
     if (given) {
       camera.set(given);
+      this.filled = true;
       this.renderer.resetCameraClippingRange();
     }
     const { position, focalPoint, viewUp, viewAngle, parallelScale } = camera.get();

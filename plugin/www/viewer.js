@@ -60,6 +60,8 @@ const Viewer = {
   },
   created() {
     take(this.description);
+    const { min, max } = this.time ?? {};
+    if (store.range && !(store.range[0] >= min && store.range[1] <= max)) store.range = null; // another model's
     for (const axis of ["x", "y", "z"]) store.slices[axis] ??= 0.5;
   },
   mounted() {
@@ -78,7 +80,7 @@ const Viewer = {
         return; // not yet
       }
       clearInterval(this.timer);
-      store.camera = this.$refs.drawn.camera?.() ?? null;
+      this.$refs.drawn.keep?.();
       keep();
       location.reload();
     },
@@ -110,7 +112,7 @@ const Viewer = {
           <template v-if="description.kind === 'volume'">
             <button v-for="(axis, i) in ['x', 'y', 'z']" type="button" :id="'along-' + axis" :title="'look along ' + axis"
                     @click="$refs.drawn.reset(i)">{{ axis }}</button>
-            <!-- room for: a button that asks the server for a cinematic picture from this camera, $refs.drawn.camera() -->
+            <!-- room for: a button that asks the server for a cinematic picture from stage.camera(), of store -->
           </template>
         </nav>
         <ColorBar v-if="field" :field="field" :colors="description.colors[look.colors]" :low="look.low" :high="look.high">

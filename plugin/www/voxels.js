@@ -39,7 +39,8 @@ export const Voxels = {
     }
     if (!stage) {
       stage = new Stage(this.description);
-      if (store.camera) stage.camera(store.camera);
+      // of this box, not of another model's that was served here before
+      if (store.camera?.box === this.box()) stage.camera(store.camera.camera);
       window.hyperinr_viewer.stage = stage;
       window.hyperinr_viewer.memory = memory;
     }
@@ -210,7 +211,13 @@ export const Voxels = {
       stage.reset(axis);
       stage.resize();
     },
-    camera: () => stage?.camera() ?? null,
+    // for the page that is loaded next
+    keep() {
+      store.camera = stage && { box: this.box(), camera: stage.camera() };
+    },
+    box() {
+      return JSON.stringify(this.description.grid);
+    },
   },
   template: `<div class="frame" id="stage" ref="frame" role="img" aria-label="the model at the sliders' values"></div>`,
 };
