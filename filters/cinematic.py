@@ -233,7 +233,7 @@ class HyperINRCinematic(Colored, Reporting, VTKPythonAlgorithmBase):
 
     def _trace(self, medium: Medium, film: Film, seconds: float | None, heard: Callable[[float], bool]) -> None:
         from hyperinr_core.errors import Aborted
-        from hyperinr_core.radiance.camera import Camera
+        from hyperinr_core.pictures.camera import Camera
         from hyperinr_core.spaces.sphere import direction_of
         from hyperinr_core.tracing.film import trace
         from hyperinr_core.tracing.scene import Environment, Light, Scene

@@ -12,9 +12,9 @@ import numpy as np
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.model import Model
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, look_of, looks_of, magnitude
 from hyperinr_core.pictures.transfer import COLOR_MAPS, TransferFunction, load, parse_opacity
-from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.radiance.file import is_radiance
 from hyperinr_core.spaces.sphere import angles_of, camera_frames, direction_of
 from hyperinr_core.tracing.film import Film, developed, exposure_of, trace

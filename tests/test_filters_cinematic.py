@@ -15,8 +15,8 @@ from hyperinr.filters import cinematic
 from hyperinr.filters.cinematic import PICTURE, HyperINRCinematic
 from hyperinr.filters.image import to_image
 from hyperinr_core.light import shadow
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.transfer import TransferFunction
-from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.tracing.film import Film, developed, exposure_of, trace
 from hyperinr_core.tracing.medium import medium_of

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.tracing import path_native
 from hyperinr_core.tracing.medium import Medium
 from hyperinr_core.tracing.scene import Scene

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.tracing.medium import Medium
 from hyperinr_core.tracing.path_native import View
 
