@@ -23,9 +23,9 @@ from hyperinr.filters.readers.cinema import open_pictures
 from hyperinr.plugin.commands.train_views import held_out_steps
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.pictures.background import background_of
+from hyperinr_core.pictures.camera import camera_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics, read_optics
 from hyperinr_core.radiance import file
-from hyperinr_core.radiance.camera import camera_of
 from hyperinr_core.spaces.views import view_angles
 
 #: Half the edge of the cube that is encoded, rays of a batch, samples along the cube's edge, occupancy cells along it.

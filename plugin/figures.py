@@ -16,7 +16,7 @@ from hyperinr_core.measure.metrics import PSNR_CAP
 from hyperinr_core.measure.report import RIVALS, Report
 from hyperinr_core.measure.series import METHODS
 from hyperinr_core.pictures.picture_set import PictureSet
-from hyperinr_core.pictures.transfer import TransferFunction
+from hyperinr_core.pictures.transfer import MAX_OPACITY, TransferFunction
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.volume import Grid
 
@@ -82,12 +82,12 @@ def _cells(mean: dict[str, float | None]) -> tuple[str, str]:
     return decibel, f"{mean['ssim']:.4f}"
 
 
-def print_duel(report: Report, what: str) -> None:
-    """Print means of a model and its rival, and each one's worst entry."""
-    rows = []
+def print_duel(report: Report, what: str, model: str = LABELS["model"]) -> None:
+    """Print means of a model, by what it is called, and its rival, and each one's worst entry."""
+    rows, labels = [], {**LABELS, "model": model}
     for method in RIVALS:
         mean, worst = report["held_out"][method], min(entry[method]["psnr"] for entry in report[what])
-        rows.append((LABELS[method], f"{mean['psnr']:.2f} dB", f"{worst:.2f} dB", f"{mean['ssim']:.4f}"))
+        rows.append((labels[method], f"{mean['psnr']:.2f} dB", f"{worst:.2f} dB", f"{mean['ssim']:.4f}"))
     print_table(f"means over {len(report[what])} held-out {what}", ("", "PSNR", "worst", "SSIM"), rows)
 
 
@@ -141,8 +141,8 @@ def mark_training(axes: Any, thetas: np.ndarray, parameter: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_gains(report: Report, path: Path) -> None:
-    """Draw PSNR of the model over that of the interpolation, and the density of their differences.
+def draw_gains(report: Report, path: Path, name: str) -> None:
+    """Draw PSNR of the model, by its name, over that of the interpolation, and the density of their differences.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
@@ -152,9 +152,7 @@ def draw_gains(report: Report, path: Path) -> None:
     ends = [min(model.min(), other.min()) - 0.5, max(model.max(), other.max()) + 0.5]
     scatter.plot(ends, ends, color="0.6", linewidth=1)
     scatter.scatter(other, model, s=14, color="C0", alpha=0.7, linewidth=0)
-    scatter.set(
-        xlim=ends, ylim=ends, aspect="equal", xlabel="inverse distance, PSNR [dB]", ylabel="HyperINR, PSNR [dB]"
-    )
+    scatter.set(xlim=ends, ylim=ends, aspect="equal", xlabel="inverse distance, PSNR [dB]", ylabel=f"{name}, PSNR [dB]")
     gains = model - other
     density.hist(gains, bins=20, density=True, color="C0", alpha=0.35)
     if len(gains) > 2 and np.ptp(gains) > 0:
@@ -164,14 +162,14 @@ def draw_gains(report: Report, path: Path) -> None:
         density.plot(x, gaussian_kde(gains)(x), color="C0")
     density.axvline(0, color="0.6", linewidth=1)
     p = "" if report["p_value"] is None else f", p = {report['p_value']:.1g}"
-    density.set(xlabel="HyperINR less inverse distance [dB]", ylabel="density", title=f"mean {gains.mean():+.2f} dB{p}")
+    density.set(xlabel=f"{name} less inverse distance [dB]", ylabel="density", title=f"mean {gains.mean():+.2f} dB{p}")
     save_figure(figure, path, expected=".png, .svg or .pdf in a folder of yours")
 
 
 def draw_views(
-    model: HyperINR | RadianceModel, held_out: PictureSet, interpolate: Method, backend: str, path: Path
+    model: HyperINR | RadianceModel, held_out: PictureSet, interpolate: Method, backend: str, path: Path, name: str
 ) -> None:
-    """Draw held-out pictures: rows truth, model, interpolation.
+    """Draw held-out pictures: rows truth, model, by its name, interpolation.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
@@ -183,8 +181,8 @@ def draw_views(
     axes = figure.subplots(3, len(steps), squeeze=False)
     for column, step in zip(axes.T, steps):
         theta = held_out.thetas[step]
-        pictures = held_out.picture(step), predicted(model, theta, backend), interpolate(theta)
-        for cell, label, picture in zip(column, ("truth", *map(LABELS.get, RIVALS)), pictures):
+        pictures = held_out.picture(step), predicted(model, held_out, step, backend), interpolate(theta)
+        for cell, label, picture in zip(column, ("truth", name, LABELS["interpolation"]), pictures):
             cell.imshow(picture, origin="lower", interpolation="antialiased")
             cell.set(xticks=[], yticks=[])
             if step == steps[0]:
@@ -208,7 +206,6 @@ def draw_lights(
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
     from hyperinr.filters.shading import Shading
-    from hyperinr_core.pictures.compositing import seen_along_y
 
     unit = model.provenance["shadow"]["unit_distance"]
     shading = Shading(values, model.grid, model.grid.extent, function, unit)
@@ -229,6 +226,22 @@ def draw_lights(
                 cell.set_title(label, fontsize=10)
         row[0].set_ylabel(f"azimuth {azimuth:.0f}°")
     save_figure(figure, path, "the strip ")
+
+
+def seen_along_y(rgba: np.ndarray, grid: Grid, unit_distance: float) -> np.ndarray:
+    """(nz, nx, 3) a volume (nz, ny, nx, 4) uint8 seen from the end of y on white, a pixel for each column of points.
+
+    Parameters
+    ----------
+    rgba : colours, and opacities of one unit distance.
+    """
+    alpha = 1 - (1 - np.minimum(rgba[..., 3] / 255, MAX_OPACITY)) ** (abs(grid.spacing[1]) / unit_distance)
+    image, left = np.zeros((rgba.shape[0], rgba.shape[2], 3)), np.ones((rgba.shape[0], rgba.shape[2], 1))
+    for y in reversed(range(rgba.shape[1])):
+        share = left * alpha[:, y, :, None]
+        image += share * rgba[:, y, :, :3] / 255
+        left -= share
+    return np.clip(image + left, 0, 1)[:, ::-1]
 
 
 def _proportions(grid: Grid) -> tuple[float, float]:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from test_measure_series import model, series
 
-from hyperinr.plugin.figures import draw_series, draw_sizes, new_figure, print_duel, print_series
+from hyperinr.plugin.figures import draw_series, draw_sizes, new_figure, print_duel, print_series, seen_along_y
 from hyperinr_core.errors import DataError, HyperINRError
 from hyperinr_core.measure.report import duel
 from hyperinr_core.measure.series import measure_series
+from hyperinr_core.volume import Grid
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +70,16 @@ def test_means_of_no_steps_and_perfect_matches_are_words(capsys):
     line = next(line for line in capsys.readouterr().out.splitlines() if "linear" in line)
     assert line.count("-") == 2 and "exact" in line
     assert np.isfinite(trained_alone["density"]["trained"]["model"]["psnr"])
+
+
+def test_along_y_the_last_points_are_in_front_and_x_goes_to_the_left():
+    rgba = np.zeros((2, 3, 4, 4), np.uint8)
+    rgba[1, 0, 0] = (255, 0, 0, 255)  # red, behind
+    rgba[1, 2, 0] = (0, 0, 255, 51)  # blue, a fifth of the light in a step of one unit
+    shown = seen_along_y(rgba, Grid((4, 3, 2), spacing=(1.0, 2.0, 1.0)), unit_distance=2.0)
+    assert shown.shape == (2, 4, 3)
+    np.testing.assert_allclose(shown[1, 3], [0.8, 0.0, 0.2], atol=1e-3)
+    shown[1, 3] = 1
+    assert (shown == 1).all(), "white where nothing is"
+    twice_as_long = seen_along_y(rgba, Grid((4, 3, 2), spacing=(1.0, 4.0, 1.0)), unit_distance=2.0)
+    np.testing.assert_allclose(twice_as_long[1, 3], [0.64, 0.0, 0.36], atol=1e-3)

@@ -13,8 +13,8 @@ from radiance_models import ball_field
 
 from hyperinr_core.backends import native
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.pictures.camera import Camera, camera_of
 from hyperinr_core.pictures.picture_set import Optics
-from hyperinr_core.radiance.camera import Camera, camera_of
 from hyperinr_core.radiance.field import DENSITY, RadianceField
 from hyperinr_core.radiance.fit import Level, fit, levels_for
 from hyperinr_core.radiance.grids import refined

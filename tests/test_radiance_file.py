@@ -12,8 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from hyperinr_core import hinr
 from hyperinr_core.errors import FormatError, ParameterError
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.radiance import file
-from hyperinr_core.radiance.camera import Camera
 
 
 @pytest.mark.parametrize("times", [False, True])

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS, Lattice
 
 #: The number of a voxel that is the logarithm of its optical depth along a voxel's length; the largest that counts.

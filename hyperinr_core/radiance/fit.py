@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.radiance.field import DENSITY, LEAST_LOG, RadianceField
 from hyperinr_core.radiance.grids import kept, refined
 from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS, Settings, Shown

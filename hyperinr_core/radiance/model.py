@@ -11,8 +11,8 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.model import theta_of
+from hyperinr_core.pictures.camera import Camera, camera_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics
-from hyperinr_core.radiance.camera import Camera, camera_of
 from hyperinr_core.radiance.carrying import Paths
 from hyperinr_core.radiance.field import RadianceField, Seen
 from hyperinr_core.radiance.grids import blended
@@ -132,7 +132,11 @@ class RadianceModel:
         camera : another one than that of theta's view.
         """
         width, height = size or self.size
-        seen = self.render(theta, camera or self.camera(theta), width, height)
+        return self.before_background(self.render(theta, camera or self.camera(theta), width, height))
+
+    def before_background(self, seen: Seen) -> np.ndarray:
+        """(height, width, 3 or 4) uint8 what is seen of the scene, and what is behind it."""
+        height, width = seen.opacity.shape
         if self.background is None:
             return seen.rgba()
         rows, columns = (np.arange(n) * old // n for n, old in zip((height, width), self.background.shape))

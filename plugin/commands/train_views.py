@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from hyperinr.plugin.training import How, run, say_psnr, say_size, training_opti
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.pictures.picture_set import Optics, PictureSet
-from hyperinr_core.spaces.views import distinct_views, view_angles
+from hyperinr_core.spaces.views import distinct_views, on_one_circle, view_angles
 from hyperinr_core.training.teachers import teachers_of
 
 if TYPE_CHECKING:  # imports torch, which the command line's start need not wait for
@@ -28,6 +29,8 @@ if TYPE_CHECKING:  # imports torch, which the command line's start need not wait
 
 #: Which representation was taken, beside the checkpoint.
 CHOICE = "choice.json"
+
+logger = logging.getLogger("hyperinr")
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 
@@ -72,7 +75,7 @@ def train_views(
     how: How,
     **views: Any,
 ) -> None:
-    """Train a model of the pictures in DATABASE, a Cinema database (specification D) or a folder with a CSV table.
+    """Train a model of the pictures in DATABASE: a Cinema database, a folder with a CSV table or cameras, or transforms.json.
 
     Columns named phi and theta are the azimuth and elevation of the view in degrees, theta without negative values counts
     from the pole; time is time. Other numeric columns are parameters, too.
@@ -137,7 +140,7 @@ def train_radiance(
     from hyperinr_core.training.task import Tell
     from hyperinr_core.training.teachers.radiance import find_optics
     from hyperinr_core.training.trainer import choose_device
-    from hyperinr_core.training.views.scenes import LOOKS, remembered, representation_of, train_scenes
+    from hyperinr_core.training.views.scenes import LOOKS, misfit_of, remembered, representation_of, train_scenes
 
     started, seed, device = time.monotonic(), settings.training.seed, choose_device(how.device)
     asked = [representation, task.source, task.training.thetas.tolist(), settings.to_dict()]
@@ -163,6 +166,10 @@ def train_radiance(
         if choice["representation"] == "pictures":
             return choice
         click.echo(opening)
+        if on_one_circle(view_angles(task.training.thetas, task.training.roles)):
+            logger.warning(
+                "all views stand on one circle; expected some from above and below, what they would show is a guess"
+            )
         optics = Optics(**choice["teacher"]["optics"])
         said = {key: value for key, value in choice.items() if key != "teacher"}
         model = train_scenes(task, output, optics, LOOKS[how.preset], seed, tell, said)
@@ -170,6 +177,8 @@ def train_radiance(
     click.echo(f"Trained in {duration(time.monotonic() - started)}.")
     say_psnr(model, "training_psnr_db", "on the training pictures")
     click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {len(model.scenes)} scenes")
+    if misfit := misfit_of(model, task):
+        logger.warning("%s", misfit)
     if len(task.held_out):
         click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {task.source}")
     return choice
@@ -198,12 +207,14 @@ def held_out_steps(pictures: PictureSet, share: float, every: int | None, seed: 
 
     Parameters
     ----------
-    share : of the views, drawn at random. every : keep every Nth view instead.
+    share : of the views, drawn at random. every : keep every Nth view instead. Without either, those that are kept for testing.
 
     Raises
     ------
     ParameterError when too few are left to train on, or both are given.
     """
+    if pictures.tests and not share and not every:
+        return np.array(pictures.tests)
     if pictures.columns():
         belongs = distinct_views(view_angles(pictures.thetas, pictures.roles))
     else:

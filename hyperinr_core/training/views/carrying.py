@@ -52,7 +52,10 @@ def carried(
         for name, numbers in scores.items():
             one = dataclasses.replace(apart, paths=paths[name])
             for row in rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), N_SHOWN)).astype(int))]:
-                picture, truth = one.picture(training.thetas[row]), training.picture(int(row))
+                picture, truth = (
+                    one.picture(training.thetas[row], camera=training.camera(row)),
+                    training.picture(int(row)),
+                )
                 numbers.append(min(psnr(picture, truth, RANGE), PSNR_CAP))
         progress((number + 1) / len(tried))
     means = {name: round(float(np.mean(numbers)), 3) for name, numbers in scores.items()}

@@ -15,6 +15,7 @@ import numpy as np
 from hyperinr_core import __version__
 from hyperinr_core.files import replacing
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.pictures.background import before_white
 from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, picture_parameters, to_bytes
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
@@ -25,7 +26,14 @@ from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Tell
 from hyperinr_core.training.teachers import kept_fits
 from hyperinr_core.training.teachers.base import FitSettings
-from hyperinr_core.training.teachers.radiance import TRIAL, Radiance, left_out, scenes_of
+from hyperinr_core.training.teachers.radiance import (
+    TRIAL,
+    Radiance,
+    left_out,
+    misfit_in_words,
+    scenes_of,
+    score_of_mean,
+)
 from hyperinr_core.training.views.carrying import carried
 from hyperinr_core.training.views.task import Views, choose_teacher
 
@@ -37,6 +45,9 @@ TRIAL_SAMPLES, TRIAL_VIEWS = 10_000_000, 300
 
 #: Training pictures that the stored quality is measured on, at most.
 N_MEASURED = 64
+
+#: Held-out pictures that tell whether cameras fit.
+N_LOOKED_AT = 8
 
 
 def representation_of(task: Views, config: RunConfig, device: str, tell: Tell) -> dict[str, Any]:
@@ -51,8 +62,8 @@ def representation_of(task: Views, config: RunConfig, device: str, tell: Tell) -
     """
     choice = choose_teacher(task.training, task.settings, config.training.seed, tell)
     scores = choice["left_out_psnr_db"]
-    if not scores:
-        return {"representation": "pictures", "reason": choice["reason"], "left_out_psnr_db": {}, "teacher": choice}
+    if not scores or choice.get("misfit"):
+        return {"representation": "pictures", "reason": choice["reason"], "left_out_psnr_db": scores, "teacher": choice}
     radiance, best = scores["radiance"], max(scores.values())
     reason = "on left-out views nothing that could teach a HyperINR is better"
     if best > radiance:
@@ -81,7 +92,7 @@ def _student_score(task: Views, choice: dict[str, Any], config: RunConfig, devic
         told = Tell(report=lambda report: tell.progress("trying pictures", report.samples, report.total))
         model = train(trial, Path(folder) / "trial.hinr", short, device=device, tell=told)
     pairs = ((to_bytes(model.generate(scene.thetas[step]).sample_grid()[0]), scene.picture(int(step))) for step in out)
-    return round(float(np.mean([min(psnr(picture, truth, RANGE), PSNR_CAP) for picture, truth in pairs])), 3)
+    return round(float(np.mean([_psnr(picture, truth) for picture, truth in pairs])), 3)
 
 
 def remembered(path: Path, identity: Any, answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -138,6 +149,7 @@ def train_scenes(
             "source": task.source,
             "views": {**choice, "optics": dataclasses.asdict(optics), "looks": looks, "seed": seed},
             "held_out": task.pictures.thetas[task.held_out].tolist(),
+            **({"world": dataclasses.asdict(training.world)} if training.world else {}),
         },
     )
     model, scores = carried(file.coded(model, output), training, tell.fraction("following what moves"))
@@ -149,8 +161,31 @@ def train_scenes(
     return model
 
 
+def misfit_of(model: RadianceModel, task: Views) -> str:
+    """What is wrong where held-out views are shown no better than by the mean picture; "" where they are, or there are none."""
+    if not len(task.held_out):
+        return ""
+    training, out = task.training, task.pictures.select(task.held_out[:N_LOOKED_AT])
+    truths = [out.picture(step) for step in range(len(out))]
+    score = np.mean(
+        [_psnr(model.picture(out.thetas[n], camera=out.camera(n)), truth) for n, truth in enumerate(truths)]
+    )
+    mean = score_of_mean([training.picture(step) for step in _evenly(training)], truths)
+    return misfit_in_words(float(score), mean) if score <= mean else ""
+
+
 def _quality(model: RadianceModel, training: PictureSet) -> list[float]:
     """PSNR in dB of training pictures, evenly chosen."""
-    steps = np.unique(np.linspace(0, len(training) - 1, min(len(training), N_MEASURED)).astype(int))
-    pairs = ((model.picture(training.thetas[step]), training.picture(int(step))) for step in steps)
-    return [round(min(psnr(picture, truth, RANGE), PSNR_CAP), 3) for picture, truth in pairs]
+    return [
+        round(_psnr(model.picture(training.thetas[step], camera=training.camera(step)), training.picture(step)), 3)
+        for step in _evenly(training)
+    ]
+
+
+def _evenly(pictures: PictureSet) -> list[int]:
+    """Numbers of at most `N_MEASURED` of them."""
+    return np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), N_MEASURED)).astype(int)).tolist()
+
+
+def _psnr(picture: np.ndarray, truth: np.ndarray) -> float:
+    return min(psnr(before_white(picture), before_white(truth), RANGE), PSNR_CAP)

@@ -33,11 +33,14 @@ from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.teachers.choice import Choice
 from hyperinr_core.training.teachers.kept_fits import forget as forget_fits
 from hyperinr_core.training.teachers.radiance import (
+    MIN_PICTURES,
     BlendedPictures,
     Mean,
     Radiance,
     find_optics,
     left_out_scores,
+    mean_picture_score,
+    misfit_in_words,
     scenes_of,
 )
 from hyperinr_core.training.teachers.turned import Turned
@@ -290,8 +293,8 @@ def choose_teacher(training: PictureSet, views: ViewsConfig, seed: int, tell: Te
 
     Returns
     -------
-    {"teacher", "reason", "left_out_psnr_db": {name: dB}}, with "optics" where a camera was looked for and "share" of the
-    radiance field where it was compared
+    {"teacher", "reason", "left_out_psnr_db": {name: dB}}, with "optics" where a camera was looked for, and "share" of the
+    radiance field and "misfit", whether it knows nothing, where it was compared
     """
     if views.teacher != "auto":
         return {"teacher": views.teacher, "reason": "asked for", "left_out_psnr_db": {}}
@@ -301,21 +304,28 @@ def choose_teacher(training: PictureSet, views: ViewsConfig, seed: int, tell: Te
         _, scenes = scenes_of(training)
     except ParameterError as error:
         return {"teacher": "none", "reason": str(error), "left_out_psnr_db": {}}
-    if min(map(len, scenes.values())) < 8:
-        return {"teacher": "none", "reason": "a scene has fewer than 8 pictures", "left_out_psnr_db": {}}
+    if min(map(len, scenes.values())) <= MIN_PICTURES:
+        return {
+            "teacher": "none",
+            "reason": f"a scene has no more than {MIN_PICTURES} pictures",
+            "left_out_psnr_db": {},
+        }
     tell.progress("choosing a teacher", 0.0, 1.0)
     optics = find_optics(training, views.teacher_steps, seed)
     largest = max(scenes.values(), key=len)
-    scores = left_out_scores(training.select(largest), optics, views.teacher_steps, seed)
+    scene = training.select(largest)
+    scores, mean = left_out_scores(scene, optics, views.teacher_steps, seed), mean_picture_score(scene, seed)
     tell.progress("choosing a teacher", 1.0, 1.0)
-    share = max(scores, key=scores.__getitem__)
+    misfit = scores[1.0] <= mean
+    share = 0.0 if misfit else max(scores, key=scores.__getitem__)
     named = {"none": scores[0.0], "radiance": scores[1.0]}
     if 0 < share < 1:
         named[f"{share:g} radiance and {1 - share:g} blended pictures"] = scores[share]
     return {
         "teacher": "radiance" if share else "none",
-        "reason": "best on pictures left out",
+        "reason": misfit_in_words(scores[1.0], mean) if misfit else "best on pictures left out",
         "left_out_psnr_db": {name: round(score, 3) for name, score in named.items()},
+        "misfit": misfit,
         "optics": dataclasses.asdict(optics),
         "share": share,
     }
