@@ -80,8 +80,8 @@ def representation_of(task: Views, config: RunConfig, device: str, tell: Tell) -
 def _student_score(task: Views, choice: dict[str, Any], config: RunConfig, device: str, tell: Tell) -> float:
     """Mean PSNR in dB of a HyperINR's pictures of the views that `choose_teacher` left out."""
     training, seed = task.training, config.training.seed
-    rows = scenes_of(training)[1].values()
-    scene = training.select(max(rows, key=len))
+    largest = max(scenes_of(training)[1].values(), key=len)
+    scene = training.select(largest)
     out = left_out(view_angles(scene.thetas, scene.roles), seed)[1]
     short = config.replace(training={"samples": min(config.training.samples, TRIAL_SAMPLES)})
     settings = task.settings.replace(
