@@ -106,17 +106,18 @@ _Box = tuple[slice, ...]
 def _where(found: Survey) -> tuple[VolumeSeries, VolumeSeries, _Box | None, _Box | None]:
     """The series whose motion is found, the block of it that steps are left out of, and the box of each that matters.
 
-    What moves is seen whole within a block that was cut out, not near its ends.
+    Of a brick's surroundings what moves is seen whole within a block that was cut out, not near its ends.
     """
     around = found.around
-    series, block = (around.series, around.block) if around else (found.series, found.block)
-    inner = around.inner if around else None
+    if around is None:
+        return found.series, found.block, None, None
+    series, block, inner = around.series, around.block, around.inner
     if block is series:
         return series, block, inner, inner
     counted = []
     for axis, (n, full) in enumerate(zip(block.grid.shape, series.grid.shape)):
         edge = min(HALO, n // 4) if n < full else 0
-        counted.append(inner[axis] if inner and n == full else slice(edge, n - edge))
+        counted.append(inner[axis] if n == full else slice(edge, n - edge))
     return series, block, tuple(counted), inner
 
 

@@ -169,9 +169,17 @@ class Kept:
             return self._truth.read(step, [name], z_range)
         with self._lock:
             if (step, name) not in self._volumes:
-                self._volumes[step, name] = self._truth.read(step, [name])
+                self._volumes[step, name] = _unmapped(self._truth.read(step, [name]))
                 self._volumes[step, name].flags.writeable = False
             return self._volumes[step, name][slice(*(z_range or (None,)))]
+
+
+def _unmapped(values: np.ndarray) -> np.ndarray:
+    """A copy of a box of a mapped file, of which rows and columns around it are in memory, too; other arrays as they are."""
+    base = values
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    return values if base is None or values.flags.c_contiguous else np.ascontiguousarray(values)
 
 
 class Cut:
