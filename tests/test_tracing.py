@@ -16,7 +16,7 @@ from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.tracing.film import MOST_SAMPLES, Film, trace
 from hyperinr_core.tracing.medium import Medium, medium_of
-from hyperinr_core.tracing.scene import Environment, Light, Scene
+from hyperinr_core.tracing.staging import Environment, Light, Scene
 from hyperinr_core.volume import Grid
 
 CUBE = Grid((9, 9, 9))
