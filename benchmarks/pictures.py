@@ -25,7 +25,7 @@ from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.look import BACKGROUND, camera_at
 from hyperinr_core.tracing.film import Film, developed, trace
 from hyperinr_core.tracing.medium import Medium
-from hyperinr_core.tracing.scene import Environment, Light, Scene
+from hyperinr_core.tracing.staging import Environment, Light, Scene
 from hyperinr_core.volume import Grid
 
 REPEATS = 2

@@ -236,7 +236,7 @@ class HyperINRCinematic(Colored, Reporting, VTKPythonAlgorithmBase):
         from hyperinr_core.pictures.camera import Camera
         from hyperinr_core.spaces.sphere import direction_of
         from hyperinr_core.tracing.film import trace
-        from hyperinr_core.tracing.scene import Environment, Light, Scene
+        from hyperinr_core.tracing.staging import Environment, Light, Scene
 
         def progress(share: float) -> None:
             if heard(share):

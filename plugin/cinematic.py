@@ -19,7 +19,7 @@ from hyperinr_core.radiance.file import is_radiance
 from hyperinr_core.spaces.sphere import angles_of, camera_frames, direction_of
 from hyperinr_core.tracing.film import Film, developed, exposure_of, trace
 from hyperinr_core.tracing.medium import Medium, medium_of
-from hyperinr_core.tracing.scene import ENVIRONMENTS, Environment, Light, Scene
+from hyperinr_core.tracing.staging import ENVIRONMENTS, Environment, Light, Scene
 from hyperinr_core.volume import Grid
 
 #: Degrees from the lowest to the highest row, ParaView's default.

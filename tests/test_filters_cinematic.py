@@ -20,7 +20,7 @@ from hyperinr_core.pictures.transfer import TransferFunction
 from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.tracing.film import Film, developed, exposure_of, trace
 from hyperinr_core.tracing.medium import medium_of
-from hyperinr_core.tracing.scene import Environment, Light, Scene
+from hyperinr_core.tracing.staging import Environment, Light, Scene
 
 CAMERA = {"CameraPosition": (9.7, -60.0, 30.0), "CameraFocalPoint": (9.7, 5.5, 16.0), "CameraViewUp": (0.0, 0.0, 1.0)}
 

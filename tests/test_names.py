@@ -32,6 +32,7 @@ ELSEWHERE = {
     "hyperinr_core/pictures/picture_set.py": ("cinema", "read from a database there"),
     "hyperinr_core/pictures/background.py": ("views_task", "what a radiance field stands before, seen in its views"),
     "hyperinr_core/radiance": ("radiance", "a field, its fit and its camera, and in radiance_file its model and file"),
+    "hyperinr_core/tracing": ("tracing", "medium, light and film together, against closed forms"),
     "hyperinr_core/training/views/scenes.py": ("train_radiance", "through the command"),
     "hyperinr_core/spaces/space.py": ("spaces", "abstract: what each space promises"),
     "hyperinr_core/training/watch.py": ("trainer", "when a run keeps checkpoints and stops"),
@@ -93,6 +94,7 @@ ELSEWHERE = {
     "plugin/commands/evaluate_shadow.py": ("train_shadow", "one walk from a volume to a strip"),
     "plugin/commands/join.py": ("joining", "the command is how it is called there"),
     "plugin/commands/model.py": ("cli", "info and sample, in a process of their own"),
+    "plugin/commands/render.py": ("cinematic", "by paths of light there; through ParaView in paraview"),
     "plugin/commands/stop.py": ("writer", "stops what a writer started"),
     "plugin/commands/train.py": ("cli", "in a process of its own"),
     "plugin/comparison_figures.py": ("compare", "drawn by the command"),
@@ -101,6 +103,7 @@ ELSEWHERE = {
     "plugin/progress.py": ("cli", "lines of a terminal and of programs"),
     "plugin/scenes": ("paraview", "they run in ParaView alone"),
     "plugin/shading.py": ("shadow_paraview", "it runs in ParaView alone"),
+    "plugin/video.py": ("cinematic", "the files of an animation"),
     "plugin/training.py": ("run", "what commands that train share"),
 }
 

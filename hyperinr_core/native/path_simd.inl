@@ -126,7 +126,7 @@ HINR_INLINE int count(M m) {
     return n;
 }
 
-// -log(u) for u in (0, 1): Cephes' polynomial, to 1e-7.
+// -log(u) for u in (0, 1]: Cephes' polynomial, to 1e-7.
 HINR_INLINE F minus_log(F u) {
     const I whole_bits = as_whole(u);
     I exponent = (I)((U)whole_bits >> 23) - 126;

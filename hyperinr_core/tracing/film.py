@@ -11,7 +11,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.tracing import path_native
 from hyperinr_core.tracing.medium import Medium
-from hyperinr_core.tracing.scene import Scene
+from hyperinr_core.tracing.staging import Scene
 from hyperinr_core.tracing.tone import to_screen
 
 #: Samples of a pixel, and pixels of a picture, at most.
