@@ -108,8 +108,8 @@ def _on_vtk_xml(path: Path, beginning: bytes) -> str:
 def _on_folder(path: Path) -> list[str]:
     if (path / "system" / "controlDict").exists():
         return [f"it is an OpenFOAM case: `touch {path / 'case.foam'}`, and name that file"]
-    if (path / "data.csv").exists():
-        return ["it is a Cinema database of pictures, which `hyperinr train-views` learns"]
+    if any((path / name).exists() for name in ("data.csv", "info.json", "transforms.json", "transforms_train.json")):
+        return ["it is a database of pictures, which `hyperinr train-views` learns"]
     if (path / "Header").exists():
         return ["it is an AMReX plotfile: `yt.load(...).covering_grid(...)`, and np.savez for each step"]
     return []
