@@ -176,7 +176,7 @@ class Kept:
 
 def _unmapped(values: np.ndarray) -> np.ndarray:
     """A copy of a box of a mapped file, of which rows and columns around it are in memory, too; other arrays as they are."""
-    base = values
+    base: np.ndarray | None = values
     while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
         base = base.base
     return values if base is None or values.flags.c_contiguous else np.ascontiguousarray(values)
