@@ -28,16 +28,18 @@ FLOORS = {
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules"},
     "filters/readers/mesh_worker.py": {"numpy", "vtkmodules", "paraview", "probing"},
     "filters/readers/probing.py": {"numpy", "vtkmodules"},
-    "filters/readers/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
+    "filters/readers/picture_files.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
     "plugin/commands/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
     "plugin/commands/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
+    "plugin/video.py": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "PIL"},
     "plugin/cluster.py": {"distributed", "hyperinr_core", "hyperinr.plugin"},
     # these run inside ParaView
     "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/scenes/live.py": {"paraview"},
     "plugin/scenes/camera_picture.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
+    "plugin/scenes/cinematic_view.py": {"paraview", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.filters"},
     "plugin/scenes/views_scene.py": {"paraview", "hyperinr_core"},
@@ -69,6 +71,8 @@ ROOMS = (
     ("index_document.py",),
     ("hinr.py", "pictures"),
     ("joining.py", "radiance"),
+    ("tracing",),
+    ("loading.py",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (
@@ -77,6 +81,7 @@ ROOMS = (
         "training/samples.py",
         "training/checkpoint.py",
         "training/crop.py",
+        "training/watch.py",
     ),
     ("training/evaluators", "training/teachers"),
     ("training/motion",),

@@ -29,7 +29,7 @@ from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.resident import ResidentSeries, fits
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Report
-from hyperinr_core.training.watch import Clock, StopRequest
+from hyperinr_core.training.watch import Clock, Interrupted, StopRequest
 
 #: Hash tables start in U(-INITIAL, INITIAL) (section 4).
 INITIAL = 1e-4
@@ -39,10 +39,6 @@ Coefficients = list[tuple[int, float]]
 
 #: Thetas whose interpolation weights are kept: computing those of a batch would take as long as the GPU takes for it.
 N_KEPT = 4096
-
-
-class Interrupted(Exception):
-    """The run was asked to stop and kept its checkpoint."""
 
 
 class Trainer:

@@ -24,8 +24,10 @@ from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.files import new_folder, replacing
 from hyperinr_core.inr import INR
+from hyperinr_core.loading import load_any
 from hyperinr_core.model import Model
-from hyperinr_core.pictures.picture_set import is_picture, to_bytes
+from hyperinr_core.pictures.picture_set import is_picture, to_bytes, write_optics
+from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.volume import Grid
 
 #: Most files that one command writes, and points that are sampled at once, about.
@@ -106,9 +108,10 @@ def export(
 @output_option("The database to write, a new folder.", folder=True)
 def export_cinema(model: str, grids: tuple[str, ...], suffix: str, backend: str, output: Path) -> None:
     """Write the pictures that MODEL predicts on a grid of its parameters as a Cinema database (specification D)."""
-    from hyperinr.filters.readers.cinema import write_picture, write_table
+    from hyperinr.filters.readers.picture_files import write_picture
+    from hyperinr.filters.readers.tables import write_table
 
-    network = hinr.load(model)
+    network = load_any(model)
     if not is_picture(network.grid, network.fields):
         raise ParameterError(f"{model} is no model of pictures; expected one made by `hyperinr train-views`")
     axes = _axes(network, grids)
@@ -119,9 +122,17 @@ def export_cinema(model: str, grids: tuple[str, ...], suffix: str, backend: str,
         (folder / "image").mkdir()
         files = [f"image/{number:06d}.{suffix}" for number in range(len(thetas))]
         for theta, name in zip(thetas, files):
-            write_picture(folder / name, to_bytes(network.generate(theta, backend).sample_grid()[0]))
+            write_picture(folder / name, _picture(network, theta, backend))
+        if isinstance(network, RadianceModel):
+            write_optics(folder, network.optics)
         write_table(folder, [parameter.name for parameter in network.parameters], thetas, files)
     click.echo(f"{output}: {len(thetas)} pictures of {network.grid.dims[0]} x {network.grid.dims[1]}")
+
+
+def _picture(network: Model | RadianceModel, theta: np.ndarray, backend: str) -> np.ndarray:
+    if isinstance(network, RadianceModel):
+        return network.picture(theta)
+    return to_bytes(network.generate(theta, backend).sample_grid()[0])
 
 
 def _sampled(inr: INR, grid: Grid) -> np.ndarray:
@@ -175,7 +186,7 @@ def _thetas(network: Model, times: np.ndarray, places: tuple[str, ...]) -> list[
     return thetas
 
 
-def _axes(network: Model, grids: tuple[str, ...]) -> list[np.ndarray]:
+def _axes(network: Model | RadianceModel, grids: tuple[str, ...]) -> list[np.ndarray]:
     """Values of each parameter in the model's order."""
     given = {}
     for text in grids:
