@@ -17,7 +17,8 @@ from hyperinr_core.training.crop import cut_out
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Context, Lesson
 from hyperinr_core.training.teachers.lattice import ends_meet
-from hyperinr_core.training.volumes.task import Around, Volumes
+from hyperinr_core.training.volumes.survey import Around
+from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import Grid, VolumeSeries
 
 #: Points that a brick has beyond each of its cuts, and that its motion is found on beyond these: no path of a gap, nor of the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,10 +13,19 @@ from hyperinr_core.errors import DataError
 from hyperinr_core.mask import Mask, Sheets, filled, valid_points
 from hyperinr_core.training.crop import ENOUGH, central, cropped, cut_out, grid_of, least_valid
 from hyperinr_core.training.samples import Block, fits_into, scan_fields
+from hyperinr_core.training.settings import RunConfig
+from hyperinr_core.training.task import Context
 from hyperinr_core.volume import Field, VolumeSeries
 
 #: Larger volumes are compared on a central block of about so many points.
 MOST_POINTS = 1 << 20
+
+
+class Around(NamedTuple):
+    """A series that goes on beyond what is learned of it, which is a box z, y, x."""
+
+    series: VolumeSeries
+    inner: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,34 @@ def survey_within(series: VolumeSeries, inner: Sequence[slice], names: Sequence[
                 each.release()
 
     return replace(found, release=release, around=Surroundings(around.series, around.block, tuple(inner)))
+
+
+def surveyed(
+    series: VolumeSeries,
+    around: Around | None,
+    names: Sequence[str],
+    velocity: Sequence[str],
+    config: RunConfig,
+    context: Context,
+) -> tuple[Survey, Sequence[str]]:
+    """A survey of fields, whose series has the velocity besides; without one that nobody asked for and that cannot be read."""
+    memory_bytes = config.training.memory_bytes
+    more = [name for name in velocity if name not in names]
+    try:
+        found = _survey(series, around, [*names, *more], memory_bytes)
+    except DataError:
+        if not more or config.motion.velocity != "auto":
+            raise
+        found = _survey(series, around, names, memory_bytes)
+        context.tell.traced(velocity, "", 0.0)
+        return found, ()
+    return replace(found, fields=found.fields[: len(names)]), velocity
+
+
+def _survey(series: VolumeSeries, around: Around | None, names: Sequence[str], memory_bytes: int) -> Survey:
+    if around is None:
+        return survey(series, names, memory_bytes)
+    return survey_within(around.series, around.inner, names, memory_bytes)
 
 
 def survey(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> Survey:

@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from hyperinr_core.errors import DataError
 from hyperinr_core.hinr_document import check_limits
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.mask import Mask
@@ -30,7 +29,7 @@ from hyperinr_core.training.teachers.choice import Choice, PerGap, choose
 from hyperinr_core.training.volumes.carry import find_carry
 from hyperinr_core.training.volumes.distillation import DistillationSet
 from hyperinr_core.training.volumes.smooth import fit_base, residual_series
-from hyperinr_core.training.volumes.survey import Survey, survey, survey_within
+from hyperinr_core.training.volumes.survey import Around, Survey, surveyed
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 #: Teacher volumes that the finished model is compared to, at most.
@@ -38,13 +37,6 @@ N_COMPARED = 16
 
 #: Points of each training step that the stored quality is measured on, at most (whole planes of z).
 QUALITY_POINTS = 1 << 20
-
-
-class Around(NamedTuple):
-    """A series that goes on beyond what is learned of it, which is a box z, y, x."""
-
-    series: VolumeSeries
-    inner: tuple[slice, ...]
 
 
 class Volumes(Task):
@@ -84,7 +76,7 @@ class Volumes(Task):
         asked = named(self.series, config.motion.velocity) if config.tries_motion else ()
         around = self.around if config.tries_motion else None
         around = around and Around(shifted_series(around.series, shifts), around.inner)
-        found, velocity = _surveyed(given, around, self.names, asked, config, context)
+        found, velocity = surveyed(given, around, self.names, asked, config, context)
         check_precision(given, found.fields)
         context.expect(config.architecture(found.fields))
         taught = _taught(found, velocity, config, context)
@@ -135,34 +127,6 @@ class Taught:
     choices: dict[str, Choice]
     motion: Motion | None = None
     forget: Callable[[], None] = lambda: None
-
-
-def _surveyed(
-    series: VolumeSeries,
-    around: Around | None,
-    names: Sequence[str],
-    velocity: Sequence[str],
-    config: RunConfig,
-    context: Context,
-) -> tuple[Survey, Sequence[str]]:
-    """A survey of fields, whose series has the velocity besides; without one that nobody asked for and that cannot be read."""
-    memory_bytes = config.training.memory_bytes
-    more = [name for name in velocity if name not in names]
-    try:
-        found = _survey(series, around, [*names, *more], memory_bytes)
-    except DataError:
-        if not more or config.motion.velocity != "auto":
-            raise
-        found = _survey(series, around, names, memory_bytes)
-        context.tell.traced(velocity, "", 0.0)
-        return found, ()
-    return replace(found, fields=found.fields[: len(names)]), velocity
-
-
-def _survey(series: VolumeSeries, around: Around | None, names: Sequence[str], memory_bytes: int) -> Survey:
-    if around is None:
-        return survey(series, names, memory_bytes)
-    return survey_within(around.series, around.inner, names, memory_bytes)
 
 
 def _mask(found: Survey, n_fields: int) -> Mask | None:
