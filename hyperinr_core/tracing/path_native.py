@@ -102,6 +102,11 @@ class Medium:
         native.check(_library().hinr_path_trace(native.choose_isa(), *arguments))
 
 
+def n_threads() -> int:
+    """Threads that the kernel uses."""
+    return int(_library().hinr_num_threads())
+
+
 def n_tiles(width: int, height: int) -> int:
     """Tiles of a picture."""
     return int(_library().hinr_path_tiles(width, height))
