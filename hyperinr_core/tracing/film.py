@@ -132,4 +132,5 @@ def trace(
             n = min(at_once, n_tiles - first)
             medium.native.trace(view, film.n_samples - 1, first, n, film.sums)
             if progress:
-                progress((number + (first + n) / n_tiles) / samples)
+                share = (number + (first + n) / n_tiles) / samples
+                progress(min(max(share, (time.monotonic() - began) / seconds), 1.0) if seconds else share)
