@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from hyperinr.plugin.commands.bench import machine
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.look import BACKGROUND, camera_at
-from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.tracing.film import Film, developed, trace
 from hyperinr_core.tracing.medium import Medium
 from hyperinr_core.tracing.staging import Environment, Light, Scene

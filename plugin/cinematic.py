@@ -12,14 +12,14 @@ import numpy as np
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.model import Model
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, look_of, looks_of, magnitude
 from hyperinr_core.pictures.transfer import COLOR_MAPS, TransferFunction, load, parse_opacity
-from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.radiance.file import is_radiance
 from hyperinr_core.spaces.sphere import angles_of, camera_frames, direction_of
-from hyperinr_core.tracing.film import Film, developed, trace
+from hyperinr_core.tracing.film import Film, developed, exposure_of, trace
 from hyperinr_core.tracing.medium import Medium, medium_of
-from hyperinr_core.tracing.staging import Environment, Light, Scene
+from hyperinr_core.tracing.staging import ENVIRONMENTS, Environment, Light, Scene
 from hyperinr_core.volume import Grid
 
 #: Degrees from the lowest to the highest row, ParaView's default.
@@ -28,18 +28,8 @@ VIEW_ANGLE = 30.0
 #: Where the light stands beside the camera unless somebody says: degrees to the left, and above the horizon.
 LEFT_OF_CAMERA, LIGHT_ELEVATION = 55.0, 50.0
 
-#: Light from all around by name: colours of what is above and below.
-ENVIRONMENTS = {
-    "sky": ((0.5, 0.6, 0.75), (0.22, 0.2, 0.18)),
-    "even": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "dark": ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
-}
-
 #: Times that an open shutter sees.
 SHUTTER_TIMES = 8
-
-#: The luminance that is brighter than so many per cent of what is shown comes out as this.
-BRIGHT, BRIGHT_AS = 99.0, 0.8
 
 
 @dataclass(frozen=True)
@@ -165,7 +155,7 @@ def camera_of(grid: Grid, view: Sequence[float], zoom: float = 1.0) -> Camera:
 def environment_of(name: str) -> Environment:
     """One of `ENVIRONMENTS`, or the picture of a file: rows from above to below, columns all around."""
     if name in ENVIRONMENTS:
-        return Environment(*ENVIRONMENTS[name])
+        return Environment.named(name)
     path = Path(name)
     if not path.is_file():
         raise ParameterError(
@@ -176,7 +166,7 @@ def environment_of(name: str) -> Environment:
         if image.ndim != 3 or image.shape[-1] != 3:
             raise DataError(f"{name} has shape {image.shape}; expected (height, width, 3), amounts of light")
         return Environment(image=np.asarray(image, np.float32))
-    from hyperinr.filters.readers.cinema import read_picture
+    from hyperinr.filters.readers.picture_files import read_picture
     from hyperinr_core.tracing.tone import to_linear
 
     pixels = read_picture(path)[::-1, :, :3]
@@ -252,13 +242,3 @@ class Shoot:
         if self._exposure is None:  # one for all frames, or they flicker
             self._exposure = exposure_of(means)
         return developed(means, BACKGROUND, self._exposure)
-
-
-def exposure_of(means: np.ndarray) -> float:
-    """The factor that makes the bright parts of a picture (height, width, 4) bright."""
-    shown = means[means[..., 3] > 0.05]
-    if not len(shown):
-        return 1.0
-    luminance = shown[:, :3] @ (0.2126, 0.7152, 0.0722) / shown[:, 3]
-    bright = float(np.percentile(luminance, BRIGHT))
-    return BRIGHT_AS / bright if bright > 0 else 1.0

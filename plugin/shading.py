@@ -4,7 +4,8 @@
     shadow = shading.shade(source, "density", view)
     shadow.LightAzimuth = 200
 
-In the GUI the menu Macros has ShadeVolume and LightFollowsCamera, which call `shade_active` and `toggle_light`.
+In the GUI the menu Macros has ShadeVolume, AmbientOcclusion and LightFollowsCamera, which call `shade_active`, `occlude_active`
+and `toggle_light`.
 """
 
 from __future__ import annotations
@@ -56,9 +57,7 @@ def shade(
     DataError for what is no volume with such an array; nothing is made then.
     """
     view = view or simple.GetActiveViewOrCreate("RenderView")
-    source.UpdatePipeline(view.ViewTime)
-    shown = shown_in(view, source)
-    field = _checked(source, field or (shown if shown in _scalars(source) else None))
+    field = scalar_of(source, view, field)
     shadow = simple.HyperINRShadow(Input=source)
     shadow.Scalar = ["POINTS", field]
     shadow.OpacityUnitDistance = unit_distance
@@ -89,11 +88,23 @@ def show(shadow: Any, view: Any) -> Any:
     # A map of the display's own: another shadow of the same field may have another unit distance.
     color_directly(display, f"{shadow.Scalar[1]} shaded")
     if shadow.ColorMap is None:  # not before Show, which stretches the field's colours over its range
-        _take_colors(shadow, servermanager.GetRepresentation(shadow.Input, view))
+        take_colors(shadow, servermanager.GetRepresentation(shadow.Input, view))
         shadow.UpdatePipeline(view.ViewTime)
     shadow.UpdatePropertyInformation()
     make_clear(display, shadow.GetProperty("UnitDistanceInUse")[0])
     return display
+
+
+def scalar_of(source: Any, view: Any, field: str | None = None) -> str:
+    """The point array of one component of a volume: the one that is named, that a view shows, or the first.
+
+    Raises
+    ------
+    DataError for what is no volume with such an array.
+    """
+    source.UpdatePipeline(view.ViewTime)
+    shown = shown_in(view, source)
+    return _checked(source, field or (shown if shown in _scalars(source) else None))
 
 
 def _scalars(source: Any) -> list[str]:
@@ -130,11 +141,12 @@ def _name_of(source: Any) -> str:
     return next((name for (name, _), proxy in simple.GetSources().items() if proxy == source), source.GetXMLName())
 
 
-def _take_colors(shadow: Any, seen: Any) -> None:
+def take_colors(shadow: Any, seen: Any) -> None:
     """Give a shadow the colours and opacities that ParaView has for its field; the look of its values if nobody made them.
 
     Parameters
     ----------
+    shadow : or a HyperINR Cinematic, which has the same properties.
     seen : the display of what is shaded, whose opacities hold for its unit distance; or None.
     """
     field = shadow.Scalar[1]
@@ -142,7 +154,7 @@ def _take_colors(shadow: Any, seen: Any) -> None:
     unit_distance = 0.0
     if _untouched(colors, opacity):
         _give(_look_of(shadow, field), colors, opacity)
-        bounds = shadow.GetDataInformation().GetBounds()
+        bounds = shadow.Input.GetDataInformation().GetBounds()
         unit_distance = math.dist(bounds[0::2], bounds[1::2]) / UNITS_ACROSS
         if seen is not None:
             seen.ScalarOpacityUnitDistance = unit_distance
@@ -215,28 +227,57 @@ def tie_light(shadow: Any, view: Any) -> Any:
 
 def shade_active() -> Any:
     """Show the active source with shadows; a HyperINR Shadow as it is. Says in Output Messages what it does or lacks."""
+    shadow = _shown("ShadeVolume", "One Light")
+    if shadow is not None:
+        tell(
+            f"ShadeVolume: {shadow.Scalar[1]} is shaded; drag Light Azimuth and Light Elevation of the HyperINR Shadow"
+        )
+    return shadow
+
+
+def occlude_active() -> Any:
+    """Show the active source in a light from everywhere; a HyperINR Shadow of one light gets it beside that one."""
+    shadow = _shown("AmbientOcclusion", "Ambient Occlusion")
+    if shadow is None:
+        return None
+    if shadow.Lighting == "One Light":
+        shadow.Lighting = "Both"
+        simple.Render()
+    tell(
+        f"AmbientOcclusion: {shadow.Scalar[1]} is in a light from everywhere; Lighting of the HyperINR Shadow says what else"
+    )
+    return shadow
+
+
+def _shown(macro: str, lighting: str) -> Any:
+    """The HyperINR Shadow of the active source, shown and made where there is none; None where that cannot be, as is said.
+
+    Parameters
+    ----------
+    lighting : of one that is made.
+    """
     source = simple.GetActiveSource()
     if source is None:
-        tell_error("ShadeVolume: there is no active source; expected a volume, select one in the pipeline browser")
+        tell_error(f"{macro}: there is no active source; expected a volume, select one in the pipeline browser")
         return None
     view = simple.GetActiveViewOrCreate("RenderView")
     try:
-        shadow = _shade_or_show(source, view)
+        shadow = _shade_or_show(source, view, lighting)
     except HyperINRError as error:
-        tell_error(f"ShadeVolume: {error}")
+        tell_error(f"{macro}: {error}")
         return None
     bar = simple.GetScalarBar(shadow.ColorMap, view)  # hidden with what was shown before
     bar.Title, bar.Visibility = bar.Title or shadow.Scalar[1], 1
     simple.SetActiveSource(shadow)
     simple.Render()
-    tell(f"ShadeVolume: {shadow.Scalar[1]} is shaded; drag Light Azimuth and Light Elevation of the HyperINR Shadow")
     return shadow
 
 
-def _shade_or_show(source: Any, view: Any) -> Any:
+def _shade_or_show(source: Any, view: Any, lighting: str) -> Any:
     shadow = source if source.GetXMLName() == SHADOW else _shadow_of(source)
     if shadow is None:
         shadow = shade(source, view=view)
+        shadow.Lighting = lighting
         light_at_camera(shadow, view, beside=BESIDE)
         shadow.AmbientLight = AMBIENT
         return shadow

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperinr.filters.readers.cinema import encoded
+from hyperinr.filters.readers.picture_files import encoded
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.files import new_folder, replacing
 

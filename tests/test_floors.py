@@ -28,7 +28,7 @@ FLOORS = {
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules"},
     "filters/readers/mesh_worker.py": {"numpy", "vtkmodules", "paraview", "probing"},
     "filters/readers/probing.py": {"numpy", "vtkmodules"},
-    "filters/readers/cinema.py": LIBRARIES | {"hyperinr_core", "PIL"},
+    "filters/readers/picture_files.py": LIBRARIES | {"hyperinr_core", "PIL"},
     "plugin": LIBRARIES
     | {"hyperinr_core", "hyperinr.filters", "hyperinr.plugin", "click", "rich", "matplotlib", "vtkmodules"},
     "plugin/commands/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
@@ -39,6 +39,7 @@ FLOORS = {
     "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/scenes/live.py": {"paraview"},
     "plugin/scenes/camera_picture.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
+    "plugin/scenes/cinematic_view.py": {"paraview", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/macros": {"hyperinr.plugin"},
     "plugin/scene.py": {"paraview", "hyperinr_core", "hyperinr.filters"},
     "plugin/scenes/views_scene.py": {"paraview", "hyperinr_core"},
@@ -65,11 +66,13 @@ ROOMS = (
     ("motion",),
     ("motion_coding.py",),
     ("hypernet.py",),
+    ("joined.py",),
     ("bricks.py", "hinr_document.py"),
     ("index_document.py",),
     ("hinr.py", "pictures"),
     ("joining.py", "radiance"),
     ("tracing",),
+    ("loading.py",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
     (
@@ -78,6 +81,7 @@ ROOMS = (
         "training/samples.py",
         "training/checkpoint.py",
         "training/crop.py",
+        "training/watch.py",
     ),
     ("training/evaluators", "training/teachers"),
     ("training/motion",),

@@ -11,8 +11,8 @@ import pytest
 
 from hyperinr_core.backends import native
 from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.transfer import TransferFunction
-from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.tracing.film import MOST_SAMPLES, Film, trace
 from hyperinr_core.tracing.medium import Medium, medium_of

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.tracing import path_native
 from hyperinr_core.tracing.medium import Medium
 from hyperinr_core.tracing.staging import Scene
@@ -16,6 +16,9 @@ from hyperinr_core.tracing.tone import to_screen
 
 #: Samples of a pixel, and pixels of a picture, at most.
 MOST_SAMPLES, MOST_PIXELS = 65536, 1 << 26
+
+#: The luminance that is brighter than so many per cent of what is shown comes out as this.
+BRIGHT, BRIGHT_AS = 99.0, 0.8
 
 #: Tiles for each thread between two calls of `progress`: milliseconds of work.
 TILES_PER_THREAD = 16
@@ -74,6 +77,16 @@ def developed(means: np.ndarray, background: Sequence[float] | np.ndarray, expos
     front = to_screen(exposure * means[..., :3] / np.maximum(means[..., 3:], 1e-6))
     shown = means[..., 3:] * front + (1 - means[..., 3:]) * np.asarray(background, np.float64)
     return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
+
+
+def exposure_of(means: np.ndarray) -> float:
+    """The factor that makes the bright parts of a picture (height, width, 4) bright."""
+    shown = means[means[..., 3] > 0.05]
+    if not len(shown):
+        return 1.0
+    luminance = shown[:, :3] @ (0.2126, 0.7152, 0.0722) / shown[:, 3]
+    bright = float(np.percentile(luminance, BRIGHT))
+    return BRIGHT_AS / bright if bright > 0 else 1.0
 
 
 def trace(

@@ -10,12 +10,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.tracing.medium import Medium
 from hyperinr_core.tracing.path_native import View
 
 #: Bounces at most that can be asked for.
 MOST_BOUNCES = 1024
+
+#: Light from all around by name: colours of what is above and below.
+ENVIRONMENTS = {
+    "sky": ((0.5, 0.6, 0.75), (0.22, 0.2, 0.18)),
+    "even": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "dark": ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+}
 
 _WHITE = (1.0, 1.0, 1.0)
 
@@ -73,6 +80,12 @@ class Environment:
             raise ParameterError(
                 f"the environment's image has shape {image.shape}; expected (height, width, 3) of finite numbers of at least 0"
             )
+
+    @classmethod
+    def named(cls, name: str) -> Environment:
+        """One of `ENVIRONMENTS`."""
+        above, below = ENVIRONMENTS[name]
+        return cls(above, below)
 
     def axes(self) -> np.ndarray:
         """(3, 3) rows: forwards, left and up of the image, in space."""

@@ -148,10 +148,9 @@ def _frames(shoot: Shoot, n_frames: int) -> Iterator[np.ndarray]:
 
 def _checked(model: str, places: tuple[str, ...], field: str | None) -> dict:
     """What to show, checked here, where an error is one sentence and not a picture of nothing."""
-    from hyperinr_core import hinr
-    from hyperinr_core.radiance import file
+    from hyperinr_core.loading import load_any
 
-    network = file.load(model) if file.is_radiance(model) else hinr.load(model)
+    network = load_any(model)
     theta = network.theta(parse_theta(places))
     names = [item.name for item in network.fields]
     shown = field or names[0]
