@@ -244,6 +244,12 @@ def test_what_progress_raises_ends_the_work_and_keeps_the_film():
     assert np.isfinite(film.means).all() and film.means[..., 3].max() > 0
 
 
+def test_time_ends_the_work_after_a_sample():
+    film, shares = Film((64, 64)), []
+    trace(clouds(), CORNER, Scene(), film, MOST_SAMPLES, seconds=1e-6, progress=shares.append)
+    assert film.n_samples == 1 and film.sums[..., 9].min() == 1 and shares[-1] == 1.0
+
+
 def test_masked_points_are_empty():
     medium = clouds()
     values = medium.values.copy()

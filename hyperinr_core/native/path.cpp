@@ -11,12 +11,7 @@
 
 using namespace hinr;
 
-namespace {
-
-constexpr int64_t kMostPoints = (int64_t(1) << 31) - 1, kMostRows = 1 << 20, kMostPixels = int64_t(1) << 28;
-constexpr double kShortestBlock = 1e-5;  // diagonals: with shorter ones rounding counts
-
-const PathKernels *find_path_kernels(int isa) {
+const PathKernels *hinr::find_path_kernels(int isa) {
     if (!find_kernels(isa)) return nullptr;
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kPathAvx2;
@@ -24,6 +19,11 @@ const PathKernels *find_path_kernels(int isa) {
 #endif
     return &kPathGeneric;
 }
+
+namespace {
+
+constexpr int64_t kMostPoints = (int64_t(1) << 31) - 1, kMostRows = 1 << 20, kMostPixels = int64_t(1) << 28;
+constexpr double kShortestBlock = 1e-5;  // diagonals: with shorter ones rounding counts
 
 uint64_t mixed(uint64_t x) {
     x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;

@@ -57,7 +57,7 @@ HINR_API int hinr_path_trace(int isa, const hinr_path_medium *medium, const hinr
                              int64_t first, int64_t n, float *film);
 
 /* out (height, width, 4): radiance and opacity of a film without its noise. */
-HINR_API int hinr_path_denoise(const float *film, int64_t width, int64_t height, float *out);
+HINR_API int hinr_path_denoise(int isa, const float *film, int64_t width, int64_t height, float *out);
 
 #ifdef __cplusplus
 }

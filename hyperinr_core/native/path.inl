@@ -255,8 +255,10 @@ static void tile(const PathMedium &medium, const PathView &view, const PathTile 
     }
 }
 
+#include "path_film.inl"
+
 }  // namespace HINR_UNIT
 
-const PathKernels HINR_PATH_KERNELS = {HINR_UNIT::tile};
+const PathKernels HINR_PATH_KERNELS = {HINR_UNIT::tile, HINR_UNIT::film_band};
 
 }  // namespace hinr

@@ -8,6 +8,7 @@ namespace hinr {
 
 constexpr int32_t kPathBlock = 4;  // cells along an edge of a block that has one bound
 constexpr int32_t kPathTile = 32;  // pixels along an edge of a task
+constexpr int64_t kFilmReach = 6, kFilmPatch = 2;  // pixels around one: that count; that are compared
 constexpr int kPathChannels = 10;  // HINR_FILM_CHANNELS
 
 struct PathMedium {
@@ -36,9 +37,20 @@ struct PathTile {
     float *film;
 };
 
+// A film to be smoothed: planes, each at its first pixel, with a margin of kFilmReach + kFilmPatch around.
+struct FilmPlan {
+    int64_t width, stride;
+    const float *colors[4], *noise[3];   // radiance and opacity; variance of the mean of each of three colours
+    const float *guides[4], *guide_noise;
+    float *out;
+};
+
 struct PathKernels {
     void (*tile)(const PathMedium &, const PathView &, const PathTile &);
+    void (*film_band)(const FilmPlan &, int64_t first, int64_t last, float *memory);
 };
+
+const PathKernels *find_path_kernels(int isa);
 
 extern const PathKernels kPathGeneric;
 #ifdef HINR_X86

@@ -20,8 +20,8 @@ MOST_SAMPLES, MOST_PIXELS = 65536, 1 << 26
 #: The luminance that is brighter than so many per cent of what is shown comes out as this.
 BRIGHT, BRIGHT_AS = 99.0, 0.8
 
-#: Seconds between two calls of `progress`, about.
-PACE = 0.1
+#: Tiles for each thread between two calls of `progress`: milliseconds of work.
+TILES_PER_THREAD = 16
 
 
 class Film:
@@ -113,8 +113,8 @@ def trace(
     samples : of a pixel, each with one path.
     seed : equal seeds give equal pictures, whatever the number of threads.
     seconds : after which no further sample is begun; the first one is.
-    progress : called about every 0.1 s with the share that is done, 0 to 1; what it raises ends the work, and what was
-        gathered stays in the film.
+    progress : called every few tiles of 32 x 32 pixels with the share that is done, 0 to 1; what it raises ends the work, and
+        what was gathered stays in the film.
 
     Raises
     ------
@@ -136,17 +136,14 @@ def trace(
             f"{samples} samples were asked for, with {film.n_samples} there; expected 1 to {MOST_SAMPLES} in all"
         )
     view, n_tiles = scene.view(medium, camera, film.size, seed), path_native.n_tiles(*film.size)
-    began, at_once = time.monotonic(), 1
+    began, at_once = time.monotonic(), TILES_PER_THREAD * path_native.n_threads()
     for number in range(samples):
         if number and seconds is not None and time.monotonic() - began >= seconds:
             return
         film.n_samples += 1
-        first = 0
-        while first < n_tiles:
-            n, start = min(at_once, n_tiles - first), time.monotonic()
+        for first in range(0, n_tiles, at_once):
+            n = min(at_once, n_tiles - first)
             medium.native.trace(view, film.n_samples - 1, first, n, film.sums)
-            first += n
-            pace = (time.monotonic() - start) / n
-            at_once = int(min(max(PACE / max(pace, 1e-7), 1), 4 * n))
             if progress:
-                progress((number + first / n_tiles) / samples)
+                share = (number + (first + n) / n_tiles) / samples
+                progress(min(max(share, (time.monotonic() - began) / seconds), 1.0) if seconds else share)

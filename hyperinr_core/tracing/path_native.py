@@ -53,7 +53,7 @@ def _library() -> ctypes.CDLL:
     names: dict[str, list[Any]] = {
         "hinr_path_bounds": [POINTER(_Medium), c_void_p],
         "hinr_path_trace": [c_int, POINTER(_Medium), POINTER(View), c_int64, c_int64, c_int64, c_void_p],
-        "hinr_path_denoise": [c_void_p, c_int64, c_int64, c_void_p],
+        "hinr_path_denoise": [c_int, c_void_p, c_int64, c_int64, c_void_p],
         "hinr_path_bounds_size": [c_void_p],
         "hinr_path_tiles": [c_int64, c_int64],
     }  # fmt: skip
@@ -102,6 +102,11 @@ class Medium:
         native.check(_library().hinr_path_trace(native.choose_isa(), *arguments))
 
 
+def n_threads() -> int:
+    """Threads that the kernel uses."""
+    return int(_library().hinr_num_threads())
+
+
 def n_tiles(width: int, height: int) -> int:
     """Tiles of a picture."""
     return int(_library().hinr_path_tiles(width, height))
@@ -112,5 +117,5 @@ def denoise(film: np.ndarray) -> np.ndarray:
     film = np.ascontiguousarray(film, np.float32)
     height, width = film.shape[:2]
     out = np.empty((height, width, 4), np.float32)
-    native.check(_library().hinr_path_denoise(film.ctypes.data, width, height, out.ctypes.data))
+    native.check(_library().hinr_path_denoise(native.choose_isa(), film.ctypes.data, width, height, out.ctypes.data))
     return out
