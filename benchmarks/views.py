@@ -23,7 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperinr.filters.readers.cinema import open_pictures, write_table
+from hyperinr.filters.readers.cinema import open_pictures
+from hyperinr.filters.readers.tables import write_table
 from hyperinr.plugin.commands.bench import machine
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.pictures.picture_set import RANGE, PictureSet
