@@ -40,12 +40,15 @@ def test_a_field_beats_interpolation_on_held_out_views(balls, tmp_path, represen
     assert len(loaded.provenance["held_out"]) == 24 and len(loaded.quality["training_psnr_db"]["rgb"]) == 24
 
 
-def test_each_time_gets_a_field(tmp_path):
-    database = balls_database(tmp_path / "t.cdb", views(16), times=(0.6, 1.0))
+def test_each_time_gets_a_field(tmp_path, monkeypatch):
+    monkeypatch.setattr(scenes, "LOOKS", {"fast": 250})
+    database = balls_database(tmp_path / "t.cdb", views(16), times=(0.6, 0.8, 1.0))
     call(train_views, database, "-o", tmp_path / "t.hinr", *RADIANCE, "radiance")
     model = file.load(tmp_path / "t.hinr")
-    assert model.positions.ravel().tolist() == [0.6, 1.0] and len(model.scenes) == 2
-    seen = [255 - model.picture([30.0, 10.0, time]).astype(float) for time in (0.6, 0.8, 1.0)]
+    assert model.positions.ravel().tolist() == [0.6, 0.8, 1.0] and len(model.scenes) == 3
+    scores = model.provenance["views"]["left_out_scenes_psnr_db"]
+    assert (scores["carried"] > scores["blended"]) == (model.paths is not None)
+    seen = [255 - model.picture([30.0, 10.0, time]).astype(float) for time in (0.6, 0.7, 1.0)]
     sizes = [np.count_nonzero(picture.max(axis=2) > 40) for picture in seen]
     assert sizes[0] < sizes[1] <= sizes[2]
 
