@@ -14,19 +14,19 @@ import json
 import math
 from typing import Any
 
-import numpy as np
 from paraview import servermanager, simple
 
 from hyperinr.filters.reporting import tell, tell_error
 from hyperinr.plugin.scene import apply_preset, color_directly, make_clear, shown_in
 from hyperinr_core.errors import DataError, HyperINRError
+from hyperinr_core.pictures.camera import BESIDE, Camera
 from hyperinr_core.pictures.look import UNITS_ACROSS, Look
 from hyperinr_core.spaces.sphere import angles_of
 
 SHADOW = "HyperINRShadow"
 
-#: How far beside the camera the light stands that a macro makes, and how much ambient light it has.
-BESIDE, AMBIENT = 0.6, 0.35
+#: How much ambient light a volume has that a macro shades.
+AMBIENT = 0.35
 
 #: What unties the light of each HyperINR Shadow that is tied to a camera, by the proxy's identity.
 _ties: dict[str, Any] = {}
@@ -199,17 +199,9 @@ def _colors_over_1(colors: Any) -> list[float]:
 
 
 def light_at_camera(shadow: Any, view: Any, beside: float = 0.0) -> None:
-    """Let the light come from where the camera of a view stands.
-
-    Parameters
-    ----------
-    beside : how far to the left of the camera and above it, as a share of its distance: shadows are seen from beside.
-    """
-    towards = np.subtract(view.CameraPosition, view.CameraFocalPoint)
-    towards /= np.linalg.norm(towards)
-    right = np.cross(view.CameraViewUp, towards)
-    direction = towards + beside * (np.cross(towards, right) - right)
-    shadow.LightAzimuth, shadow.LightElevation = angles_of(direction)
+    """Let the light come from where the camera of a view stands, or from so far beside it."""
+    camera = Camera(tuple(view.CameraPosition), tuple(view.CameraFocalPoint), tuple(view.CameraViewUp))
+    shadow.LightAzimuth, shadow.LightElevation = angles_of(camera.light(beside))
 
 
 def tie_light(shadow: Any, view: Any) -> Any:

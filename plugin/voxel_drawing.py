@@ -22,6 +22,7 @@ from hyperinr_core.pictures.look import BACKGROUND, CAMERA, OUTLINE, UNITS_ACROS
 from hyperinr_core.pictures.transfer import COLOR_MAPS, TransferFunction, extinction
 from hyperinr_core.shift import is_coarse
 from hyperinr_core.spaces.sphere import light_directions
+from hyperinr_core.tracing.medium import Medium, medium_of
 from hyperinr_core.volume import Field, Grid
 
 #: Volumes kept, so that another light does not evaluate one again.
@@ -41,6 +42,9 @@ SWEPT = ("shadow", "occlusion")
 
 #: How a volume is lit: besides, not at all, or from the camera.
 LIGHTS = ("none", "camera", *SWEPT)
+
+#: Of the density's slider, at least: a volume that is not there has none.
+THINNEST = 1e-6
 
 #: What a light is asked for with besides the opacities.
 LIGHT_NUMBERS = ("azimuth", "elevation", "low", "high", "density")
@@ -134,7 +138,7 @@ class VoxelDrawing:
         ParameterError for values, a field or a light that are none.
         """
         number = self._number(field)
-        theta, numbers, points = self._theta(values), *self._checked(number, light)
+        theta, numbers, points = self._theta(values), *self._checked(number, light, SWEPT)
         angles = np.array([numbers["azimuth"], 90.0 - numbers["elevation"]])
         if light["kind"] == "shadow" and self._shadow is not None:
             share = self._predicted(self._shadow, angles)
@@ -147,6 +151,25 @@ class VoxelDrawing:
                 share = ambient_occlusion(tau, self.grid)
         return (np.clip(share, 0, 1) * 255 + 0.5).astype(np.uint8).tobytes()
 
+    def medium(self, values: dict[str, Any], field: Any, light: Any, colors: Any) -> Medium:
+        """The volume as paths of light meet it.
+
+        Parameters
+        ----------
+        light : as `light` has it, of any of `LIGHTS`. colors : name of a colour map.
+
+        Raises
+        ------
+        ParameterError for values, a field, a light or colours that are none.
+        """
+        number = self._number(field)
+        theta, numbers, points = self._theta(values), *self._checked(number, light, LIGHTS)
+        if colors not in tuple(COLOR_MAPS):
+            raise ParameterError(f"the colours are {colors!r:.40}; expected one of {', '.join(COLOR_MAPS)}")
+        places = _places(self._scalars(theta)[self._fields[number]["name"]], numbers)
+        function = TransferFunction(COLOR_MAPS[colors], points)
+        return medium_of(places, self.grid, function, self._unit / max(numbers["density"], THINNEST))
+
     def _predicted(self, shadow: Model, angles: np.ndarray) -> np.ndarray:
         """(nz, ny, nx) a shadow model's answer for azimuth and polar angle."""
         of = {"light_azimuth": angles[0] % 360.0, "light_polar": angles[1]}
@@ -156,10 +179,9 @@ class VoxelDrawing:
     def _extinction(
         self, scalars: np.ndarray, numbers: dict[str, float], points: Sequence[tuple[float, float]]
     ) -> np.ndarray:
-        extent = (numbers["high"] - numbers["low"]) or 1.0
-        places = ((scalars - numbers["low"]) / extent).astype(np.float32)
         function = TransferFunction(((0, 0, 0, 0), (1, 1, 1, 1)), tuple(points))
-        return extinction(places, function, self._unit / max(numbers["density"], 1e-6), check=False)
+        unit = self._unit / max(numbers["density"], THINNEST)
+        return extinction(_places(scalars, numbers), function, unit, check=False)
 
     def _theta(self, values: dict[str, Any]) -> np.ndarray:
         return self._model.theta({name: number_of(name, value) for name, value in values.items()}, clamp=True)
@@ -170,11 +192,13 @@ class VoxelDrawing:
             raise ParameterError(f"the field is {field!r:.40}; expected one of {', '.join(names)}")
         return names.index(field)
 
-    def _checked(self, number: int, light: Any) -> tuple[dict[str, float], tuple[tuple[float, float], ...]]:
+    def _checked(
+        self, number: int, light: Any, kinds: Sequence[str]
+    ) -> tuple[dict[str, float], tuple[tuple[float, float], ...]]:
         if not isinstance(light, dict) or set(light) != {"kind", *LIGHT_NUMBERS, "opacities"}:
             raise ParameterError(f"the light is {light!r:.40}; expected kind, {', '.join(LIGHT_NUMBERS)} and opacities")
-        if light["kind"] not in SWEPT:
-            raise ParameterError(f"the light's kind is {light['kind']!r:.40}; expected {' or '.join(SWEPT)}")
+        if light["kind"] not in kinds:
+            raise ParameterError(f"the light's kind is {light['kind']!r:.40}; expected {' or '.join(kinds)}")
         most = MAX_VALUE if is_coarse(self._model.fields[number].value_range) else LARGEST
         numbers = {name: number_of(name, light[name], most) for name in LIGHT_NUMBERS}
         try:
@@ -229,6 +253,12 @@ def _shown_field(field: Field, look: Look, clear: bool) -> dict[str, Any]:
             ),
         ],
     }
+
+
+def _places(scalars: np.ndarray, numbers: dict[str, float]) -> np.ndarray:
+    """Where values lie between the colours' ends, 0 to 1."""
+    extent = (numbers["high"] - numbers["low"]) or 1.0
+    return ((scalars - numbers["low"]) / extent).astype(np.float32)
 
 
 def _outward(low: float, high: float) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.pictures.transfer import TransferFunction
 from hyperinr_core.spaces.sphere import direction_of
+from hyperinr_core.tracing import film as film_module
 from hyperinr_core.tracing.film import MOST_SAMPLES, Film, trace
 from hyperinr_core.tracing.medium import Medium, medium_of
 from hyperinr_core.tracing.staging import Environment, Light, Scene
@@ -248,6 +249,27 @@ def test_time_ends_the_work_after_a_sample():
     film, shares = Film((64, 64)), []
     trace(clouds(), CORNER, Scene(), film, MOST_SAMPLES, seconds=1e-6, progress=shares.append)
     assert film.n_samples == 1 and film.sums[..., 9].min() == 1 and shares[-1] == 1.0
+
+
+def test_a_film_is_gone_on_with_where_it_was_stopped(monkeypatch):
+    monkeypatch.setattr(film_module, "TILES_PER_THREAD", 1)
+    stopped = Film((80, 40))
+
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trace(clouds(), CORNER, Scene(), stopped, 3, progress=stop)
+    assert stopped.n_samples == 0 and 0 < (stopped.sums[..., 9] == 1).mean() < 1
+    trace(clouds(), CORNER, Scene(), stopped, 3)
+    assert (stopped.sums == shot(clouds(), Scene(), CORNER, 3, (80, 40)).sums).all()
+
+
+def test_parts_of_a_film_without_noise_are_those_of_the_whole():
+    film = shot(clouds(), Scene(), CORNER, 4, (48, 50))
+    parts = [film.denoised(first, first + 20) for first in (0, 20, 40)]
+    assert [len(part) for part in parts] == [20, 20, 10]
+    np.testing.assert_array_equal(np.concatenate(parts), film.denoised())
 
 
 def test_masked_points_are_empty():

@@ -13,6 +13,9 @@ from hyperinr_core.pictures.picture_set import Optics, PictureSet
 from hyperinr_core.spaces.sphere import camera_frames
 from hyperinr_core.spaces.views import view_angles
 
+#: How far a light stands beside a camera unless somebody says, see `Camera.light`.
+BESIDE = 0.6
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -61,6 +64,21 @@ class Camera:
         right = np.cross(self.up, towards)
         right /= np.linalg.norm(right)
         return np.stack([right, np.cross(towards, right), towards])
+
+    def light(self, beside: float = 0.0) -> np.ndarray:
+        """(3,) towards a light at the camera.
+
+        Parameters
+        ----------
+        beside : how far to the left of it and above it, as a share of its distance: shadows are seen from beside.
+
+        Examples
+        --------
+        >>> Camera((0.0, -9.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0)).light(0.5).tolist()
+        [-0.5, -1.0, 0.5]
+        """
+        right, up, towards = self.frame()
+        return towards + beside * (up - right)
 
     def rays(self) -> np.ndarray:
         """(7, 3) origin, origin_u, origin_v, direction, direction_u, direction_v, towards.

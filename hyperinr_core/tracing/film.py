@@ -34,7 +34,8 @@ class Film:
     Attributes
     ----------
     sums : (height, width, 10) float32, lowest row first; see `path_native.N_CHANNELS`.
-    n_samples : how many were begun.
+    n_samples : how many all pixels have.
+    n_tiles : of the next sample, how many have it already: it was stopped there.
     """
 
     def __init__(self, size: Sequence[int]) -> None:
@@ -44,7 +45,7 @@ class Film:
                 f"the size is {width} x {height}; expected at least 1, and {MOST_PIXELS} pixels at most"
             )
         self.sums = np.zeros((height, width, path_native.N_CHANNELS), np.float32)
-        self.n_samples = 0
+        self.n_samples = self.n_tiles = 0
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,9 +57,16 @@ class Film:
         """(height, width, 4) radiance and opacity: what is behind shows by 1 minus that, as it is."""
         return self.sums[..., :4] / np.maximum(self.sums[..., 9:], 1)
 
-    def denoised(self) -> np.ndarray:
-        """What `means` are without the noise, by non-local means: blurred where samples vary, sharp where they do not."""
-        return path_native.denoise(self.sums)
+    def denoised(self, first: int = 0, last: int | None = None) -> np.ndarray:
+        """What `means` are without the noise, by non-local means: blurred where samples vary, sharp where they do not.
+
+        Parameters
+        ----------
+        first, last : rows, of all that there are; parts of a picture are those of the whole.
+        """
+        last = len(self.sums) if last is None else last
+        begin = max(first - path_native.DENOISE_MARGIN, 0)
+        return path_native.denoise(self.sums[begin : last + path_native.DENOISE_MARGIN])[first - begin : last - begin]
 
     def picture(self, background: Sequence[float] | np.ndarray = (0.0, 0.0, 0.0), exposure: float = 1.0) -> np.ndarray:
         """(height, width, 3) uint8, lowest row first; see `developed`."""
@@ -109,7 +117,7 @@ def trace(
 
     Parameters
     ----------
-    film : gone on with; its samples are other ones than those that it has.
+    film : gone on with where it was stopped; its samples are other ones than those that it has.
     samples : of a pixel, each with one path.
     seed : equal seeds give equal pictures, whatever the number of threads.
     seconds : after which no further sample is begun; the first one is.
@@ -140,10 +148,11 @@ def trace(
     for number in range(samples):
         if number and seconds is not None and time.monotonic() - began >= seconds:
             return
-        film.n_samples += 1
-        for first in range(0, n_tiles, at_once):
-            n = min(at_once, n_tiles - first)
-            medium.native.trace(view, film.n_samples - 1, first, n, film.sums)
+        while film.n_tiles < n_tiles:
+            n = min(at_once, n_tiles - film.n_tiles)
+            medium.native.trace(view, film.n_samples, film.n_tiles, n, film.sums)
+            film.n_tiles += n
             if progress:
-                share = (number + (first + n) / n_tiles) / samples
+                share = (number + film.n_tiles / n_tiles) / samples
                 progress(min(max(share, (time.monotonic() - began) / seconds), 1.0) if seconds else share)
+        film.n_samples, film.n_tiles = film.n_samples + 1, 0

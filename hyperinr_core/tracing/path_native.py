@@ -15,6 +15,9 @@ from hyperinr_core.backends import native
 #: luminance, samples.
 N_CHANNELS = 10
 
+#: Rows around a pixel that its value without noise depends on (path_denoise.cpp).
+DENOISE_MARGIN = 9
+
 
 class _Medium(ctypes.Structure):
     _fields_ = [

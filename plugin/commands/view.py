@@ -15,6 +15,7 @@ from typing import Any, Union
 
 import click
 
+from hyperinr.plugin.cinematic_drawing import CinematicDrawing
 from hyperinr.plugin.drawing import Draws, PictureDrawing
 from hyperinr.plugin.options import backend_option, model_argument
 from hyperinr.plugin.radiance_drawing import RadianceDrawing
@@ -158,6 +159,7 @@ def questions(shown: Shown) -> dict[str, Callable[..., dict[str, Any]]]:
         return {
             "voxels": lambda values, field: {"data": shown.voxels(values, field)},
             "light": lambda values, field, light: {"data": shown.light(values, field, light)},
+            **({"cinematic": CinematicDrawing(shown).draw} if shown.kind == "volume" else {}),
         }
 
     def render(values: Any, look: Any, size: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hyperinr.filters.reporting import tell, tell_error
 from hyperinr.plugin import shading
 from hyperinr.plugin.scenes.camera_picture import seen_by
 from hyperinr_core.errors import HyperINRError
+from hyperinr_core.pictures.camera import BESIDE
 
 CINEMATIC = "HyperINRCinematic"
 
@@ -58,7 +59,7 @@ def picture_of(source: Any, view: Any, field: str | None = None) -> Any:
         cinematic.OpacityUnitDistance = shadow.OpacityUnitDistance
         cinematic.ColorMap = shadow.ColorMap
     else:
-        shading.light_at_camera(cinematic, view, beside=shading.BESIDE)
+        shading.light_at_camera(cinematic, view, beside=BESIDE)
     if cinematic.ColorMap is None:
         cinematic.UpdatePipeline(view.ViewTime)  # for the look of its values
         shading.take_colors(cinematic, servermanager.GetRepresentation(volume, view))

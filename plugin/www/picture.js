@@ -1,9 +1,13 @@
 // A picture that the server draws: of a model of pictures, or of a radiance field.
 import { round, store } from "./store.js";
 
-const LONGEST = 1024; // pixels of a picture's side
+const LONGEST = 1024; // pixels of a side of the server's pictures
 const QUICK = 40; // ms that a picture may take while it is dragged
 const SLOW = 5000; // ms after which the page says that it waits
+
+// of a window's pixels, those that the server draws
+export const scaleOf = ({ clientWidth, clientHeight }) =>
+  Math.min(window.devicePixelRatio || 1, LONGEST / Math.max(clientWidth, clientHeight, 1));
 
 export const Picture = {
   // gone: whether trame's client lost the server
@@ -25,7 +29,7 @@ export const Picture = {
     // pixels that the window has for the picture, in steps, so that dragging the window's edge asks for few
     measure() {
       const { clientWidth, clientHeight } = this.$refs.frame;
-      const scale = Math.min(window.devicePixelRatio || 1, LONGEST / Math.max(clientWidth, clientHeight, 1));
+      const scale = scaleOf(this.$refs.frame);
       const size = [clientWidth, clientHeight].map((side) => 32 * Math.ceil((side * scale) / 32));
       if (String(size) === String(this.size)) return;
       const first = !this.size;

@@ -18,6 +18,7 @@ export const store = Vue.reactive({
   waiting: false,
   playing: false,
   histogram: [],
+  cinematic: null,
   progress: null,
 });
 

@@ -53,6 +53,14 @@ const Viewer = {
       if (store.error) return store.error;
       return store.waiting ? "The server has not answered for 5 seconds; the page waits." : "";
     },
+    // per cent of the picture by paths of light
+    traced() {
+      return Math.floor(100 * store.cinematic.share) + " %";
+    },
+    // of a file beside the model's
+    title() {
+      return this.description.title.replace(/\.hinr$/, "");
+    },
     progress() {
       const { done, all, bytes } = store.progress;
       return `${done} of ${all} frames in memory, ${Math.round(bytes / 2 ** 20)} MiB`;
@@ -112,7 +120,11 @@ const Viewer = {
           <template v-if="description.kind === 'volume'">
             <button v-for="(axis, i) in ['x', 'y', 'z']" type="button" :id="'along-' + axis" :title="'look along ' + axis"
                     @click="$refs.drawn.reset(i)">{{ axis }}</button>
-            <!-- room for: a button that asks the server for a cinematic picture from stage.camera(), of store -->
+            <button type="button" id="cinematic" :aria-pressed="!!store.cinematic" :disabled="gone || !store.shown.volume"
+                    title="a picture of the volume by paths of light, which the server takes; once more ends it"
+                    @click="$refs.drawn.cinematic()">cinematic<span v-if="store.cinematic"> {{ traced }}</span></button>
+            <a v-if="store.cinematic?.share === 1" id="save" :href="store.cinematic.url" :download="title + '.png'"
+               title="save the picture as a PNG file">save</a>
           </template>
         </nav>
         <ColorBar v-if="field" :field="field" :colors="description.colors[look.colors]" :low="look.low" :high="look.high">

@@ -1,5 +1,7 @@
 // Volumes and planes: voxels come from the server, are kept, and are drawn here. Playing goes through memory.
+import { Cinematic } from "./cinematic.js";
 import { Memory } from "./memory.js";
+import { scaleOf } from "./picture.js";
 import { Stage, TOP } from "./stage.js";
 import { round, store } from "./store.js";
 
@@ -45,7 +47,13 @@ export const Voxels = {
       window.hyperinr_viewer.memory = memory;
     }
     stage.attach(this.$refs.frame);
-    this.watcher = new ResizeObserver(() => stage.resize());
+    this.traced = new Cinematic(this.trame, () => this.question());
+    this.$watch(() => store.cinematic && JSON.stringify(this.question()), () => this.traced.changed());
+    this.turned = stage.renderer.getActiveCamera().onModified(() => this.traced.changed());
+    this.watcher = new ResizeObserver(() => {
+      stage.resize();
+      this.traced.changed();
+    });
     this.watcher.observe(this.$refs.frame);
     this.$watch(() => [this.look, store.view, store.shown, store.slices], this.redraw, { deep: true });
     this.$watch(() => this.wish(), (wish, old) => JSON.stringify(wish) !== JSON.stringify(old) && this.request());
@@ -55,6 +63,8 @@ export const Voxels = {
   },
   unmounted() {
     this.watcher?.disconnect();
+    this.turned?.unsubscribe();
+    this.traced?.end();
     stage?.animate(null);
   },
   methods: {
@@ -70,8 +80,10 @@ export const Voxels = {
     },
     // what casts a shadow, where there is one
     light() {
+      return ["shadow", "occlusion"].includes(store.view.light) ? this.lit() : null;
+    },
+    lit() {
       const { light: kind, density } = store.view;
-      if (!["shadow", "occlusion"].includes(kind)) return null;
       const { azimuth, elevation } = kind === "shadow" ? store.view : { azimuth: 0, elevation: 0 };
       const { low, high, opacities } = this.look;
       return { kind, azimuth, elevation, density, low, high, opacities: opacities.map((point) => [...point]) };
@@ -211,6 +223,21 @@ export const Voxels = {
       stage.reset(axis);
       stage.resize();
     },
+    // a picture by paths of light, or the end of it
+    cinematic() {
+      if (store.cinematic) return this.traced.end();
+      if (!drawn) return;
+      if (store.playing) this.stop();
+      this.traced.take();
+    },
+    // what such a picture is of; what it does not show but the page does, last
+    question() {
+      const { clientWidth, clientHeight } = this.$refs.frame;
+      const scale = scaleOf(this.$refs.frame);
+      const size = [clientWidth, clientHeight].map((side) => Math.round(side * scale));
+      const look = { camera: stage.camera(), colors: this.look.colors, light: this.lit() };
+      return [[{ ...store.sliders }, store.field, look, size], [store.shown, store.slices, this.look.level, store.view]];
+    },
     // for the page that is loaded next
     keep() {
       store.camera = stage && { box: this.box(), camera: stage.camera() };
@@ -219,5 +246,7 @@ export const Voxels = {
       return JSON.stringify(this.description.grid);
     },
   },
-  template: `<div class="frame" id="stage" ref="frame" role="img" aria-label="the model at the sliders' values"></div>`,
+  template: `<div class="frame" id="stage" ref="frame" role="img" aria-label="the model at the sliders' values">
+    <img v-if="store.cinematic?.url" id="traced" :src="store.cinematic.url" alt="the same by paths of light">
+  </div>`,
 };

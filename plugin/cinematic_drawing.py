@@ -1,0 +1,182 @@
+"""What the page of `hyperinr view` gets when it asks for a picture by paths of light: one that gets better while it asks.
+
+The server works on a picture for as long as a question lasts, a fraction of a second, and keeps what it has for the next one.
+So a picture ends by itself when nobody asks any more: the page was changed, or left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from hyperinr.plugin.drawing import JPEG_QUALITY, number_of
+from hyperinr.plugin.voxel_drawing import VoxelDrawing
+from hyperinr_core.errors import Aborted, ParameterError
+from hyperinr_core.pictures.camera import BESIDE, Camera
+from hyperinr_core.pictures.look import BACKGROUND
+from hyperinr_core.spaces.sphere import direction_of
+from hyperinr_core.tracing.film import Film, developed, exposure_of, trace
+from hyperinr_core.tracing.medium import Medium
+from hyperinr_core.tracing.staging import Environment, Light, Scene
+
+#: Samples of each pixel at which the picture is shown: taking the noise out takes as long as some of them.
+SHOWN = (1, 4, 10, 20, 36, 64)
+
+#: How the volume is lit, as `hyperinr render --style cinematic` has it.
+SOFTNESS, ENVIRONMENT, SURFACE, GLOSS = 6.0, "sky", 0.5, 0.5
+
+#: Pixels of a side of a picture, at least and at most.
+SIZES = (16, 1024)
+
+#: The picture that comes first has so many times fewer pixels along a side; seconds and samples that it takes at most.
+COARSE, QUICK, N_QUICK = 4, 0.15, 16
+
+#: Seconds that a question is worked on, about, and that it takes to hear that it is enough.
+STEP, PACE = 0.2, 0.1
+
+#: Rows of a picture that the noise is taken out of at a time.
+ROWS = 96
+
+#: Seconds that a picture is kept for which nobody asks.
+PATIENCE = 10.0
+
+#: What the page tells of its camera, as vtk.js calls it: points, and numbers.
+CAMERA = ("position", "focalPoint", "viewUp"), ("viewAngle", "parallelScale")
+
+
+class CinematicDrawing:
+    """Pictures of a volume; may be asked from several threads, and goes on with the pictures of several browsers."""
+
+    def __init__(self, drawing: VoxelDrawing) -> None:
+        self._drawing = drawing
+        self._lock = threading.Lock()
+        self._pictures: dict[str, _Picture] = {}
+
+    def draw(self, values: dict[str, Any], field: Any, look: Any, size: Any, seen: Any) -> dict[str, Any]:
+        """Go on with a picture for a moment.
+
+        Parameters
+        ----------
+        look : "camera", as vtk.js has it; "colors"; and "light" as `VoxelDrawing.light` has it: a "shadow" says where it comes
+            from, any other stands beside the camera.
+        size : width and height in pixels. seen : samples of the picture that the page has, -1 where it has none.
+
+        Returns
+        -------
+        {"share": of the work that is done, 0 to 1}, and where there is a better picture {"samples", "media", "data"}: a
+        JPEG file, in the end a PNG file.
+
+        Raises
+        ------
+        ParameterError for values, a field, a look or a size that are none.
+        """
+        key = repr((values, field, look, size))
+        picture = self._kept(key) or self._keep(key, self._begun(values, field, look, size))
+        try:
+            return picture.gone_on(number_of("samples", seen))
+        except BaseException:  # not to be gone on with
+            with self._lock:
+                self._pictures.pop(key, None)
+            raise
+
+    def _kept(self, key: str) -> _Picture | None:
+        now = time.monotonic()
+        with self._lock:
+            self._pictures = {other: old for other, old in self._pictures.items() if now - old.asked_at < PATIENCE}
+            if key in self._pictures:
+                self._pictures[key].asked_at = now
+            return self._pictures.get(key)
+
+    def _keep(self, key: str, picture: _Picture) -> _Picture:
+        with self._lock:
+            return self._pictures.setdefault(key, picture)
+
+    def _begun(self, values: dict[str, Any], field: Any, look: Any, size: Any) -> _Picture:
+        if not isinstance(look, dict) or set(look) != {"camera", "colors", "light"}:
+            raise ParameterError(f"the picture's look is {look!r:.40}; expected camera, colors and light")
+        if not isinstance(size, list) or len(size) != 2:
+            raise ParameterError(f"the picture's size is {size!r:.40}; expected width and height")
+        width, height = (int(np.clip(number_of("size", side), *SIZES)) for side in size)
+        camera, light = _camera(look["camera"]), look["light"]
+        medium = self._drawing.medium(values, field, light, look["colors"])
+        shadowed = light["kind"] == "shadow"
+        towards = direction_of(light["azimuth"], light["elevation"]) if shadowed else camera.light(BESIDE)
+        scene = Scene(
+            Light(towards, diameter=SOFTNESS), Environment.named(ENVIRONMENT), surface=SURFACE, gloss=GLOSS
+        )  # fmt: skip
+        return _Picture(medium, camera, scene, (width, height))
+
+
+class _Picture:
+    """One that is worked on while somebody asks."""
+
+    def __init__(self, medium: Medium, camera: Camera, scene: Scene, size: tuple[int, int]) -> None:
+        self.asked_at = time.monotonic()
+        self._scene = medium, camera, scene
+        self._film, self._lock = Film(size), threading.Lock()
+        self._shares = self._worked()
+        self._share = 0.0
+        self._shown: dict[str, Any] = {"samples": -1}
+
+    def gone_on(self, seen: float) -> dict[str, Any]:
+        """What the page is told, after `STEP` or as soon as there is a better picture than the one that it has seen."""
+        with self._lock:
+            end = time.monotonic() + STEP
+            for share in self._shares:
+                self._share = share
+                if self._shown["samples"] > seen or time.monotonic() >= end:
+                    break
+            return {"share": self._share, **(self._shown if self._shown["samples"] > seen else {})}
+
+    def _worked(self) -> Iterator[float]:
+        """All of the work, in pieces of `PACE` about, each with the share that is done then: the end counts as a sample."""
+        all_of_it = SHOWN[-1] + 1
+        film, coarse = self._film, Film([-(-side // COARSE) for side in self._film.size])
+        trace(*self._scene, coarse, N_QUICK, seconds=QUICK)
+        self._show(coarse.denoised(), 0)
+        yield 0.0
+        for wanted in SHOWN:
+            while film.n_samples < wanted:
+                self._trace()
+                yield film.n_samples / all_of_it
+            means = np.empty((*film.sums.shape[:2], 4), np.float32)
+            for first in range(0, len(means), ROWS):
+                means[first : first + ROWS] = film.denoised(first, min(first + ROWS, len(means)))
+                yield film.n_samples / all_of_it
+            self._show(means, wanted)
+            yield film.n_samples / all_of_it
+        yield 1.0
+
+    def _trace(self) -> None:
+        """The rest of a sample, or as much of it as can be done in a moment."""
+        end = time.monotonic() + PACE
+
+        def progress(_: float) -> None:
+            if time.monotonic() >= end:
+                raise Aborted("the picture is gone on with later")
+
+        with contextlib.suppress(Aborted):
+            trace(*self._scene, self._film, 1, progress=progress)
+
+    def _show(self, means: np.ndarray, samples: int) -> None:
+        from hyperinr.filters.readers.picture_files import encoded
+
+        kind = "PNG" if samples == SHOWN[-1] else "JPEG"
+        pixels = developed(means, BACKGROUND, exposure_of(means))
+        data = encoded(pixels, kind, JPEG_QUALITY)
+        self._shown = {"samples": samples, "media": f"image/{kind.lower()}", "data": data}
+
+
+def _camera(told: Any) -> Camera:
+    """The camera that the page tells."""
+    points, numbers = CAMERA
+    known = isinstance(told, dict) and set(told) == {*points, *numbers}
+    if not known or not all(isinstance(told[name], list) and len(told[name]) == 3 for name in points):
+        raise ParameterError(f"the camera is {told!r:.40}; expected {', '.join((*points, *numbers))}")
+    position, focal_point, up = (tuple(number_of(name, x) for x in told[name]) for name in points)
+    return Camera(position, focal_point, up, *(number_of(name, told[name]) for name in numbers))
