@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,8 @@ def main() -> None:
     coarse = data(options.data, MOST_SIMULATED, 11)
     work = Path(tempfile.mkdtemp(dir=options.data))
     try:
-        names = write_steps(work, coarse, options.size, options.steps)
+        with ProcessPoolExecutor(1) as apart:  # a command's figure begins with what this process had at most
+            names = apart.submit(write_steps, work, coarse, options.size, options.steps).result()
         records = measured(work, names, options.size, options.samples)
     finally:
         shutil.rmtree(work)
