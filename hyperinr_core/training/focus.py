@@ -1,9 +1,7 @@
 """Points are drawn where the error is large: a few times a run the model is asked how far it is from what it learns.
 
 Runs of values, a brick of 8^3 points where nothing is masked, are drawn in proportion to their root mean square error, as a few
-of their values tell it, and none much less often than others. The loss is not corrected for it, which is as good or better. At equal numbers of points, dB
-on the training steps: dam break, 6 points for each value, +3.7; an ocean, 1, +1.2; turbulence on 64^3, 3 and 9, +0.45
-and +0.3; on 128^3, 3 of them for five, +0.65.
+of their values tell it, and none much less often than others. The loss is not corrected for it: that gains less.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hyperinr_core.training.samples import RUN, SampleStream, even
+from hyperinr_core.training.samples import SampleStream, even
 from hyperinr_core.training.task import Stream
 
 #: Looks in a run, evenly spread.

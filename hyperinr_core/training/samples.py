@@ -337,8 +337,8 @@ def by_bricks(shape: tuple[int, int, int]) -> np.ndarray:
     )
     padded[tuple(map(slice, shape))] = np.arange(n_points, dtype=padded.dtype).reshape(shape)
     split = padded.reshape([n for pair in zip(counts, sizes) for n in pair])
-    ordered = split.transpose(0, 2, 4, 1, 3, 5).ravel()
-    return ordered[ordered >= 0]
+    ordered: np.ndarray = split.transpose(0, 2, 4, 1, 3, 5).ravel()
+    return np.extract(ordered >= 0, ordered)
 
 
 def even(n_values: int) -> np.ndarray:
