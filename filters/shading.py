@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from hyperinr_core.volume import Extent, Grid
 
 #: Entries of the tables that values are looked up in.
 N_COLORS = 1024
+
+#: A point on a wall sees half of the sphere; it gets all the light of a sky.
+SKY_GAIN = np.float32(2)
 
 #: Full light in fixed point: a byte times it fits 32 bits.
 ONE = 1 << 16
@@ -52,13 +55,25 @@ class Shading:
         self._channels = [colors >> shift & 255 for shift in (0, 8, 16)]
         self._seen_alpha = colors & 0xFF000000
         self._points: np.ndarray | None = None
+        self._occlusion: tuple[tuple[int, ...], np.ndarray] | None = None
 
     def swept(self, direction: np.ndarray, dims: Sequence[int] | None = None) -> np.ndarray:
         """(nz, ny, nx) exact transmittance, computed on dims of its own if given; the region must be the whole grid."""
+        return self._on(dims, lambda tau, grid: shadow.transmittance(tau, grid, direction))
+
+    def occluded(self, dims: Sequence[int] | None = None) -> np.ndarray:
+        """(nz, ny, nx) share that arrives of a light from everywhere, kept for the next light; else as `swept`."""
+        key = tuple(dims or self.grid.dims)
+        if self._occlusion is None or self._occlusion[0] != key:
+            self._occlusion = key, self._on(key, shadow.ambient_occlusion)
+        return self._occlusion[1]
+
+    def _on(self, dims: Sequence[int] | None, sweep: Callable[[np.ndarray, Grid], np.ndarray]) -> np.ndarray:
+        """What sweeps the extinction, on dims of its own if given, brought back to the grid."""
         if dims is None or tuple(dims) == self.grid.dims:
-            return shadow.transmittance(self._tau, self.grid, direction)
+            return sweep(self._tau, self.grid)
         coarse = shadow.resample(self._tau, dims)
-        return shadow.resample(shadow.transmittance(coarse, self.grid.with_dims(dims), direction), self.grid.dims)
+        return shadow.resample(sweep(coarse, self.grid.with_dims(dims)), self.grid.dims)
 
     def predicted(self, model: HyperINR, theta: list[float], backend: str) -> np.ndarray:
         """(nz, ny, nx) a model's shadow where something can be seen, 1 elsewhere."""
@@ -67,16 +82,22 @@ class Shading:
             values.reshape(-1)[self.seen] = model.generate(theta, backend).sample(self._seen_points())[:, 0]
         return values
 
-    def shaded(self, shadows: np.ndarray, ambient: float, strength: float) -> np.ndarray:
-        """(nz, ny, nx, 4) uint8 colours darkened by shadows (nz, ny, nx), and opacity.
+    def shaded(
+        self, shadows: np.ndarray | None, ambient: float, strength: float, occlusion: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(nz, ny, nx, 4) uint8 colours darkened by what light lacks, and opacity.
 
         Parameters
         ----------
-        ambient : share of the colour that every point keeps.
+        shadows : (nz, ny, nx) share that arrives of the one light; None where all light comes from everywhere.
+        ambient : share of the colour that every point keeps; beside an occlusion, the share that is from everywhere.
         strength : how far shadows darken, 0 not at all.
+        occlusion : (nz, ny, nx) share that arrives of a light from everywhere; None where nothing hinders it.
         """
-        light = np.clip(shadows.reshape(-1)[self.seen], 0, 1)
-        light = np.clip(ambient + (1 - ambient) * (1 - strength * (1 - light)), 0, 1)
+        one = None if shadows is None else self._darkened(shadows, strength)
+        sky = None if occlusion is None else self._darkened(occlusion * SKY_GAIN, strength)
+        light = ambient * (1 if sky is None or one is None else sky) + (1 - ambient) * (sky if one is None else one)
+        light = np.clip(light, 0, 1)
         light = (light * ONE).astype(np.uint32)
         colors = self._seen_alpha.copy()
         for shift, channel in zip((0, 8, 16), self._channels):
@@ -84,6 +105,10 @@ class Shading:
         rgba = self.rgba.copy()
         rgba.reshape(-1).view(np.uint32)[self.seen] = colors
         return rgba
+
+    def _darkened(self, arrives: np.ndarray, strength: float) -> np.ndarray:
+        """(n,) light at the points that can be seen."""
+        return 1 - strength * (1 - np.clip(arrives.reshape(-1)[self.seen], 0, 1))
 
     def _seen_points(self) -> np.ndarray:
         if self._points is None:

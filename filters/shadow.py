@@ -33,17 +33,21 @@ COLOR_MAPS = (vtkColorTransferFunction, vtkDiscretizableColorTransferFunction)
 
 #: What the arrays that are added are called, after the scalar's own name: ParaView shows the first of the alphabet as a
 #: volume, which is then the scalar.
-SHADOW, SHADED = "shadow", "shaded"
+SHADOW, SHADED, OCCLUSION = "shadow", "shaded", "occlusion"
+
+#: What light there may be, as the property has it.
+ONE_LIGHT, FROM_EVERYWHERE, BOTH = range(3)
 
 #: Points along an axis that values are looked at on for their look.
 LOOK_POINTS = 40
 
 
 class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
-    """A filter from a vtkImageData to the same image with its scalar, `SCALAR shadow` and `SCALAR shaded`.
+    """A filter from a vtkImageData to the same image with its scalar, `SCALAR shaded`, `SCALAR shadow` and `SCALAR occlusion`.
 
-    The shadow is the share of the light that arrives; shaded are the scalar's colours darkened by it, with the opacity of
-    one unit distance, 4 bytes a point. Without a model the shadow is computed, exactly, by a sweep over the whole volume.
+    The shadow is the share of one light that arrives, the occlusion that of a light from everywhere; shaded are the scalar's
+    colours darkened by them, with the opacity of one unit distance, 4 bytes a point. Without a model the shadow is computed,
+    exactly, by a sweep over the whole volume; the occlusion always is.
     """
 
     LABEL = "HyperINR Shadow"
@@ -51,6 +55,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
     def __init__(self) -> None:
         super().__init__(nInputPorts=1, nOutputPorts=1, inputType="vtkImageData", outputType="vtkImageData")
         self._model_name: str | None = None
+        self._lighting = ONE_LIGHT
         self._azimuth, self._elevation = 45.0, 45.0
         self._ambient, self._strength = 0.2, 1.0
         self._unit_distance = 0.0
@@ -71,6 +76,10 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
     def SetModel(self, name: str | None) -> None:
         """Path of a shadow model (.hinr); none sweeps."""
         self._store("_model_name", name or None)
+
+    def SetLighting(self, kind: int) -> None:
+        """Where light comes from: ONE_LIGHT, FROM_EVERYWHERE or BOTH."""
+        self._store("_lighting", int(kind))
 
     def SetAzimuth(self, degrees: float) -> None:
         """Where the light comes from around z, from x towards y."""
@@ -141,7 +150,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         pipeline = vtkStreamingDemandDrivenPipeline
         wanted, source = out_info.GetInformationObject(0), in_info[0].GetInformationObject(0)
         extent = whole = source.Get(pipeline.WHOLE_EXTENT())
-        if self._model_name:
+        if self._model_name and self._lighting == ONE_LIGHT:
             part = wanted.Get(pipeline.UPDATE_EXTENT())
             extent = [pick(part[i] + grow, whole[i]) for i, (pick, grow) in enumerate([(max, -1), (min, 1)] * 3)]
             levels = wanted.Get(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS()) or 0
@@ -167,21 +176,19 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
 
     def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:
         from hyperinr.filters.image import masked_image
-        from hyperinr_core.spaces.sphere import direction_of
 
         name, values = self._scalars(image)
         _check_some(values, image.GetExtent() == tuple(whole))
         model = self._load()
         shading = self._shade(image, name, values, whole)
-        direction = direction_of(self._azimuth, self._elevation)
-        if model is None:
-            dims = tuple(own or other for own, other in zip(self._dims, shading.grid.dims))
-            shadows = shading.swept(direction, dims)
-        else:
-            shadows = shading.predicted(model, self._theta(model, shading), self._backend)
-        rgba = shading.shaded(shadows, self._ambient, self._strength)
+        dims = tuple(own or other for own, other in zip(self._dims, shading.grid.dims))
+        shadows = None if self._lighting == FROM_EVERYWHERE else self._shadows(model, shading, dims)
+        occlusion = None if self._lighting == ONE_LIGHT else shading.occluded(dims)
+        rgba = shading.shaded(shadows, self._ambient, self._strength, occlusion)
         part = _part(shading.region, _from_zero(extent, whole))
-        arrays = {name: values[part], f"{name} {SHADED}": rgba[part], f"{name} {SHADOW}": shadows[part]}
+        made = {SHADED: rgba, SHADOW: shadows, OCCLUSION: occlusion}
+        arrays = {f"{name} {kind}": array[part] for kind, array in made.items() if array is not None}
+        arrays = {name: values[part], **arrays}
         output.ShallowCopy(masked_image(shading.grid, arrays, _from_zero(extent, whole), [name]))
         output.SetExtent(*extent)
         output.SetOrigin(*image.GetOrigin())
@@ -189,6 +196,14 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         key = vtkDataObject.DATA_TIME_STEP()
         if image.GetInformation().Has(key):
             output.GetInformation().Set(key, image.GetInformation().Get(key))
+
+    def _shadows(self, model: HyperINR | None, shading: Shading, dims: tuple[int, ...]) -> np.ndarray:
+        """(nz, ny, nx) share that arrives of the one light."""
+        from hyperinr_core.spaces.sphere import direction_of
+
+        if model is None:
+            return shading.swept(direction_of(self._azimuth, self._elevation), dims)
+        return shading.predicted(model, self._theta(model, shading), self._backend)
 
     def _scalars(self, image: vtkImageData) -> tuple:
         """Name and (nz, ny, nx) values of the chosen point array, NaN at hidden points."""

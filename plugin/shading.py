@@ -4,7 +4,8 @@
     shadow = shading.shade(source, "density", view)
     shadow.LightAzimuth = 200
 
-In the GUI the menu Macros has ShadeVolume and LightFollowsCamera, which call `shade_active` and `toggle_light`.
+In the GUI the menu Macros has ShadeVolume, AmbientOcclusion and LightFollowsCamera, which call `shade_active`, `occlude_active`
+and `toggle_light`.
 """
 
 from __future__ import annotations
@@ -215,28 +216,57 @@ def tie_light(shadow: Any, view: Any) -> Any:
 
 def shade_active() -> Any:
     """Show the active source with shadows; a HyperINR Shadow as it is. Says in Output Messages what it does or lacks."""
+    shadow = _shown("ShadeVolume", "One Light")
+    if shadow is not None:
+        tell(
+            f"ShadeVolume: {shadow.Scalar[1]} is shaded; drag Light Azimuth and Light Elevation of the HyperINR Shadow"
+        )
+    return shadow
+
+
+def occlude_active() -> Any:
+    """Show the active source in a light from everywhere; a HyperINR Shadow of one light gets it beside that one."""
+    shadow = _shown("AmbientOcclusion", "Ambient Occlusion")
+    if shadow is None:
+        return None
+    if shadow.Lighting == "One Light":
+        shadow.Lighting = "Both"
+        simple.Render()
+    tell(
+        f"AmbientOcclusion: {shadow.Scalar[1]} is in a light from everywhere; Lighting of the HyperINR Shadow says what else"
+    )
+    return shadow
+
+
+def _shown(macro: str, lighting: str) -> Any:
+    """The HyperINR Shadow of the active source, shown and made where there is none; None where that cannot be, as is said.
+
+    Parameters
+    ----------
+    lighting : of one that is made.
+    """
     source = simple.GetActiveSource()
     if source is None:
-        tell_error("ShadeVolume: there is no active source; expected a volume, select one in the pipeline browser")
+        tell_error(f"{macro}: there is no active source; expected a volume, select one in the pipeline browser")
         return None
     view = simple.GetActiveViewOrCreate("RenderView")
     try:
-        shadow = _shade_or_show(source, view)
+        shadow = _shade_or_show(source, view, lighting)
     except HyperINRError as error:
-        tell_error(f"ShadeVolume: {error}")
+        tell_error(f"{macro}: {error}")
         return None
     bar = simple.GetScalarBar(shadow.ColorMap, view)  # hidden with what was shown before
     bar.Title, bar.Visibility = bar.Title or shadow.Scalar[1], 1
     simple.SetActiveSource(shadow)
     simple.Render()
-    tell(f"ShadeVolume: {shadow.Scalar[1]} is shaded; drag Light Azimuth and Light Elevation of the HyperINR Shadow")
     return shadow
 
 
-def _shade_or_show(source: Any, view: Any) -> Any:
+def _shade_or_show(source: Any, view: Any, lighting: str) -> Any:
     shadow = source if source.GetXMLName() == SHADOW else _shadow_of(source)
     if shadow is None:
         shadow = shade(source, view=view)
+        shadow.Lighting = lighting
         light_at_camera(shadow, view, beside=BESIDE)
         shadow.AmbientLight = AMBIENT
         return shadow

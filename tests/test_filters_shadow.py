@@ -14,7 +14,7 @@ from vtkmodules.vtkCommonExecutionModel import vtkTrivialProducer
 from vtkmodules.vtkRenderingCore import vtkDiscretizableColorTransferFunction
 
 from hyperinr.filters.image import hide, to_image
-from hyperinr.filters.shadow import HyperINRShadow
+from hyperinr.filters.shadow import BOTH, FROM_EVERYWHERE, HyperINRShadow
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.light import shadow
@@ -95,6 +95,34 @@ def test_rgba_is_colour_times_light_and_the_opacity():
     np.testing.assert_allclose(rgba[..., 3], 255 * ball(), atol=1.01)
     np.testing.assert_allclose(rgba[seen, 0], 255 * light[seen], atol=1.01)
     np.testing.assert_allclose(rgba[seen, 1], 255 * (ball() * light)[seen], atol=2.01)
+
+
+def test_light_from_everywhere_alone_and_beside_the_one():
+    settings = {"Azimuth": 10.0, "Elevation": 60.0, "Ambient": 0.3, "Strength": 0.8, "ColorMap": colors_of()}
+    filter_, said = pass_of(Lighting=FROM_EVERYWHERE, **settings)
+    function = transfer.TransferFunction(((0, 0, 0, 0), (1, 1, 1, 1)), ((0.0, 0.0), (1.0, 1.0)))
+    tau = transfer.extinction(ball(), function, shadow.default_unit_distance(GRID))
+    occlusion, seen = array(filter_, "density occlusion"), ball() > 0
+    np.testing.assert_array_equal(occlusion, shadow.ambient_occlusion(tau, GRID))
+    assert filter_.GetOutputDataObject(0).GetPointData().GetArray("density shadow") is None
+    sky = 1 - 0.8 * (1 - np.minimum(2 * occlusion, 1))
+    np.testing.assert_allclose(array(filter_, "density shaded")[seen, 0], (255 * (0.3 + 0.7 * sky))[seen], atol=1.01)
+    filter_.SetLighting(BOTH)
+    np.testing.assert_allclose(array(filter_, "density shadow"), truth(10, 60), atol=1e-6)
+    light = 0.3 * sky + 0.7 * (1 - 0.8 * (1 - truth(10, 60)))
+    np.testing.assert_allclose(array(filter_, "density shaded")[seen, 0], (255 * light)[seen], atol=1.01)
+    assert not said
+
+
+def test_occlusion_is_kept_while_the_one_light_moves(monkeypatch):
+    filter_, _ = pass_of(Lighting=BOTH, ColorMap=colors_of())
+    first = array(filter_, "density occlusion")
+    monkeypatch.setattr(shadow, "ambient_occlusion", lambda *_: pytest.fail("it was swept again"))
+    filter_.SetAzimuth(200.0)
+    np.testing.assert_array_equal(array(filter_, "density occlusion"), first)
+    monkeypatch.undo()
+    filter_.SetShadowDims(10, 0, 8)
+    assert 1e-3 < abs(array(filter_, "density occlusion") - first).mean() < 0.05
 
 
 def test_editing_the_colour_map_moves_the_shadow():

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -312,6 +313,25 @@ def test_bfloat16_needs_its_instructions(monkeypatch):
     monkeypatch.setenv("HYPERINR_ISA", "generic")
     with pytest.raises(BackendError, match="lacks"):
         NativeBackend(*random_model(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1), precision="bfloat16")
+
+
+def test_bfloat16_is_taken_by_itself_where_it_pays_or_is_forced(monkeypatch):
+    """Where it does not, the unit of the same name computes in float32, and says so."""
+    model = random_model(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
+    monkeypatch.delenv("HYPERINR_ISA", raising=False)
+    index, kernel = native.ISAS.index("avx512_bf16"), native.library()
+    pays = kernel.hinr_bfloat16_pays(index)
+    assert not any(kernel.hinr_bfloat16_pays(isa) for isa in range(index))
+    assert NativeBackend(*model).precision == native.chosen()[1] == ("bfloat16" if pays else "float32")
+    if "avx512_bf16" not in supported_isas():
+        assert not pays and native.chosen()[2] == "bfloat16 is not multiplied here"
+        return
+    monkeypatch.setattr(
+        native, "library", lambda: SimpleNamespace(hinr_bfloat16_pays=lambda _: 0, hinr_isa_supported=lambda _: 1)
+    )
+    assert native.chosen() == (index, "float32", "bfloat16 is slower on Intel's processors")
+    monkeypatch.setenv("HYPERINR_ISA", "avx512_bf16")
+    assert native.chosen() == (index, "bfloat16", "HYPERINR_ISA asks for it")
 
 
 def test_viewing_imports_no_torch():

@@ -235,3 +235,40 @@ def test_scattering_refuses_what_no_medium_does():
     for albedo, g in ((1.1, 0.0), (-0.1, 0.0), (0.5, 1.0)):
         with pytest.raises(ParameterError, match="albedo is"):
             shadow.scattered(cloud(grid), grid, (0, 0, 1), albedo, g, 1, 0)
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+def test_occlusion_is_the_mean_of_sweeps_and_its_twin(grid, monkeypatch):
+    tau, sky = noise(grid), shadow.disc_directions(np.array([0.0, 0.0, 1.0]), 360.0, 12)
+    found = shadow.ambient_occlusion(tau, grid, 12)
+    mean = np.mean([shadow.transmittance(tau, grid, light) for light in sky], axis=0)
+    np.testing.assert_allclose(found, mean, rtol=0, atol=1e-6)
+    monkeypatch.setattr(shadow, "_kernels", lambda: shadow_reference)
+    np.testing.assert_allclose(found, shadow.ambient_occlusion(tau, grid, 12), rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize("isa", native.supported_isas())
+def test_occlusion_depends_on_no_thread_and_hardly_on_the_unit(isa, monkeypatch):
+    grid = Grid((70, 40, 37))
+    expected = shadow.ambient_occlusion(noise(grid), grid)
+    monkeypatch.setenv("HYPERINR_ISA", isa)
+    results = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("HYPERINR_NUM_THREADS", threads)
+        native.set_threads_from_environment()
+        results.append(shadow.ambient_occlusion(noise(grid), grid))
+    monkeypatch.undo()
+    native.set_threads_from_environment()
+    np.testing.assert_array_equal(*results)
+    np.testing.assert_allclose(results[0], expected, rtol=0, atol=1e-6)
+
+
+def test_occlusion_of_nothing_of_a_wall_and_within_one():
+    grid = Grid((24, 24, 24))
+    np.testing.assert_allclose(shadow.ambient_occlusion(np.zeros(grid.shape, np.float32), grid), 1, atol=1e-6)
+    wall = np.zeros(grid.shape, np.float32)
+    wall[:10] = 50.0
+    found = shadow.ambient_occlusion(wall, grid)[:, 12, 12]
+    assert abs(found[11] - 0.5) < 0.05 and found[16] > found[12] and found[5] < 1e-6
+    with pytest.raises(ParameterError, match="tau has shape"):
+        shadow.ambient_occlusion(wall[1:], grid)

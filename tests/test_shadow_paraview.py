@@ -178,6 +178,14 @@ def test_macros_say_what_they_lack_and_make_and_hide_nothing_then(macros):
     assert "LightFollowsCamera: on" in said and "LightFollowsCamera: off" in said
 
 
+def test_the_macro_of_occlusion_makes_one_light_both_and_darkens_hollows(macros, folder):
+    found, said, errors = macros
+    assert found["lighting"] == ["Both", "Ambient Occlusion"] and found["occluded"] == ["density occlusion"]
+    assert "AmbientOcclusion: there is no active source; expected" in errors
+    assert said.count("AmbientOcclusion: density is in a light from everywhere") == 2
+    assert abs(picture(folder / "macro_occlusion.png") - picture(folder / "macro_direct.png")).mean() > 1
+
+
 def test_a_shadow_from_the_menu_shows_its_scalar_and_is_shaded_by_the_macro(macros, folder):
     found, direct, applied, menu = (
         macros[0],
@@ -190,6 +198,7 @@ def test_a_shadow_from_the_menu_shows_its_scalar_and_is_shaded_by_the_macro(macr
 
 def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
     assert {path.stem for path in MACROS.glob("*.py")} == {
+        "AmbientOcclusion",
         "ShadeVolume",
         "LightFollowsCamera",
         "PictureFollowsCamera",

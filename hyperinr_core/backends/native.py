@@ -66,6 +66,7 @@ class Shape(ctypes.Structure):
 _SIGNATURES: dict[str, list[Any]] = {
     "hinr_abi_version": [],
     "hinr_isa_supported": [c_int],
+    "hinr_bfloat16_pays": [c_int],
     "hinr_set_num_threads": [c_int],
     "hinr_num_threads": [],
     "hinr_model_create": [POINTER(Shape), c_void_p, c_int64, c_int, c_int, POINTER(c_void_p)],
@@ -160,6 +161,21 @@ def choose_isa() -> int:
     return ISAS.index(name)
 
 
+def chosen() -> tuple[int, str, str]:
+    """Number of the instruction set to use, the precision that "auto" means with it here, and why that one.
+
+    By the processor's maker and not by measuring, so that the ranks of a job choose alike.
+    """
+    isa = choose_isa()
+    if ISAS[isa] != "avx512_bf16":
+        return isa, "float32", "bfloat16 is not multiplied here"
+    if os.environ.get("HYPERINR_ISA"):
+        return isa, "bfloat16", "HYPERINR_ISA asks for it"
+    if library().hinr_bfloat16_pays(isa):
+        return isa, "bfloat16", "twice as fast as float32 on AMD's processors"
+    return isa, "float32", "bfloat16 is slower on Intel's processors"
+
+
 def set_threads_from_environment() -> None:
     """Use HYPERINR_NUM_THREADS threads, or as many as this process has processors."""
     text = os.environ.get("HYPERINR_NUM_THREADS", "")
@@ -226,8 +242,8 @@ class NativeBackend(Backend):
 
     Parameters
     ----------
-    precision : "auto" (bfloat16 where the processor multiplies it, else float32), "float32" or "bfloat16"
-        (float16 tables and a bfloat16 network with float32 sums).
+    precision : "auto" (bfloat16 where the processor is faster with it, else float32; see `chosen`), "float32" or
+        "bfloat16" (float16 tables and a bfloat16 network with float32 sums).
     """
 
     name = "native"
@@ -246,9 +262,8 @@ class NativeBackend(Backend):
             raise BackendError(f"the CPU kernel has 1 to 16 outputs, found {n_outputs}; use backend 'reference'")
         self.architecture = architecture
         self.encoder_params = _rows(encoder_params, architecture.n_table)
-        isa = choose_isa()
-        if precision == "auto":
-            precision = "bfloat16" if ISAS[isa] == "avx512_bf16" else "float32"
+        isa, usual, _ = chosen()
+        precision = usual if precision == "auto" else precision
         self.isa, self.precision = ISAS[isa], precision
         set_threads_from_environment()
         self._library = library()

@@ -23,6 +23,9 @@ UNITS_PER_DIAGONAL = 128
 #: Directions that a soft light is made of.
 N_DISC_DIRECTIONS = 32
 
+#: Directions that the light of a whole sky, above and below, is made of.
+N_SKY_DIRECTIONS = 32
+
 METHODS = ("sweep", "rays")
 
 
@@ -61,8 +64,7 @@ def transmittance(
     >>> bool((np.diff(from_above[:, 4, 4]) > 0).all())  # the higher, the brighter
     True
     """
-    if tau.shape != grid.shape:
-        raise ParameterError(f"tau has shape {tau.shape}; expected the grid's {grid.shape}")
+    _check_shape(tau, grid)
     vector = np.asarray(direction, np.float64)
     size = float(np.linalg.norm(vector)) if vector.shape == (3,) else 0.0
     if not size > 0 or not math.isfinite(size):
@@ -80,6 +82,11 @@ def transmittance(
     return _kernels().rays(tau, voxels * length, length)
 
 
+def _check_shape(tau: np.ndarray, grid: Grid) -> None:
+    if tau.shape != grid.shape:
+        raise ParameterError(f"tau has shape {tau.shape}; expected the grid's {grid.shape}")
+
+
 def in_voxels(grid: Grid, vector: np.ndarray) -> np.ndarray:
     """(3,) a vector of space along the grid's axes, in points."""
     return np.asarray(vector) @ np.reshape(grid.direction, (3, 3)) / grid.spacing
@@ -94,10 +101,28 @@ def soft_transmittance(
     ----------
     n_directions : spread evenly over the light's disc.
     """
-    total = np.zeros(grid.shape, np.float32)
-    for towards in disc_directions(direction, diameter, n_directions):
-        total += transmittance(tau, grid, towards)
-    return total / np.float32(n_directions)
+    _check_shape(tau, grid)
+    towards = disc_directions(direction, diameter, n_directions)
+    return _kernels().sweeps(tau, np.stack([in_voxels(grid, light) for light in towards]))
+
+
+def ambient_occlusion(tau: np.ndarray, grid: Grid, n_directions: int = N_SKY_DIRECTIONS) -> np.ndarray:
+    """How much of a light from everywhere arrives at each point: the mean of one sweep per direction of the sphere.
+
+    Parameters
+    ----------
+    tau : (nz, ny, nx) float32 extinction per length unit, zero outside the grid.
+    n_directions : spread evenly over the sphere.
+
+    Returns
+    -------
+    (nz, ny, nx) float32 in [0, 1]: 1 in the open, about a half on a wall.
+
+    Raises
+    ------
+    ParameterError for another shape than the grid's.
+    """
+    return soft_transmittance(tau, grid, np.array([0.0, 0.0, 1.0]), 360.0, n_directions)
 
 
 def scattered(

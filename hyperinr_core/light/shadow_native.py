@@ -16,8 +16,15 @@ from hyperinr_core.backends import native
 def _library() -> ctypes.CDLL:
     one_direction = [c_int, c_void_p, c_void_p, c_void_p, c_double, c_void_p]
     scattered = [*[c_void_p] * 5, c_double, c_double, c_void_p, c_int64, c_int64, c_uint64, c_void_p]
-    names = {"hinr_shadow_rays": one_direction, "hinr_shadow_sweep": one_direction, "hinr_shadow_scatter": scattered}
-    return native.declared(names, "shadows")
+    return native.declared(
+        {
+            "hinr_shadow_rays": one_direction,
+            "hinr_shadow_sweep": one_direction,
+            "hinr_shadow_sweeps": [c_int, c_void_p, c_void_p, c_void_p, c_int64, c_void_p],
+            "hinr_shadow_scatter": scattered,
+        },
+        "shadows",
+    )
 
 
 def rays(tau: np.ndarray, step: np.ndarray, length: float) -> np.ndarray:
@@ -28,6 +35,17 @@ def rays(tau: np.ndarray, step: np.ndarray, length: float) -> np.ndarray:
 def sweep(tau: np.ndarray, towards: np.ndarray, length: float) -> np.ndarray:
     """See shadow_reference.sweep."""
     return _call("hinr_shadow_sweep", tau, towards, length)
+
+
+def sweeps(tau: np.ndarray, towards: np.ndarray) -> np.ndarray:
+    """See shadow_reference.sweeps."""
+    tau = np.ascontiguousarray(tau, np.float32)
+    towards = np.ascontiguousarray(towards, np.float64)
+    dims = np.array(tau.shape[::-1], np.int64)
+    out = np.empty(tau.shape, np.float32)
+    pointers = tau.ctypes.data, dims.ctypes.data, towards.ctypes.data
+    native.check(_library().hinr_shadow_sweeps(native.choose_isa(), *pointers, len(towards), out.ctypes.data))
+    return out
 
 
 def scatter(

@@ -67,6 +67,16 @@ def sweep(tau: np.ndarray, towards: np.ndarray, length: float) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(out, 0, axis))
 
 
+def sweeps(tau: np.ndarray, towards: np.ndarray) -> np.ndarray:
+    """The mean of one sweep for each light.
+
+    Parameters
+    ----------
+    towards : (n, 3) directions in voxels, x first, each of length 1 in tau's unit.
+    """
+    return np.mean([sweep(tau, light, 1.0) for light in towards], axis=0, dtype=np.float32)
+
+
 def _part_inside(shape: tuple[int, ...], places: np.ndarray, slope: np.ndarray) -> np.ndarray:
     """Weight of a slice for the way before it, 1 for a whole one: twice the part inside for rays that have just entered."""
     part = np.ones(places.shape[1:])

@@ -160,6 +160,15 @@ int hinr_abi_version(void) { return HINR_ABI_VERSION; }
 
 int hinr_isa_supported(int isa) { return find_kernels(isa) != nullptr; }
 
+int hinr_bfloat16_pays(int isa) {
+#ifdef HINR_X86
+    return isa == HINR_ISA_AVX512_BF16 && find_kernels(isa) && __builtin_cpu_is("amd") != 0;
+#else
+    (void)isa;
+    return 0;
+#endif
+}
+
 int hinr_set_num_threads(int n_threads) {
     if (n_threads < 1 || n_threads > kMaxThreads) return HINR_ERROR_THREADS;
     set_num_threads(n_threads);

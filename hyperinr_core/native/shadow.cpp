@@ -78,8 +78,10 @@ void transpose(const float *from, float *to, int64_t n_outer, int64_t n_rows, in
 
 // Slices of `slice_stride` from each other, rows of `row_stride`, points of a row side by side. `slope`: what a ray moves
 // along x and y from slice to slice, away from the light.
+// share: 0 sets `out`, another one adds so much of the transmittance to it.
 void sweep(const ShadowKernels &kernels, const float *tau, float *out, int64_t nx, int64_t ny, int64_t n_slices,
-           int64_t row_stride, int64_t slice_stride, bool light_is_last, double slope_x, double slope_y, double length) {
+           int64_t row_stride, int64_t slice_stride, bool light_is_last, double slope_x, double slope_y, double length,
+           float share) {
     const double far_x = slope_x * double(n_slices - 1), far_y = slope_y * double(n_slices - 1);
     const int64_t u_first = int64_t(std::floor(std::min(0.0, -far_x))) - 1;
     const int64_t u_last = nx + int64_t(std::ceil(std::max(0.0, -far_x)));
@@ -98,7 +100,7 @@ void sweep(const ShadowKernels &kernels, const float *tau, float *out, int64_t n
         slice.tau = tau + at;
         slice.out = out + at;
     }
-    const SweepPlan plan = {nx, ny, row_stride, n_slices, u_first, u_last - u_first + 1, slices.data(), float(length)};
+    const SweepPlan plan = {nx, ny, row_stride, n_slices, u_first, u_last - u_first + 1, slices.data(), float(length), share};
     const int64_t n_tasks = (v_last - v_first + kStripRays) / kStripRays;
     const int n_threads = int(std::min<int64_t>(num_threads(), n_tasks));
     const int64_t strip_floats = (kStripRays + 1) * plan.n_u;
@@ -109,6 +111,29 @@ void sweep(const ShadowKernels &kernels, const float *tau, float *out, int64_t n
         kernels.sweep_strip(plan, first, first + kStripRays, sums, sums + strip_floats);
     });
 }
+
+// The slices' axis: where rays climb fastest; z and y need no transposition.
+int steepest(const double *towards) {
+    int axis = 2;
+    for (const int other : {1, 0})
+        if (std::abs(towards[other]) > std::abs(towards[axis])) axis = other;
+    return axis;
+}
+
+// One light's sweep of a volume as it lies or, for the axis x, turned: (nx, nz, ny).
+void sweep_along(int axis, const ShadowKernels &kernels, const float *tau, float *out, const int64_t *dims,
+                 const double *towards, double length, float share) {
+    const double climb = std::abs(towards[axis]), way = length / climb;
+    const bool last = towards[axis] > 0;
+    const int64_t nx = dims[0], ny = dims[1], nz = dims[2];
+    const double slope[3] = {-towards[0] / climb, -towards[1] / climb, -towards[2] / climb};
+    if (axis == 2) sweep(kernels, tau, out, nx, ny, nz, nx, nx * ny, last, slope[0], slope[1], way, share);
+    if (axis == 1) sweep(kernels, tau, out, nx, nz, ny, nx * ny, nx, last, slope[0], slope[2], way, share);
+    if (axis == 0) sweep(kernels, tau, out, ny, nz, nx, ny, ny * nz, last, slope[1], slope[2], way, share);
+}
+
+// Memory that is not set to zero: it takes long.
+std::unique_ptr<float[]> unset(int64_t n) { return std::unique_ptr<float[]>(new float[size_t(n)]); }
 
 }  // namespace
 
@@ -145,22 +170,40 @@ int hinr_shadow_sweep(int isa, const float *tau, const int64_t *dims, const doub
     const ShadowKernels *kernels = find_shadow_kernels(isa);
     if (!kernels) return HINR_ERROR_ISA;
     return guarded([&] {
-        int axis = 2;  // of the slices: where rays climb fastest; z and y need no transposition
-        for (const int other : {1, 0})
-            if (std::abs(towards[other]) > std::abs(towards[axis])) axis = other;
-        const double climb = std::abs(towards[axis]), way = length / climb;
-        const bool last = towards[axis] > 0;
-        const int64_t nx = dims[0], ny = dims[1], nz = dims[2];
-        const double slope[3] = {-towards[0] / climb, -towards[1] / climb, -towards[2] / climb};
-        if (axis == 2) sweep(*kernels, tau, out, nx, ny, nz, nx, nx * ny, last, slope[0], slope[1], way);
-        if (axis == 1) sweep(*kernels, tau, out, nx, nz, ny, nx * ny, nx, last, slope[0], slope[2], way);
-        if (axis == 0) {
-            const std::unique_ptr<float[]> turned(new float[size_t(2 * nx * ny * nz)]);  // not set to zero: it takes long
-            float *from = turned.get(), *to = from + nx * ny * nz;
-            transpose(tau, from, nz, ny, nx, false);
-            sweep(*kernels, from, to, ny, nz, nx, ny, ny * nz, last, slope[1], slope[2], way);
-            transpose(to, out, nz, ny, nx, true);
+        const int axis = steepest(towards);
+        if (axis) {
+            sweep_along(axis, *kernels, tau, out, dims, towards, length, 0);
+        } else {
+            const int64_t nx = dims[0], ny = dims[1], nz = dims[2];
+            const std::unique_ptr<float[]> from = unset(nx * ny * nz), to = unset(nx * ny * nz);
+            transpose(tau, from.get(), nz, ny, nx, false);
+            sweep_along(0, *kernels, from.get(), to.get(), dims, towards, length, 0);
+            transpose(to.get(), out, nz, ny, nx, true);
         }
+        return int(HINR_OK);
+    });
+}
+
+int hinr_shadow_sweeps(int isa, const float *tau, const int64_t *dims, const double *towards, int64_t n, float *out) {
+    if (n < 1) return HINR_ERROR_SIZE;
+    for (int64_t i = 0; i < n; ++i)
+        if (const int error = check_volume(tau, dims, towards ? towards + 3 * i : nullptr, 1.0, out)) return error;
+    const ShadowKernels *kernels = find_shadow_kernels(isa);
+    if (!kernels) return HINR_ERROR_ISA;
+    return guarded([&] {
+        const int64_t nx = dims[0], ny = dims[1], nz = dims[2];
+        std::vector<const double *> lights[3];
+        for (int64_t i = 0; i < n; ++i) lights[steepest(towards + 3 * i)].push_back(towards + 3 * i);
+        const float share = 1.0f / float(n);
+        std::fill_n(out, nx * ny * nz, 0.0f);
+        if (!lights[0].empty()) {
+            const std::unique_ptr<float[]> from = unset(nx * ny * nz), to(new float[size_t(nx * ny * nz)]());
+            transpose(tau, from.get(), nz, ny, nx, false);
+            for (const double *light : lights[0]) sweep_along(0, *kernels, from.get(), to.get(), dims, light, 1.0, share);
+            transpose(to.get(), out, nz, ny, nx, true);
+        }
+        for (const int axis : {1, 2})
+            for (const double *light : lights[axis]) sweep_along(axis, *kernels, tau, out, dims, light, 1.0, share);
         return int(HINR_OK);
     });
 }

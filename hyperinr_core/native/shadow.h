@@ -19,6 +19,11 @@ HINR_API int hinr_shadow_rays(int isa, const float *tau, const int64_t *dims, co
 HINR_API int hinr_shadow_sweep(int isa, const float *tau, const int64_t *dims, const double *towards, double length,
                                float *out);
 
+/* The mean of n sweeps: of a light that is wide, or of a whole sky. towards (n, 3): as above, each of length 1 in tau's
+ * unit. */
+HINR_API int hinr_shadow_sweeps(int isa, const float *tau, const int64_t *dims, const double *towards, int64_t n,
+                                float *out);
+
 /* Light that arrives at voxels directly and after scattering: out (n_voxels) = direct + the mean over n_paths random paths
  * from each. direct (nz, ny, nx): transmittance; spacing (3); towards (3): unit vector to the light along the grid's axes;
  * albedo, g: share that is scattered and not absorbed, and the mean cosine of its angle (Henyey-Greenstein); voxels: places

@@ -77,6 +77,7 @@ static void ray_row(const RayPlan &plan, int64_t y, int64_t z) {
 
 static void sweep_strip(const SweepPlan &plan, int64_t first, int64_t last, float *sums, float *values) {
     const int64_t n_u = plan.n_u, u0 = plan.u_first;
+    const float share = plan.share;
     memset(sums, 0, sizeof(float) * size_t((last - first + 1) * n_u));
     for (int64_t k = 0; k < plan.n_slices; ++k) {
         const Slice &slice = plan.slices[k];
@@ -109,7 +110,11 @@ static void sweep_strip(const SweepPlan &plan, int64_t first, int64_t last, floa
         for (int64_t y = y_begin; y < y_end; ++y) {
             const float *a = sums + (y - up_y - first) * n_u - u0 - up_x, *b = a + slice.y.more * n_u;
             float *__restrict out = slice.out + y * plan.row_stride;
-            for (int64_t x = 0; x < plan.nx; ++x) out[x] = decay(ray_corners.at(a, a + dx, b, b + dx, x));
+            if (share == 0)
+                for (int64_t x = 0; x < plan.nx; ++x) out[x] = decay(ray_corners.at(a, a + dx, b, b + dx, x));
+            else
+                for (int64_t x = 0; x < plan.nx; ++x)
+                    out[x] = madd(share, decay(ray_corners.at(a, a + dx, b, b + dx, x)), out[x]);
         }
         for (int64_t v = v_begin; v < v_end; ++v) {
             float *__restrict sum = sums + (v - first) * n_u - u0, *__restrict value = values + (v - first) * n_u - u0;

@@ -42,6 +42,7 @@ struct SweepPlan {
     int64_t u_first, n_u;  // the lattice's first ray along u, and how many
     const Slice *slices;   // the light's side first
     float length;          // of a ray's way between slices
+    float share;           // 0 sets the voxels, another one adds so much of the transmittance to them
 };
 
 struct ShadowKernels {

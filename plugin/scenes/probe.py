@@ -39,12 +39,13 @@ def package_found() -> str:
 
 
 def kernel_loads(path: str) -> str:
-    """The instruction set of the compiled kernel."""
+    """The instruction set of the compiled kernel, the precision of its networks, and why that one."""
     from hyperinr_core import hinr
-    from hyperinr_core.backends.native import NativeBackend
+    from hyperinr_core.backends.native import NativeBackend, chosen
 
     model = hinr.load_one(path)
-    return NativeBackend(model.architecture, model.encoder_params, model.mlp_params).isa
+    backend = NativeBackend(model.architecture, model.encoder_params, model.mlp_params)
+    return f"{backend.isa} in {backend.precision} ({chosen()[2]})"
 
 
 def plugin_works(path: str, port: int) -> str:

@@ -28,6 +28,7 @@ def picture(name):
 simple.SetActiveSource(None)
 press("ShadeVolume")
 press("LightFollowsCamera")
+press("AmbientOcclusion")
 view = simple.CreateView("RenderView")
 view.OrientationAxesVisibility = 0
 ball = simple.OpenDataFile(str(folder / "ball.hinr"))
@@ -76,4 +77,15 @@ picture("menu")
 simple.Hide(by_menu, view)
 simple.Show(direct, view)
 picture("direct")
+simple.SetActiveSource(direct)
+press("AmbientOcclusion")
+report["lighting"] = [direct.Lighting.GetData()]
+for made in (direct, by_menu):
+    simple.Delete(made)
+simple.SetActiveSource(ball)
+press("AmbientOcclusion")
+made = simple.GetActiveSource()
+report["lighting"].append(made.Lighting.GetData())
+report["occluded"] = [name for name in made.PointData.keys() if name.endswith(("shadow", "occlusion"))]
+picture("occlusion")
 (folder / "macros.json").write_text(json.dumps(report))
