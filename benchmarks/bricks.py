@@ -4,8 +4,9 @@
 
 Forced turbulence on 64^3, the run of benchmarks/size.py: every fifth of its first 21 steps is trained on. Every value is drawn as
 often whatever the cut, in as many steps of Adam, and tables have entries in proportion to the points of a brick, so that what
-differs is the cut alone. A brick is one worker's work; here they are trained one after the other, and each one's processor time
-is measured.
+differs is the cut alone. A brick is one worker's work; they are trained one after the other, and each one's processor time
+is measured. Those of the finest cut are trained once more all at once, a process each, as the array of a batch system would.
+Records are kept in bricks.json, and what is there is not measured again.
 
 At a plane between two points where bricks meet, errors of values, of their steps from point to point and of the changes of these
 are compared with those everywhere else: 1 means that nothing shows. "put together" is the same without the blending: each point
@@ -17,10 +18,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import multiprocessing
 import shutil
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +82,26 @@ def trained(series: VolumeSeries, cuts: Cuts | None, output: Path) -> list[float
     if cuts is not None:
         join(output)
     return seconds
+
+
+def trained_at_once(folder: Path, counts: tuple[int, int, int], output: Path) -> list[float]:
+    """The same with a process for each brick, all of which are there from the beginning."""
+    folder_of(output).mkdir()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["hyperinr_core.training.run"])
+    with context.Pool(math.prod(counts)) as pool:
+        seconds = pool.map(partial(_one, folder, counts, output), range(math.prod(counts)), chunksize=1)
+    join(output)
+    return seconds
+
+
+def _one(folder: Path, counts: tuple[int, int, int], output: Path, number: int) -> float:
+    series = series_of(folder, TRAINED)
+    cuts = Cuts(series.grid.dims, counts, OVERLAP)
+    config = settings(largest(series.grid, cuts), series.grid, len(series))
+    begun = time.process_time()
+    train(Brick(series, cuts, number), brick_path(output, number), config)
+    return time.process_time() - begun
 
 
 def seams(error: np.ndarray, cuts: Cuts) -> dict[str, float]:
@@ -160,23 +183,28 @@ def main() -> None:
     options = parser.parse_args()
     folder = data(options.data, 64, 11)
     series, truth = series_of(folder, TRAINED), series_of(folder, sorted({*TRAINED, *HELD_OUT}))
-    records: dict[str, Record] = {}
+    kept = RESULTS / "bricks.json"
+    records: dict[str, Record] = json.loads(kept.read_text())["records"] if kept.exists() else {}
     work = Path(tempfile.mkdtemp())
     try:
-        for counts in (None, *CUTS):
+        for counts, at_once in ((None, False), *((counts, False) for counts in CUTS), (CUTS[-1], True)):
             cuts = None if counts is None else Cuts(series.grid.dims, counts, OVERLAP)
-            name = "whole" if cuts is None else f"{len(cuts)} brick{'s' * (len(cuts) > 1)}"
+            name = "whole" if cuts is None else f"{len(cuts)} brick{'s' * (len(cuts) > 1)}{', at once' * at_once}"
+            if name in records:
+                continue
             path = work / f"{name.replace(' ', '_')}.hinr"
-            seconds = trained(series, cuts, path)
+            seconds = trained_at_once(folder, counts, path) if at_once else trained(series, cuts, path)
             n_bytes = path.stat().st_size + sum(file.stat().st_size for file in folder_of(path).iterdir())
             records[name] = {"cpu_seconds": seconds, "bytes": n_bytes, **measured(path, truth, cuts)}
             print(table(records), flush=True)
+            for file, text in (
+                (kept, json.dumps({"machine": machine(), "records": records}, indent=1) + "\n"),
+                (kept.with_suffix(".md"), table(records)),
+            ):
+                with replacing(file) as part:
+                    part.write_text(text)
     finally:
         shutil.rmtree(work)
-    with replacing(RESULTS / "bricks.json") as part:
-        part.write_text(json.dumps({"machine": machine(), "records": records}, indent=1) + "\n")
-    with replacing(RESULTS / "bricks.md") as part:
-        part.write_text(table(records))
 
 
 if __name__ == "__main__":

@@ -94,9 +94,11 @@ class Shading:
         strength : how far shadows darken, 0 not at all.
         occlusion : (nz, ny, nx) share that arrives of a light from everywhere; None where nothing hinders it.
         """
-        one = None if shadows is None else self._darkened(shadows, strength)
-        sky = None if occlusion is None else self._darkened(occlusion * SKY_GAIN, strength)
-        light = ambient * (1 if sky is None or one is None else sky) + (1 - ambient) * (sky if one is None else one)
+        everywhere: Any = 1.0 if occlusion is None else self._darkened(occlusion * SKY_GAIN, strength)
+        if shadows is None:
+            light = ambient + (1 - ambient) * everywhere
+        else:
+            light = ambient * everywhere + (1 - ambient) * self._darkened(shadows, strength)
         light = np.clip(light, 0, 1)
         light = (light * ONE).astype(np.uint32)
         colors = self._seen_alpha.copy()

@@ -6,17 +6,14 @@ everything else is imported inside the requests, where a failure becomes an erro
 
 from __future__ import annotations
 
-import json
 import os
-import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
 from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
-from vtkmodules.vtkRenderingCore import vtkColorTransferFunction, vtkDiscretizableColorTransferFunction
 
+from hyperinr.filters.coloring import Colored, check_some, look_of_some, whole_grid
 from hyperinr.filters.reporting import Reporting
 
 if TYPE_CHECKING:
@@ -24,12 +21,6 @@ if TYPE_CHECKING:
 
     from hyperinr.filters.shading import Shading
     from hyperinr_core.hypernet import HyperINR
-    from hyperinr_core.pictures.transfer import TransferFunction
-    from hyperinr_core.volume import Grid
-
-#: What a colour map may be. Where nothing has imported these, as on the satellites of pvserver, Python knows a colour map
-#: that ParaView hands over only as its base class, which has no colours.
-COLOR_MAPS = (vtkColorTransferFunction, vtkDiscretizableColorTransferFunction)
 
 #: What the arrays that are added are called, after the scalar's own name: ParaView shows the first of the alphabet as a
 #: volume, which is then the scalar.
@@ -38,11 +29,8 @@ SHADOW, SHADED, OCCLUSION = "shadow", "shaded", "occlusion"
 #: What light there may be, as the property has it.
 ONE_LIGHT, FROM_EVERYWHERE, BOTH = range(3)
 
-#: Points along an axis that values are looked at on for their look.
-LOOK_POINTS = 40
 
-
-class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
+class HyperINRShadow(Colored, Reporting, VTKPythonAlgorithmBase):
     """A filter from a vtkImageData to the same image with its scalar, `SCALAR shaded`, `SCALAR shadow` and `SCALAR occlusion`.
 
     The shadow is the share of one light that arrives, the occlusion that of a light from everywhere; shaded are the scalar's
@@ -61,14 +49,10 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         self._unit_distance = 0.0
         self._dims = (0, 0, 0)
         self._backend = "auto"
-        self._colors: Any = None
-        self._color_nodes: tuple[float, ...] | None = None
-        self._observed: list[tuple[Any, int]] = []
         self._model: HyperINR | None = None
         self._model_stamp: tuple[str, int, int] | None = None
         self._shading: Shading | None = None
         self._shading_key: tuple | None = None
-        self._look: dict[str, dict] = {}
         self._said: set[str] = set()
 
     # Properties, in the order of the panel.
@@ -97,23 +81,6 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         """How far shadows darken."""
         self._store("_strength", float(share))
 
-    def SetColorMap(self, colors: object) -> None:
-        """ParaView's colour map; its opacity function comes with it."""
-        for subject, tag in self._observed:
-            subject.RemoveObserver(tag)
-        self._colors = colors if isinstance(colors, COLOR_MAPS) else None
-        subjects = [subject for subject in (self._colors, _opacity_of(self._colors)) if subject is not None]
-        self._observed = [(subject, subject.AddObserver("ModifiedEvent", _noticer(self))) for subject in subjects]
-        self._notice()
-
-    def _notice(self) -> None:
-        """Become modified when the colour map holds something new.
-
-        It also says so when it was only prepared for drawing, which under MPI happens on some ranks and not on others: the
-        ranks would then disagree on whether to execute, and wait for each other for ever.
-        """
-        self._store("_color_nodes", tuple(_nodes(self._colors, 6) + _nodes(_opacity_of(self._colors), 4)))
-
     def SetUnitDistance(self, length: float) -> None:
         """Length over which opacities hold; 0 takes 1/128 of the box's diagonal."""
         self._store("_unit_distance", float(length))
@@ -129,15 +96,6 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
     def GetUnitDistanceInUse(self) -> float:
         """Length over which the opacities of what is shaded hold: what a display must know."""
         return self._shading.unit_distance if self._shading else 1.0
-
-    def GetLook(self) -> str:
-        """JSON of how the scalar is shown, {"fields": {name: look}}, as the HyperINR Source has it."""
-        return json.dumps({"fields": self._look})
-
-    def _store(self, name: str, value: object) -> None:
-        if getattr(self, name) != value:
-            setattr(self, name, value)
-            self.Modified()
 
     # Requests.
 
@@ -178,7 +136,7 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
         from hyperinr.filters.image import masked_image
 
         name, values = self._scalars(image)
-        _check_some(values, image.GetExtent() == tuple(whole))
+        check_some(values, image.GetExtent() == tuple(whole))
         model = self._load()
         shading = self._shade(image, name, values, whole)
         dims = tuple(own or other for own, other in zip(self._dims, shading.grid.dims))
@@ -205,52 +163,22 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
             return shading.swept(direction_of(self._azimuth, self._elevation), dims)
         return shading.predicted(model, self._theta(model, shading), self._backend)
 
-    def _scalars(self, image: vtkImageData) -> tuple:
-        """Name and (nz, ny, nx) values of the chosen point array, NaN at hidden points."""
-        from hyperinr.filters.image import array_of, numeric_arrays, without_hidden
-        from hyperinr_core.errors import DataError
-
-        information = self.GetInputArrayInformation(0)
-        key = vtkDataObject.FIELD_NAME()
-        offered = {array: n for array, n in numeric_arrays(image.GetPointData()).items() if n == 1}
-        name = information.Get(key) if information.Has(key) else next(iter(offered), None)
-        if name not in offered:
-            raise DataError(
-                f"the input has no point array {name!r} of one component; expected one of "
-                f"{', '.join(offered) or 'at least one, convert cell data to point data first'}"
-            )
-        x0, x1, y0, y1, z0, z1 = image.GetExtent()
-        points = image.GetPointData()
-        return name, without_hidden(array_of(points, name, (z1 - z0 + 1, y1 - y0 + 1, x1 - x0 + 1)), points)
-
     def _shade(self, image: vtkImageData, name: str, values: np.ndarray, whole: tuple) -> Shading:
         """Everything that does not depend on the light, kept until the input or the transfer function changes."""
         from hyperinr.filters.shading import Shading
         from hyperinr_core.light import shadow
 
         function = self._function(values)
-        grid, region = _whole_grid(image, whole), _from_zero(image.GetExtent(), whole)
+        grid, region = whole_grid(image, whole), _from_zero(image.GetExtent(), whole)
         unit = self._unit_distance or shadow.default_unit_distance(grid)
         # not the image's own time: ParaView hands on another one, of the same arrays, whenever the light moves
         key = (image.GetPointData().GetArray(name).GetMTime(), name, grid, region, function, unit)
         if self._shading is None or key != self._shading_key:
             self._shading_key = None
-            self._look = {name: _look(values)}
+            self._look = {name: look_of_some(values)}
             self._shading = Shading(values, grid, region, function, unit)
             self._shading_key = key
         return self._shading
-
-    def _function(self, values: np.ndarray) -> TransferFunction:
-        import numpy as np
-
-        from hyperinr.filters.shading import from_vtk
-        from hyperinr_core.pictures.transfer import check_finite, load
-
-        check_finite(values)
-        if self._colors is not None:
-            return from_vtk(self._colors)
-        numbers = values[~np.isnan(values)]
-        return load("Bone", (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0))
 
     def _load(self) -> HyperINR | None:
         """The shadow model, read again when its file changes; None without one."""
@@ -297,24 +225,6 @@ class HyperINRShadow(Reporting, VTKPythonAlgorithmBase):
                 )
 
 
-def _check_some(values: np.ndarray, is_whole: bool) -> None:
-    """Raise DataError for a whole image that is masked everywhere; a rank's piece may be."""
-    import numpy as np
-
-    from hyperinr_core.errors import DataError
-
-    if is_whole and np.isnan(values).all():
-        raise DataError("the scalar has no value but NaN; expected numbers at some points, look at the input")
-
-
-def _look(values: np.ndarray) -> dict:
-    """The look of values, of which some are looked at."""
-    from hyperinr_core.pictures.look import look_of
-
-    steps = tuple(slice(None, None, max(n // LOOK_POINTS, 1)) for n in values.shape)
-    return look_of(values[steps]).to_dict()
-
-
 def _from_zero(extent: tuple, whole: tuple) -> tuple:
     """An extent counted from the first point of the whole one."""
     return tuple(int(extent[i] - whole[i // 2 * 2]) for i in range(6))
@@ -323,39 +233,3 @@ def _from_zero(extent: tuple, whole: tuple) -> tuple:
 def _part(region: tuple, extent: tuple) -> tuple:
     """Slices (z, y, x) of an extent out of arrays for a region."""
     return tuple(slice(extent[2 * a] - region[2 * a], extent[2 * a + 1] - region[2 * a] + 1) for a in (2, 1, 0))
-
-
-def _whole_grid(image: vtkImageData, whole: tuple) -> Grid:
-    """The grid of which the image is a part."""
-    from hyperinr.filters.readers.grids import grid_of
-    from hyperinr_core.volume import Grid
-
-    part, origin = grid_of(image), [0.0] * 3
-    image.TransformIndexToPhysicalPoint(whole[0], whole[2], whole[4], origin)
-    dims = tuple(whole[2 * a + 1] - whole[2 * a] + 1 for a in range(3))
-    return Grid(dims, origin, part.spacing, part.direction)
-
-
-def _opacity_of(colors: Any) -> Any:
-    return colors.GetScalarOpacityFunction() if hasattr(colors, "GetScalarOpacityFunction") else None
-
-
-def _nodes(function: Any, width: int) -> list[float]:
-    """All numbers of the nodes of a VTK transfer function."""
-    node, numbers = [0.0] * width, []
-    for index in range(function.GetSize() if function is not None else 0):
-        function.GetNodeValue(index, node)
-        numbers += node
-    return numbers
-
-
-def _noticer(owner: HyperINRShadow) -> Callable[..., None]:
-    """A callback that lets the filter look at its colour map, and does not keep it alive."""
-    reference = weakref.ref(owner)
-
-    def notice(*_: Any) -> None:
-        shadow = reference()
-        if shadow is not None:
-            shadow._notice()
-
-    return notice

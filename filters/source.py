@@ -229,17 +229,17 @@ def _offer(selection: vtkDataArraySelection, names: Sequence[str], chosen: bool)
 
 def _read(path: str, volume: bool, n_bytes: int) -> tuple[Any, Any]:
     """A file's model, and what makes its images."""
-    from hyperinr_core import hinr
-    from hyperinr_core.radiance.file import is_radiance
+    from hyperinr_core.loading import load_any
+    from hyperinr_core.radiance.model import RadianceModel
 
-    if is_radiance(path):
+    model = load_any(path)
+    if isinstance(model, RadianceModel):
         from hyperinr.filters.radiance import RadianceFrames, ShownRadiance
-        from hyperinr_core.radiance.file import load
 
-        return ShownRadiance(load(path), volume), RadianceFrames(n_bytes)
+        return ShownRadiance(model, volume), RadianceFrames(n_bytes)
     from hyperinr.filters.frames import ImageFrames
 
-    return hinr.load(path), ImageFrames(n_bytes)
+    return model, ImageFrames(n_bytes)
 
 
 def _is_plane(name: str) -> bool:

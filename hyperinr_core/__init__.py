@@ -44,18 +44,32 @@ if TYPE_CHECKING:
     from hyperinr_core.hinr import load, save
     from hyperinr_core.hypernet import HyperINR
     from hyperinr_core.inr import INR
+    from hyperinr_core.loading import load_any
     from hyperinr_core.training.run import train
     from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 __version__ = "0.1.0"
 
-__all__ = ["INR", "Field", "Grid", "HyperINR", "Parameter", "VolumeSeries", "errors", "load", "save", "train"]
+__all__ = [
+    "INR",
+    "Field",
+    "Grid",
+    "HyperINR",
+    "Parameter",
+    "VolumeSeries",
+    "errors",
+    "load",
+    "load_any",
+    "save",
+    "train",
+]
 
 #: Where each name is.
 _MODULES = {
     "HyperINR": "hypernet",
     "INR": "inr",
     "load": "hinr",
+    "load_any": "loading",
     "save": "hinr",
     "train": "training.run",
     **dict.fromkeys(("Field", "Grid", "Parameter", "VolumeSeries"), "volume"),

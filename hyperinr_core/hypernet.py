@@ -18,7 +18,7 @@ from hyperinr_core.mask import Mask, ValidAt, filled
 from hyperinr_core.model import Model, Theta
 from hyperinr_core.motion.carried import Carried
 from hyperinr_core.motion.motion import Motion
-from hyperinr_core.motion.steps import Box, Steps
+from hyperinr_core.motion.steps import Box, Seen, Steps
 from hyperinr_core.shift import Shifts, shifted_model, shifts_of
 from hyperinr_core.spaces import check_interpolation, space_of
 from hyperinr_core.spaces.space import Coefficients, Space
@@ -155,10 +155,18 @@ class HyperINR(Model):
         values = self.values(theta, backend, interpolation)
         return INR(values, self.grid, self.fields, self.encoding.n_pos_dims, valid, self.shifts)
 
-    def values(self, theta: np.ndarray, backend: str, interpolation: str | None) -> Values:
-        """Where the numbers at theta (P,) come from: before the fields' shifts, and with numbers at masked points."""
+    def values(
+        self, theta: np.ndarray, backend: str, interpolation: str | None, steps: Steps | Seen | None = None
+    ) -> Values:
+        """Where the numbers at theta (P,) come from: before the fields' shifts, and with numbers at masked points.
+
+        Parameters
+        ----------
+        steps : what motion carries from, if not this model's own.
+        """
         if self.motion is not None and interpolation is None:
-            return Carried(self.motion, self._steps(self.motion, backend), self._columns, float(theta[0]))
+            carried = steps or self._steps(self.motion, backend)
+            return Carried(self.motion, carried, self._columns, float(theta[0]))
         return self._generated(theta, *self._weights(theta, interpolation), backend)
 
     def _generated(self, theta: np.ndarray, indices: np.ndarray, weights: np.ndarray, backend: str) -> Generated:
@@ -172,12 +180,15 @@ class HyperINR(Model):
         """The decoded training steps that motion carries from."""
         if backend not in self._decoded:
             whole = self.mask is not None  # what stands at masked points depends on all others
-            decode = partial(self._decode, backend)
+            decode = partial(self.decoded, backend)
             self._decoded[backend] = Steps(decode, self.grid.shape, motion.periodic, whole)
         return self._decoded[backend]
 
-    def _decode(self, backend: str, step: int, box: Box, progress: Progress | None) -> np.ndarray:
-        """(z, y, x, C) at the points of a box of the training grid, with numbers at masked points."""
+    def decoded(self, backend: str, step: int, box: Box, progress: Progress | None = None) -> np.ndarray:
+        """(z, y, x, C) of a training step at the points of a box of the grid, before shifts, with numbers at masked points.
+
+        Of a model with a mask the box is the whole grid: what stands at masked points depends on all others.
+        """
         theta = self.encoder_positions[step]
         values = self._generated(theta, np.array([step]), np.ones(1), backend)
         inr = INR(values, self.grid, self.fields, self.encoding.n_pos_dims)

@@ -173,9 +173,18 @@ def _document(
         },
         "mask": _mask(documents, len(cuts)),
         "motion": _motion(documents, motion_bytes),
-        "provenance": {**provenance, "training_steps": len(first["parameters"][0]["values"])},
+        "provenance": {**provenance, **_periodic(documents), "training_steps": len(first["parameters"][0]["values"])},
         "quality": _quality(documents, fields),
     }
+
+
+def _periodic(documents: Sequence[Mapping[str, Any]]) -> dict[str, list[bool]]:
+    """Along x, y, z: whether all bricks that reach an axis's ends found that it goes on there; nothing where none looked."""
+    told = [document["provenance"]["brick"].get("periodic") for document in documents]
+    if not all(isinstance(each, list) and len(each) == 3 for each in told):
+        return {}
+    axes = [[meet for meet in axis if meet is not None] for axis in zip(*told)]
+    return {"periodic": [bool(axis) and all(meet is True for meet in axis) for axis in axes]}
 
 
 def _union(ranges: Sequence[Sequence[Sequence[float]]]) -> list[list[float]]:
@@ -194,11 +203,11 @@ def _mask(documents: Sequence[Mapping[str, Any]], n_bricks: int) -> dict[str, An
 
 
 def _motion(documents: Sequence[Mapping[str, Any]], n_bytes: int) -> dict[str, Any] | None:
-    """What kinds of motion bricks have, and their bytes; None where one has none."""
+    """What kinds of motion bricks have, no more than there are fields, and their bytes; None where one has none."""
     if not all("motion" in document for document in documents):
         return None
     anchored = sorted({flag for document in documents for flag in document["motion"]["anchored"]})
-    return {"anchored": anchored, "bytes": n_bytes}
+    return {"anchored": anchored[: len(documents[0]["fields"])], "bytes": n_bytes}
 
 
 def _quality(documents: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ COMMANDS = {
     "Look": {
         "paraview": ("paraview", "Start ParaView with the plugin loaded."),
         "view": ("view", "Show a model in the browser."),
-        "render": ("paraview", "Render a picture through ParaView, without a window."),
+        "render": ("render", "Render a picture, without a window."),
         "info": ("model", "Say what a model holds."),
         "sample": ("model", "Sample a model into a volume file."),
         "export": ("export", "Write volumes at many times for other programs."),

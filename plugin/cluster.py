@@ -97,8 +97,7 @@ def train_on(client: Client, job: Job, numbers: list[int], shares: Shares) -> di
     """
     from distributed import Event
 
-    from hyperinr_core.training.trainer import Interrupted
-    from hyperinr_core.training.watch import StopRequest
+    from hyperinr_core.training.watch import Interrupted, StopRequest
 
     check(client.run(_about, str(folder_of(job.output)), on_error="return"))
     client.subscribe_topic(TOPIC, lambda event: shares(*event[1]["brick"]))
@@ -153,7 +152,7 @@ def _about(folder: str) -> tuple[str, bool]:
 def _train(job: Job, number: int) -> bool:
     """In a worker: train a brick; whether it was not stopped."""
     from hyperinr_core.training.task import Tell
-    from hyperinr_core.training.trainer import Interrupted
+    from hyperinr_core.training.watch import Interrupted
 
     if job.version != __version__:  # of a worker that came later
         raise ParameterError(f"this worker has hyperinr {__version__}; expected {job.version}")

@@ -8,13 +8,16 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.motion.build import HALO, LONGEST
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.volumes.distillation import PER_GAP
-from hyperinr_core.volume import VolumeSeries
+
+if TYPE_CHECKING:
+    from hyperinr_core.training.volumes.task import Volumes
 
 #: Bytes of a table's number while it is trained: the number, its gradient and Adam's two means of it.
 TRAINED_BYTES = 4 * 4
@@ -43,26 +46,27 @@ class Estimate:
         )
 
 
-def estimate(series: VolumeSeries, names: list[str], config: RunConfig) -> Estimate:
-    """What training on all steps of a series will cost."""
+def estimate(task: Volumes, config: RunConfig) -> Estimate:
+    """What training on all steps of a series, or of a brick of one, will cost."""
+    series, names = task.series, task.names
     n_outputs = sum(series.field_info[name] for name in names)
     architecture = Architecture(config.encoding, config.network, n_outputs)
     n_encoders = config.encoders.count or len(series)
     n_table, n_mlp = n_encoders * architecture.n_table, architecture.n_mlp
     stored = 2 * n_table + 4 * n_mlp + 8 * n_encoders * len(series.parameters)
-    data, search = _bytes_of_data(series, n_outputs, config)
+    data, search = _bytes_of_data(task, n_outputs, config)
     memory = PROGRAM_BYTES + data + max(search, TRAINED_BYTES * (n_table + n_mlp))  # tables are made after the search
     return Estimate(stored, 2 * 3 * 4 * (n_table + n_mlp), memory)
 
 
-def check_room(series: VolumeSeries, names: list[str], config: RunConfig, output: Path) -> Estimate:
+def check_room(task: Volumes, config: RunConfig, output: Path) -> Estimate:
     """What training will cost; ParameterError, with the nearest that fits, where there is no room for it."""
-    costs, free = estimate(series, names, config), free_memory()
+    costs, free = estimate(task, config), free_memory()
     if costs.memory_bytes > free:
         smaller, memory_mb = costs, config.training.memory_mb
         while smaller.memory_bytes > free and memory_mb > LEAST_MEMORY_MB:
             memory_mb //= 2
-            smaller = estimate(series, names, config.replace(training={"memory_mb": memory_mb}))
+            smaller = estimate(task, config.replace(training={"memory_mb": memory_mb}))
         raise ParameterError(
             f"training takes about {size(costs.memory_bytes)} of memory, and {size(free)} are free; expected less: "
             + (
@@ -101,12 +105,15 @@ def free_memory() -> float:
     return max(min(found), 0)
 
 
-def _bytes_of_data(series: VolumeSeries, n_outputs: int, config: RunConfig) -> tuple[int, int]:
+def _bytes_of_data(task: Volumes, n_outputs: int, config: RunConfig) -> tuple[int, int]:
     """Of the training steps, read and drawn from, with a teacher's volumes; and of the search for motion, or for a teacher."""
-    volume, most, learning = 4 * series.grid.n_points * n_outputs, config.training.memory_bytes, config.distillation
+    series, most, learning = task.series, config.training.memory_bytes, config.distillation
+    volume = 4 * series.grid.n_points * n_outputs
     steps = 2 * min(volume * len(series), most)
     if config.tries_motion:
-        return steps, VOLUMES_OF_MOTION * min(volume, 4 * (LONGEST + 2 * HALO) ** 3 * n_outputs)
+        around = 4 * task.searched.n_points * n_outputs
+        steps += min(around * len(series), most) - min(volume * len(series), most)
+        return steps, VOLUMES_OF_MOTION * min(around, 4 * (LONGEST + 2 * HALO) ** 3 * n_outputs)
     n_taught = 0 if learning.teacher == "none" else learning.count or PER_GAP * (len(series) - 1)
     steps += min(volume * n_taught, most // 2) + min(volume * n_taught, most)
     return steps, (VOLUMES_OF_FLOW * volume * (os.cpu_count() or 1) if learning.teacher in ("auto", "flow") else 0)

@@ -18,7 +18,6 @@ from hyperinr_core.measure.series import METHODS
 from hyperinr_core.pictures.picture_set import PictureSet
 from hyperinr_core.pictures.transfer import TransferFunction
 from hyperinr_core.radiance.model import RadianceModel
-from hyperinr_core.volume import Grid
 
 #: A method's values at theta (P,).
 Method = Callable[[np.ndarray], np.ndarray]
@@ -34,8 +33,11 @@ LABELS = {
 #: Okabe and Ito's colours, then greys.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", "#000000", "0.4", "0.6", "0.75")
 
-#: Azimuths and the polar angle of a strip of shadows (the paper's figure 15), and pictures in one of views.
-STRIP_AZIMUTHS, STRIP_POLAR = (132.0, 144.0, 156.0, 168.0, 180.0), 60.0
+#: Azimuths and the polar angle of a strip of shadows, where the camera stands, and the light that is everywhere.
+STRIP_AZIMUTHS, STRIP_POLAR = (200.0, 245.0, 335.0, 20.0), 55.0
+STRIP_VIEW, STRIP_AMBIENT = (300.0, 30.0), 0.15
+
+#: Pictures in a strip of views.
 STRIP_VIEWS = 5
 
 
@@ -82,12 +84,12 @@ def _cells(mean: dict[str, float | None]) -> tuple[str, str]:
     return decibel, f"{mean['ssim']:.4f}"
 
 
-def print_duel(report: Report, what: str) -> None:
-    """Print means of a model and its rival, and each one's worst entry."""
-    rows = []
+def print_duel(report: Report, what: str, model: str = LABELS["model"]) -> None:
+    """Print means of a model, by what it is called, and its rival, and each one's worst entry."""
+    rows, labels = [], {**LABELS, "model": model}
     for method in RIVALS:
         mean, worst = report["held_out"][method], min(entry[method]["psnr"] for entry in report[what])
-        rows.append((LABELS[method], f"{mean['psnr']:.2f} dB", f"{worst:.2f} dB", f"{mean['ssim']:.4f}"))
+        rows.append((labels[method], f"{mean['psnr']:.2f} dB", f"{worst:.2f} dB", f"{mean['ssim']:.4f}"))
     print_table(f"means over {len(report[what])} held-out {what}", ("", "PSNR", "worst", "SSIM"), rows)
 
 
@@ -141,8 +143,8 @@ def mark_training(axes: Any, thetas: np.ndarray, parameter: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw_gains(report: Report, path: Path) -> None:
-    """Draw PSNR of the model over that of the interpolation, and the density of their differences.
+def draw_gains(report: Report, path: Path, name: str) -> None:
+    """Draw PSNR of the model, by its name, over that of the interpolation, and the density of their differences.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
@@ -152,9 +154,7 @@ def draw_gains(report: Report, path: Path) -> None:
     ends = [min(model.min(), other.min()) - 0.5, max(model.max(), other.max()) + 0.5]
     scatter.plot(ends, ends, color="0.6", linewidth=1)
     scatter.scatter(other, model, s=14, color="C0", alpha=0.7, linewidth=0)
-    scatter.set(
-        xlim=ends, ylim=ends, aspect="equal", xlabel="inverse distance, PSNR [dB]", ylabel="HyperINR, PSNR [dB]"
-    )
+    scatter.set(xlim=ends, ylim=ends, aspect="equal", xlabel="inverse distance, PSNR [dB]", ylabel=f"{name}, PSNR [dB]")
     gains = model - other
     density.hist(gains, bins=20, density=True, color="C0", alpha=0.35)
     if len(gains) > 2 and np.ptp(gains) > 0:
@@ -164,14 +164,14 @@ def draw_gains(report: Report, path: Path) -> None:
         density.plot(x, gaussian_kde(gains)(x), color="C0")
     density.axvline(0, color="0.6", linewidth=1)
     p = "" if report["p_value"] is None else f", p = {report['p_value']:.1g}"
-    density.set(xlabel="HyperINR less inverse distance [dB]", ylabel="density", title=f"mean {gains.mean():+.2f} dB{p}")
+    density.set(xlabel=f"{name} less inverse distance [dB]", ylabel="density", title=f"mean {gains.mean():+.2f} dB{p}")
     save_figure(figure, path, expected=".png, .svg or .pdf in a folder of yours")
 
 
 def draw_views(
-    model: HyperINR | RadianceModel, held_out: PictureSet, interpolate: Method, backend: str, path: Path
+    model: HyperINR | RadianceModel, held_out: PictureSet, interpolate: Method, backend: str, path: Path, name: str
 ) -> None:
-    """Draw held-out pictures: rows truth, model, interpolation.
+    """Draw held-out pictures: rows truth, model, by its name, interpolation.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
@@ -183,8 +183,8 @@ def draw_views(
     axes = figure.subplots(3, len(steps), squeeze=False)
     for column, step in zip(axes.T, steps):
         theta = held_out.thetas[step]
-        pictures = held_out.picture(step), predicted(model, theta, backend), interpolate(theta)
-        for cell, label, picture in zip(column, ("truth", *map(LABELS.get, RIVALS)), pictures):
+        pictures = held_out.picture(step), predicted(model, held_out, step, backend), interpolate(theta)
+        for cell, label, picture in zip(column, ("truth", name, LABELS["interpolation"]), pictures):
             cell.imshow(picture, origin="lower", interpolation="antialiased")
             cell.set(xticks=[], yticks=[])
             if step == steps[0]:
@@ -203,38 +203,32 @@ def draw_lights(
     backend: str,
     path: Path,
 ) -> None:
-    """Draw a shaded volume (nz, ny, nx), seen along y, for lights that go round: rows by azimuth, columns by method.
+    """Draw a volume (nz, ny, nx) from aside in lights that go round: rows by azimuth, columns by method.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
-    from hyperinr.filters.shading import Shading
-    from hyperinr_core.pictures.compositing import seen_along_y
+    from hyperinr.plugin.lit_view import LitView
 
-    unit = model.provenance["shadow"]["unit_distance"]
-    shading = Shading(values, model.grid, model.grid.extent, function, unit)
+    seen = LitView(values, model.grid, function, model.provenance["shadow"]["unit_distance"], STRIP_VIEW)
     columns: dict[str, Method] = {
         "truth": truth,
         "HyperINR": lambda light: model.generate(light, backend).sample_grid()[..., 0],
         "inverse distance": interpolate,
     }
-    aspect, height = _proportions(model.grid)
-    figure = new_figure((7.5, (0.25 + 2.4 * height) * len(STRIP_AZIMUTHS)), "--strip needs")
+    height, width = seen.shape
+    figure = new_figure((7.5, (0.15 + 2.4 * height / width) * len(STRIP_AZIMUTHS) + 0.3), "--strip needs")
     axes = figure.subplots(len(STRIP_AZIMUTHS), len(columns))
     for row, azimuth in zip(axes, STRIP_AZIMUTHS):
         for cell, (label, shadow_of) in zip(row, columns.items()):
-            rgba = shading.shaded(shadow_of(np.array([azimuth, STRIP_POLAR])), ambient=0.2, strength=1.0)
-            cell.imshow(seen_along_y(rgba, model.grid, unit), origin="lower", aspect=aspect)
+            arrives = np.clip(shadow_of(np.array([azimuth, STRIP_POLAR])), 0, 1)
+            cell.imshow(seen.picture(STRIP_AMBIENT + (1 - STRIP_AMBIENT) * arrives), origin="lower")
             cell.set(xticks=[], yticks=[])
+            for side in cell.spines.values():
+                side.set_visible(False)
             if azimuth == STRIP_AZIMUTHS[0]:
                 cell.set_title(label, fontsize=10)
         row[0].set_ylabel(f"azimuth {azimuth:.0f}°")
     save_figure(figure, path, "the strip ")
-
-
-def _proportions(grid: Grid) -> tuple[float, float]:
-    """Of the volume seen along y: of a pixel, and of the whole, height over width."""
-    aspect = abs(grid.spacing[2] / grid.spacing[0])
-    return aspect, aspect * grid.dims[2] / grid.dims[0]
 
 
 def draw_sizes(points: Sequence[dict[str, Any]], path: Path) -> None:

@@ -160,7 +160,7 @@ def interruptible(kept: str, speaks: bool = True) -> Iterator[None]:
     ----------
     speaks : of several processes only one does.
     """
-    from hyperinr_core.training.trainer import Interrupted
+    from hyperinr_core.training.watch import Interrupted
 
     try:
         yield

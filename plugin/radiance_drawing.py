@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +9,6 @@ import numpy as np
 from hyperinr.plugin.drawing import JPEG_QUALITY, item_of, number_of, slider_of, turned_by
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.pictures.look import BACKGROUND
-from hyperinr_core.radiance.camera import Camera
 from hyperinr_core.radiance.model import RadianceModel
 
 #: Pixels of a side of a picture, at least and at most.
@@ -21,13 +18,13 @@ ZOOM = item_of("zoom", "zoom", 0.25, 8.0, 1.0)
 
 
 class RadianceDrawing:
-    """A model and how it is drawn, as `drawing.Drawing` is of others; may be asked from several threads."""
+    """A model and how it is drawn, as `drawing.PictureDrawing` is of others; may be asked from several threads."""
 
     def __init__(self, model: RadianceModel, title: str) -> None:
         self._model, self._title = model, title
 
     def description(self) -> dict[str, Any]:
-        """As `Drawing.description`."""
+        """As `drawing.Shows.description`."""
         return {
             "title": self._title,
             "kind": "radiance",
@@ -50,7 +47,7 @@ class RadianceDrawing:
         ------
         ParameterError for values, looks or sizes that are none.
         """
-        from hyperinr.filters.readers.cinema import encoded
+        from hyperinr.filters.readers.picture_files import encoded
 
         theta = self._model.theta({name: number_of(name, value) for name, value in values.items()}, clamp=True)
         if set(look) != {"zoom"} or not isinstance(size, list) or len(size) != 2:
@@ -59,14 +56,6 @@ class RadianceDrawing:
             )
         zoom = float(np.clip(number_of("zoom", look["zoom"]), ZOOM["min"], ZOOM["max"]))
         width, height = (int(np.clip(number_of("size", side), *SIZES)) for side in size)
-        pixels = self._model.picture(theta, (width, height), zoomed(self._model.camera(theta), zoom))
+        pixels = self._model.picture(theta, (width, height), self._model.camera(theta).zoomed(zoom))
         kind = "PNG" if pixels.shape[-1] == 4 else "JPEG"
         return f"image/{kind.lower()}", encoded(pixels, kind, JPEG_QUALITY)
-
-
-def zoomed(camera: Camera, zoom: float) -> Camera:
-    """The camera seeing as many times larger from the same place."""
-    half = math.tan(math.radians(camera.view_angle / 2)) / zoom
-    return dataclasses.replace(
-        camera, view_angle=math.degrees(2 * math.atan(half)), parallel_scale=camera.parallel_scale / zoom
-    )

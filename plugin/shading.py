@@ -57,9 +57,7 @@ def shade(
     DataError for what is no volume with such an array; nothing is made then.
     """
     view = view or simple.GetActiveViewOrCreate("RenderView")
-    source.UpdatePipeline(view.ViewTime)
-    shown = shown_in(view, source)
-    field = _checked(source, field or (shown if shown in _scalars(source) else None))
+    field = scalar_of(source, view, field)
     shadow = simple.HyperINRShadow(Input=source)
     shadow.Scalar = ["POINTS", field]
     shadow.OpacityUnitDistance = unit_distance
@@ -90,11 +88,23 @@ def show(shadow: Any, view: Any) -> Any:
     # A map of the display's own: another shadow of the same field may have another unit distance.
     color_directly(display, f"{shadow.Scalar[1]} shaded")
     if shadow.ColorMap is None:  # not before Show, which stretches the field's colours over its range
-        _take_colors(shadow, servermanager.GetRepresentation(shadow.Input, view))
+        take_colors(shadow, servermanager.GetRepresentation(shadow.Input, view))
         shadow.UpdatePipeline(view.ViewTime)
     shadow.UpdatePropertyInformation()
     make_clear(display, shadow.GetProperty("UnitDistanceInUse")[0])
     return display
+
+
+def scalar_of(source: Any, view: Any, field: str | None = None) -> str:
+    """The point array of one component of a volume: the one that is named, that a view shows, or the first.
+
+    Raises
+    ------
+    DataError for what is no volume with such an array.
+    """
+    source.UpdatePipeline(view.ViewTime)
+    shown = shown_in(view, source)
+    return _checked(source, field or (shown if shown in _scalars(source) else None))
 
 
 def _scalars(source: Any) -> list[str]:
@@ -131,11 +141,12 @@ def _name_of(source: Any) -> str:
     return next((name for (name, _), proxy in simple.GetSources().items() if proxy == source), source.GetXMLName())
 
 
-def _take_colors(shadow: Any, seen: Any) -> None:
+def take_colors(shadow: Any, seen: Any) -> None:
     """Give a shadow the colours and opacities that ParaView has for its field; the look of its values if nobody made them.
 
     Parameters
     ----------
+    shadow : or a HyperINR Cinematic, which has the same properties.
     seen : the display of what is shaded, whose opacities hold for its unit distance; or None.
     """
     field = shadow.Scalar[1]
@@ -143,7 +154,7 @@ def _take_colors(shadow: Any, seen: Any) -> None:
     unit_distance = 0.0
     if _untouched(colors, opacity):
         _give(_look_of(shadow, field), colors, opacity)
-        bounds = shadow.GetDataInformation().GetBounds()
+        bounds = shadow.Input.GetDataInformation().GetBounds()
         unit_distance = math.dist(bounds[0::2], bounds[1::2]) / UNITS_ACROSS
         if seen is not None:
             seen.ScalarOpacityUnitDistance = unit_distance

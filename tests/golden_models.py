@@ -11,7 +11,7 @@ from hostile import LIGHTS, VIEWS
 from masked import masked_model, wall
 from models import based_model, random_model
 from moving_models import moving_model
-from radiance_models import ball_model
+from radiance_models import ball_model, carried_ball
 
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.joining import brick_path, join
@@ -125,6 +125,7 @@ INDICES = {"bricks": bricks}
 RADIANCE = {
     "radiance": lambda: ball_model(n=8),
     "radiance_over_time": lambda: ball_model(times=True, opacity=True, n=8),
+    "radiance_carried": lambda: carried_ball(n=8),
 }
 
 

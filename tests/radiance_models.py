@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from hyperinr_core.pictures.picture_set import Optics
+from hyperinr_core.radiance.carrying import Paths
 from hyperinr_core.radiance.field import DENSITY, RadianceField
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.volume import Parameter
@@ -39,3 +42,9 @@ def ball_model(times: bool = False, opacity: bool = False, n: int = 24) -> Radia
         [ball_field(n, radius) for radius in radii],
         {"held_out": []},
     )
+
+
+def carried_ball(n: int = 24) -> RadianceModel:
+    """A ball over time, whose scenes are carried along paths that part."""
+    shifts = np.random.default_rng(3).integers(-30, 30, (2, 3, 3, 4, 5)).astype(np.int16)
+    return dataclasses.replace(ball_model(times=True, n=n), paths=Paths((-0.8, -0.8, -0.8), 0.4, shifts, 0.01))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from small import with_training
 
 from hyperinr_core.measure.series import measure_series
 from hyperinr_core.training.run import train
+from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.training.volumes.task import Volumes
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
@@ -49,6 +52,31 @@ def test_training_holds_what_it_may_however_long_the_series_is(tmp_path, carry):
     learn(4)  # what is imported and compiled on the way does not count
     short, long = learn(4), learn(10)
     assert 2 * VOLUME < long < 1.5 * short
+
+
+def test_no_two_sets_of_tables_are_in_memory(tmp_path, monkeypatch):
+    """The run's are made when those are gone that its pace was measured on, and are gone when its model is measured."""
+    made, alive = [], []
+
+    def held():
+        alive.append(sum(trainer() is not None for trainer in made))
+
+    class Watched(Trainer):
+        def __init__(self, *given):
+            held()
+            super().__init__(*given)
+            made.append(weakref.ref(self))
+
+    for room in ("run", "budget"):
+        monkeypatch.setattr(f"hyperinr_core.training.{room}.Trainer", Watched)
+    monkeypatch.setattr("hyperinr_core.training.run._measured", lambda model, _: held() or (model, None))
+    monkeypatch.setattr("hyperinr_core.training.budget.look", lambda *_: 40.0)
+    gc.disable()  # by counting references alone
+    try:
+        train(Volumes(series(3)), tmp_path / "m.hinr", with_training(samples=10_000).replace(motion={"carry": "never"}))
+    finally:
+        gc.enable()
+    assert alive == [0, 0, 0]
 
 
 def test_measuring_holds_a_few_blocks_however_large_the_grid_and_long_the_series_is(monkeypatch):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from drifts import SPEED, drift
 from series import waves
 from small import SMALL
 
@@ -14,6 +17,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.joining import brick_path, folder_of, join
 from hyperinr_core.training.run import train
 from hyperinr_core.training.volumes.brick import Brick, largest, told
+from hyperinr_core.training.volumes.task import Volumes
 
 CONFIG = SMALL.replace(motion={"carry": "never"}, training={"samples": 200_000})
 
@@ -65,6 +69,45 @@ def test_of_an_array_on_disk_a_brick_reads_its_own_box(tmp_path):
         assert isinstance(box, np.memmap) and box.shape[2] == 14  # nothing of it is read yet
 
 
+VALUES = np.random.default_rng(3).random((2, 12, 16, 20)).astype(np.float32)
+
+
+def timed_vtkhdf(folder):
+    """Two steps of 20 x 16 x 12 in one file, and what they hold."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "a.vtkhdf", "w") as file:
+        root = file.create_group("VTKHDF")
+        root.attrs["Version"], root.attrs["Type"] = (2, 0), np.bytes_(b"ImageData")
+        root.attrs["WholeExtent"], root.attrs["Direction"] = (0, 19, 0, 15, 0, 11), np.eye(3).ravel()
+        root.attrs["Origin"], root.attrs["Spacing"] = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        root["PointData/w"], root["Steps/Values"] = VALUES, [0.0, 1.0]
+        root["Steps"].attrs["NSteps"] = 2
+    return str(folder / "a.vtkhdf"), VALUES
+
+
+def mirrored_netcdf(folder):
+    """The same, stored from the last row to the first."""
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("netCDF4")
+    axes = {"t": [0.0, 1.0], "z": np.arange(12.0), "y": np.arange(15.0, -1, -1), "x": np.arange(20.0)}
+    xarray.Dataset({"w": (tuple("tzyx"), VALUES[:, :, ::-1])}, axes).to_netcdf(folder / "a.nc", engine="netcdf4")
+    return str(folder / "a.nc"), VALUES
+
+
+@pytest.mark.parametrize("write", [timed_vtkhdf, mirrored_netcdf])
+def test_of_files_that_can_be_read_in_part_a_brick_reads_its_own_box(tmp_path, monkeypatch, write):
+    """Bytes of numbers that libraries are asked for."""
+    path, values = write(tmp_path)
+    whole = open_series(path)
+    series = Brick(whole, Cuts((20, 16, 12), (2, 2, 1), 3), 3).series
+    name, read = next(iter(series.field_info)), []
+    for file in {id(file): file for file, _ in whole.loader.frames}.values():
+        monkeypatch.setitem(file.__dict__, "part", lambda *of, part=file.part: read.append(part(*of)) or read[-1])
+    found = series.read(1, [name], (2, 9))[..., 0]
+    np.testing.assert_array_equal(found, values[1, 2:9, 5:, 7:])
+    assert [each.size for each in read] == [found.size]
+
+
 def test_presets_go_by_the_largest_brick():
     series = waves(24, dims=(30, 24, 24))
     assert largest(series.grid, Cuts((30, 24, 24), (3, 1, 1), 4)).dims == (18, 24, 24)
@@ -73,3 +116,35 @@ def test_presets_go_by_the_largest_brick():
 def test_a_brick_that_is_not_there_is_refused():
     with pytest.raises(ParameterError, match="brick 3 is asked for; expected 1 to 2"):
         Brick(waves(24), Cuts((24, 24, 24), (2, 1, 1), 4), 2)
+
+
+def carried(config=SMALL):
+    return config.replace(motion={"carry": "always", "velocity": "none"}, training={"samples": 20_000})
+
+
+@pytest.mark.parametrize("seen_whole", [True, False])
+def test_motion_is_found_beyond_a_bricks_borders_and_around_the_box(tmp_path, monkeypatch, seen_whole):
+    """The paths of a brick are those of the whole, at its seams too; not so where it knows of its own points alone."""
+    if not seen_whole:
+        monkeypatch.setattr("hyperinr_core.training.volumes.brick.HALO", 0)
+    series = drift(dims=(48, 24, 24)).select(range(4))
+    cuts, path = Cuts((48, 24, 24), (3, 1, 1), 4), tmp_path / "m.hinr"
+    folder_of(path).mkdir()
+    for number in range(3):
+        train(Brick(series, cuts, number, ["c"]), brick_path(path, number), carried())
+    join(path)
+    train(Volumes(series, ["c"]), tmp_path / "whole.hinr", carried())
+    motions = [hinr.load(each).generate(1.5).motion("c") for each in (path, tmp_path / "whole.hinr")]
+    values = series.read(1, ["c"])[..., 0] > 0.5  # elsewhere nothing is seen to move
+    errors = [np.sqrt(np.mean((each.velocity[values] - SPEED) ** 2)) for each in motions]
+    assert (errors[0] < 1.2 * errors[1] + 0.05) == seen_whole
+    assert hinr.load(path).provenance["periodic"] == ([True] * 3 if seen_whole else [False, True, True])
+
+
+def test_a_box_that_ends_has_nothing_beyond(tmp_path):
+    series = waves(24)
+    ramp = replace(series, loader=lambda *asked: series.loader(*asked) + np.linspace(0, 9, 24))
+    brick = Brick(ramp, Cuts((24, 24, 24), (2, 1, 1), 4), 1, ["w"])
+    train(brick, tmp_path / "m.hinr", carried())
+    assert hinr.load(tmp_path / "m.hinr").provenance["brick"]["periodic"][0] is False
+    assert brick.around.series.grid.dims == (24, 24, 24) and brick.around.inner[2] == slice(8, 24)

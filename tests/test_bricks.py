@@ -131,9 +131,6 @@ def test_motion_is_the_bricks(tmp_path):
     assert model.anchored == (True,) and model.motion_bytes > 0
     inr = model.generate(0.7)
     own = model.brick(0).generate(0.7)
-    np.testing.assert_allclose(
-        inr.sample_grid(region=(0, 8, 0, 6, 0, 17)), own.sample_grid(region=(0, 8, 0, 6, 0, 17)), atol=1e-6
-    )
     moving, alone = inr.motion("density"), own.motion("density")
     np.testing.assert_allclose(moving.velocity[:, :7, :9], alone.velocity[:, :7, :9], rtol=1e-5, atol=1e-6)
     of = {

@@ -67,8 +67,8 @@ def test_a_part_is_that_of_the_whole_whatever_was_asked_for_before(first, then):
 @pytest.mark.parametrize("region", [None, REGION])
 def test_steps_are_decoded_once_while_time_moves(monkeypatch, region):
     model, steps = long_model(), []
-    decode = type(model)._decode
-    monkeypatch.setattr(type(model), "_decode", lambda self, *args: steps.append(args[1]) or decode(self, *args))
+    decode = type(model).decoded
+    monkeypatch.setattr(type(model), "decoded", lambda self, *args: steps.append(args[1]) or decode(self, *args))
     for time in np.linspace(0.51, 1.49, 9):  # two gaps
         model.generate(time).sample_grid(region=region)
     assert steps == [0, 1, 2, 3, 4]
@@ -76,8 +76,8 @@ def test_steps_are_decoded_once_while_time_moves(monkeypatch, region):
 
 def test_a_training_step_is_decoded_alone(monkeypatch):
     model, steps = long_model(), []
-    decode = type(model)._decode
-    monkeypatch.setattr(type(model), "_decode", lambda self, *args: steps.append(args[1]) or decode(self, *args))
+    decode = type(model).decoded
+    monkeypatch.setattr(type(model), "decoded", lambda self, *args: steps.append(args[1]) or decode(self, *args))
     found = model.generate(0.5).sample_grid()
     assert steps == [1]
     np.testing.assert_array_equal(found, model.generate(0.5, interpolation="linear").sample_grid())

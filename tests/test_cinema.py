@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 from view_models import balls_database
 
-from hyperinr.filters.readers.cinema import open_pictures, read_picture, write_picture, write_table
+from hyperinr.filters.readers.cinema import open_pictures
+from hyperinr.filters.readers.picture_files import read_picture, write_picture
+from hyperinr.filters.readers.tables import write_table
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.pictures.picture_set import picture_parameters, read_optics
 from hyperinr_core.spaces.views import view_angles

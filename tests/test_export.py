@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from models import random_model
+from moving_models import moving_model
 from view_models import picture_model
 
 from hyperinr.filters.readers.cinema import open_pictures
@@ -41,6 +42,18 @@ def test_volumes_are_those_of_the_model_at_these_times(volume, tmp_path):
     for step, time in enumerate(series.thetas[:, 0]):
         expected = model.generate(time).sample_grid(model.grid.with_dims((6, 5, 4)))
         np.testing.assert_array_equal(series.read(step, ["density"]), expected)
+
+
+def test_of_a_large_grid_few_planes_are_decoded_at_once(tmp_path, monkeypatch):
+    model = moving_model(dims=(12, 12, 400))
+    hinr.save(model, tmp_path / "m.hinr")
+    boxes, decoded = [], type(model).decoded
+    monkeypatch.setattr(type(model), "decoded", lambda self, *of: boxes.append(of[2]) or decoded(self, *of))
+    monkeypatch.setattr("hyperinr.plugin.commands.export.MOST_AT_ONCE", 12 * 12 * 32)
+    call(export, tmp_path / "m.hinr", "--times", "0.6", "-o", tmp_path / "out.pvd")
+    assert max(last - first + 1 for (first, last), _, _ in boxes) < 200
+    values = open_series(str(tmp_path / "out.pvd")).read(0, ["density"])
+    np.testing.assert_array_equal(values, hinr.load(tmp_path / "m.hinr").generate(0.6).sample_grid())
 
 
 def test_vtkhdf_is_written_or_refused_by_name(volume, tmp_path):

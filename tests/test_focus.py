@@ -11,8 +11,8 @@ from small import with_training
 
 from hyperinr_core.training import focus
 from hyperinr_core.training.distributed import World
+from hyperinr_core.training.drawing import BRICK, RUN, by_bricks, even, placed
 from hyperinr_core.training.focus import LEAST, Focus, shares
-from hyperinr_core.training.samples import BRICK, RUN, by_bricks, even, placed
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.training.volumes.task import Volumes

@@ -26,8 +26,11 @@ from hyperinr.plugin.estimates import (
     estimate,
     free_memory,
 )
+from hyperinr_core.cuts import Cuts
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.settings import preset
+from hyperinr_core.training.volumes.brick import Brick
+from hyperinr_core.training.volumes.task import Volumes
 
 h5py = pytest.importorskip("h5py")
 
@@ -218,7 +221,7 @@ def test_memory_grows_with_what_is_kept_and_with_the_search_for_motion():
 
     def memory(series, teacher, carry="never"):
         config = settings.replace(distillation={"teacher": teacher}, motion={"carry": carry})
-        return estimate(series, ["density"], config).memory_bytes
+        return estimate(Volumes(series, ["density"]), config).memory_bytes
 
     volume = 4 * large.grid.n_points
     assert memory(small, "none") > PROGRAM_BYTES
@@ -226,28 +229,33 @@ def test_memory_grows_with_what_is_kept_and_with_the_search_for_motion():
     assert memory(large, "linear") - memory(large, "none") == 2 * 16 * volume
     assert memory(large, "auto") - memory(large, "linear") >= VOLUMES_OF_FLOW * volume
     assert memory(large, "auto", "auto") == PROGRAM_BYTES + (2 * 5 + VOLUMES_OF_MOTION) * volume
+    brick = Brick(
+        large, Cuts((64, 64, 64), (2, 1, 1), 4), 0, ["density"]
+    )  # 36 points of 64 along x, in surroundings of 60
+    own, around = 4 * 36 * 64**2, 4 * 60 * 64**2
+    assert estimate(brick, settings).memory_bytes == PROGRAM_BYTES + 5 * own + (5 + VOLUMES_OF_MOTION) * around
 
 
 def test_training_without_room_is_refused_with_what_fits(tmp_path, monkeypatch):
     series, output = moving_blob(dims=(128, 128, 128), n_steps=16), tmp_path / "a.hinr"
     config = preset("fast", series.grid).replace(distillation={"teacher": "none"}, motion={"carry": "never"})
-    costs = check_room(series, ["density"], config, output)
+    costs = check_room(Volumes(series, ["density"]), config, output)
     assert 0 < costs.memory_bytes < free_memory()
     monkeypatch.setattr("hyperinr.plugin.estimates.free_memory", lambda: costs.memory_bytes - 50e6)
     with pytest.raises(
         ParameterError, match=r"training takes about [0-9]+ MB of memory, and .* are free; .*memory_mb"
     ) as caught:
-        check_room(series, ["density"], config, output)
+        check_room(Volumes(series, ["density"]), config, output)
     memory_mb = int(str(caught.value).split('"memory_mb": ')[1].split("}")[0])
-    check_room(series, ["density"], config.replace(training={"memory_mb": memory_mb}), output)
+    check_room(Volumes(series, ["density"]), config.replace(training={"memory_mb": memory_mb}), output)
     monkeypatch.setattr("hyperinr.plugin.estimates.free_memory", lambda: 1e6)
     with pytest.raises(ParameterError, match="expected less: fewer fields"):
-        check_room(series, ["density"], config, output)
+        check_room(Volumes(series, ["density"]), config, output)
     monkeypatch.undo()
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10**6))
     with pytest.raises(ParameterError, match=r"a.hinr and its checkpoints take about .* MB, and .* has 1 MB left"):
-        check_room(series, ["density"], config, output)
+        check_room(Volumes(series, ["density"]), config, output)
 
 
 def test_a_process_limit_counts_as_memory():

@@ -17,9 +17,9 @@ from hyperinr_core.backends import native
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training import loop as loop_module
 from hyperinr_core.training.distributed import World
+from hyperinr_core.training.drawing import FINE, RUN, placed
 from hyperinr_core.training.lights.task import Lights, ShadowConfig
 from hyperinr_core.training.loop import Data, Loop, Scene
-from hyperinr_core.training.samples import FINE, RUN, placed
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.training.volumes.task import Volumes

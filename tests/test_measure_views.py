@@ -89,7 +89,7 @@ def test_the_report_is_that_of_pictures_scored_by_hand(model, pictures):
     expected = []
     for step, theta in enumerate(UNSEEN):
         truth = held_out.picture(step)[None]
-        rivals = predicted(model, np.array(theta)), interpolate(np.array(theta))
+        rivals = predicted(model, held_out, step), interpolate(np.array(theta))
         expected.append([scores(values[None], truth, RANGE)["psnr"] for values in rivals])
         entry = report["pictures"][step]
         assert (entry["phi"], entry["theta"]) == theta

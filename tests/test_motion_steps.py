@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from hyperinr_core.motion import reference, steps
+from hyperinr_core.motion import kernel, reference, steps
 from hyperinr_core.motion.steps import PAD, Step, Steps, box_around
 
 SHAPE = (40, 44, 48)
@@ -127,3 +127,27 @@ def test_progress_is_the_share_of_the_steps_that_are_missing():
     kept.get((0,), whole)
     kept.get((0, 1, 2), whole, heard.append)
     assert heard == [0.25, 0.75]
+
+
+def test_boxes_go_on_beyond_the_ends_of_periodic_axes_where_asked():
+    corners = (5, 1, 180), (60, 20, 195)
+    box = box_around((200, 200, 200), (True, False, True), *corners, (0, 0, 0), beyond=True)
+    assert box == ((-16, 79), (0, 47), (160, 223))
+    assert box_around((200, 200, 200), (True, False, True), *corners, (0, 0, 0))[0] == (0, 199)
+    nearly = box_around((200, 200, 200), (True, True, True), (0, 0, 0), (150, 150, 150), (0, 0, 0), beyond=True)
+    assert nearly == ((0, 199),) * 3
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_a_part_of_a_grid_samples_what_lies_beyond_it(periodic):
+    """Around a periodic axis, in place of its last value elsewhere; the kernel and NumPy alike."""
+    values = volume(n_components=1)
+    whole = Step.of(values, (False, False, periodic))
+    box = values if not periodic else np.take(values, np.arange(-20, 30), axis=2, mode="wrap")
+    part = Step.of(box, (False, False, periodic), SHAPE, (0, 0, -20 if periodic else 0)).seen_from((10, 0, 2))
+    places = np.stack(np.meshgrid([0.0, 3.5], [2.0, 7.25], np.linspace(-6, 5, 9), indexing="ij")).astype(np.float32)
+    expected = reference.sample(whole, places + np.reshape([10, 0, 2], (3, 1, 1, 1)).astype(np.float32))
+    found = reference.sample(part, places)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    native = kernel.sample(part, places.reshape(3, -1)).reshape(found.shape)
+    np.testing.assert_allclose(native, expected, atol=1e-5)

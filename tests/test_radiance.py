@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -12,8 +13,8 @@ from radiance_models import ball_field
 
 from hyperinr_core.backends import native
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.pictures.camera import Camera, camera_of
 from hyperinr_core.pictures.picture_set import Optics
-from hyperinr_core.radiance.camera import Camera, camera_of
 from hyperinr_core.radiance.field import DENSITY, RadianceField
 from hyperinr_core.radiance.fit import Level, fit, levels_for
 from hyperinr_core.radiance.grids import refined
@@ -120,6 +121,17 @@ def test_gradient_is_that_of_autograd(n_channels, isa, monkeypatch):
     expected[field.index[stored]] = gradient[stored].reshape(-1, 64, 16)
     assert loss == pytest.approx(total.item() / n_channels, rel=1e-4)
     np.testing.assert_allclose(found, expected, atol=1e-5 * abs(expected).max())
+
+
+def test_colours_change_with_where_the_light_stands():
+    """A ball whose colour grows with the direction along z, seen from the side: light from above makes it so."""
+    camera, ball = Camera((4.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 1.0)), ball_field()
+    lit = dataclasses.replace(ball, light=30.0)
+    colors = [field.render(camera, 16, 16).colors[8, 8, 2] for field in (ball, lit)]
+    assert colors[1] - colors[0] == pytest.approx(0.2 * 0.5, abs=0.01)
+    spacing = ball.spacing / 1.5
+    finer = lit.resampled(lit.origin, spacing, (30, 30, 30), np.ones((8, 8, 8), bool))
+    assert finer.render(camera, 16, 16).colors[8, 8, 2] == pytest.approx(colors[1], abs=0.01)
 
 
 def test_depth_is_the_way_to_a_wall():

@@ -13,8 +13,8 @@ from PIL import Image
 from radiance_models import ball_model
 
 from hyperinr.plugin.cli import hyperinr
-from hyperinr.plugin.commands.view import answer
-from hyperinr.plugin.radiance_drawing import RadianceDrawing, zoomed
+from hyperinr.plugin.commands.view import answer, questions
+from hyperinr.plugin.radiance_drawing import RadianceDrawing
 from hyperinr_core.pictures.picture_set import Optics
 from hyperinr_core.radiance import file
 
@@ -40,20 +40,20 @@ def test_zoom_makes_the_ball_so_many_times_larger(view_angle):
     drawing = RadianceDrawing(model, "ball")
     once, twice = ((drawn(drawing, AT, zoom, (96, 96))[..., 3] > 127).sum() for zoom in (0.5, 1.0))
     assert once > 100 and twice / once == pytest.approx(4, rel=0.15)
-    assert zoomed(model.camera((0, 0)), 1.0).view_angle == pytest.approx(view_angle)
+    assert model.camera((0, 0)).zoomed(1.0).view_angle == pytest.approx(view_angle)
 
 
 def test_the_page_turns_the_view_and_knows_all_parameters():
     told = RadianceDrawing(ball_model(times=True), "ball").description()
-    assert told["turned"] == ["sliders", "phi", "theta", 1] and told["fields"] == []
+    assert told["turned"] == ["phi", "theta", 1] and told["fields"] == []
     assert [item["name"] for item in told["sliders"]] == ["phi", "time", "theta"]
     json.dumps(told)
 
 
 def test_wrong_requests_are_answered_with_a_sentence():
-    drawing = RadianceDrawing(ball_model(times=True), "ball")
+    render = questions(RadianceDrawing(ball_model(times=True), "ball"))["render"]
     good, look, size = {**AT, "time": 99.0}, {"zoom": 1.0}, [64, 48]
-    assert answer(drawing, good, look, size)["picture"].startswith("data:image/jpeg")  # clamped
+    assert answer(render, good, look, size)["picture"].startswith("data:image/jpeg")  # clamped
     for values, how, many, message in (
         (AT, look, size, "expected one for each of"),
         ({**good, "phi": float("inf")}, look, size, "phi is inf"),
@@ -62,7 +62,7 @@ def test_wrong_requests_are_answered_with_a_sentence():
         (good, look, None, "size None"),
         (good, look, [64, float("nan")], "size is nan"),
     ):
-        assert message in answer(drawing, values, how, many)["error"]
+        assert message in answer(render, values, how, many)["error"]
 
 
 def test_commands_know_such_a_file(tmp_path):

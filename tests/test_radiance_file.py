@@ -12,8 +12,8 @@ from safetensors.numpy import load_file, save_file
 
 from hyperinr_core import hinr
 from hyperinr_core.errors import FormatError, ParameterError
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.radiance import file
-from hyperinr_core.radiance.camera import Camera
 
 
 @pytest.mark.parametrize("times", [False, True])
@@ -68,6 +68,8 @@ def test_a_hyperinr_is_no_radiance_field_and_the_other_way_round(tmp_path):
         hinr.load(tmp_path / "ball.hinr")
 
 
+MOTION = {"origin": [0, 0, 0], "spacing": 1, "dims": [2, 2, 2], "step": 1}
+
 DAMAGES = {
     "no scenes": (lambda d, t: d.update(scenes=[]), "a list of 1 to 65536"),
     "a view alone": (lambda d, t: d.update(parameters=d["parameters"][:1]), "a list of 2 to 64"),
@@ -77,8 +79,11 @@ DAMAGES = {
     "flat": (lambda d, t: d["scenes"][0].update(spacing=0), "expected 1e-06 to 1e"),
     "wide camera": (lambda d, t: d["optics"].update(view_angle=180), "0 to 170 degrees"),
     "odd turn": (lambda d, t: d["optics"].update(turn=True), "0 to 170 degrees"),
+    "light from behind": (lambda d, t: d["scenes"][0].update(light=120), "expected -90 to 90 degrees"),
     "limits": (lambda d, t: d["limits"][0].reverse(), "smaller number first"),
     "version": (lambda d, t: d.update(version=6), "update HyperINR"),
+    "motion without scenes to go to": (lambda d, t: d.update(motion=MOTION), "a motion stands beside 0 parameters"),
+    "motion that goes nowhere": (lambda d, t: d.update(motion={**MOTION, "step": 0}), "a spacing and a step above 0"),
     "keys": (lambda d, t: d.update(more=1), "its document has keys"),
     "no background": (lambda d, t: t.pop("background"), "it holds tensors"),
     "short background": (lambda d, t: d.update(size=[4000, 4000]), "claim to be"),

@@ -12,8 +12,8 @@ from PIL import Image
 from radiance_models import ball_model
 
 from hyperinr.plugin import launch
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.radiance import file
-from hyperinr_core.radiance.camera import Camera
 
 __all__ = ["gui"]  # the fixture
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hyperinr.filters.readers.cinema import open_pictures
 from hyperinr.plugin.commands.render_views import render_views
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.pictures.picture_set import read_optics
+from hyperinr_core.pictures.background import before_white
 from hyperinr_core.spaces.sphere import camera_frames
 
 
@@ -29,15 +29,16 @@ def volume(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("options", [["--isovalue", 0.5], ["--volume-rendering"]])
+@pytest.mark.parametrize("options", [["--isovalue", 0.5, "--transparent"], ["--volume-rendering"]])
 def test_the_ball_is_seen_where_the_camera_looks(volume, tmp_path, options):
     output = tmp_path / "ball.cdb"
     call(volume, "-o", output, "--views", 5, "--size", 48, *options)
     pictures = open_pictures(output)
+    assert pictures.field_info == ({"rgba": 4} if "--transparent" in options else {"rgb": 3})
     assert len(pictures) == 5 and pictures.roles == ("view_azimuth", "view_elevation")
-    assert read_optics(pictures.camera).view_angle == 30
+    assert pictures.optics.view_angle == 30
     for step, view in enumerate(pictures.thetas):
-        dark = 255.0 - pictures.picture(step).min(axis=-1)
+        dark = 255.0 - before_white(pictures.picture(step)).min(axis=-1)
         assert dark.max() > 60
         row, column = (np.average(np.arange(48), weights=dark.sum(axis=axis)) - 23.5 for axis in (1, 0))
         right, up, _ = camera_frames(view)

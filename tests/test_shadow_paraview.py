@@ -186,6 +186,22 @@ def test_the_macro_of_occlusion_makes_one_light_both_and_darkens_hollows(macros,
     assert abs(picture(folder / "macro_occlusion.png") - picture(folder / "macro_direct.png")).mean() > 1
 
 
+def test_the_macro_of_paths_of_light_takes_the_view_s_camera_and_the_shadow_s_light(macros, folder):
+    found, said, errors = macros
+    assert found["taken"][:3] == ["HyperINRCinematic", True, "density"] and found["same light"] == [0, 0]
+    assert found["again by camera"] == [0, [10.0, 0.0, 0.0]]
+    expected = [
+        "CinematicPicture: there is no active source; expected a volume",
+        "CinematicPicture: Contour1 is Polygonal Mesh; expected a volume",
+        "CinematicPicture: the active view shows no volume; click on the one",
+    ]
+    lines = [line for line in errors.splitlines() if line.startswith("CinematicPicture")]
+    assert [line[: len(start)] for line, start in zip(lines, expected)] == expected and len(lines) == len(expected)
+    assert said.count("CinematicPicture: on") == 2
+    seen = picture(folder / "macro_cinematic.png")
+    assert (seen != seen[0, 0]).mean() > 0.1 and abs(seen[0] - seen[0, 0]).max() <= 2
+
+
 def test_a_shadow_from_the_menu_shows_its_scalar_and_is_shaded_by_the_macro(macros, folder):
     found, direct, applied, menu = (
         macros[0],
@@ -199,6 +215,7 @@ def test_a_shadow_from_the_menu_shows_its_scalar_and_is_shaded_by_the_macro(macr
 def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
     assert {path.stem for path in MACROS.glob("*.py")} == {
         "AmbientOcclusion",
+        "CinematicPicture",
         "ShadeVolume",
         "LightFollowsCamera",
         "PictureFollowsCamera",
@@ -220,10 +237,15 @@ def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
         "press('LightFollowsCamera')\n"
         "press('ShadeVolume')\n"
         "simple.ResetCamera(view)\n"
-        "simple.Render(view)\n"
+        "press('CinematicPicture')\n"
+        "simple.GetActiveSource().Samples = 5000\n"
+        "simple.RenderAllViews()\n"
     )
     window = gui(f"--script={tmp_path / 'shade.py'}")
-    window.wait_for(lambda pixels: shows_something(view_of(pixels)), "the shaded volume")
+    window.wait_for(lambda pixels: shows_something(view_of(pixels)[:, :300]), "the shaded volume")
+    window.wait_until(lambda: "CinematicPicture: on" in window.messages(), "that a picture is taken")
+    noisy = window.wait_for(lambda pixels: shows_something(view_of(pixels)[:, 320:]), "the picture by paths of light")
+    window.wait_for(lambda pixels: differ(view_of(noisy)[:, 320:], view_of(pixels)[:, 320:]), "a better picture")
     said = window.messages()
     assert window.process.poll() is None and "Traceback" not in said, said
     for words in (
@@ -232,6 +254,7 @@ def test_gui_shows_the_shaded_volume_of_a_macro(gui, folder, tmp_path):
         "Camera: on",
         "Camera: off",
         "density is shaded",
+        "CinematicPicture: on",
     ):
         assert words in said
 

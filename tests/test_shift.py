@@ -17,8 +17,8 @@ from hyperinr.filters.coarse import sample_coarsely
 from hyperinr.filters.image import image_of
 from hyperinr.filters.readers.series import open_series
 from hyperinr.plugin.commands.model import sample
-from hyperinr.plugin.drawing import Drawing
 from hyperinr.plugin.understanding import range_in_words
+from hyperinr.plugin.voxel_drawing import VoxelDrawing
 from hyperinr_core import hinr
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import FormatError
@@ -186,15 +186,16 @@ def test_the_ends_of_a_range_are_told_apart():
 
 
 @pytest.mark.parametrize(("offset", "size"), KINDS)
-def test_pictures_are_drawn_of_the_variation(offset, size):
+def test_the_page_gets_the_variation(offset, size):
     model = random_model()
     name = model.fields[0].name
     drawn = []
     beside = float(np.sign(offset) * 100)  # on the same side of zero, of which the look depends
     for shift in (Shift((beside,), 1.0), Shift((offset,), size)):
         each = restored_model(model, {name: shift})
-        drawing = Drawing(each, "a model")
-        told = drawing.description()
-        look = {item["name"]: item["value"] for item in (*told["fields"][0]["items"], *told["view"])}
-        drawn.append(drawing._pixels(np.array([0.3]), {"field": name, **look}, (64, 64)).astype(float))
-    assert np.abs(drawn[1] - drawn[0]).mean() < 0.02 * drawn[0].std()
+        drawing = VoxelDrawing(each, "a model")
+        low, high = drawing.description()["fields"][0]["range"]
+        codes = np.frombuffer(drawing.voxels({each.parameters[0].name: 0.3}, name), "<u2")
+        drawn.append(low + codes / 65535 * (high - low))
+    shares = [(values - values.min()) / np.ptp(values) for values in drawn]
+    assert np.abs(shares[1] - shares[0]).mean() < 0.02 * shares[0].std()

@@ -10,11 +10,13 @@ from masked import masked_blob, wall
 from series import moving_blob
 from small import with_training
 
+from hyperinr.filters.readers.series import open_series
+from hyperinr_core.training.crop import cut_out
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.teachers import CHEAP
 from hyperinr_core.training.volumes import survey as survey_module
-from hyperinr_core.training.volumes.survey import survey
+from hyperinr_core.training.volumes.survey import Kept, survey
 from hyperinr_core.training.volumes.task import Volumes
 
 #: More than a megabyte of it does not fit into one.
@@ -59,6 +61,18 @@ def test_what_does_not_fit_is_read_twice_at_most(tmp_path, teacher):
     lesson = learn(counted.series, ["density"], tmp_path, teacher, "never", memory_mb=1)
     assert 1 <= counted.passes() <= 2
     lesson.forget()
+
+
+def test_of_a_mapped_file_a_box_is_kept_and_no_more(tmp_path):
+    np.save(tmp_path / "w.npy", np.random.default_rng(0).random((3, 8, 16, 20)).astype(np.float32))
+    series = open_series(str(tmp_path / "w.npy"))
+    box = cut_out(series, (slice(1, 7), slice(2, 9), slice(3, 12)))
+    kept, name = Kept(box).series, next(iter(series.field_info))
+    values = kept.read(1, [name])
+    np.testing.assert_array_equal(values, series.read(1, [name])[1:7, 2:9, 3:12])
+    assert values.flags.c_contiguous and not isinstance(values.base.base, np.memmap)
+    whole = Kept(series).series.read(1, [name])
+    assert not whole.flags.owndata  # still the file's pages, which the system may take back
 
 
 def test_what_was_kept_is_let_go_before_training():

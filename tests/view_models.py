@@ -8,7 +8,8 @@ import numpy as np
 from click.testing import CliRunner
 from models import random_model
 
-from hyperinr.filters.readers.cinema import write_picture, write_table
+from hyperinr.filters.readers.picture_files import write_picture
+from hyperinr.filters.readers.tables import write_table
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.light.lights import poisson_lights
 from hyperinr_core.pictures.picture_set import picture_field

@@ -10,4 +10,4 @@ export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=lib
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OPENBLAS_NUM_THREADS=1
 export HYPERINR_FUZZ="${HYPERINR_FUZZ:-2}" HYPERINR_NATIVE_LIBRARY="$PWD/build/sanitize/libhyperinr_native.so"
 exec "${PYTHON:-.venv/bin/python}" -m pytest --timeout 1800 -q tests/test_native.py tests/test_shadow.py tests/test_motion_native.py \
-    tests/test_optical_flow.py tests/test_loop.py "$@" -k "not missing_or_foreign"
+    tests/test_optical_flow.py tests/test_loop.py tests/test_tracing.py "$@" -k "not missing_or_foreign"

@@ -1,9 +1,7 @@
-"""Cinema databases, specification D: a folder with a CSV table whose rows are parameters and the name of a picture."""
+"""Databases of pictures: Cinema's, specifications D and A, and pictures that have a camera each."""
 
 from __future__ import annotations
 
-import csv
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,23 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core.errors import DataError, HyperINRError, ParameterError
-from hyperinr_core.files import replacing
-from hyperinr_core.pictures.picture_set import PictureSet, field_name
+from hyperinr.filters.readers.given_cameras import beside_pictures, column_of, table_cameras, transforms
+from hyperinr.filters.readers.image_stack import image_stack
+from hyperinr.filters.readers.listing import SUFFIXES, Listing
+from hyperinr.filters.readers.picture_files import common_size, read_picture
+from hyperinr.filters.readers.tables import number_in, read_rows
+from hyperinr.filters.readers.upside_down import upright
+from hyperinr_core.errors import DataError, ParameterError
+from hyperinr_core.pictures.camera import Camera
+from hyperinr_core.pictures.picture_set import CAMERA_FILE, Optics, PictureSet, field_name, read_optics
+from hyperinr_core.pictures.world import World, angles_around, world_of
 from hyperinr_core.spaces.views import AZIMUTH
 from hyperinr_core.volume import Grid
 
 #: Names of columns by the role they are recognised as, in lower case.
 KNOWN_ROLES = {"phi": AZIMUTH, "azimuth": AZIMUTH, "elevation": "view_elevation", "polar": "view_polar", "time": "time"}
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-
-#: How a camera file beside the table is called.
-CAMERA_FILE = "camera.json"
+#: What the angles of given cameras are called, and the widest view of their pictures by angles, in degrees.
+VIEW, WIDEST = ("phi", "theta"), 169.0
 
 
 def open_pictures(path: str | os.PathLike, roles: dict[str, str] | None = None) -> PictureSet:
-    """The pictures of a Cinema database, a folder with one CSV table, or a table.
+    """The pictures of a Cinema database, of a folder with a CSV table or camera files, of a table, or of transforms.json.
 
     Parameters
     ----------
@@ -35,67 +38,101 @@ def open_pictures(path: str | os.PathLike, roles: dict[str, str] | None = None) 
 
     Raises
     ------
-    DataError for a table without pictures or numbers, a picture that is missing, or pictures of unequal size.
+    DataError for a database without pictures or numbers, a picture that is missing, pictures of unequal size, or cameras
+    that cannot be.
     """
-    table = _table(Path(path))
-    names, rows = _rows(table)
-    column = _picture_column(table, names, rows)
-    parameters, thetas = _parameters(table, names, rows, column)
-    if len(parameters) == 1:
-        order = np.argsort(thetas[:, 0], kind="stable")
-        rows, thetas = [rows[index] for index in order], thetas[order]
-    files = [table.parent / row[column] for row in rows]
-    size, n_components = _common_size(table, files)
-    roles = {**{name: _role(name, values) for name, values in zip(parameters, thetas.T)}, **_known(roles, parameters)}
-    _check_distinct(table, parameters, thetas)
-    _check_poles(table, parameters, thetas, roles)
-    grid = Grid((*size, 1))
-    units = {name: "deg" for name in parameters if roles[name].startswith("view_")}
+    listing = _listed(Path(path), roles or {})
+    size, n_components = common_size(listing.table, listing.files)
+    cameras, world = _placed(listing, size)
+    table, parameters, thetas, files = listing.table, listing.parameters, listing.thetas, listing.files
+    found = {name: _role(name, values) for name, values in zip(parameters, thetas.T)}
+    roles = {**found, **listing.roles, **_known(roles, parameters)}
+    if not cameras:
+        _check_distinct(table, parameters, thetas)
+        _check_poles(table, parameters, thetas, roles)
+    turned = listing.turned if listing.turned is not None else np.zeros(len(files), bool)
+
+    def load(step: int, _: str, __: Any) -> np.ndarray:
+        picture = read_picture(files[step], n_components)
+        return (picture[::-1, ::-1] if turned[step] else picture)[None]
+
     return PictureSet(
-        grid, thetas, {field_name(n_components): n_components}, lambda step, _, __: read_picture(files[step], n_components)[None],
-        str(path), tuple(parameters), tuple(roles[name] for name in parameters), units,
-        files=tuple(files), camera=table.parent / CAMERA_FILE,
+        Grid((*size, 1)), thetas, {field_name(n_components): n_components}, load, str(path), tuple(parameters),
+        tuple(roles[name] for name in parameters), {name: "deg" for name in parameters if roles[name].startswith("view_")},
+        files=tuple(files), optics=listing.optics, cameras=cameras, world=world, tests=listing.tests,
     )  # fmt: skip
 
 
-def read_picture(path: Path, n_components: int | None = None) -> np.ndarray:
-    """(ny, nx, C) uint8 with the lowest row first; C is 3, or 4 where there is transparency, unless told."""
-    with _opened(path) as image:
-        mode = {3: "RGB", 4: "RGBA"}[n_components or _components(image)]
-        try:
-            return np.array(image.convert(mode))[::-1]
-        except (OSError, ValueError, SyntaxError) as error:
-            raise DataError(
-                f"{path} is no whole picture ({error}); expected a PNG or JPEG file, get it again"
-            ) from error
+def _listed(path: Path, roles: dict[str, str]) -> Listing:
+    """What a path names, pictures in the order of a single parameter."""
+    listing = transforms(path)
+    if listing is None:
+        listing = _stacked(path) or _tabled(path, roles)
+    if listing.cameras is None and not listing.parameters:
+        raise DataError(
+            f"{listing.table} has {len(listing.files)} picture(s) and no numeric column whose values differ; expected views or "
+            "other parameters to predict pictures between"
+        )
+    if len(listing.parameters) == 1 and listing.cameras is None:
+        order = np.argsort(listing.thetas[:, 0], kind="stable")
+        listing.files, listing.thetas = [listing.files[index] for index in order], listing.thetas[order]
+    return listing
 
 
-def write_picture(path: str | os.PathLike, pixels: np.ndarray, quality: int = 90) -> None:
-    """Write pixels (ny, nx, C) uint8, lowest row first, by the name's suffix, whole or not at all."""
-    suffix = Path(path).suffix.lower()
-    with replacing(path) as part, open(part, "wb") as file:
-        file.write(encoded(pixels, "PNG" if suffix == ".png" else "JPEG", quality))
+def _stacked(path: Path) -> Listing | None:
+    """What info.json names, where it is one or a folder has one and no table."""
+    table = path / "info.json" if path.is_dir() and not any(path.glob("*.csv")) else path
+    if table.name != "info.json" or not table.is_file():
+        return None
+    names, rows, optics = image_stack(table)
+    parameters, thetas = _parameters(table, names, rows, names.index("FILE"))
+    roles = {} if optics is None else {"theta": "view_elevation"}
+    return Listing(
+        table, parameters, thetas, [table.parent / row[-1] for row in rows], _optics(table.parent) or optics,
+        {name: role for name, role in roles.items() if name in parameters},
+    )  # fmt: skip
 
 
-def encoded(pixels: np.ndarray, kind: str, quality: int = 90) -> bytes:
-    """Pixels (ny, nx, C) uint8, lowest row first, as the bytes of a PNG or JPEG file."""
-    import io
+def _tabled(path: Path, roles: dict[str, str]) -> Listing:
+    """What a table names, or the camera files in a folder without one."""
+    listing = beside_pictures(path) if path.is_dir() and not any(path.glob("*.csv")) else None
+    if listing is not None:
+        return listing
+    table = _table(path)
+    names, rows = read_rows(table)
+    column, rows = _picture_column(table, names, rows)
+    cameras = table_cameras(table, names, rows)
+    known = [bool(column_of(name)[0]) or (cameras is not None and _is_angle(name)) for name in names]
+    left = [place for place, is_known in enumerate(known) if is_known]
+    parameters, thetas = _parameters(table, names, rows, column, left)
+    listing = Listing(table, parameters, thetas, [table.parent / row[column] for row in rows], cameras=cameras)
+    if cameras is None:
+        listing.optics = _optics(table.parent)
+        upright(listing, "producer" in names, roles)
+    return listing
 
-    image = _pillow().fromarray(np.ascontiguousarray(pixels[::-1]))
-    buffer = io.BytesIO()
-    if kind == "PNG":
-        image.save(buffer, "PNG", compress_level=6)
-    else:
-        image.convert("RGB").save(buffer, "JPEG", quality=quality)
-    return buffer.getvalue()
+
+def _is_angle(name: str) -> bool:
+    return name.lower() == "theta" or KNOWN_ROLES.get(name.lower(), "").startswith("view_")
 
 
-def write_table(folder: Path, names: Sequence[str], thetas: np.ndarray, files: Sequence[str]) -> None:
-    """Write data.csv of a database; the pictures' paths are given from the folder."""
-    with replacing(folder / "data.csv") as part, open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*names, "FILE"])
-        writer.writerows([*(f"{value:.9g}" for value in theta), name] for theta, name in zip(thetas, files))
+def _optics(folder: Path) -> Optics | None:
+    return read_optics(folder / CAMERA_FILE)
+
+
+def _placed(listing: Listing, size: tuple[int, int]) -> tuple[tuple[Camera, ...], World | None]:
+    """Given cameras in the units of their field, whose angles become the listing's first parameters."""
+    if listing.cameras is None:
+        return (), None
+    given = listing.cameras(*size)
+    world = world_of(given, str(listing.table))
+    cameras = tuple(world.inward(camera) for camera in given)
+    listing.parameters = [*VIEW, *listing.parameters]
+    listing.thetas = np.concatenate([angles_around(cameras), listing.thetas], axis=1)
+    listing.roles = dict(zip(VIEW, (AZIMUTH, "view_elevation")))
+    angle = float(np.median([camera.view_angle for camera in cameras]))
+    listing.optics = Optics(min(angle, WIDEST))
+    return cameras, world
 
 
 def _table(path: Path) -> Path:
@@ -112,71 +149,54 @@ def _table(path: Path) -> Path:
     return named[0]
 
 
-def _rows(table: Path) -> tuple[list[str], list[list[str]]]:
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            names, *rows = [[cell.strip() for cell in row] for row in csv.reader(file) if any(map(str.strip, row))]
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(f"{table} is no table with a header ({error}); expected comma-separated values") from error
-    if not rows:
-        raise DataError(f"{table} has a header and no rows; expected a row for each picture")
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(names):
-            raise DataError(f"{table} line {number} has {len(row)} cells; expected {len(names)}, as the header has")
-    return names, rows
-
-
-def _picture_column(table: Path, names: list[str], rows: list[list[str]]) -> int:
-    """The column of pictures: FILE, or the first whose name starts with it, or the first that holds names of pictures."""
-    held = [all(Path(row[index]).suffix.lower() in SUFFIXES for row in rows) for index in range(len(names))]
-    named = [index for index, name in enumerate(names) if name.upper().startswith("FILE") and held[index]]
-    chosen = named or [index for index, whole in enumerate(held) if whole]
+def _picture_column(table: Path, names: list[str], rows: list[list[str]]) -> tuple[int, list[list[str]]]:
+    """The column of pictures, and the rows that have one: FILE, or the first whose name starts with it, or any of pictures."""
+    held = [{Path(row[index]).suffix.lower() for row in rows if row[index]} for index in range(len(names))]
+    whole = [bool(suffixes) and suffixes <= set(SUFFIXES) for suffixes in held]
+    named = [index for index, name in enumerate(names) if name.upper().startswith("FILE") and whole[index]]
+    chosen = named or [index for index in range(len(names)) if whole[index] and all(row[index] for row in rows)]
     if not chosen:
         raise DataError(
             f"{table} has columns {', '.join(names)} and none of them names a {', '.join(SUFFIXES)} file in every row; "
             "expected a column FILE"
         )
-    return chosen[0]
+    return chosen[0], [row for row in rows if row[chosen[0]]]
 
 
-def _parameters(table: Path, names: list[str], rows: list[list[str]], column: int) -> tuple[list[str], np.ndarray]:
-    """Names and values (n, P) of the parameters: the numeric columns that vary."""
+def _parameters(
+    table: Path, names: list[str], rows: list[list[str]], column: int, left: Sequence[int] = ()
+) -> tuple[list[str], np.ndarray]:
+    """Names and values (n, P) of the parameters: the numeric columns that vary, but for the pictures' and those left out.
+
+    An angle of the view counts, too, where the other one varies: the views then stand on a circle.
+    """
     parameters, columns = [], []
+    circle = {name.lower() for name, cells in zip(names, zip(*rows)) if _is_angle(name) and len(set(cells)) > 1}
     for index, name in enumerate(names):
-        if index == column or name.upper().startswith("FILE"):
+        if index == column or index in left or name.upper().startswith("FILE"):
             continue
-        if len({row[index] for row in rows}) == 1:
+        distinct = sorted({row[index] for row in rows})
+        on_circle = len(circle) == 1 and _is_angle(name) and name.lower() not in circle
+        if len(distinct) == 1 and not on_circle:
             continue  # a constant, or a word such as the name of the program
-        values = [_number(table, name, line, row[index]) for line, row in enumerate(rows, start=2)]
-        if len(set(values)) > 1:
+        if name.lower() == "producer":
+            raise DataError(
+                f"{table} has pictures of the producers {', '.join(distinct[:4])}; expected one, take the rows of the others out"
+            )
+        values = [number_in(table, name, line, row[index]) for line, row in enumerate(rows, start=2)]
+        if len(set(values)) > 1 or on_circle:
             parameters.append(name)
             columns.append(values)
-    if not parameters:
-        raise DataError(
-            f"{table} has {len(rows)} picture(s) and no numeric column whose values differ; expected views or other "
-            "parameters to predict pictures between"
-        )
     if len(set(parameters)) != len(parameters):
         raise DataError(f"{table} has two columns of one name among {', '.join(parameters)}; expected different names")
-    return parameters, np.array(columns, np.float64).T
-
-
-def _number(table: Path, name: str, line: int, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise DataError(
-            f"{table} line {line} has {name} {text!r}; expected a finite number, remove the column or mend it"
-        )
-    return value
+    return parameters, np.array(columns, np.float64).reshape(-1, len(rows)).T
 
 
 def _role(name: str, values: np.ndarray) -> str:
-    """What a column is by its name; theta is an elevation when it has negative values, polar otherwise."""
+    """What a column is by its name; theta is an elevation when it has negative values or one below 90 alone, polar otherwise."""
     if name.lower() == "theta":
-        return "view_elevation" if values.min() < 0 else "view_polar"
+        alone = values.min() == values.max() < 90
+        return "view_elevation" if values.min() < 0 or alone else "view_polar"
     return KNOWN_ROLES.get(name.lower(), "free")
 
 
@@ -204,44 +224,3 @@ def _check_poles(table: Path, parameters: list[str], thetas: np.ndarray, roles: 
                 f"{table} has {name} from {values.min():g} to {values.max():g}; expected {low:g} to {high:g} degrees, take "
                 "the pictures beyond out, or give the parameter the role free"
             )
-
-
-def _common_size(table: Path, files: Sequence[Path]) -> tuple[tuple[int, int], int]:
-    """Width and height, and components, that all pictures share; only headers are read."""
-    sizes: list[tuple[int, int]] = []
-    n_components = 3
-    for file in files:
-        with _opened(file) as image:
-            width, height = image.size
-            sizes.append((width, height))
-            n_components = max(n_components, _components(image))
-        if sizes[-1] != sizes[0]:
-            raise DataError(
-                f"{file} has {width} x {height} pixels, {files[0]} has {sizes[0][0]} x {sizes[0][1]}; "
-                "expected pictures of one size, scale or crop them first"
-            )
-    width, height = sizes[0]
-    if min(width, height) < 8:
-        raise DataError(f"{table} has pictures of {width} x {height} pixels; expected at least 8 along each side")
-    return (width, height), n_components
-
-
-def _components(image: Any) -> int:
-    return 4 if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info else 3
-
-
-def _opened(path: Path) -> Any:
-    try:
-        return _pillow().open(path)
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there but the table names it; expected a picture, check the database") from None
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path} is no picture ({error}); expected a PNG or JPEG file") from error
-
-
-def _pillow() -> Any:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise HyperINRError("pictures need Pillow, which is not installed; run `pip install pillow`") from None
-    return Image

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from hyperinr.filters.readers.steps import FileSteps, ZRange
+from hyperinr.filters.readers.steps import Box, FileSteps, Planes, ZRange
 from hyperinr_core.errors import DataError
 
 _PART = re.compile(r"(.+):(\d+|mag)")
@@ -64,8 +66,18 @@ class Loader:
 
     def __call__(self, step: int, name: str, z_range: ZRange | None) -> np.ndarray:
         file, frame = self.frames[step]
+        if file.part is not None:
+            first, last = z_range or (0, file.grid.dims[2])
+            planes = Planes((last - first, *file.grid.shape[1:]), first, partial(self._box, step, name, file.part))
+            return cast("np.ndarray", planes)  # as which whoever does not cut it takes it
         with self._reading(file.path):
             return self.parts[name].taken(file.read(frame, self.parts[name].array, z_range))
+
+    def _box(self, step: int, name: str, read: Callable[[int, str, Box], np.ndarray], box: Box) -> np.ndarray:
+        file, frame = self.frames[step]
+        part = self.parts[name]
+        with self._reading(file.path):
+            return part.taken(read(frame, part.array, box))
 
     def components(self, arrays: Mapping[str, int]) -> dict[str, int]:
         """Those of each field, of arrays with so many; DataError where a field is a component that there is not."""

@@ -23,7 +23,7 @@ from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, even_spacing
 from hyperinr.filters.readers.groups import base_name, flattened, in_scope
 from hyperinr.filters.readers.libraries import library
 from hyperinr.filters.readers.places import Places
-from hyperinr.filters.readers.steps import FileSteps, ZRange
+from hyperinr.filters.readers.steps import Box, FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import Grid
 
@@ -83,16 +83,20 @@ class CFFiles:
             if times is not None:
                 units["time"] = self._clock.units
 
+        def part(frame: int, name: str, box: Box) -> np.ndarray:
+            return _read(path, name, axes[name], frame, box)
+
         def read(frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
             if places is None:
-                return _read(path, name, axes[name], frame, z_range, grid.shape)
+                return part(frame, name, _all(grid.shape, z_range))
             with _opened(path) as data:
                 heights = places.heights(data, frame)
-            return places.warp.applied(_read(path, name, axes[name], frame, None, places.shape), heights, z_range)
+            return places.warp.applied(part(frame, name, _all(places.shape, None)), heights, z_range)
 
         units = {name: unit for name, unit in units.items() if unit}
         arrays = {name: sizes.get(each.c, 1) for name, each in axes.items()}
-        return FileSteps(path, grid, arrays, read, n, times, units, (*notes, *(places.notes if places else ())))
+        told = (*notes, *(places.notes if places else ()))
+        return FileSteps(path, grid, arrays, read, n, times, units, told, part=part if places is None else None)
 
     def _grid(self, path: Path, data: Any, name: str, axes: _Axes) -> tuple[Grid, Places | None]:
         """The grid of a field, and how to come to it where the file's own is not regular."""
@@ -282,22 +286,22 @@ def _points(path: Path, data: Any, dim: str, kind: str) -> np.ndarray:
     return np.arange(data.sizes[dim], dtype=np.float64)
 
 
-def _read(
-    path: Path, name: str, axes: _Axes, frame: int, z_range: ZRange | None, shape: tuple[int, int, int]
-) -> np.ndarray:
-    z0, z1 = z_range or (0, shape[0])
-    index: dict[str, Any] = dict.fromkeys(axes.others, 0)
+def _all(shape: tuple[int, int, int], z_range: ZRange | None) -> Box:
+    """All rows and columns of some planes."""
+    return slice(*(z_range or (0, shape[0]))), slice(0, shape[1]), slice(0, shape[2])
+
+
+def _read(path: Path, name: str, axes: _Axes, frame: int, box: Box) -> np.ndarray:
+    index: dict[str, Any] = {**dict.fromkeys(axes.others, 0), **dict(zip(reversed(axes.space), reversed(box)))}
     if axes.t:
         index[axes.t] = frame
-    if axes.z:
-        index[axes.z] = slice(z0, z1)
     with _opened(path) as data:
         if name not in data.variables:
             raise DataError(f"{path} has no variable {name!r}; expected it in every step")
         part = data.variables[name].isel(index).transpose(*axes.space, *filter(None, [axes.c]))
         values = np.asarray(part.values)
         fill = _default_fill(path, values.dtype)
-        return decoded(values, part.attrs, fill).reshape(z1 - z0, *shape[1:], -1)
+        return decoded(values, part.attrs, fill).reshape(*(each.stop - each.start for each in box), -1)
 
 
 def _default_fill(path: Path, kind: np.dtype) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from hyperinr_core.volume import Grid
 
 #: First and one-past-last plane.
 ZRange = tuple[int, int]
+
+#: Points z, y, x of a step.
+Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class FileSteps:
     units : by field name, and "time".
     notes : what the user should hear about how the file was understood, a sentence each.
     prepare : (frame, field names), for what is long in the making: makes it and keeps it, so that reading it is quick.
+    part : (frame, field name, box) to what `read` gives there, of files of which a box can be read alone.
     """
 
     path: Path
@@ -39,6 +44,29 @@ class FileSteps:
     units: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     prepare: Callable[[int, Sequence[str]], None] | None = None
+    part: Callable[[int, str, Box], np.ndarray] | None = None
+
+
+class Planes:
+    """Planes of a step as an array that is not read yet: of a box of them no more is read than that.
+
+    Parameters
+    ----------
+    shape : (nz, ny, nx) of the planes. first : of them in the step. read : what `FileSteps.part` gives of a box.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], first: int, read: Callable[[Box], np.ndarray]) -> None:
+        self.shape, self._first, self._read = shape, first, read
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        parts = index if isinstance(index, tuple) else (index,)
+        if len(parts) != len(self.shape) or not all(isinstance(part, slice) and part.step is None for part in parts):
+            return np.asarray(self)[index]
+        z, y, x = (slice(*part.indices(n)[:2]) for part, n in zip(parts, self.shape))
+        return self._read((slice(z.start + self._first, z.stop + self._first), y, x))
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:, :, :], dtype)
 
 
 def wants_cells(path: Path, points: Iterable[str], cells: Iterable[str], wanted: Iterable[str]) -> bool:

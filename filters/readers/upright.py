@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from hyperinr.filters.readers.steps import FileSteps, ZRange
+from hyperinr.filters.readers.steps import Box, FileSteps, ZRange
 from hyperinr_core.volume import Grid
 
 
@@ -37,8 +39,17 @@ def upright(frames: FileSteps) -> FileSteps:
             z_range = (depth - z_range[1], depth - z_range[0])
         return frames.read(frame, name, z_range)[order]
 
+    def part(straight: Callable[[int, str, Box], np.ndarray], frame: int, name: str, box: Box) -> np.ndarray:
+        z, y, x = (
+            slice(n - each.stop, n - each.start) if 2 - i in axes else each
+            for i, (each, n) in enumerate(zip(box, grid.shape))
+        )
+        return straight(frame, name, (z, y, x))[order]
+
     turned = Grid(grid.dims, tuple(origin), tuple(spacing), tuple(direction.ravel()))
-    return dataclasses.replace(frames, grid=turned, read=read)
+    return dataclasses.replace(
+        frames, grid=turned, read=read, part=None if frames.part is None else partial(part, frames.part)
+    )
 
 
 def _mirrored_axes(grid: Grid) -> set[int]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hyperinr.filters.readers.grids import RESAMPLE, NotRegular, cell_grid, shape_of, shifted_grid
 from hyperinr.filters.readers.libraries import library
-from hyperinr.filters.readers.steps import FileSteps, ZRange
+from hyperinr.filters.readers.steps import Box, FileSteps, ZRange
 from hyperinr_core.errors import DataError
 from hyperinr_core.volume import IDENTITY, Extent
 
@@ -37,10 +37,14 @@ def open_vtkhdf(path: Path, fields: Sequence[str] | None) -> FileSteps:
     where, shape = "CellData" if on_cells else "PointData", shape_of(extent, on_cells)
 
     def read(frame: int, name: str, z_range: ZRange | None) -> np.ndarray:
-        with _root(path) as root:
-            return _read(path, root, where, name, frame, slice(*(z_range or (None,))), shape)
+        return part(frame, name, (slice(*(z_range or (0, shape[0]))), slice(0, shape[1]), slice(0, shape[2])))
 
-    return FileSteps(path, cell_grid(grid) if on_cells else grid, arrays[where], read, len(times or (0,)), times)
+    def part(frame: int, name: str, box: Box) -> np.ndarray:
+        with _root(path) as root:
+            return _read(path, root, where, name, frame, box, shape)
+
+    grid = cell_grid(grid) if on_cells else grid
+    return FileSteps(path, grid, arrays[where], read, len(times or (0,)), times, part=part)
 
 
 @contextlib.contextmanager
@@ -73,7 +77,7 @@ def _without_time(sizes: Sequence[int], shape: Sequence[int], n_steps: int) -> t
     return None
 
 
-def _read(path: Path, root: Any, where: str, name: str, frame: int, planes: slice, shape: Any) -> np.ndarray:
+def _read(path: Path, root: Any, where: str, name: str, frame: int, box: Box, shape: Any) -> np.ndarray:
     array = root[where][name]
     rest = _without_time(array.shape, shape, 0)
     if rest is None:
@@ -88,8 +92,8 @@ def _read(path: Path, root: Any, where: str, name: str, frame: int, planes: slic
         if index[0] >= array.shape[0]:
             raise DataError(f"{path} has {array.shape[0]} steps of {name!r}; expected at least {index[0] + 1}")
     if rest[:3] == tuple(shape):
-        return np.asarray(array[(*index, planes)])
-    return np.asarray(array[index or ...])[None][planes]
+        return np.asarray(array[(*index, *box)])
+    return np.asarray(array[(*index, *box[1:])])[None]
 
 
 def _text(value: Any) -> str:

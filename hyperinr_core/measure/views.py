@@ -9,6 +9,7 @@ import numpy as np
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.report import Progress, Report, duel, gains, scores
+from hyperinr_core.pictures.background import before_white
 from hyperinr_core.pictures.picture_set import RANGE, PictureSet, is_picture, to_bytes
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.spaces import space_of
@@ -37,12 +38,14 @@ def held_out_and_trained(
             f"{pictures.source} has {pictures.grid.dims[:2]} pixels over {', '.join(pictures.parameters)}; "
             f"expected {model.grid.dims[:2]} over {', '.join(names)}, the database that the model was trained on"
         )
-    held_out = {tuple(theta) for theta in model.provenance["held_out"]}
+    held_out = [tuple(theta) for theta in model.provenance["held_out"]]
     if not held_out:
         raise DataError(f"{path} was trained on every picture; expected some held out, train with --holdout 0.5")
-    trained = set(zip(*(parameter.values for parameter in model.parameters)))
-    out = [step for step, theta in enumerate(pictures.thetas.tolist()) if tuple(theta) in held_out]
-    kept = [step for step, theta in enumerate(pictures.thetas.tolist()) if tuple(theta) in trained]
+    trained = list(zip(*(parameter.values for parameter in model.parameters)))
+    thetas = [tuple(theta) for theta in pictures.thetas.tolist()]
+    out, kept = (
+        [step for step, theta in enumerate(thetas) if theta in known] for known in (set(held_out), set(trained))
+    )
     if len(out) != len(held_out) or len(kept) != len(trained):
         raise DataError(
             f"{pictures.source} has {len(out)} of the {len(held_out)} held-out and {len(kept)} of the {len(trained)} training "
@@ -71,10 +74,11 @@ def _space_of_pictures(training: PictureSet) -> Space:
     return space if "idw" in space.kinds else Nearest(space.roles, space.positions, space.bounds)
 
 
-def predicted(model: HyperINR | RadianceModel, theta: np.ndarray, backend: str = "auto") -> np.ndarray:
-    """(ny, nx, C) uint8 the picture that a model says at theta (P,)."""
+def predicted(model: HyperINR | RadianceModel, pictures: PictureSet, step: int, backend: str = "auto") -> np.ndarray:
+    """(ny, nx, C) uint8 what a model says that one of some pictures shows."""
+    theta = pictures.thetas[step]
     if isinstance(model, RadianceModel):
-        return model.picture(theta)
+        return model.picture(theta, camera=pictures.camera(step))
     return to_bytes(model.generate(theta, backend).sample_grid()[0])
 
 
@@ -85,7 +89,7 @@ def measure_views(
     backend: str = "auto",
     progress: Progress | None = None,
 ) -> Report:
-    """Measure the model and the interpolation on held-out pictures.
+    """Measure the model and the interpolation on held-out pictures; what is transparent, before white.
 
     Returns
     -------
@@ -96,9 +100,12 @@ def measure_views(
     entries = []
     for done, theta in enumerate(held_out.thetas, start=1):
         truth = held_out.picture(done - 1)
-        rivals = {"model": predicted(model, theta, backend), "interpolation": interpolate(theta)}
+        rivals = {"model": predicted(model, held_out, done - 1, backend), "interpolation": interpolate(theta)}
         # a picture is a volume of one slice
-        found = {method: scores(values[None], truth[None], RANGE) for method, values in rivals.items()}
+        found = {
+            method: scores(before_white(values)[None], before_white(truth)[None], RANGE)
+            for method, values in rivals.items()
+        }
         entries.append({**dict(zip(held_out.parameters, theta.tolist())), **found})
         if progress:
             progress(done, len(held_out))

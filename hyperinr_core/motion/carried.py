@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from hyperinr_core.inr import Values
 from hyperinr_core.motion import kernel
 from hyperinr_core.motion.motion import Moment, Motion
-from hyperinr_core.motion.steps import Box, Step, Steps, box_around
+from hyperinr_core.motion.steps import Box, Seen, Steps
 
 #: Points. A coordinate that is so near to a point of the training grid is one: unit coordinates are float32.
 ON_POINT = 1e-4
@@ -25,7 +26,7 @@ class Carried(Values):
     columns : of each field's components among all.
     """
 
-    def __init__(self, motion: Motion, steps: Steps, columns: Sequence[slice], time: float) -> None:
+    def __init__(self, motion: Motion, steps: Steps | Seen, columns: Sequence[slice], time: float) -> None:
         self._motion, self._steps, self._columns, self._time = motion, steps, columns, time
         self._box: Box | None = None
 
@@ -39,18 +40,22 @@ class Carried(Values):
         axes = self._in_points(list(points.T), len(points))
         values = np.empty((len(points), self._columns[-1].stop), np.float32)
         if len(points):
-            self._carry(self._around(axes), axes, values, True)
+            self._carry(self._box_of(axes), axes, values, True)
         return values
 
     def on_grid(self, axes: tuple[np.ndarray, ...], out: np.ndarray) -> None:
         """Write what is at every combination of unit coordinates along x, y (, z) into out (nz, ny, nx, C) or (ny, nx, C)."""
         places = self._in_points(axes)
-        self._carry(self._box or self._around(places), places, out if len(axes) == 3 else out[None], False)
+        self._carry(self._box or self._box_of(places), places, out if len(axes) == 3 else out[None], False)
 
     def prepare(self, axes: tuple[np.ndarray, ...], progress: Callable[[float], object] | None) -> None:
         """Decode the steps that are missing, for all of the axes."""
-        self._box = self._around(self._in_points(axes))
-        self._steps.get(self._numbers, self._box, progress)
+        self._box = self.around(axes)
+        self._steps.get(self.numbers, self._box, progress)
+
+    def around(self, axes: tuple[np.ndarray, ...], n_points: int = 1) -> Box:
+        """The box of the steps' grid that is needed for unit coordinates along x, y (, z), of that many scattered points."""
+        return self._box_of(self._in_points(axes, n_points))
 
     def moving(self, field: int, axes: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Velocity (3, nz, ny, nx) x, y, z in points per unit of time, trust and error (nz, ny, nx); see `Values.moving`."""
@@ -64,14 +69,15 @@ class Carried(Values):
         return velocity[::-1], trust, error
 
     @property
-    def _numbers(self) -> tuple[int, ...]:
+    def numbers(self) -> tuple[int, ...]:
+        """Of the steps around the time."""
         return self._moments[0].steps
 
-    def _around(self, places: Sequence[np.ndarray]) -> Box:
-        """The box of the training grid that values at places are made of."""
+    def _box_of(self, places: Sequence[np.ndarray]) -> Box:
+        """The box that values at places are made of."""
         reach = np.max([moment.reach for moment in self._moments], axis=0).tolist()
         low, high = [float(axis.min()) for axis in places], [float(axis.max()) for axis in places]
-        return box_around(self._motion.shape, self._motion.periodic, low, high, reach)
+        return self._steps.around(low, high, reach)
 
     def _in_points(self, unit: Sequence[np.ndarray], n_points: int = 1) -> list[np.ndarray]:
         """z, y, x in points of unit coordinates along x, y (, z); of a plane z is 0, for as many points as are scattered."""
@@ -84,7 +90,7 @@ class Carried(Values):
         return found
 
     def _carry(self, box: Box, places: Sequence[np.ndarray], out: np.ndarray, scattered: bool) -> None:
-        steps = self._steps.get(self._numbers, box)
+        steps = self._steps.get(self.numbers, box)
         for moment, columns in zip(self._moments, self._columns):
-            parts = [Step(s.shape, s.periodic, s.start, s.splines[columns], s.values[columns]) for s in steps]
+            parts = [replace(step, splines=step.splines[columns], values=step.values[columns]) for step in steps]
             kernel.carry(moment, parts, places, scattered, out[..., columns])

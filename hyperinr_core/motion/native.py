@@ -38,6 +38,9 @@ class CMoment(ctypes.Structure):
     _fields_ = [
         ("start", c_int64 * 3),
         ("size", c_int64 * 3),
+        ("first_place", c_int64 * 3),
+        ("last_place", c_int64 * 3),
+        ("turn", c_int64 * 3),
         ("steps", c_void_p),
         ("values", c_void_p),
         ("n_steps", c_int32),
@@ -123,6 +126,7 @@ def _carried(
     pointers = [_pointers([part for step in steps for part in getattr(step, kind)]) for kind in ("splines", "values")]
     filled.steps, filled.values = (ctypes.cast(array, c_void_p) for array in pointers)
     filled.start[:], filled.size[:], filled.n_components = steps[0].start, size, n_components
+    filled.first_place[:], filled.last_place[:], filled.turn[:] = zip(*steps[0].limits)
     places = (z.ctypes.data, len(z), y.ctypes.data, len(y), x.ctypes.data, len(x))
     args = ctypes.byref(nodes), ctypes.byref(filled), *places, int(scattered), values.ctypes.data
     native.check(_library().hinr_carry(native.choose_isa(), *args))

@@ -101,8 +101,11 @@ def sample(step: Step, positions: np.ndarray) -> np.ndarray:
 def _values(step: Step, positions: np.ndarray, cubic: bool = True) -> np.ndarray:
     """(c, ...) values of a step at positions (3, ...), by cubic splines or linear between points."""
     inside = np.empty(positions.shape, np.float32)
-    for axis, (n, wraps) in enumerate(zip(step.shape, step.periodic)):
-        inside[axis] = _within(positions[axis], n, wraps) - step.start[axis]
+    for axis, (first, last, turn) in enumerate(step.limits):
+        p = positions[axis]
+        if turn:
+            p = p - turn * np.floor((p - np.float32(first)) / np.float32(turn))
+        inside[axis] = np.clip(p, first, last) - step.start[axis]
     return np.stack([_sampled(part, inside, 3 if cubic else 1) for part in (step.splines if cubic else step.values)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,9 +36,10 @@ class Step:
     ----------
     shape : (nz, ny, nx) of the grid.
     periodic : (3,) z, y, x.
-    start : (3,) point of the grid that the arrays begin at; before its first where a border is in them.
+    start : (3,) place that the arrays begin at; before the grid's first point where a border is in them.
     splines : (c, pz, py, px) float32 coefficients.
     values : (c, pz, py, px) float32, those themselves.
+    origin : (3,) place of the grid's first point.
     """
 
     shape: tuple[int, int, int]
@@ -46,6 +47,7 @@ class Step:
     start: tuple[int, int, int]
     splines: np.ndarray
     values: np.ndarray
+    origin: tuple[int, int, int] = (0, 0, 0)
 
     @classmethod
     def of(
@@ -90,23 +92,55 @@ class Step:
         return Step(self.shape, self.periodic, (begins[0], begins[1], begins[2]), splines, values)
 
     @property
+    def limits(self) -> list[tuple[int, int, int]]:
+        """Of each axis the first and the last place that has values, and after how many points these repeat, 0 for never."""
+        found = []
+        for n, wraps, first, size, begin in zip(
+            self.shape, self.periodic, self.origin, self.values.shape[1:], self.start
+        ):
+            if not wraps:
+                found.append((first, first + n - 1, 0))
+            elif size >= n:
+                found.append((first, first + n, n))
+            else:  # what lies beyond an end is in the arrays
+                found.append((begin, begin + size, 0))
+        return found
+
+    def seen_from(self, point: Sequence[int]) -> Step:
+        """The same where places are counted from a point z, y, x of the grid."""
+        (sz, sy, sx), (oz, oy, ox) = (np.subtract(place, point).tolist() for place in (self.start, self.origin))
+        return replace(self, start=(sz, sy, sx), origin=(oz, oy, ox))
+
+    @property
     def n_bytes(self) -> int:
         return self.splines.nbytes + self.values.nbytes
 
 
 def box_around(
-    shape: Sequence[int], periodic: Sequence[bool], low: Sequence[float], high: Sequence[float], reach: Sequence[int]
+    shape: Sequence[int],
+    periodic: Sequence[bool],
+    low: Sequence[float],
+    high: Sequence[float],
+    reach: Sequence[int],
+    beyond: bool = False,
 ) -> Box:
-    """The points whose values are needed between two corners (3,) z, y, x in points; whole axes where that is nearly all."""
+    """The points whose values are needed between two corners (3,) z, y, x in points; whole axes where that is nearly all.
+
+    Parameters
+    ----------
+    beyond : whether a box may go on beyond the end of a periodic axis, all of which is taken otherwise.
+    """
     found = []
     for n, wraps, first, last, far in zip(shape, periodic, low, high, reach):
         begin = int(np.floor(first)) - far - REACH - PAD
         end = int(np.ceil(last)) + far + REACH + PAD
         inside = begin >= 0 and end < n
         begin, end = begin // ROUND * ROUND, end // ROUND * ROUND + ROUND - 1
-        if (wraps and not inside) or min(end, n - 1) - max(begin, 0) >= NEARLY_ALL * n:
+        goes_on = wraps and beyond
+        length = end - begin if goes_on else min(end, n - 1) - max(begin, 0)
+        if (wraps and not inside and not beyond) or length >= NEARLY_ALL * n:
             begin, end = 0, n - 1
-        found.append((max(begin, 0), min(end, n - 1)))
+        found.append((begin, end) if goes_on else (max(begin, 0), min(end, n - 1)))
     return tuple(found)
 
 
@@ -117,6 +151,7 @@ class Steps:
     ----------
     decode : (step, box, progress) to values (z, y, x, C) at the points of a box.
     whole : whether values can be had of the whole grid alone.
+    beyond : as of `box_around`.
     """
 
     def __init__(
@@ -125,10 +160,16 @@ class Steps:
         shape: tuple[int, int, int],
         periodic: Sequence[bool],
         whole: bool = False,
+        beyond: bool = False,
     ) -> None:
-        self._decode, self._shape, self._periodic, self._whole = decode, shape, tuple(periodic), whole
+        self._decode, self._shape, self._periodic = decode, shape, tuple(periodic)
+        self._whole, self._beyond = whole, beyond
         self._kept: OrderedDict[int, tuple[Box, Step]] = OrderedDict()
         self._lock = threading.RLock()
+
+    def around(self, low: Sequence[float], high: Sequence[float], reach: Sequence[int]) -> Box:
+        """The box to ask for, of what lies between two corners (3,) z, y, x in points and reaches so much farther."""
+        return box_around(self._shape, self._periodic, low, high, reach, self._beyond)
 
     def get(self, numbers: Sequence[int], box: Box, progress: Callable[[float], object] | None = None) -> list[Step]:
         """The steps of some numbers, on a box at least; `progress` hears of the share of them that is there."""
@@ -157,6 +198,27 @@ class Steps:
 
     def _n_bytes(self) -> int:
         return sum(step.n_bytes for _, step in self._kept.values())
+
+
+class Seen:
+    """Steps of a larger grid, as a part of it sees them: its places are counted from its own first point z, y, x.
+
+    Attributes
+    ----------
+    box : of the larger grid, that all parts ask for together; what is asked for when None.
+    """
+
+    def __init__(self, steps: Steps, point: Sequence[int]) -> None:
+        self._steps, self._point = steps, tuple(point)
+        self.box: Box | None = None
+
+    def around(self, low: Sequence[float], high: Sequence[float], reach: Sequence[int]) -> Box:
+        """As of `Steps`, in the larger grid."""
+        return self._steps.around(np.add(low, self._point).tolist(), np.add(high, self._point).tolist(), reach)
+
+    def get(self, numbers: Sequence[int], box: Box, progress: Callable[[float], object] | None = None) -> list[Step]:
+        """As of `Steps`."""
+        return [step.seen_from(self._point) for step in self._steps.get(numbers, self.box or box, progress)]
 
 
 def _part(progress: Callable[[float], object], done: int, total: int) -> Callable[[float], object]:

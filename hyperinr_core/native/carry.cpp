@@ -115,6 +115,9 @@ CarryJob job_of(const hinr_moment &m) {
     for (int a = 0; a < 3; ++a) {
         job.start[a] = m.start[a];
         job.size[a] = m.size[a];
+        job.first_place[a] = float(m.first_place[a]);
+        job.last_place[a] = float(m.last_place[a]);
+        job.turn[a] = float(m.turn[a]);
     }
     job.steps = m.steps;
     job.values = m.values;

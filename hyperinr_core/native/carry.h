@@ -23,6 +23,9 @@ typedef struct {
 typedef struct {
     int64_t start[3];         /* the point that the steps' arrays begin at, which may lie before the grid's first */
     int64_t size[3];          /* of the steps' arrays */
+    int64_t first_place[3];   /* where the steps have values: from there ... */
+    int64_t last_place[3];    /* ... to there, which other places are taken for that lie beyond */
+    int64_t turn[3];          /* after how many points they repeat; 0 for never */
     const float *const *steps;  /* n_steps times n_components arrays of spline coefficients */
     const float *const *values; /* as many of the values themselves: at points of the grid, and for steps beyond the gap */
     int32_t n_steps;          /* 2 to 4 */

@@ -7,16 +7,16 @@ struct Places {
     Group axis[3];
 };
 
-// What all positions on an axis share: the grid's length, 1 over it where it goes on at its other end or else 0, the last
-// coordinate, and where the steps' arrays begin and end.
+// What all positions on an axis share: the points after which values repeat, 1 over them or 0 where they never do, the first and
+// the last place that has values, and where the steps' arrays begin and end.
 struct Bounds {
-    Group n, per_turn, last, begin, end;
+    Group turn, per_turn, first, last, begin, end;
 };
 
 // The point before positions, from where the steps' arrays begin, and the fraction of a cell after it.
 HINR_INLINE Group whole_of(Group p, const Bounds &bounds, Group &fraction) {
-    p = fused(times(floored(times(p, bounds.per_turn)), group(-1.0f)), bounds.n, p);
-    p = least(most(p, group(0.0f)), bounds.last);
+    p = fused(times(floored(times(less(p, bounds.first), bounds.per_turn)), group(-1.0f)), bounds.turn, p);
+    p = least(most(p, bounds.first), bounds.last);
     const Group whole = floored(p);
     fraction = less(p, whole);
     return less(whole, bounds.begin);
@@ -186,8 +186,8 @@ template <bool kPlane> struct Carrier {
 
     Carrier(const NodesJob &lattice, const CarryJob &moment) : nodes(lattice), job(moment) {
         for (int a = 0; a < 3; ++a) {
-            const float n = float(nodes.n[a]);
-            bounds[a] = {group(n), group(nodes.wraps[a] ? nodes.per_turn[a] : 0.0f), group(nodes.wraps[a] ? n : n - 1.0f),
+            const float turn = job.turn[a];
+            bounds[a] = {group(turn), group(turn > 0.0f ? 1.0f / turn : 0.0f), group(job.first_place[a]), group(job.last_place[a]),
                          group(float(job.start[a])), group(float(job.size[a] > 4 ? job.size[a] - 4 : 0))};
         }
     }

@@ -34,6 +34,7 @@ struct NodesJob {
 
 struct CarryJob {
     int64_t start[3], size[3];
+    float first_place[3], last_place[3], turn[3];
     const float *const *steps, *const *values;
     int n_steps, first, n_components;
     bool at_step;

@@ -132,7 +132,7 @@ typedef struct {
 
 /* Batches hold n_points points of each of n_tables scenes. Where `drawn`, iteration i draws them as NumPy does with
  * Philox(key=[seed, 2 i]): choice(n_scenes, n_tables, replace=False), then integers(0, 1 << 31, n_points) for each of these,
- * which say where within the n_points equal parts of the bounds the draws lie, as `placed` of training/samples.py does. Else
+ * which say where within the n_points equal parts of the bounds the draws lie, as `placed` of training/drawing.py does. Else
  * the scenes are the batches one after the other, of n_points points each. dims: the grid's points along x, y, z. */
 typedef struct {
     const hinr_scene *scenes;

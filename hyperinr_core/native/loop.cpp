@@ -17,7 +17,7 @@ namespace {
 
 constexpr int64_t kBlendParts = 16;
 constexpr int kReduceParts = 8;
-constexpr int64_t kRun = 512;           // values that share what is drawn of them, RUN of training/samples.py
+constexpr int64_t kRun = 512;           // values that share what is drawn of them, RUN of training/drawing.py
 constexpr uint32_t kFine = 1u << 31;    // its FINE
 constexpr double kPi = 3.14159265358979323846;
 

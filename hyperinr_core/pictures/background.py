@@ -22,3 +22,11 @@ def background_of(pictures: Sequence[np.ndarray]) -> np.ndarray:
     steady = (apart.max(axis=-1) <= STEADY).mean(axis=0) >= 0.9
     colors, counts = np.unique(stack[:, ::4, ::4].reshape(-1, stack.shape[-1]), axis=0, return_counts=True)
     return (np.where(steady[..., None], median, colors[counts.argmax()]) / 255).astype(np.float32)
+
+
+def before_white(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (..., 3 or 4) from 0 to 255 as (..., 3): what is transparent shows white, whatever colour it hides."""
+    if pixels.shape[-1] == 3:
+        return pixels
+    opacity = pixels[..., 3:] / np.float32(255)
+    return pixels[..., :3] * opacity + 255 * (1 - opacity)

@@ -7,12 +7,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hyperinr_core.errors import DataError
 from hyperinr_core.spaces.views import AZIMUTH, ELEVATIONS, angle_columns
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
+
+if TYPE_CHECKING:
+    from hyperinr_core.pictures.camera import Camera
+    from hyperinr_core.pictures.world import World
 
 #: A field of this name, components and range holds pictures.
 NAMES = {3: "rgb", 4: "rgba"}
@@ -22,6 +27,21 @@ RANGE = (0.0, 255.0)
 WIDEST_GAP, NEAR_POLE = 90.0, 20.0
 
 
+@dataclass(frozen=True)
+class Optics:
+    """The camera of pictures whose angles are known, in units in which half the picture's height at the centre is 1.
+
+    Attributes
+    ----------
+    view_angle : of the picture's height in degrees; 0 for a parallel projection.
+    turn, tilt : signs of azimuth and elevation, since databases differ in which way they count.
+    """
+
+    view_angle: float = 30.0
+    turn: int = 1
+    tilt: int = 1
+
+
 @dataclass
 class PictureSet(VolumeSeries):
     """Pictures by theta, read as they are needed: (1, ny, nx, C) uint8.
@@ -29,11 +49,17 @@ class PictureSet(VolumeSeries):
     Attributes
     ----------
     files : (n,) where they are.
-    camera : where the camera file would be.
+    optics : the camera of the angles; None where it is not known.
+    cameras : (n,) of pictures that have one each, in units of `world`, whose angles are those of where they stand; else empty.
+    world : the space that these cameras were given in.
+    tests : numbers of the pictures that are kept for testing.
     """
 
     files: tuple[Path, ...] = ()
-    camera: Path | None = None
+    optics: Optics | None = None
+    cameras: tuple[Camera, ...] = ()
+    world: World | None = None
+    tests: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,6 +70,10 @@ class PictureSet(VolumeSeries):
         """(ny, nx, C) uint8."""
         return self.loader(step, self.name, None)[0]
 
+    def camera(self, step: int) -> Camera | None:
+        """The one that a picture was given with."""
+        return self.cameras[step] if self.cameras else None
+
     def select(self, indices: Iterable[int]) -> PictureSet:
         """The set of only these pictures."""
         chosen = [int(index) for index in indices]
@@ -51,7 +81,9 @@ class PictureSet(VolumeSeries):
         return PictureSet(
             self.grid, self.thetas[chosen], self.field_info, lambda step, name, z: loader(chosen[step], name, z),
             self.source, self.parameters, self.roles, self.units,
-            files=tuple(self.files[index] for index in chosen), camera=self.camera,
+            files=tuple(self.files[index] for index in chosen), optics=self.optics,
+            cameras=tuple(self.cameras[index] for index in chosen) if self.cameras else (), world=self.world,
+            tests=tuple(number for number, index in enumerate(chosen) if index in self.tests),
         )  # fmt: skip
 
     def columns(self) -> tuple[int, int] | None:
@@ -103,19 +135,14 @@ def _bounds(values: np.ndarray, role: str) -> tuple[float, float]:
     return low, high
 
 
-@dataclass(frozen=True)
-class Optics:
-    """The camera of pictures whose angles are known, in units in which half the picture's height at the centre is 1.
+#: How a camera file beside a table is called.
+CAMERA_FILE = "camera.json"
 
-    Attributes
-    ----------
-    view_angle : of the picture's height in degrees; 0 for a parallel projection.
-    turn, tilt : signs of azimuth and elevation, since databases differ in which way they count.
-    """
 
-    view_angle: float = 30.0
-    turn: int = 1
-    tilt: int = 1
+def write_optics(folder: Path, optics: Optics) -> None:
+    """Write the camera file of a database."""
+    text = json.dumps({"view_angle": optics.view_angle, "turn": optics.turn, "tilt": optics.tilt}) + "\n"
+    (folder / CAMERA_FILE).write_text(text, encoding="utf-8")
 
 
 def read_optics(path: Path) -> Optics | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -39,7 +40,7 @@ def tidied(field: RadianceField) -> RadianceField:
     """The field with the same number in all voxels that no ray can tell apart: those away from what is not empty."""
     values = np.where(near_full(field)[..., None], field.values, np.float32(0))
     values[..., DENSITY] = np.where(near_full(field), field.values[..., DENSITY], LEAST_LOG)
-    return RadianceField(field.origin, field.spacing, field.dims, field.index, values)
+    return dataclasses.replace(field, values=values)
 
 
 def encode(field: RadianceField, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS, Lattice
 
 #: The number of a voxel that is the logarithm of its optical depth along a voxel's length; the largest that counts.
@@ -56,6 +58,7 @@ class RadianceField:
     dims : voxels along x, y, z.
     index : (bz, by, bx) int32 number of the stored block, -1 for an empty one.
     values : (n, 64, 16) float32, as native/radiance.h has them.
+    light : degrees by which the direction that colours change with stands above the camera's: where the light comes from.
     """
 
     origin: tuple[float, float, float]
@@ -63,6 +66,7 @@ class RadianceField:
     dims: tuple[int, int, int]
     index: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
+    light: float = 0.0
 
     @cached_property
     def lattice(self) -> Lattice:
@@ -74,6 +78,9 @@ class RadianceField:
         rays = camera.rays()
         rays[0] -= self.origin
         rays[:6] /= self.spacing
+        if self.light:
+            angle = math.radians(self.light)
+            rays[6] = math.cos(angle) * rays[6] + math.sin(angle) * camera.frame()[1]
         return rays
 
     def render(self, camera: Camera, width: int, height: int) -> Seen:
@@ -103,11 +110,20 @@ class RadianceField:
         return np.clip(dense[..., :3], 0, 1), extinction
 
     def resampled(
-        self, origin: np.ndarray, spacing: float, dims: tuple[int, int, int], stored: np.ndarray
+        self,
+        origin: np.ndarray,
+        spacing: float,
+        dims: tuple[int, int, int],
+        stored: np.ndarray,
+        moved: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> RadianceField:
         """The same on another grid, of which blocks (bz, by, bx) bool are stored.
 
         Optical depths of voxels shrink with the voxels.
+
+        Parameters
+        ----------
+        moved : how far from points (n, 3) the field is to be read for them.
         """
         index = np.full(stored.shape, -1, np.int32)
         index[stored] = np.arange(stored.sum())
@@ -118,7 +134,9 @@ class RadianceField:
         for start in range(0, len(corners), 4096):
             part = slice(start, start + 4096)
             points = ((corners[part, None] + inside) * scale + shift).reshape(-1, 3)
+            if moved is not None:
+                points = points + moved(points * self.spacing + self.origin) / self.spacing
             values[part] = self.lattice.sample(points).reshape(-1, VOXELS, LINE)
         values[..., DENSITY] += np.float32(np.log(scale))
         x, y, z = map(float, origin)
-        return RadianceField((x, y, z), float(spacing), dims, index, values)
+        return RadianceField((x, y, z), float(spacing), dims, index, values, self.light)

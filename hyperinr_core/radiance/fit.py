@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 from hyperinr_core.radiance.field import DENSITY, LEAST_LOG, RadianceField
 from hyperinr_core.radiance.grids import kept, refined
 from hyperinr_core.radiance.voxels import EDGE, LINE, VOXELS, Settings, Shown
@@ -54,11 +54,18 @@ LEAST_STEPS, LEAST_RAYS = 200, 256
 #: Adam's rates of density and colour, which fall to a share along each level, and its means' decays.
 RATES, FALL, DECAYS = (0.15, 0.015), 0.1, (0.9, 0.99)
 
+#: Degrees above the camera from which light comes, as the key light of ParaView's kit does: worth 0.45 dB from above and
+#: below, where pictures turn with the azimuth.
+LIGHT = 40.0
+
 #: Differences of density and colour up to which they count squared, then in proportion.
 BENDS = (0.5, 0.05)
 
 #: Logarithm of a voxel's optical depth, and its colour, before anything is known: thin fog.
 START, GREY = -4.5, 0.5
+
+#: Mean squared error of a batch from which on smoothness falls with it: what pictures say counts for more where they agree.
+USUAL_ERROR = 1.5e-3
 
 #: Steps of one call of the kernel, and calls between two looks at what has become empty.
 CALL, LOOK = 50, 4
@@ -80,15 +87,9 @@ def _of_rays(level: Level, n_rays: float) -> Level:
     return replace(level, steps=max(1, round(n_rays / rays)), rays=rays)
 
 
-def fit(
-    cameras: Sequence[Camera],
-    pictures: Sequence[np.ndarray],
-    background: np.ndarray,
-    levels: Sequence[Level] = LEVELS,
-    seed: int = 0,
-    progress: Callable[[float], object] = lambda done: None,
-) -> RadianceField:
-    """A field that shows the pictures. Equal seeds give equal bytes, whatever the number of threads.
+class Fit:
+    """A fit under way. What a call of the kernel does depends on the seed and on where the fit is alone, so that one that goes on
+    from its state ends with the bytes of an unbroken one, whatever the number of threads.
 
     Parameters
     ----------
@@ -96,29 +97,108 @@ def fit(
     pictures : n of (height, width, C) uint8, the lowest row first: 3 colours, or 4 with an opacity.
     background : (height, width, 3) in [0, 1], what stands behind the scene; unused with an opacity.
     """
-    pictures = [np.ascontiguousarray(picture) for picture in pictures]
-    whole, done = sum(level.steps * level.rays for level in levels), 0
-    height, width = pictures[0].shape[:2]
-    field, first_step = _begun(HALF_BOX * max(1, width / height), levels[0].longest), 0
-    for level in levels:
-        if level is not levels[0]:
-            field = refined(field, level.longest)
-        moments = [np.zeros_like(field.values) for _ in range(2)]
-        shown = _shown(field, cameras, pictures, background)
-        for call, step in enumerate(range(0, level.steps, CALL)):
-            if call and call % LOOK == 0 and level is not levels[0]:  # whose fog has to thicken first
-                field, rows = kept(field)
-                moments = [moment[rows] for moment in moments]
-                shown = _shown(field, cameras, pictures, background)
-            n_steps = min(CALL, level.steps - step)
-            settings = _settings(level, step / level.steps, seed)
-            field.lattice.fit(moments, shown, settings, first_step + step, n_steps)
-            done += n_steps * level.rays
-            progress(done / whole)
-        if level is levels[0]:  # what no ray has ever met is outside of all pictures, and still fog
-            field.values[..., DENSITY][moments[1][..., DENSITY] == 0] = LEAST_LOG
-        first_step += level.steps
-    return kept(field)[0]
+
+    def __init__(
+        self,
+        cameras: Sequence[Camera],
+        pictures: Sequence[np.ndarray],
+        background: np.ndarray,
+        levels: Sequence[Level] = LEVELS,
+        seed: int = 0,
+    ) -> None:
+        self._cameras, self._background, self._levels, self._seed = cameras, background, levels, seed
+        self._pictures = [np.ascontiguousarray(picture) for picture in pictures]
+        height, width = self._pictures[0].shape[:2]
+        self._number, self._step = 0, 0  # of the level, and in it
+        self._error = USUAL_ERROR
+        self._hold(_begun(HALF_BOX * max(1, width / height), levels[0].longest))
+
+    @property
+    def share(self) -> float:
+        """How much is done."""
+        done = sum(level.steps * level.rays for level in self._levels[: self._number])
+        if not self.is_over:
+            done += self._step * self._levels[self._number].rays
+        return done / sum(level.steps * level.rays for level in self._levels)
+
+    @property
+    def is_over(self) -> bool:
+        return self._number == len(self._levels)
+
+    @property
+    def field(self) -> RadianceField:
+        """What is found so far, without what is empty."""
+        return kept(self._field)[0]
+
+    def advance(self) -> None:
+        """Some steps."""
+        level, first = self._levels[self._number], self._number == 0
+        if self._step and self._step % (CALL * LOOK) == 0 and not first:  # whose fog has to thicken first
+            field, rows = kept(self._field)
+            self._hold(field, [moment[rows] for moment in self._moments])
+        n_steps = min(CALL, level.steps - self._step)
+        settings = _settings(level, self._step / level.steps, self._seed, min(1.0, self._error / USUAL_ERROR))
+        before = sum(one.steps for one in self._levels[: self._number])
+        self._error = self._field.lattice.fit(self._moments, self._shown, settings, before + self._step, n_steps)
+        self._step += n_steps
+        if self._step < level.steps:
+            return
+        if first:  # what no ray has ever met is outside of all pictures, and still fog
+            self._field.values[..., DENSITY][self._moments[1][..., DENSITY] == 0] = LEAST_LOG
+        self._number, self._step = self._number + 1, 0
+        if not self.is_over:
+            self._hold(refined(self._field, self._levels[self._number].longest))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that `resume` needs to go on from here."""
+        arrays = {**arrays_of(self._field), "at": np.array([self._number, self._step])}
+        arrays["error"] = np.array([self._error])
+        return {**arrays, "first": self._moments[0], "second": self._moments[1]}
+
+    def resume(self, state: Mapping[str, np.ndarray]) -> None:
+        """Go on from where a fit of the same pictures and settings was."""
+        self._number, self._step = state["at"].tolist()
+        self._error = float(state["error"][0])
+        self._hold(field_of(state), [np.array(state["first"]), np.array(state["second"])])
+
+    def _hold(self, field: RadianceField, moments: list[np.ndarray] | None = None) -> None:
+        """Fit this field from now on."""
+        self._field = field
+        self._moments = moments or [np.zeros_like(field.values) for _ in range(2)]
+        self._shown = _shown(field, self._cameras, self._pictures, self._background)
+
+
+def fit(
+    cameras: Sequence[Camera],
+    pictures: Sequence[np.ndarray],
+    background: np.ndarray,
+    levels: Sequence[Level] = LEVELS,
+    seed: int = 0,
+) -> RadianceField:
+    """A field that shows the pictures, as `Fit` finds it without a break."""
+    fitting = Fit(cameras, pictures, background, levels, seed)
+    while not fitting.is_over:
+        fitting.advance()
+    return fitting.field
+
+
+def arrays_of(field: RadianceField) -> dict[str, np.ndarray]:
+    """A field as arrays, which `field_of` takes."""
+    place, dims = np.array([*field.origin, field.spacing]), np.array(field.dims)
+    return {
+        "place": place,
+        "dims": dims,
+        "index": field.index,
+        "values": field.values,
+        "light": np.array([field.light]),
+    }
+
+
+def field_of(arrays: Mapping[str, np.ndarray]) -> RadianceField:
+    """The field of `arrays_of`."""
+    (*origin, spacing), dims = arrays["place"].tolist(), arrays["dims"].tolist()
+    index, values = np.array(arrays["index"]), np.array(arrays["values"])
+    return RadianceField(tuple(origin), spacing, tuple(dims), index, values, float(arrays["light"][0]))
 
 
 def _begun(half: float, longest: int) -> RadianceField:
@@ -128,7 +208,7 @@ def _begun(half: float, longest: int) -> RadianceField:
     values[..., :DENSITY] = GREY
     values[..., DENSITY] = START
     index = np.arange(n**3, dtype=np.int32).reshape(n, n, n)
-    return RadianceField((-half,) * 3, 2 * half / (longest - 1), (longest,) * 3, index, values)
+    return RadianceField((-half,) * 3, 2 * half / (longest - 1), (longest,) * 3, index, values, LIGHT)
 
 
 def _shown(
@@ -137,7 +217,8 @@ def _shown(
     return Shown(np.stack([field.rays(camera) for camera in cameras]), pictures, background)
 
 
-def _settings(level: Level, share: float, seed: int) -> Settings:
-    """The kernel's, at a share of the level's steps."""
+def _settings(level: Level, share: float, seed: int, smooth: float) -> Settings:
+    """The kernel's, at a share of the level's steps, with a share of its smoothness."""
+    smooth *= level.smooth
     rates = [rate * FALL**share for rate in RATES]
-    return Settings(level.rays, seed, *rates, *DECAYS, level.smooth, level.smooth, *BENDS)
+    return Settings(level.rays, seed, *rates, *DECAYS, smooth, smooth, *BENDS)

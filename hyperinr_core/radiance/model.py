@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.model import theta_of
+from hyperinr_core.pictures.camera import Camera, camera_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics
-from hyperinr_core.radiance.camera import Camera, camera_of
+from hyperinr_core.radiance.carrying import Paths
 from hyperinr_core.radiance.field import RadianceField, Seen
 from hyperinr_core.radiance.grids import blended
 from hyperinr_core.spaces import space_of
@@ -35,6 +36,7 @@ class RadianceModel:
     background : (height, width, 3) uint8 behind the scene; None where the pictures have an opacity.
     positions : (N, P - 2) the other parameters of each scene, increasing when there is one.
     scenes : N fields, in units in which half a picture's height at the centre is 1.
+    paths : along which scenes are carried to what lies between them, where there is one parameter besides the view.
     """
 
     parameters: tuple[Parameter, ...]
@@ -45,6 +47,7 @@ class RadianceModel:
     scenes: Sequence[RadianceField]
     provenance: dict[str, Any] = field(default_factory=dict)
     quality: dict[str, Any] = field(default_factory=dict)
+    paths: Paths | None = None
 
     def __post_init__(self) -> None:
         if angle_columns(self.roles) is None:
@@ -95,7 +98,17 @@ class RadianceModel:
         bounds = np.array([self.parameters[column].bounds for column in self.others], np.float64)
         space = space_of(roles, self.positions, bounds)
         indices, weights = space.weights(np.array(place), "linear" if len(place) == 1 else "idw")
-        return blended([self.scenes[int(index)] for index in indices], weights)
+        fields = [self.scenes[int(index)] for index in indices]
+        if self.paths is None or len(indices) == 1:
+            return blended(fields, weights)
+        gap, last = int(min(indices)), int(np.argmax(indices))
+        share = float(weights[last])
+        ways = [partial(self._way, gap, 1 - share if i == last else -share) for i in range(2)]
+        return blended(fields, weights, ways)
+
+    def _way(self, gap: int, share: float, points: np.ndarray) -> np.ndarray:
+        """(n, 3) so much of the way through a gap."""
+        return np.float32(share) * self.paths.at(gap, points)  # type: ignore[union-attr]
 
     def camera(self, theta: Sequence[float] | np.ndarray) -> Camera:
         """The camera of a picture at theta (P,)."""
@@ -119,7 +132,11 @@ class RadianceModel:
         camera : another one than that of theta's view.
         """
         width, height = size or self.size
-        seen = self.render(theta, camera or self.camera(theta), width, height)
+        return self.before_background(self.render(theta, camera or self.camera(theta), width, height))
+
+    def before_background(self, seen: Seen) -> np.ndarray:
+        """(height, width, 3 or 4) uint8 what is seen of the scene, and what is behind it."""
+        height, width = seen.opacity.shape
         if self.background is None:
             return seen.rgba()
         rows, columns = (np.arange(n) * old // n for n, old in zip((height, width), self.background.shape))

@@ -17,6 +17,7 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.spaces.space import N_NEIGHBORS, Coefficients, Space
+from hyperinr_core.spaces.sphere import camera_frames
 
 #: Roles of the two angles, in degrees; polar is 90 minus the elevation.
 AZIMUTH = "view_azimuth"
@@ -24,6 +25,9 @@ ELEVATIONS = ("view_elevation", "view_polar")
 
 #: Angles so near to each other, in degrees, are one; so are weights that differ by so little.
 SAME_ANGLE = 1e-9
+
+#: How far from one plane cameras on a sphere of radius 1 are, in the mean, that stand on one circle.
+ONE_CIRCLE = 0.02
 
 
 def angle_columns(roles: Sequence[str]) -> tuple[int, int] | None:
@@ -182,6 +186,12 @@ def view_angles(thetas: np.ndarray, roles: Sequence[str]) -> np.ndarray:
         raise ParameterError(f"the roles are {', '.join(roles)}; expected a view's azimuth and elevation among them")
     azimuth, elevation = columns
     return np.stack([thetas[..., azimuth], elevations(thetas[..., elevation], roles[elevation])], axis=-1)
+
+
+def on_one_circle(angles: np.ndarray) -> bool:
+    """Whether views (n, 2), azimuth and elevation in degrees, stand on one circle, such as the equator."""
+    towards = camera_frames(angles)[:, 2]
+    return bool(np.linalg.svd(towards - towards.mean(axis=0), compute_uv=False)[-1] < ONE_CIRCLE * len(angles) ** 0.5)
 
 
 def distinct_views(angles: np.ndarray) -> np.ndarray:

@@ -61,22 +61,33 @@ def cropped(series: VolumeSeries, most_points: int) -> VolumeSeries:
 
 def cut_out(series: VolumeSeries, box: Sequence[slice]) -> VolumeSeries:
     """The series on a box z, y, x of its grid's points; one that leaves the grid goes on at the other end of the axis."""
-    dims, wrapped = series.grid.dims[::-1], [np.arange(part.start, part.stop) for part in box]
-    zs, ys, xs = (points % n for points, n in zip(wrapped, dims))
+    places = [np.arange(part.start, part.stop) % n for part, n in zip(box, series.grid.shape)]
+    zs, ys, xs = places
     z, y, x = box
-    inside = all(part.start >= 0 and part.stop <= n for part, n in zip(box, dims))
+    rows, columns = _runs(ys), _runs(xs)
 
     def load(step: int, name: str, z_range: tuple[int, int] | None) -> np.ndarray:
-        planes = zs[slice(*(z_range or (None,)))]
-        runs = np.split(planes, np.flatnonzero(np.diff(planes) != 1) + 1)
-        values = [series.loader(step, name, (int(run[0]), int(run[-1]) + 1)) for run in runs]
-        found = values[0] if len(values) == 1 else np.concatenate(values)
-        return found[:, y, x] if inside else found[:, ys][:, :, xs]
+        parts = []
+        for run in _runs(zs[slice(*(z_range or (None,)))]):
+            values = series.loader(step, name, (run.start, run.stop))
+            parts.append(_joined([_joined([values[:, row, column] for column in columns], 2) for row in rows], 1))
+        return _joined(parts, 0)
 
     mask = None
     if series.mask is not None:
-        mask = series.mask.cut((z, y, x) if inside else np.ix_(zs, ys, xs))
+        inside = all(len(_runs(each)) == 1 for each in places)
+        mask = series.mask.cut((z, y, x) if inside else np.ix_(*places))
     return replace(series, grid=grid_of(series.grid, box), loader=load, mask=mask)
+
+
+def _runs(places: np.ndarray) -> list[slice]:
+    """The parts of an axis that lie side by side."""
+    parts = np.split(places, np.flatnonzero(np.diff(places) != 1) + 1)
+    return [slice(int(part[0]), int(part[-1]) + 1) for part in parts]
+
+
+def _joined(parts: Sequence[np.ndarray], axis: int) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
 
 
 def grid_of(grid: Grid, box: Sequence[slice]) -> Grid:

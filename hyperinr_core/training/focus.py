@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hyperinr_core.training.samples import SampleStream, even
+from hyperinr_core.training.drawing import even
+from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Stream
 
 #: Looks in a run, evenly spread.

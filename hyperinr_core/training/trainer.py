@@ -30,17 +30,16 @@ from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.resident import ResidentSeries, fits
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Report
-from hyperinr_core.training.watch import Clock, StopRequest
+from hyperinr_core.training.watch import Clock, Interrupted, StopRequest
 
 #: Hash tables start in U(-INITIAL, INITIAL) (section 4).
 INITIAL = 1e-4
 
+#: Encoders that take part, and the weight of each.
+Coefficients = list[tuple[int, float]]
+
 #: Thetas whose interpolation weights are kept: computing those of a batch would take as long as the GPU takes for it.
 N_KEPT = 4096
-
-
-class Interrupted(Exception):
-    """The run was asked to stop and kept its checkpoint."""
 
 
 class Trainer:
@@ -82,7 +81,8 @@ class Trainer:
                 "mlp_v": torch.zeros_like(self._mlp),
             }
         self._table_steps = np.zeros(len(lesson.positions), np.int64)
-        self._coefficients = functools.lru_cache(N_KEPT)(self._interpolate)
+        # none of these refers to the trainer: what it holds goes as soon as nobody needs it
+        self._coefficients = functools.lru_cache(N_KEPT)(functools.partial(_interpolated, self.model))
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
         self._pruning = Pruning(self.config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
         # a GPU draws evenly: it has batches ahead, and what it holds it draws itself
@@ -91,7 +91,8 @@ class Trainer:
         self._latest: Tensors | None = None
         self._loop = None
         if isinstance(self.evaluator, NativeEvaluator) and self.world.size == 1:
-            self._loop = Loop(self.evaluator, lesson.stream, self.config.training, self.n_iterations, self._blend_of)
+            blend_of = functools.partial(_blend_of, self.model, self._coefficients)
+            self._loop = Loop(self.evaluator, lesson.stream, self.config.training, self.n_iterations, blend_of)
 
     @property
     def batch_size(self) -> int:
@@ -229,17 +230,6 @@ class Trainer:
                 mixing[scene, columns[index]] = weight
         return rows, mixing
 
-    def _interpolate(self, theta: tuple[float, ...]) -> list[tuple[int, float]]:
-        """Encoders that answer for theta, and the weight of each."""
-        indices, weights = self.model.interpolation_weights(np.array(theta))
-        return list(zip(indices.tolist(), weights.tolist()))
-
-    def _blend_of(self, theta: np.ndarray) -> Blend:
-        """What one theta's table is made of."""
-        pairs = sorted(self._coefficients(tuple(theta.tolist())))
-        rows, weights = (np.array(column) for column in zip(*pairs))
-        return Blend(rows.astype(np.int64), weights.astype(np.float64), self.model.guide_level(theta))
-
     def _blend(self, rows: list[int], mixing: np.ndarray, thetas: np.ndarray) -> torch.Tensor:
         """Tables (S, M and the guide's level) of a batch."""
         given = [self.model.guide_level(theta) for theta in thetas]
@@ -275,6 +265,18 @@ class Trainer:
             -10 * math.log10(max(float(error), 1e-20)),
             clock.seconds_left(self.iteration),
         )
+
+
+def _interpolated(model: HyperINR, theta: tuple[float, ...]) -> Coefficients:
+    """Encoders that answer for theta, and the weight of each."""
+    indices, weights = model.interpolation_weights(np.array(theta))
+    return list(zip(indices.tolist(), weights.tolist()))
+
+
+def _blend_of(model: HyperINR, coefficients: Callable[[tuple[float, ...]], Coefficients], theta: np.ndarray) -> Blend:
+    """What one theta's table is made of."""
+    rows, weights = (np.array(column) for column in zip(*sorted(coefficients(tuple(theta.tolist())))))
+    return Blend(rows.astype(np.int64), weights.astype(np.float64), model.guide_level(theta))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,10 @@ REPORT_SECONDS = 0.5
 CHECKPOINT_SECONDS = 30.0
 
 
+class Interrupted(Exception):
+    """The run was asked to stop and kept its checkpoint."""
+
+
 class StopRequest:
     """Turns SIGINT and SIGTERM into a flag that is read between iterations, so that no step is left half done."""
 

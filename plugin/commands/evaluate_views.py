@@ -26,13 +26,18 @@ def evaluate_views(
     differences in PSNR could be chance; --plot draws them.
     """
     from hyperinr.filters.readers.cinema import open_pictures
-    from hyperinr.plugin.figures import draw_gains, draw_views, print_duel, say
+    from hyperinr.plugin.figures import LABELS, draw_gains, draw_views, print_duel, say
     from hyperinr.plugin.progress import evaluation_progress
-    from hyperinr_core import hinr
+    from hyperinr_core.errors import ParameterError
+    from hyperinr_core.hypernet import HyperINR
+    from hyperinr_core.loading import load_any
     from hyperinr_core.measure.views import InterpolatedViews, held_out_and_trained, measure_views
-    from hyperinr_core.radiance import file
+    from hyperinr_core.radiance.model import RadianceModel
 
-    network = file.load(model) if file.is_radiance(model) else hinr.load_one(model)
+    network = load_any(model)
+    if not isinstance(network, (HyperINR, RadianceModel)):
+        raise ParameterError(f"{model} is no model of pictures; expected one made by `hyperinr train-views`")
+    label = "radiance field" if isinstance(network, RadianceModel) else LABELS["model"]
     pictures = open_pictures(database, {parameter.name: parameter.role for parameter in network.parameters})
     held_out, training = held_out_and_trained(network, pictures, model)
     interpolate = InterpolatedViews(training)
@@ -41,15 +46,15 @@ def evaluate_views(
     report["model_bytes"] = Path(model).stat().st_size
     report["training_image_bytes"] = sum(file.stat().st_size for file in training.files)
     if plot:
-        draw_gains(report, plot)
+        draw_gains(report, plot, label)
     if strip:
-        draw_views(network, held_out, interpolate, backend, strip)
+        draw_views(network, held_out, interpolate, backend, strip, label)
     if as_json:
         click.echo(json.dumps(report))
         return
-    print_duel(report, "pictures")
+    print_duel(report, "pictures", label)
     p = "" if report["p_value"] is None else f", p = {report['p_value']:.2g} (one-sample t-test)"
-    name = "The radiance field" if file.is_radiance(model) else "HyperINR"
+    name = label if label == LABELS["model"] else f"The {label}"
     say(
         f"{name} is nearer to the truth in {100 * report['wins']:.0f} % of the pictures, by {report['difference']:+.2f} dB "
         f"in the mean{p}."

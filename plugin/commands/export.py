@@ -23,11 +23,15 @@ from hyperinr.plugin.options import (
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.files import new_folder, replacing
+from hyperinr_core.inr import INR
+from hyperinr_core.loading import load_any
 from hyperinr_core.model import Model
-from hyperinr_core.pictures.picture_set import is_picture, to_bytes
+from hyperinr_core.pictures.picture_set import is_picture, to_bytes, write_optics
+from hyperinr_core.radiance.model import RadianceModel
+from hyperinr_core.volume import Grid
 
-#: Most files that one command writes.
-MOST_FILES = 1_000_000
+#: Most files that one command writes, and points that are sampled at once, about.
+MOST_FILES, MOST_AT_ONCE = 1_000_000, 1 << 24
 
 
 @click.command()
@@ -64,7 +68,7 @@ def export(
 
     def image_at(theta: dict[str, float]) -> Any:
         inr = network.generate(theta, backend)
-        return image_of(inr, inr.sample_grid(grid), names, grid)
+        return image_of(inr, _sampled(inr, grid), names, grid)
 
     network.generate(thetas[0], backend).split(
         np.empty((0, network.n_output_dims)), names
@@ -104,9 +108,10 @@ def export(
 @output_option("The database to write, a new folder.", folder=True)
 def export_cinema(model: str, grids: tuple[str, ...], suffix: str, backend: str, output: Path) -> None:
     """Write the pictures that MODEL predicts on a grid of its parameters as a Cinema database (specification D)."""
-    from hyperinr.filters.readers.cinema import write_picture, write_table
+    from hyperinr.filters.readers.picture_files import write_picture
+    from hyperinr.filters.readers.tables import write_table
 
-    network = hinr.load(model)
+    network = load_any(model)
     if not is_picture(network.grid, network.fields):
         raise ParameterError(f"{model} is no model of pictures; expected one made by `hyperinr train-views`")
     axes = _axes(network, grids)
@@ -117,9 +122,30 @@ def export_cinema(model: str, grids: tuple[str, ...], suffix: str, backend: str,
         (folder / "image").mkdir()
         files = [f"image/{number:06d}.{suffix}" for number in range(len(thetas))]
         for theta, name in zip(thetas, files):
-            write_picture(folder / name, to_bytes(network.generate(theta, backend).sample_grid()[0]))
+            write_picture(folder / name, _picture(network, theta, backend))
+        if isinstance(network, RadianceModel):
+            write_optics(folder, network.optics)
         write_table(folder, [parameter.name for parameter in network.parameters], thetas, files)
     click.echo(f"{output}: {len(thetas)} pictures of {network.grid.dims[0]} x {network.grid.dims[1]}")
+
+
+def _picture(network: Model | RadianceModel, theta: np.ndarray, backend: str) -> np.ndarray:
+    if isinstance(network, RadianceModel):
+        return network.picture(theta)
+    return to_bytes(network.generate(theta, backend).sample_grid()[0])
+
+
+def _sampled(inr: INR, grid: Grid) -> np.ndarray:
+    """(nz, ny, nx, C) at all points; of a large grid block by block: not all of the steps around is decoded at once."""
+    nx, ny, nz = grid.dims
+    depth = max(MOST_AT_ONCE // (nx * ny), 1)
+    if depth >= nz:
+        return inr.sample_grid(grid)
+    values = np.empty((nz, ny, nx, sum(field.n_components for field in inr.fields)), inr.dtype)
+    for first in range(0, nz, depth):
+        last = min(first + depth, nz) - 1
+        values[first : last + 1] = inr.sample_grid(grid, (0, nx - 1, 0, ny - 1, first, last))
+    return values
 
 
 def parse_values(what: str, text: str) -> np.ndarray:
@@ -160,7 +186,7 @@ def _thetas(network: Model, times: np.ndarray, places: tuple[str, ...]) -> list[
     return thetas
 
 
-def _axes(network: Model, grids: tuple[str, ...]) -> list[np.ndarray]:
+def _axes(network: Model | RadianceModel, grids: tuple[str, ...]) -> list[np.ndarray]:
     """Values of each parameter in the model's order."""
     given = {}
     for text in grids:

@@ -113,7 +113,7 @@ def train(
             device, how.init_from and os.path.abspath(how.init_from),
         )  # fmt: skip
     task = job.task(parts.number or 0) if job else Volumes(data.select(chosen), fields)
-    costs = check_room(task.series, task.names, settings, output)
+    costs = check_room(task, settings, output)
     parts.check_room(costs)
 
     def opening() -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import logging
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +14,23 @@ import click
 import numpy as np
 
 from hyperinr.plugin.estimates import duration
-from hyperinr.plugin.options import interpolation_option, output_option
+from hyperinr.plugin.options import interpolation_option, interruptible, output_option
 from hyperinr.plugin.progress import training_progress
 from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.pictures.picture_set import PictureSet
-from hyperinr_core.spaces.views import distinct_views, view_angles
+from hyperinr_core.pictures.picture_set import Optics, PictureSet
+from hyperinr_core.spaces.views import distinct_views, on_one_circle, view_angles
 from hyperinr_core.training.teachers import teachers_of
 
 if TYPE_CHECKING:  # imports torch, which the command line's start need not wait for
     from hyperinr_core.training.settings import RunConfig
-    from hyperinr_core.training.views.task import Views
+    from hyperinr_core.training.views.task import Views, ViewsConfig
+
+#: Which representation was taken, beside the checkpoint.
+CHOICE = "choice.json"
+
+logger = logging.getLogger("hyperinr")
 
 ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 
@@ -38,7 +47,7 @@ ROLES = ("view_azimuth", "view_elevation", "view_polar", "time", "free")
 @click.option("--every", type=click.IntRange(2), help="Train on every Nth view, in the order of their angles.")
 @click.option(
     "--representation",
-    default="pictures",
+    default="auto",
     show_default=True,
     type=click.Choice(["auto", "radiance", "pictures"]),
     help="radiance: a field in space; pictures: a HyperINR over the angles; auto: what shows left-out views better.",
@@ -66,12 +75,13 @@ def train_views(
     how: How,
     **views: Any,
 ) -> None:
-    """Train a model of the pictures in DATABASE, a Cinema database (specification D) or a folder with a CSV table.
+    """Train a model of the pictures in DATABASE: a Cinema database, a folder with a CSV table or cameras, or transforms.json.
 
     Columns named phi and theta are the azimuth and elevation of the view in degrees, theta without negative values counts
     from the pole; time is time. Other numeric columns are parameters, too.
     """
     from hyperinr.filters.readers.cinema import open_pictures
+    from hyperinr_core.training.checkpoint import begin
     from hyperinr_core.training.views.task import Views, ViewsConfig, views_preset
 
     pictures = open_pictures(database, parse_roles(roles))
@@ -83,8 +93,18 @@ def train_views(
         f"{len(task.held_out)} held out"
     )
 
-    if representation != "pictures" and train_radiance(task, output, settings, how, representation, opening):
-        return
+    begin(output, how.resume)
+    unused = for_pictures_only(how, task.settings)
+    if representation == "radiance" and unused:
+        raise ParameterError(f"{unused} is set; expected it with --representation pictures only")
+    if representation == "auto" and unused:
+        representation = "pictures"
+    kept = Path(f"{output}.teacher") / CHOICE
+    if representation != "pictures":
+        chosen = train_radiance(task, output, kept, settings, how, representation, opening)
+        if chosen["representation"] == "radiance":
+            return
+        task.choice = chosen["teacher"]
 
     def closing(model: HyperINR) -> None:
         say_psnr(model, "training_psnr_db", "on the training pictures")
@@ -94,37 +114,81 @@ def train_views(
             click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {database}")
 
     run(task, output, settings, how, lambda: opening, closing)
+    drop(kept)
 
 
-def train_radiance(task: Views, output: Path, settings: RunConfig, how: How, representation: str, opening: str) -> bool:
-    """Fit radiance fields where they are asked for or show left-out views better; whether they were."""
+def for_pictures_only(how: How, views: ViewsConfig) -> str:
+    """What is set of that which only a HyperINR over the angles has; "" where nothing is."""
+    names = [name for name in ("config", "minutes", "sparsity", "init_from") if getattr(how, name) is not None]
+    names += [field.name for field in dataclasses.fields(views) if getattr(views, field.name) != field.default]
+    from hyperinr_core.training.distributed import n_started
+
+    if names:
+        return f"--{names[0].replace('_', '-')}"
+    return "torchrun's number of processes, which fit no radiance field together," if n_started() > 1 else ""
+
+
+def train_radiance(
+    task: Views, output: Path, kept: Path, settings: RunConfig, how: How, representation: str, opening: str
+) -> dict[str, Any]:
+    """Fit radiance fields where they are asked for or show left-out views better; what was chosen, and why.
+
+    Parameters
+    ----------
+    kept : where the choice is kept for a run that is resumed.
+    """
     from hyperinr_core.training.task import Tell
     from hyperinr_core.training.teachers.radiance import find_optics
-    from hyperinr_core.training.views.scenes import LOOKS, TRIAL_LOOKS, representation_of, train_scenes
+    from hyperinr_core.training.trainer import choose_device
+    from hyperinr_core.training.views.scenes import LOOKS, misfit_of, remembered, representation_of, train_scenes
 
-    unused = [name for name in ("config", "minutes", "sparsity", "init_from") if getattr(how, name) is not None]
-    if representation == "radiance" and unused:
-        raise ParameterError(f"--{unused[0].replace('_', '-')} is set; expected it with --representation pictures only")
-    seed = settings.training.seed
-    choice: dict[str, Any] = {"representation": "radiance"}
-    with training_progress(how.progress) as progress:
+    started, seed, device = time.monotonic(), settings.training.seed, choose_device(how.device)
+    asked = [representation, task.source, task.training.thetas.tolist(), settings.to_dict()]
+    beside = f"beside {output}; repeat the command with --resume."
+    with interruptible(beside), training_progress(how.progress) as progress:
         tell = Tell(progress=progress.part)
-        optics = find_optics(task.training, TRIAL_LOOKS, seed)
-        if representation == "auto":
-            choice = representation_of(task, optics, seed)
-            click.echo(
-                f"Left-out views: {', '.join(f'{n} {s:.1f} dB' for n, s in choice['left_out_psnr_db'].items())}."
-            )
-            if choice["representation"] == "pictures":
-                return False
+
+        def choose() -> dict[str, Any]:
+            if representation == "auto":
+                return representation_of(task, settings, device, tell)
+            optics = find_optics(task.training, task.settings.teacher_steps, seed)
+            return {
+                "representation": "radiance",
+                "reason": "asked for",
+                "teacher": {"optics": dataclasses.asdict(optics)},
+            }
+
+        choice = remembered(kept, asked, choose)
+        if choice.get("left_out_psnr_db"):
+            click.echo(f"{choice['representation']}: {choice['reason']}.")
+            scores = sorted(choice["left_out_psnr_db"].items(), key=lambda item: -item[1])
+            click.echo("  left-out views: " + ", ".join(f"{name} {score:.1f} dB" for name, score in scores))
+        if choice["representation"] == "pictures":
+            return choice
         click.echo(opening)
-        model = train_scenes(task, output, optics, LOOKS[how.preset], seed, tell, choice)
-    click.echo(f"Trained in {duration(model.provenance['seconds'])}.")
+        if on_one_circle(view_angles(task.training.thetas, task.training.roles)):
+            logger.warning(
+                "all views stand on one circle; expected some from above and below, what they would show is a guess"
+            )
+        optics = Optics(**choice["teacher"]["optics"])
+        said = {key: value for key, value in choice.items() if key != "teacher"}
+        model = train_scenes(task, output, optics, LOOKS[how.preset], seed, tell, said)
+    drop(kept)
+    click.echo(f"Trained in {duration(time.monotonic() - started)}.")
     say_psnr(model, "training_psnr_db", "on the training pictures")
     click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {len(model.scenes)} scenes")
+    if misfit := misfit_of(model, task):
+        logger.warning("%s", misfit)
     if len(task.held_out):
         click.echo(f"Compare it with: {sys.argv[0]} evaluate-views {output} {task.source}")
-    return True
+    return choice
+
+
+def drop(kept: Path) -> None:
+    """Remove a file, and its folder if that is empty then."""
+    kept.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        kept.parent.rmdir()
 
 
 def parse_roles(texts: tuple[str, ...]) -> dict[str, str]:
@@ -143,12 +207,14 @@ def held_out_steps(pictures: PictureSet, share: float, every: int | None, seed: 
 
     Parameters
     ----------
-    share : of the views, drawn at random. every : keep every Nth view instead.
+    share : of the views, drawn at random. every : keep every Nth view instead. Without either, those that are kept for testing.
 
     Raises
     ------
     ParameterError when too few are left to train on, or both are given.
     """
+    if pictures.tests and not share and not every:
+        return np.array(pictures.tests)
     if pictures.columns():
         belongs = distinct_views(view_angles(pictures.thetas, pictures.roles))
     else:

@@ -20,7 +20,7 @@ from vtkmodules.vtkRenderingCore import vtkImageSlice, vtkImageSliceMapper
 
 from hyperinr.filters.reporting import tell, tell_error
 from hyperinr_core.errors import DataError, HyperINRError
-from hyperinr_core.radiance.camera import Camera
+from hyperinr_core.pictures.camera import Camera
 
 #: Most pixels along a side, seconds that a picture may take while things move, and the least share of a side's pixels then.
 MOST_PIXELS, QUICK, LEAST = 2048, 0.06, 0.125

@@ -6,7 +6,7 @@ the XML, which servers load too, has no such hint: a session whose data is in th
 
 from __future__ import annotations
 
-READERS = ("HyperINRSource", "HyperINRPlaneSource")
+READERS = (("sources", "HyperINRSource"), ("sources", "HyperINRPlaneSource"), ("filters", "HyperINRCinematic"))
 
 #: Milliseconds between two questions; `filters/moving.py` counts them.
 INTERVAL = 50
@@ -25,8 +25,8 @@ def ask_when_at_rest() -> None:
     proxies = session.GetSessionProxyManager()
     if proxies is None:  # from ParaView 5.13 on, in all processes of pvbatch but the first
         return
-    for reader in READERS:
-        hints = proxies.GetProxyHints("sources", reader)
+    for group, reader in READERS:
+        hints = proxies.GetProxyHints(group, reader)
         if hints.FindNestedElementByName("LiveSource") is None:
             live = type(hints)()
             live.SetName("LiveSource")

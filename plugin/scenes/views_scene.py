@@ -47,7 +47,7 @@ def main() -> None:
     """Draw all views of the job."""
     job = json.loads(Path(sys.argv[1]).read_text())
     view = simple.CreateView("RenderView")
-    size = [job["size"]] * 2
+    size = list(job["size"])
     view.ViewSize = size
     view.UseColorPaletteForBackground = 0
     view.Background = BACKGROUND
@@ -55,13 +55,15 @@ def main() -> None:
     view.CenterAxesVisibility = 0
     bounds = show(job, view)
     center = [(low + high) / 2 for low, high in zip(bounds[0::2], bounds[1::2])]
-    distance = math.dist(bounds[0::2], bounds[1::2]) / 2 / math.sin(math.radians(job["view_angle"] / 2))
+    half = math.tan(math.radians(job["view_angle"] / 2)) * min(1.0, size[0] / size[1])
+    distance = math.dist(bounds[0::2], bounds[1::2]) / 2 / math.sin(math.atan(half))
     view.CameraViewAngle = job["view_angle"]
     view.CameraFocalPoint = view.CenterOfRotation = center
     for number, (_, up, towards) in enumerate(camera_frames(job["views"]).tolist()):
         view.CameraPosition = [c + distance * t for c, t in zip(center, towards)]
         view.CameraViewUp = up
-        simple.SaveScreenshot(f"{job['folder']}/{number:05d}.png", view, ImageResolution=size)
+        name, transparent = f"{job['folder']}/{number:05d}.png", int(job["transparent"])
+        simple.SaveScreenshot(name, view, ImageResolution=size, TransparentBackground=transparent)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ simple.SetActiveSource(None)
 press("ShadeVolume")
 press("LightFollowsCamera")
 press("AmbientOcclusion")
+press("CinematicPicture")
 view = simple.CreateView("RenderView")
 view.OrientationAxesVisibility = 0
 ball = simple.OpenDataFile(str(folder / "ball.hinr"))
@@ -49,6 +50,10 @@ for case, source in wrong.items():
     press("ShadeVolume")
     if things() != before or simple.GetActiveSource() != source:
         report["changed"].append(case)
+    if case == "a contour":
+        press("CinematicPicture")
+        if things() != before or simple.GetActiveSource() != source:
+            report["changed"].append(f"{case}, by paths of light")
     simple.Hide(source, view)
 simple.SetActiveSource(ball)
 press("ShadeVolume")
@@ -88,4 +93,17 @@ made = simple.GetActiveSource()
 report["lighting"].append(made.Lighting.GetData())
 report["occluded"] = [name for name in made.PointData.keys() if name.endswith(("shadow", "occlusion"))]
 picture("occlusion")
+press("CinematicPicture")
+taken = simple.GetActiveSource()
+beside = next(item for item in simple.GetViews() if item != view)
+report["taken"] = [taken.GetXMLName(), taken.Input == ball, taken.Scalar[1], list(taken.CameraPosition)]
+report["same light"] = [taken.LightAzimuth - made.LightAzimuth, taken.LightElevation - made.LightElevation]
+simple.SaveScreenshot(str(folder / "macro_cinematic.png"), beside, ImageResolution=list(taken.PictureSize))
+simple.SetActiveView(view)
+view.CameraPosition = [10.0, 0.0, 0.0]
+n_sources = len(simple.GetSources())
+press("CinematicPicture")
+report["again by camera"] = [len(simple.GetSources()) - n_sources, list(taken.CameraPosition)]
+simple.SetActiveView(beside)
+press("CinematicPicture")
 (folder / "macros.json").write_text(json.dumps(report))

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 
 from hyperinr_core.motion.motion import BYTE, Motion
+from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.training.motion.evidence import Evidence
 from hyperinr_core.training.motion.pairs import Pairs
 from hyperinr_core.training.motion.refine import refined
@@ -25,7 +26,7 @@ MOST_STEPS = 32000
 
 
 def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int, int], object] | None = None) -> Motion:
-    """Find the motion of every gap.
+    """Find the motion of every gap, on the inner box of the pairs.
 
     Parameters
     ----------
@@ -33,25 +34,28 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
     progress : called with how many of how many gaps are done.
     """
     first = next(iter(fields.values()))[0]
-    n_gaps, shape = len(first.times) - 1, first.nodes.coefficient_shape
-    nodes = first.nodes
+    inner = first.inner
+    nodes = first.nodes if inner is None else _nodes_of(first, inner)
+    n_gaps, shape = len(first.times) - 1, nodes.coefficient_shape
+    (nz, ny, nx), (wz, wy, wx) = nodes.shape, nodes.periodic
     ends = np.zeros((len(fields), n_gaps, 2, 3, *shape), np.float32)
     trust = np.zeros((len(fields), n_gaps, *shape), np.uint8)
     for number, (pairs, evidence) in enumerate(fields.values()):
         for gap in range(n_gaps):
             if evidence.trust > 0:
-                ends[number, gap], match = _found(pairs, gap, evidence.ways, evidence.refined)
+                found = _found(pairs, gap, evidence.ways, evidence.refined)
+                ends[number, gap], match = (_cut(each, pairs, nodes) for each in found)
                 believed = evidence.trust_at_ends if gap in (0, n_gaps - 1) else evidence.trust
                 trust[number, gap] = np.rint(np.clip(believed * match, 0, 1) * BYTE)
             pairs.forget()
             if progress:
                 progress(number * n_gaps + gap + 1, len(fields) * n_gaps)
     step = max(PATH_STEP, float(abs(ends).max(initial=0)) / MOST_STEPS)
-    errors = [_errors(pairs, evidence) for pairs, evidence in fields.values()]
+    errors = [_cut(_errors(pairs, evidence), pairs, nodes) for pairs, evidence in fields.values()]
     largest = [float(error.max(initial=0)) for error in errors]
     return Motion(
-        shape=first.series.grid.shape,
-        periodic=first.periodic,
+        shape=(nz, ny, nx),
+        periodic=(wz, wy, wx),
         nodes=nodes.counts,
         times=first.times.copy(),
         paths=np.rint(ends / step).astype(np.int16),
@@ -59,10 +63,26 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
         anchored=tuple(evidence.anchored for _, evidence in fields.values()),
         owners=tuple(range(len(fields))),
         trust=trust,
-        error=np.stack([np.rint(e * (BYTE / (most or 1))).astype(np.uint8) for e, most in zip(errors, largest)]),
+        error=np.stack(
+            [np.rint(np.maximum(e, 0) * (BYTE / (most or 1))).astype(np.uint8) for e, most in zip(errors, largest)]
+        ),
         largest_error=tuple(largest),
         bend=tuple(evidence.bend for _, evidence in fields.values()),
     )
+
+
+def _nodes_of(pairs: Pairs, inner: Sequence[slice]) -> Nodes:
+    """The lattice of a box of the points, which goes on at its other end where it has all of an axis that does."""
+    shape = [part.stop - part.start for part in inner]
+    return Nodes(shape, [wraps and n == full for wraps, n, full in zip(pairs.periodic, shape, pairs.lattice.shape)])
+
+
+def _cut(coefficients: np.ndarray, pairs: Pairs, nodes: Nodes) -> np.ndarray:
+    """Coefficients (..., cz, cy, cx) on the lattice of the inner box."""
+    if pairs.inner is None:
+        return coefficients
+    z, y, x = pairs.inner
+    return nodes.fit(pairs.nodes.at_points(coefficients)[..., z, y, x])
 
 
 def _found(pairs: Pairs, gap: int, ways: Sequence[float], finish: bool) -> tuple[np.ndarray, np.ndarray]:

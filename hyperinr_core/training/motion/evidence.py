@@ -147,7 +147,7 @@ def examine(
         values += np.float32(best.trust) * (_one(pairs, step, best.ways, best.anchored, best.refined) - linear)
         truth, valid = pairs.latest(step), pairs.valid(step)[..., None]
         for name, found in (("linear", linear), ("carried", values)):
-            psnr[name].append(_psnr(found, truth, valid, limits))
+            psnr[name].append(_psnr(found, truth, pairs.judged(step)[..., None], limits))
         error[step] = pairs.lattice.smooth(((values - truth) ** 2 * valid).mean(axis=-1), SIGMA)
     return Evidence(best.ways, best.trust, best.trust_at_ends, best.bend, best.anchored, best.refined, psnr, error)
 
@@ -262,7 +262,7 @@ def _one(pairs: Pairs, step: int, ways: Sequence[float], anchored: bool, finish:
 
 
 def _equations(pairs: Pairs, step: int, linear: np.ndarray, parts: Sequence[np.ndarray]) -> Equations:
-    return Equations.of(linear, parts, pairs.latest(step), pairs.valid(step - 1, step, step + 1))
+    return Equations.of(linear, parts, pairs.latest(step), pairs.judged(step - 1, step, step + 1))
 
 
 def _without(n: int, step: int) -> list[int]:

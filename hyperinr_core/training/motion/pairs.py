@@ -35,12 +35,18 @@ class Pairs:
     series : with numbers at masked points.
     periodic : (3,) z, y, x.
     velocity : of the same series, if one is known.
+    inner : box z, y, x of the points that a motion is judged by; those around it are there to be moved in. All when None.
     """
 
     def __init__(
-        self, series: VolumeSeries, field: str, periodic: tuple[bool, bool, bool], velocity: Velocity | None = None
+        self,
+        series: VolumeSeries,
+        field: str,
+        periodic: tuple[bool, bool, bool],
+        velocity: Velocity | None = None,
+        inner: Sequence[slice] | None = None,
     ) -> None:
-        self.series, self.field, self.velocity = series, field, velocity
+        self.series, self.field, self.velocity, self.inner = series, field, velocity, inner
         self.times = series.thetas[:, 0]
         self.latest = Latest(series, field)
         self.latest.most = 6
@@ -96,6 +102,15 @@ class Pairs:
         if self.series.mask is not None:
             for step in steps:
                 found &= self.series.valid(step, self.field)
+        return found
+
+    def judged(self, *steps: int) -> np.ndarray:
+        """(nz, ny, nx) bool, where a motion is judged: points of the inner box where all of some steps hold values."""
+        found = self.valid(*steps)
+        if self.inner is not None:
+            outer = np.ones(found.shape, bool)
+            outer[tuple(self.inner)] = False
+            found &= ~outer
         return found
 
     def blended(self, a: int, b: int, weights: Sequence[float], finish: bool) -> tuple[np.ndarray, np.ndarray]:

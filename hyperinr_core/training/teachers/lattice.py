@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -25,8 +26,15 @@ class Lattice:
 
     def __init__(self, shape: Sequence[int], periodic: Sequence[bool]) -> None:
         self.shape, self.periodic = tuple(shape), tuple(periodic)
-        self.points = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"))
         self._modes = ["wrap" if wraps else "mirror" for wraps in self.periodic]
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(D, ...) float32 the points' own places; of a large grid much that only who asks for it should pay."""
+        found = np.empty((len(self.shape), *self.shape), np.float32)
+        for axis, (part, n) in enumerate(zip(found, self.shape)):
+            part[...] = np.arange(n).reshape([-1 if other == axis else 1 for other in range(len(self.shape))])
+        return found
 
     def coarser(self, smallest: int) -> Lattice:
         """The lattice with half the points along each axis that keeps at least `smallest` of them."""
@@ -89,11 +97,14 @@ def periodic_axes(volumes: Sequence[np.ndarray]) -> tuple[bool, ...]:
 
 
 def _is_periodic(volumes: Sequence[np.ndarray], axis: int) -> bool:
+    planes = [np.moveaxis(volume, axis, 0) for volume in volumes]
+    return min(map(len, planes)) > 2 * PAD and ends_meet([each[[-2, -1, 0, 1]] for each in planes])
+
+
+def ends_meet(ends: Sequence[np.ndarray]) -> bool:
+    """Whether an axis goes on at its other end, of volumes' last two planes and first two (4, ...), in this order."""
     across = inside = 0.0
-    for volume in volumes:
-        planes = np.moveaxis(volume, axis, 0)
-        if len(planes) <= 2 * PAD:
-            return False
-        across += float(abs(planes[0] - planes[-1]).mean())
-        inside += 0.5 * float(abs(planes[1] - planes[0]).mean() + abs(planes[-1] - planes[-2]).mean())
+    for before, last, first, after in ends:
+        across += float(abs(first - last).mean())
+        inside += 0.5 * float(abs(after - first).mean() + abs(last - before).mean())
     return 0 < across <= PERIODIC_RATIO * inside

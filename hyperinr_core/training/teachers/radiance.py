@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.pictures.background import background_of
-from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, read_optics
-from hyperinr_core.radiance.camera import camera_of
+from hyperinr_core.pictures.background import background_of, before_white
+from hyperinr_core.pictures.camera import Camera, camera_of, cameras_of
+from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet
 from hyperinr_core.radiance.field import RadianceField
-from hyperinr_core.radiance.fit import fit, levels_for
+from hyperinr_core.radiance.fit import Fit, levels_for
 from hyperinr_core.spaces import space_of
 from hyperinr_core.spaces.views import distinct_views, lattice, other_columns, view_angles
+from hyperinr_core.training.checkpoint import fingerprint
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
+from hyperinr_core.training.teachers.kept_fits import KeptFits
+from hyperinr_core.training.watch import StopRequest
 
 #: Least pictures of a scene that a radiance field is fitted to.
 MIN_PICTURES = 4
@@ -59,28 +64,34 @@ class Radiance(Pictures):
         self._shown = lru_cache(N_SHOWN)(self._render)
 
     def fit(self, settings: FitSettings) -> None:
-        """Look at `samples` pictures for each field."""
+        """Look at `samples` pictures for each field; Interrupted when it is asked to stop, with its state kept."""
         pictures, looks = self.series, settings.samples or DEFAULT_LOOKS
         self.optics = self.optics or find_optics(pictures, looks, settings.seed)
         self._others, scenes = scenes_of(pictures)
         self._seen: dict[tuple[float, ...], tuple[RadianceField, np.ndarray]] = {}
-        for number, (place, rows) in enumerate(scenes.items()):
-            if len(rows) < MIN_PICTURES:
-                raise DataError(
-                    f"{pictures.source} has {len(rows)} training pictures of the scene at {place}; expected at least "
-                    f"{MIN_PICTURES} for a radiance field, choose another teacher or leave fewer out"
-                )
-            shown = [pictures.picture(row) for row in rows]
-            cameras = [camera_of(view, self.optics) for view in view_angles(pictures.thetas[rows], pictures.roles)]
-            behind = background_of(shown)
+        identity = [looks, settings.seed, dataclasses.asdict(self.optics)]
+        kept = KeptFits(settings.state, fingerprint(pictures, [], {"radiance": identity}))
+        levels = levels_for(pictures.grid.dims[:2], looks * min(RAYS, pictures.grid.n_points))
+        with StopRequest() as stop:
+            for number, (place, rows) in enumerate(scenes.items()):
+                if len(rows) < MIN_PICTURES:
+                    raise DataError(
+                        f"{pictures.source} has {len(rows)} training pictures of the scene at {place}; expected at least "
+                        f"{MIN_PICTURES} for a radiance field, choose another teacher or leave fewer out"
+                    )
+                shown = [pictures.picture(row) for row in rows]
+                cameras = cameras_of(pictures.select(rows), self.optics)
+                behind = background_of(shown)
 
-            def progress(done: float, number: int = number) -> None:
-                if settings.progress:
-                    settings.progress((number + done) / len(scenes))
+                def progress(done: float, number: int = number) -> None:
+                    if settings.progress:
+                        settings.progress((number + done) / len(scenes))
 
-            levels = levels_for(pictures.grid.dims[:2], looks * min(RAYS, pictures.grid.n_points))
-            field = fit(cameras, shown, behind[..., :3], levels, settings.seed, progress)
-            self._seen[place] = field, behind
+                field = kept.finished(number)
+                if field is None:
+                    fitting = Fit(cameras, shown, behind[..., :3], levels, settings.seed)
+                    field = kept.run(number, fitting, stop, progress)
+                self._seen[place] = field, behind
 
     def scenes(self) -> tuple[list[tuple[float, ...]], list[RadianceField], np.ndarray | None]:
         """The other parameters of each scene, its field, and (ny, nx, 3) uint8 behind all; None with an opacity."""
@@ -92,10 +103,12 @@ class Radiance(Pictures):
         return self._shown(tuple(theta.tolist()))[index]
 
     def _render(self, theta: tuple[float, ...]) -> np.ndarray:
-        """(pixels, C) float32 all of a picture."""
         place = np.array(theta)
-        field, behind = self._seen[tuple(place[self._others].tolist())]
-        camera = camera_of(view_angles(place, self.series.roles), self.optics or Optics())
+        return self.seen_by(camera_of(view_angles(place, self.series.roles), self.optics or Optics()), place)
+
+    def seen_by(self, camera: Camera, theta: np.ndarray) -> np.ndarray:
+        """(pixels, C) float32 all of a picture at theta (P,), whose view does not count."""
+        field, behind = self._seen[tuple(theta[self._others].tolist())]
         width, height, _ = self.series.grid.dims
         seen = field.render(camera, width, height)
         picture = seen.rgba() if behind.shape[2] == 4 else 255 * seen.over(behind)
@@ -141,7 +154,7 @@ def scenes_of(pictures: PictureSet) -> tuple[list[int], dict[tuple[float, ...], 
     if columns is None:
         raise ParameterError(
             f"{pictures.source} has the parameters {', '.join(pictures.parameters)}; a radiance field needs an azimuth and "
-            "an elevation, name them with --angles"
+            "an elevation, name them with --role"
         )
     others = other_columns(pictures.thetas, columns)
     axes, rows = lattice(pictures.thetas, others)
@@ -150,14 +163,13 @@ def scenes_of(pictures: PictureSet) -> tuple[list[int], dict[tuple[float, ...], 
 
 
 def find_optics(pictures: PictureSet, n_steps: int, seed: int) -> Optics:
-    """The camera file's, or else the way of counting angles that shows pictures best which were left out.
+    """What is known of the camera, or else the way of counting angles that shows pictures best which were left out.
 
     Pictures are taken for those of a camera as ParaView's and VisIt's are at first, which looks at the centre and sees 30
     degrees.
     """
-    known = read_optics(pictures.camera) if pictures.camera else None
-    if known:
-        return known
+    if pictures.optics:
+        return pictures.optics
     _, scenes = scenes_of(pictures)
     largest = max(scenes.values(), key=len)
     scene = pictures.select(largest)
@@ -183,11 +195,32 @@ def left_out_scores(
     scores: dict[float, list[float]] = {share: [] for share in shares}
     for step in out:
         truth = pictures.picture(step).reshape(-1, pictures.field_info[pictures.name])[pixels]
-        first, second = (teacher.at(pictures.thetas[step], pixels) for teacher in (radiance, blended))
+        theta, (camera,) = pictures.thetas[step], cameras_of(pictures.select([step]), optics)
+        first, second = radiance.seen_by(camera, theta)[pixels], blended.at(theta, pixels)
         for share, numbers in scores.items():
             mean = np.clip(share * first + (1 - share) * second, *RANGE)
-            numbers.append(min(psnr(mean.astype(np.float32), truth, RANGE), PSNR_CAP))
+            numbers.append(min(psnr(before_white(mean).astype(np.float32), before_white(truth), RANGE), PSNR_CAP))
     return {share: float(np.mean(numbers)) for share, numbers in scores.items()}
+
+
+def mean_picture_score(pictures: PictureSet, seed: int) -> float:
+    """Mean PSNR in dB, on the pictures that `left_out_scores` leaves out, of the mean of all others, which knows no cameras."""
+    kept, out = left_out(view_angles(pictures.thetas, pictures.roles), seed)
+    return score_of_mean([pictures.picture(step) for step in kept], [pictures.picture(step) for step in out])
+
+
+def score_of_mean(pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> float:
+    """Mean PSNR in dB, on some pictures (ny, nx, C) uint8, of the mean of others."""
+    mean = np.mean([before_white(picture) for picture in pictures], axis=0, dtype=np.float32)
+    return float(np.mean([min(psnr(mean, before_white(truth), RANGE), PSNR_CAP) for truth in truths]))
+
+
+def misfit_in_words(score: float, mean: float) -> str:
+    """What it says of cameras that a field of them shows left-out views with so many dB, and the mean picture with as many."""
+    return (
+        f"the cameras do not fit the pictures, or the pictures are too few: a radiance field shows left-out views with "
+        f"{score:.1f} dB and the mean of all pictures with {mean:.1f} dB; check the angles, camera.json or the given cameras"
+    )
 
 
 def left_out(angles: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

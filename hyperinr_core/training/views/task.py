@@ -31,12 +31,16 @@ from hyperinr_core.training.task import Context, Lesson, Task, Tell, every
 from hyperinr_core.training.teachers import teachers_of
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.teachers.choice import Choice
+from hyperinr_core.training.teachers.kept_fits import forget as forget_fits
 from hyperinr_core.training.teachers.radiance import (
+    MIN_PICTURES,
     BlendedPictures,
     Mean,
     Radiance,
     find_optics,
     left_out_scores,
+    mean_picture_score,
+    misfit_in_words,
     scenes_of,
 )
 from hyperinr_core.training.teachers.turned import Turned
@@ -121,13 +125,20 @@ class Views(Task):
     ----------
     pictures : all there are; the model covers their bounds.
     held_out : numbers of those that training does not see.
+    choice : what `choose_teacher` said of these pictures, if it was asked already.
     """
 
     name = "views"
     settings: ViewsConfig
 
-    def __init__(self, pictures: PictureSet, settings: ViewsConfig, held_out: np.ndarray | None = None) -> None:
-        self.pictures, self.settings, self.source = pictures, settings, pictures.source
+    def __init__(
+        self,
+        pictures: PictureSet,
+        settings: ViewsConfig,
+        held_out: np.ndarray | None = None,
+        choice: dict[str, Any] | None = None,
+    ) -> None:
+        self.pictures, self.settings, self.source, self.choice = pictures, settings, pictures.source, choice
         self.held_out = np.empty(0, int) if held_out is None else held_out
         self.training = pictures.select(np.setdiff1d(np.arange(len(pictures)), self.held_out))
 
@@ -158,8 +169,8 @@ class Views(Task):
         config, n_encoders = fit_into(settings, within_taught(settings, config, taught.pixels.size), fields)
 
         def forget() -> None:
-            for name in (SAID, STATE):
-                (context.folder / name).unlink(missing_ok=True)
+            (context.folder / SAID).unlink(missing_ok=True)
+            forget_fits(context.folder / STATE)
 
         return Lesson(
             stream=PixelStream(training, taught, config),
@@ -187,7 +198,7 @@ class Views(Task):
                 if str(arrays["identity"]) == identity:
                     taught = TaughtPictures(arrays["thetas"], arrays["pixels"], arrays["colors"])
                     return json.loads(str(arrays["choice"])), taught
-        choice = choose_teacher(training, self.settings, seed, context.tell)
+        choice = self.choice or choose_teacher(training, self.settings, seed, context.tell)
         taught = TaughtPictures(np.empty((0, len(parameters))), np.empty((0, 0)), np.empty((0, 0)))
         if choice["teacher"] != "none":
             teacher = _fitted(training, self.settings, choice, seed, context)
@@ -257,9 +268,8 @@ def _fitted(
     known = choice.get("optics")
     optics = Optics(**known) if known else find_optics(training, settings.teacher_steps, seed)
     radiance = Radiance(training, training.name, optics)
-    radiance.fit(
-        FitSettings(settings.teacher_steps, seed=seed, progress=context.tell.fraction("fitting radiance fields"))
-    )
+    state, progress = context.folder / STATE, context.tell.fraction("fitting radiance fields")
+    radiance.fit(FitSettings(settings.teacher_steps, seed=seed, state=state, progress=progress))
     choice["optics"] = dataclasses.asdict(optics)
     share = choice.get("share", 1.0)
     return radiance if share == 1 else Mean(radiance, BlendedPictures(training, training.name), share)
@@ -283,8 +293,8 @@ def choose_teacher(training: PictureSet, views: ViewsConfig, seed: int, tell: Te
 
     Returns
     -------
-    {"teacher", "reason", "left_out_psnr_db": {name: dB}}, with "optics" where a camera was looked for and "share" of the
-    radiance field where it was compared
+    {"teacher", "reason", "left_out_psnr_db": {name: dB}}, with "optics" where a camera was looked for, and "share" of the
+    radiance field and "misfit", whether it knows nothing, where it was compared
     """
     if views.teacher != "auto":
         return {"teacher": views.teacher, "reason": "asked for", "left_out_psnr_db": {}}
@@ -294,21 +304,28 @@ def choose_teacher(training: PictureSet, views: ViewsConfig, seed: int, tell: Te
         _, scenes = scenes_of(training)
     except ParameterError as error:
         return {"teacher": "none", "reason": str(error), "left_out_psnr_db": {}}
-    if min(map(len, scenes.values())) < 8:
-        return {"teacher": "none", "reason": "a scene has fewer than 8 pictures", "left_out_psnr_db": {}}
+    if min(map(len, scenes.values())) <= MIN_PICTURES:
+        return {
+            "teacher": "none",
+            "reason": f"a scene has no more than {MIN_PICTURES} pictures",
+            "left_out_psnr_db": {},
+        }
     tell.progress("choosing a teacher", 0.0, 1.0)
     optics = find_optics(training, views.teacher_steps, seed)
     largest = max(scenes.values(), key=len)
-    scores = left_out_scores(training.select(largest), optics, views.teacher_steps, seed)
+    scene = training.select(largest)
+    scores, mean = left_out_scores(scene, optics, views.teacher_steps, seed), mean_picture_score(scene, seed)
     tell.progress("choosing a teacher", 1.0, 1.0)
-    share = max(scores, key=scores.__getitem__)
+    misfit = scores[1.0] <= mean
+    share = 0.0 if misfit else max(scores, key=scores.__getitem__)
     named = {"none": scores[0.0], "radiance": scores[1.0]}
     if 0 < share < 1:
         named[f"{share:g} radiance and {1 - share:g} blended pictures"] = scores[share]
     return {
         "teacher": "radiance" if share else "none",
-        "reason": "best on pictures left out",
+        "reason": misfit_in_words(scores[1.0], mean) if misfit else "best on pictures left out",
         "left_out_psnr_db": {name: round(score, 3) for name, score in named.items()},
+        "misfit": misfit,
         "optics": dataclasses.asdict(optics),
         "share": share,
     }

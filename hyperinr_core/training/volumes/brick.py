@@ -8,20 +8,25 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from hyperinr_core.cuts import Cuts
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.motion.motion import Motion
 from hyperinr_core.training.crop import cut_out
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Context, Lesson
-from hyperinr_core.training.volumes.task import Volumes
+from hyperinr_core.training.teachers.lattice import ends_meet
+from hyperinr_core.training.volumes.task import Around, Volumes
 from hyperinr_core.volume import Grid, VolumeSeries
 
-#: Points that a brick has beyond each of its cuts.
-OVERLAP = 4
+#: Points that a brick has beyond each of its cuts, and that its motion is found on beyond these: no path of a gap, nor of the
+#: two gaps around a step that is left out, should be longer.
+OVERLAP, HALO = 4, 12
 
 
 class Brick(Volumes):
-    """Fields of a box of a series, at any theta within it.
+    """Fields of a box of a series, at any theta within it; its motion is what the series has there.
 
     Parameters
     ----------
@@ -32,13 +37,49 @@ class Brick(Volumes):
         if not 0 <= number < len(cuts):
             raise ParameterError(f"brick {number + 1} is asked for; expected 1 to {len(cuts)}")
         x0, x1, y0, y1, z0, z1 = cuts.extent(number)
-        super().__init__(cut_out(series, (slice(z0, z1 + 1), slice(y0, y1 + 1), slice(x0, x1 + 1))), names)
-        self._whole, self._cuts, self._number = series, cuts, number
+        box = (slice(z0, z1 + 1), slice(y0, y1 + 1), slice(x0, x1 + 1))
+        super().__init__(cut_out(series, box), names)
+        self._whole, self._cuts, self._number, self._box = series, cuts, number, box
+        self._goes_on: list[bool | None] = [None] * 3
+        self.around = self._surroundings([True] * 3)
 
     def learn(self, config: RunConfig, context: Context) -> Lesson:
+        if config.tries_motion:
+            self._goes_on = [self._ends_meet(axis) for axis in range(3)]
+            self.around = self._surroundings([meet is not False for meet in self._goes_on])
         lesson = super().learn(config, context)
         brick = told(self._cuts, self._number, self._whole, config)
+        if lesson.motion is not None:
+            brick["periodic"] = self._periodic(lesson.motion)
         return dataclasses.replace(lesson, provenance={**lesson.provenance, "brick": brick})
+
+    def _surroundings(self, goes_on: Sequence[bool]) -> Around:
+        """HALO more points beyond each cut, and around the ends of axes that go on there."""
+        outer, inner = [], []
+        for part, n, count, meet in zip(self._box, self._whole.grid.shape, self._cuts.counts[::-1], goes_on):
+            far = HALO if count > 1 else 0
+            first, last = part.start - far, part.stop + far
+            if last - first >= n:
+                first, last = 0, n
+            elif not meet:
+                first, last = max(first, 0), min(last, n)
+            outer.append(slice(first, last))
+            inner.append(slice(part.start - first, part.stop - first))
+        return Around(cut_out(self._whole, outer), tuple(inner))
+
+    def _ends_meet(self, axis: int) -> bool | None:
+        """Whether a cut axis goes on at its other end, of a brick that is at one of them; None of any other."""
+        n = self._whole.grid.shape[axis]
+        if self._cuts.counts[2 - axis] == 1 or (self._box[axis].start >= HALO and self._box[axis].stop <= n - HALO):
+            return None
+        ends = cut_out(self._whole, [slice(-2, 2) if each == axis else part for each, part in enumerate(self._box)])
+        steps = (0, len(ends) - 1)
+        return all(ends_meet([np.moveaxis(ends.read(step, [name]), axis, 0) for step in steps]) for name in self.names)
+
+    def _periodic(self, motion: Motion) -> list[bool | None]:
+        """Along x, y, z: whether an axis goes on at its other end, None where the brick does not reach that."""
+        axes = zip(motion.periodic, self._goes_on, self._cuts.counts[::-1])
+        return [wraps if count == 1 else meet for wraps, meet, count in axes][::-1]
 
 
 def told(cuts: Cuts, number: int, series: VolumeSeries, config: RunConfig) -> dict[str, Any]:

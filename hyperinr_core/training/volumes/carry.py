@@ -9,7 +9,7 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.motion.motion import Motion
-from hyperinr_core.training.motion.build import build
+from hyperinr_core.training.motion.build import HALO, build
 from hyperinr_core.training.motion.evidence import Evidence, examine, unexamined
 from hyperinr_core.training.motion.pairs import WINDOWS, Pairs
 from hyperinr_core.training.motion.velocity import Velocity, matching
@@ -77,26 +77,48 @@ def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: 
                 f"{found.series.source} cannot be carried along a motion: {hindrance}; leave --carry out"
             )
         return None
-    block = found.block
+    series, block, counted, inner = _where(found)
     traced = _velocity(block, velocity, found.fields, tell)
     evidence: dict[str, Evidence] = {}
     choices: dict[str, Choice] = {}
     kept: dict[str, Pairs] = {}
     for field in found.fields:
-        pairs = kept[field.name] = Pairs(block, field.name, _periodic(block, found.fields), traced)
+        pairs = kept[field.name] = Pairs(block, field.name, _periodic(block, found.fields), traced, counted)
         evidence[field.name] = _evidence(pairs, field, use, tell)
         choices[field.name] = _choice(block, field, evidence[field.name], traced)
     if use == "auto" and not _is_worth(choices):
         return None
-    if block is not found.series:
-        periodic = _periodic(found.series, found.fields)
-        whole = traced and Velocity(found.series, traced.fields, traced.scale, periodic)
-        kept = {name: Pairs(found.series, name, periodic, whole) for name in kept}
+    if block is not series:
+        periodic = _periodic(series, found.fields)
+        whole = traced and Velocity(series, traced.fields, traced.scale, periodic)
+        kept = {name: Pairs(series, name, periodic, whole, inner) for name in kept}
     motion = build(
         {name: (pairs, evidence[name]) for name, pairs in kept.items()},
         lambda done, total: tell.progress("finding the motion", done, total),
     )
     return Carry(motion, choices)
+
+
+#: Box z, y, x.
+_Box = tuple[slice, ...]
+
+
+def _where(found: Survey) -> tuple[VolumeSeries, VolumeSeries, _Box | None, _Box | None]:
+    """The series whose motion is found, the block of it that steps are left out of, and the box of each that matters.
+
+    Of a brick's surroundings what moves is seen whole within a block that was cut out, not near its ends.
+    """
+    around = found.around
+    if around is None:
+        return found.series, found.block, None, None
+    series, block, inner = around.series, around.block, around.inner
+    if block is series:
+        return series, block, inner, inner
+    counted = []
+    for axis, (n, full) in enumerate(zip(block.grid.shape, series.grid.shape)):
+        edge = min(HALO, n // 4) if n < full else 0
+        counted.append(inner[axis] if n == full else slice(edge, n - edge))
+    return series, block, tuple(counted), inner
 
 
 def _evidence(pairs: Pairs, field: Field, use: str, tell: Tell) -> Evidence:

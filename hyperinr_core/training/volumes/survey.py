@@ -10,12 +10,27 @@ import numpy as np
 
 from hyperinr_core.errors import DataError
 from hyperinr_core.mask import Mask, Sheets, filled, valid_points
-from hyperinr_core.training.crop import ENOUGH, central, cropped, grid_of, least_valid
+from hyperinr_core.training.crop import ENOUGH, central, cropped, cut_out, grid_of, least_valid
 from hyperinr_core.training.samples import Block, fits_into, scan_fields
 from hyperinr_core.volume import Field, VolumeSeries
 
 #: Larger volumes are compared on a central block of about so many points.
 MOST_POINTS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where motion is found: what is learned, and what moves into it and out of it.
+
+    Attributes
+    ----------
+    series, block : as of `Survey`, of the surroundings.
+    inner : the box z, y, x of the series that is learned.
+    """
+
+    series: VolumeSeries
+    block: VolumeSeries
+    inner: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -29,12 +44,28 @@ class Survey:
         fits into memory no step is read a second time until `release`.
     block : its steps on a central part of the grid, in memory; the series itself where that is small enough.
     release : lets go of what is kept for the series, before training keeps its own.
+    around : of a brick; None where the series is all there is.
     """
 
     fields: tuple[Field, ...]
     series: VolumeSeries
     block: VolumeSeries
     release: Callable[[], None] = lambda: None
+    around: Surroundings | None = None
+
+
+def survey_within(series: VolumeSeries, inner: Sequence[slice], names: Sequence[str], memory_bytes: int) -> Survey:
+    """A survey of a box z, y, x of a series, and of all of it as surroundings; what fits into memory is read once."""
+    kept = Kept(series) if fits_into(series, names, memory_bytes) else None
+    whole = kept.series if kept else series
+    found, around = (survey(each, names, memory_bytes) for each in (cut_out(whole, inner), whole))
+
+    def release() -> None:
+        for each in (found, around, kept):
+            if each is not None:
+                each.release()
+
+    return replace(found, release=release, around=Surroundings(around.series, around.block, tuple(inner)))
 
 
 def survey(series: VolumeSeries, names: Sequence[str], memory_bytes: int) -> Survey:
@@ -138,9 +169,17 @@ class Kept:
             return self._truth.read(step, [name], z_range)
         with self._lock:
             if (step, name) not in self._volumes:
-                self._volumes[step, name] = self._truth.read(step, [name])
+                self._volumes[step, name] = _unmapped(self._truth.read(step, [name]))
                 self._volumes[step, name].flags.writeable = False
             return self._volumes[step, name][slice(*(z_range or (None,)))]
+
+
+def _unmapped(values: np.ndarray) -> np.ndarray:
+    """A copy of a box of a mapped file, of which rows and columns around it are in memory, too; other arrays as they are."""
+    base: np.ndarray | None = values
+    while isinstance(base, np.ndarray) and not isinstance(base, np.memmap):
+        base = base.base
+    return values if base is None or values.flags.c_contiguous else np.ascontiguousarray(values)
 
 
 class Cut:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,14 +30,21 @@ from hyperinr_core.training.teachers.choice import Choice, PerGap, choose
 from hyperinr_core.training.volumes.carry import find_carry
 from hyperinr_core.training.volumes.distillation import DistillationSet
 from hyperinr_core.training.volumes.smooth import fit_base, residual_series
-from hyperinr_core.training.volumes.survey import Survey, survey
-from hyperinr_core.volume import Field, Parameter, VolumeSeries
+from hyperinr_core.training.volumes.survey import Survey, survey, survey_within
+from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 #: Teacher volumes that the finished model is compared to, at most.
 N_COMPARED = 16
 
 #: Points of each training step that the stored quality is measured on, at most (whole planes of z).
 QUALITY_POINTS = 1 << 20
+
+
+class Around(NamedTuple):
+    """A series that goes on beyond what is learned of it, which is a box z, y, x."""
+
+    series: VolumeSeries
+    inner: tuple[slice, ...]
 
 
 class Volumes(Task):
@@ -47,6 +54,10 @@ class Volumes(Task):
     ----------
     series : every step of it is trained on.
     names : fields to learn, all of them in one model; all of the data's when None.
+
+    Attributes
+    ----------
+    around : what motion is found on, where that is more than what is learned.
     """
 
     name = "volumes"
@@ -54,6 +65,12 @@ class Volumes(Task):
     def __init__(self, series: VolumeSeries, names: Sequence[str] | None = None) -> None:
         self.series, self.names = series, list(names or series.field_info)
         self.source = series.source
+        self.around: Around | None = None
+
+    @property
+    def searched(self) -> Grid:
+        """The grid that motion is found on."""
+        return self.around.series.grid if self.around else self.series.grid
 
     def unused(self) -> dict[str, str]:
         return {"encoding.guide_resolution": "only shadows of lights have a guide"}
@@ -65,7 +82,9 @@ class Volumes(Task):
         shifts = shifts_for(self.series, self.names)
         given = shifted_series(self.series, shifts)
         asked = named(self.series, config.motion.velocity) if config.tries_motion else ()
-        found, velocity = _surveyed(given, self.names, asked, config, context)
+        around = self.around if config.tries_motion else None
+        around = around and Around(shifted_series(around.series, shifts), around.inner)
+        found, velocity = _surveyed(given, around, self.names, asked, config, context)
         check_precision(given, found.fields)
         context.expect(config.architecture(found.fields))
         taught = _taught(found, velocity, config, context)
@@ -119,20 +138,31 @@ class Taught:
 
 
 def _surveyed(
-    series: VolumeSeries, names: Sequence[str], velocity: Sequence[str], config: RunConfig, context: Context
+    series: VolumeSeries,
+    around: Around | None,
+    names: Sequence[str],
+    velocity: Sequence[str],
+    config: RunConfig,
+    context: Context,
 ) -> tuple[Survey, Sequence[str]]:
     """A survey of fields, whose series has the velocity besides; without one that nobody asked for and that cannot be read."""
     memory_bytes = config.training.memory_bytes
     more = [name for name in velocity if name not in names]
     try:
-        found = survey(series, [*names, *more], memory_bytes)
+        found = _survey(series, around, [*names, *more], memory_bytes)
     except DataError:
         if not more or config.motion.velocity != "auto":
             raise
-        found = survey(series, names, memory_bytes)
+        found = _survey(series, around, names, memory_bytes)
         context.tell.traced(velocity, "", 0.0)
         return found, ()
     return replace(found, fields=found.fields[: len(names)]), velocity
+
+
+def _survey(series: VolumeSeries, around: Around | None, names: Sequence[str], memory_bytes: int) -> Survey:
+    if around is None:
+        return survey(series, names, memory_bytes)
+    return survey_within(around.series, around.inner, names, memory_bytes)
 
 
 def _mask(found: Survey, n_fields: int) -> Mask | None:
