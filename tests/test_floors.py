@@ -75,10 +75,10 @@ ROOMS = (
     ("loading.py",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
+    ("training/drawing.py",),
     (
         "training/__init__.py",
         "training/settings.py",
-        "training/drawing.py",
         "training/samples.py",
         "training/checkpoint.py",
         "training/crop.py",

@@ -11,7 +11,7 @@ from small import with_training
 
 from hyperinr_core.training import focus
 from hyperinr_core.training.distributed import World
-from hyperinr_core.training.drawing import BRICK, RUN, by_bricks, even, placed
+from hyperinr_core.training.drawing import RUN, even, placed
 from hyperinr_core.training.focus import LEAST, Focus, shares
 from hyperinr_core.training.task import Context, Tell
 from hyperinr_core.training.trainer import Trainer
@@ -23,15 +23,6 @@ LARGE = (16, 16, 24)  # twelve bricks
 def lesson_of(series, tmp_path, **training):
     settings = with_training(**{"samples": 40_000, "batch_points": 500, **training})
     return Volumes(series, ["density"]).learn(settings, Context(tmp_path, "cpu", World(), Tell()))
-
-
-def test_values_lie_brick_by_brick_and_each_once():
-    order = by_bricks((24, 16, 16))
-    z, y, x = np.unravel_index(order.reshape(-1, RUN), (24, 16, 16))
-    for axis in (x, y, z):
-        assert (np.ptp(axis, axis=1) == BRICK - 1).all()
-    for shape in ((1, 19, 33), (3, 8, 9), (17, 5, 8)):
-        assert sorted(by_bricks(shape)) == list(range(np.prod(shape)))
 
 
 def test_runs_are_drawn_as_often_as_they_err():
