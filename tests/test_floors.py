@@ -75,6 +75,7 @@ ROOMS = (
     ("loading.py",),
     ("measure/__init__.py", "measure/metrics.py", "measure/baselines.py"),  # what training and compression read, too
     ("compression.py",),
+    ("training/drawing.py",),
     (
         "training/__init__.py",
         "training/settings.py",

@@ -17,6 +17,7 @@ from hyperinr_core.backends import native
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training import loop as loop_module
 from hyperinr_core.training.distributed import World
+from hyperinr_core.training.drawing import FINE, RUN, placed
 from hyperinr_core.training.lights.task import Lights, ShadowConfig
 from hyperinr_core.training.loop import Data, Loop, Scene
 from hyperinr_core.training.task import Context, Tell
@@ -146,7 +147,8 @@ def test_models_do_not_depend_on_the_number_of_threads(tmp_path, monkeypatch):
 def test_draws_are_numpy_s(n_scenes, n_tables, sizes):
     n_points, seed = 50, 2**63 - 1
     sizes = [sizes[i % len(sizes)] for i in range(n_scenes)]
-    scenes = (Scene * n_scenes)(*(Scene(n=size) for size in sizes))
+    bounds = {size: uneven(size) for size in set(sizes)}
+    scenes = (Scene * n_scenes)(*(Scene(n=size, bounds=bounds[size].ctypes.data) for size in sizes))
     data = Data(ctypes.addressof(scenes), n_scenes, n_tables, n_points, (ctypes.c_int64 * 3)(1, 1, 1), seed, 1)
     chosen, places = np.empty(n_tables, np.uint32), np.empty((n_tables, n_points), np.uint32)
     address = ctypes.c_void_p
@@ -156,7 +158,15 @@ def test_draws_are_numpy_s(n_scenes, n_tables, sizes):
         rng = np.random.Generator(np.random.Philox(key=[seed, 2 * iteration]))
         assert chosen.tolist() == rng.choice(n_scenes, n_tables, replace=False).tolist()
         for row, number in zip(places, chosen):
-            np.testing.assert_array_equal(row, rng.integers(0, sizes[number], n_points))
+            size = sizes[number]
+            np.testing.assert_array_equal(row, placed(bounds[size], size, rng.integers(0, FINE, n_points)))
+
+
+def uneven(n_values):
+    """Bounds of runs that are drawn more and less often."""
+    widths = np.random.default_rng(1).uniform(0.2, 2.0, -(-n_values // RUN))
+    bounds = np.append(0, np.cumsum(widths))
+    return bounds / bounds[-1]
 
 
 def test_calls_take_as_long_as_a_wish_to_stop_may_wait(tmp_path, monkeypatch):

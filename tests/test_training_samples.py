@@ -41,7 +41,7 @@ def test_series_larger_than_memory_is_streamed():
     seen = set()
     for iteration in range(400):
         batch = stream.draw(iteration)
-        resident = sum(values.nbytes for values, _ in stream._resident.values())
+        resident = sum(values.nbytes for values, *_ in stream._resident.values())
         assert resident <= memory
         seen.update(batch.thetas[:, 0])
     assert len(seen) == 8

@@ -114,11 +114,13 @@ typedef struct {
 } hinr_learner;
 
 /* What is known at one theta: values (n, C) at points (n, D), or at points of the grid where points is null: `first` plus
- * numbers (n), or plus 0, 1, ... where numbers is null. Its table is the sum of weights[k] * encoder rows[k] (K), followed
- * by rest, the numbers that it has besides. */
+ * numbers (n). The latter are drawn by runs of 512 values, the last of which may be shorter: run r of each batch as often as
+ * bounds[r + 1] - bounds[r] is large; these (runs + 1) ascend from 0 to 1. Its table is the sum of weights[k] * encoder
+ * rows[k] (K), followed by rest, the numbers that it has besides. */
 typedef struct {
     const float *values, *points;
     const int32_t *numbers;
+    const double *bounds;
     int64_t n, first;
     const int64_t *rows;
     const double *weights;
@@ -129,7 +131,8 @@ typedef struct {
 } hinr_scene;
 
 /* Batches hold n_points points of each of n_tables scenes. Where `drawn`, iteration i draws them as NumPy does with
- * Philox(key=[seed, 2 i]): choice(n_scenes, n_tables, replace=False), then integers(0, n, n_points) for each of these. Else
+ * Philox(key=[seed, 2 i]): choice(n_scenes, n_tables, replace=False), then integers(0, 1 << 31, n_points) for each of these,
+ * which say where within the n_points equal parts of the bounds the draws lie, as `placed` of training/drawing.py does. Else
  * the scenes are the batches one after the other, of n_points points each. dims: the grid's points along x, y, z. */
 typedef struct {
     const hinr_scene *scenes;

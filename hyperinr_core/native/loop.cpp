@@ -17,6 +17,8 @@ namespace {
 
 constexpr int64_t kBlendParts = 16;
 constexpr int kReduceParts = 8;
+constexpr int64_t kRun = 512;           // values that share what is drawn of them, RUN of training/drawing.py
+constexpr uint32_t kFine = 1u << 31;    // its FINE
 constexpr double kPi = 3.14159265358979323846;
 
 // What a sum is of: a blended table's encoders, or an encoder's shares in the gradients of tables.
@@ -56,8 +58,24 @@ struct Drawn {
         Draws draws(data.seed, 2 * uint64_t(iteration));
         draws.choose(uint32_t(data.n_scenes), data.n_tables, scenes);
         numbers.resize(size_t(data.n_tables * data.n_points));
-        for (int64_t s = 0; s < data.n_tables; ++s)
-            draws.below(uint32_t(data.scenes[scenes[size_t(s)]].n), data.n_points, numbers.data() + s * data.n_points);
+        for (int64_t s = 0; s < data.n_tables; ++s) {
+            uint32_t *of_scene = numbers.data() + s * data.n_points;
+            draws.below(kFine, data.n_points, of_scene);
+            place(data.scenes[scenes[size_t(s)]], data.n_points, of_scene);
+        }
+    }
+
+    // One draw in each of n equal parts of the bounds, which ascend: `fine` says where in its part, and then which value.
+    static void place(const hinr_scene &scene, int64_t n, uint32_t *fine) {
+        const double *bound = scene.bounds;
+        int64_t first = 0;
+        for (int64_t i = 0; i < n; ++i) {
+            const double position = (double(i) + double(fine[i]) / kFine) / double(n);
+            for (; first + kRun < scene.n && bound[1] <= position; ++bound) first += kRun;
+            const int64_t length = std::min(kRun, scene.n - first);
+            const double within = (position - bound[0]) / (bound[1] - bound[0]) * double(length);
+            fine[i] = uint32_t(first + std::min(int64_t(within), length - 1));
+        }
     }
 };
 
@@ -159,8 +177,7 @@ private:
         const uint64_t nx = uint64_t(data_.dims[0]), ny = uint64_t(data_.dims[1]), nz = uint64_t(data_.dims[2]);
         float *points = points_.data() + first * D, *targets = targets_.data() + first * C;
         for (int64_t i = 0; i < part.n; ++i, points += D, targets += C) {
-            const uint32_t number = scene.numbers ? uint32_t(scene.numbers[numbers[i]]) : numbers[i];
-            const uint64_t place = uint64_t(scene.first) + number;
+            const uint64_t place = uint64_t(scene.first) + uint32_t(scene.numbers[numbers[i]]);
             const uint64_t row = place / nx;
             points[0] = axes_[0][place - row * nx];
             points[1] = axes_[1][row % ny];
@@ -261,6 +278,7 @@ private:
 
 int check(const Model &m, const hinr_scene &scene, const hinr_learner &learner, const hinr_data &data) {
     if (!scene.values || !scene.rows || !scene.weights || !scene.points != !!data.drawn) return HINR_ERROR_NULL;
+    if (data.drawn && (!scene.numbers || !scene.bounds)) return HINR_ERROR_NULL;
     if (!scene.rest && learner.row_length < m.n_entries * m.n_features) return HINR_ERROR_NULL;
     if (scene.n < 1 || scene.n >= int64_t(1) << 31 || scene.first < 0 || scene.n_rows < 1) return HINR_ERROR_SIZE;
     for (int64_t k = 0; k < scene.n_rows; ++k)
@@ -307,6 +325,8 @@ int hinr_train(hinr_model *model, const hinr_learner *learner, const hinr_data *
 int hinr_draw(const hinr_data *data, int64_t iteration, uint32_t *scenes, uint32_t *numbers) {
     if (!data || !scenes || !numbers) return HINR_ERROR_NULL;
     if (data->n_tables < 1 || data->n_points < 1 || data->n_scenes < data->n_tables) return HINR_ERROR_SIZE;
+    for (int64_t i = 0; i < data->n_scenes; ++i)
+        if (!data->scenes[i].bounds) return HINR_ERROR_NULL;
     return guarded([&] {
         Drawn drawn;
         drawn.draw(*data, iteration);

@@ -18,7 +18,7 @@ import torch
 
 from hyperinr_core.backends import native
 from hyperinr_core.training.evaluators.native import LOSSES, NativeEvaluator
-from hyperinr_core.training.samples import Batch, SampleStream
+from hyperinr_core.training.samples import Batch, Resident, SampleStream
 from hyperinr_core.training.settings import TrainingConfig
 from hyperinr_core.training.task import Stream
 
@@ -52,7 +52,7 @@ class Scene(ctypes.Structure):
     """hinr_scene of hyperinr_native.h."""
 
     _fields_ = [
-        *((name, c_void_p) for name in ("values", "points", "numbers")),
+        *((name, c_void_p) for name in ("values", "points", "numbers", "bounds")),
         ("n", c_int64),
         ("first", c_int64),
         ("rows", c_void_p),
@@ -182,8 +182,8 @@ class Loop:
             return None
         blends = [self._blend(stream.series.thetas[block.step]) for block in window.blocks]
         scenes = [
-            _scene(block.values, None, block.numbers, blend, float(stream.step_weights[block.step]), block.first)
-            for block, blend in zip(window.blocks, blends)
+            _scene(resident.values, None, blend, float(stream.step_weights[step]), resident, first)
+            for (step, resident, first), blend in zip(window.blocks, blends)
         ]
         return self._lot_of(scenes, stream.shape, window.stop, True, (window, blends))
 
@@ -200,7 +200,7 @@ class Loop:
             n_bytes += batch.points.nbytes + batch.targets.nbytes
             n_bytes += sum(blend.level.nbytes for blend in row if blend.level is not None)
         scenes = [
-            _scene(targets, points, None, blend, float(weight))
+            _scene(targets, points, blend, float(weight))
             for batch, row in zip(batches, blends)
             for targets, points, blend, weight in zip(batch.targets, batch.points, row, batch.step_weights)
         ]
@@ -216,13 +216,14 @@ class Loop:
 def _scene(
     values: np.ndarray,
     points: np.ndarray | None,
-    numbers: np.ndarray | None,
     blend: Blend,
     step_weight: float,
+    resident: Resident | None = None,
     first: int = 0,
 ) -> Scene:
+    numbers, bounds = (resident.numbers, resident.bounds) if resident else (None, None)
     return Scene(
-        *(values.ctypes.data, _address(points), _address(numbers), len(values), first),
+        *(values.ctypes.data, _address(points), _address(numbers), _address(bounds), len(values), first),
         *(blend.rows.ctypes.data, blend.weights.ctypes.data, len(blend.rows), _address(blend.level), step_weight),
     )
 

@@ -1,7 +1,7 @@
 """Training points, drawn from a series that may be larger than memory.
 
-What is drawn at iteration i depends on the seed and on i alone, so that a run continued from a checkpoint sees the points
-that an unbroken one would have seen.
+What is drawn at iteration i depends on the seed, on i and on what `focus.Focus` made of the run's state alone, so that a run
+continued from a checkpoint sees the points that an unbroken one would have seen.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 import numpy as np
 
 from hyperinr_core.errors import DataError
 from hyperinr_core.shift import TINY
+from hyperinr_core.training.drawing import FINE, RUN, by_bricks, even, placed
 from hyperinr_core.volume import Field, VolumeSeries
 
 #: Least number of blocks to draw from when the series does not fit into memory.
@@ -40,8 +41,15 @@ class Batch:
     step_weights: np.ndarray
 
 
-#: What is drawn from: (n, C) targets, and the (n,) points of the block that they are for, None for all in their order.
-Resident = tuple[np.ndarray, Union[np.ndarray, None]]
+class Resident(NamedTuple):
+    """What is drawn from: (n, C) float32 targets, the (n,) points of the block that they are for, and what each run is drawn.
+
+    bounds: (runs + 1,) float64 from 0 to 1, ascending; a run is drawn as often as its part of them is wide.
+    """
+
+    values: np.ndarray
+    numbers: np.ndarray
+    bounds: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,14 +62,10 @@ class Block:
 
 
 class Held(NamedTuple):
-    """A block in memory: its step, (n, C) float32 targets, and the points of the grid, from `first` on, that they are for.
-
-    numbers: (n,) int32, None for all of the block.
-    """
+    """A block in memory: its step, what it holds, and the point of the grid that its numbers count from."""
 
     step: int
-    values: np.ndarray
-    numbers: np.ndarray | None
+    resident: Resident
     first: int
 
 
@@ -157,11 +161,12 @@ class SampleStream:
         points_per_block = series.grid.n_points * len(series) // len(self._blocks)
         self._period = max(1, points_per_block // (self._batch_steps * batch_points))
         self._resident: dict[int, Resident] = {}
+        self._orders: dict[int, np.ndarray] = {}
         self._reader = ThreadPoolExecutor(1, "hyperinr-read")
         self._reading: dict[int, Future[Resident]] = {}
 
     @property
-    def _fits(self) -> bool:
+    def fits(self) -> bool:
         """Whether all blocks are in memory for good."""
         return self._n_resident == len(self._blocks)
 
@@ -183,17 +188,38 @@ class SampleStream:
     @property
     def n_resident_bytes(self) -> int | None:
         """What `all_values` and `all_points` take; None where the series does not fit into memory or has gaps."""
-        if self.series.mask is not None or not self._fits:
+        if self.series.mask is not None or not self.fits:
             return None
         return 4 * self.series.grid.n_points * (len(self._blocks) * len(self._low) + self.series.grid.n_pos_dims)
 
     def all_values(self) -> Iterator[np.ndarray]:
         """(n, C) targets of each step, where all are resident."""
-        return (self._values(slot)[0] for slot in range(len(self._blocks)))
+        return (self._values(slot).values for slot in range(len(self._blocks)))
 
     def all_points(self) -> np.ndarray:
-        """(n, D) float32 the grid's points in [0, 1], along x first."""
-        return self._unit_points(np.arange(self.series.grid.n_points), Block(0, 0, self.series.grid.dims[2]))
+        """(n, D) float32 the grid's points in [0, 1], in the order of the values."""
+        block = Block(0, 0, self.series.grid.dims[2])
+        return self._unit_points(self._order(block), block)
+
+    def all_bounds(self) -> list[np.ndarray]:
+        """`Resident.bounds` of each step, to be changed in place; none while the series does not fit into memory."""
+        return [self._values(slot).bounds for slot in range(len(self._blocks))] if self.fits else []
+
+    def draw_evenly(self) -> None:
+        """Draw all values of a block equally often."""
+        for values, _, bounds in self._resident.values():
+            bounds[:] = even(len(values))
+
+    def n_values(self, slot: int) -> int:
+        """Of a block."""
+        return len(self._values(slot).values)
+
+    def every(self, slot: int, first: int, stride: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Each stride-th value of a step: its theta (P,), points (n, D), targets (n, C) and the runs (n,) they lie in."""
+        (values, numbers, _), block = self._values(slot), self._block(slot)
+        runs = np.arange(first, len(values), stride) // RUN
+        points = self._unit_points(numbers[first::stride], block)
+        return self.series.thetas[block.step], points, values[first::stride], runs
 
     def choose(self, iteration: int, window: range) -> tuple[np.random.Generator, list[int]]:
         """What draws at an iteration, and the slots of a window that it chose first."""
@@ -206,10 +232,10 @@ class SampleStream:
         points = np.empty((len(chosen), self._batch_points, self.series.grid.n_pos_dims), np.float32)
         targets = np.empty((len(chosen), self._batch_points, len(self._low)), np.float32)
         for row, slot in enumerate(chosen):
-            (values, valid), block = self._values(slot), self._block(slot)
-            index = rng.integers(0, len(values), self._batch_points)
+            values, numbers, bounds = self._values(slot)
+            index = placed(bounds, len(values), rng.integers(0, FINE, self._batch_points))
             targets[row] = values[index]
-            points[row] = self._unit_points(index if valid is None else valid[index], block)
+            points[row] = self._unit_points(numbers[index], self._block(slot))
         steps = [self._block(slot).step for slot in chosen]
         return Batch(self.series.thetas[steps], points, targets, self._step_weights[steps])
 
@@ -222,9 +248,9 @@ class SampleStream:
                 self._values(missing)
             return None
         blocks = [self._held(slot) for slot in window]
-        if any(block.numbers is not None and block.numbers.dtype != np.int32 for block in blocks):
+        if any(block.resident.numbers.dtype != np.int32 for block in blocks):
             return None
-        return Window(blocks, sys.maxsize if self._fits else (iteration // self._period + 1) * self._period)
+        return Window(blocks, sys.maxsize if self.fits else (iteration // self._period + 1) * self._period)
 
     def close(self) -> None:
         """Stop reading ahead and drop the data."""
@@ -233,7 +259,7 @@ class SampleStream:
 
     def _window(self, iteration: int) -> range:
         """Slots (positions in the endless shuffled order) that are in memory at an iteration."""
-        if self._fits:
+        if self.fits:
             return range(self._n_resident)
         first = iteration // self._period
         for kept in (self._resident, self._reading):
@@ -251,18 +277,27 @@ class SampleStream:
         return self._resident[slot]
 
     def _held(self, slot: int) -> Held:
-        (values, valid), block = self._values(slot), self._block(slot)
-        nx, ny, _ = self.series.grid.dims
-        return Held(block.step, values, valid, block.z_start * nx * ny)
+        block, (nx, ny, _) = self._block(slot), self.series.grid.dims
+        return Held(block.step, self._values(slot), block.z_start * nx * ny)
 
     def _read(self, slot: int) -> Resident:
         block = self._block(slot)
         values = self.series.read(block.step, self._names, (block.z_start, block.z_stop))
         unit = ((values - self._low) * self._scale).reshape(-1, len(self._low))
-        if self.series.mask is None:
-            return unit, None
-        valid = self._valid(block)
-        return (unit, None) if len(valid) == len(unit) else (unit[valid], valid)
+        numbers = self._order(block)
+        if self.series.mask is not None:
+            is_valid = np.zeros(len(unit), bool)
+            is_valid[self._valid(block)] = True
+            numbers = numbers[is_valid[numbers]]
+        return Resident(unit[numbers], numbers, even(len(numbers)))
+
+    def _order(self, block: Block) -> np.ndarray:
+        """(n,) points of a block, counted along x first, brick by brick; of two blocks of equal depth one array."""
+        depth = block.z_stop - block.z_start
+        if depth not in self._orders:
+            nx, ny, _ = self.series.grid.dims
+            self._orders[depth] = by_bricks((depth, ny, nx))
+        return self._orders[depth]
 
     def _valid(self, block: Block) -> np.ndarray:
         """(n,) points of a block, counted along x first, at which a field has a value."""
@@ -270,7 +305,7 @@ class SampleStream:
         return np.flatnonzero(np.logical_or.reduce(fields)).astype(np.int32 if fields[0].size < 1 << 31 else np.int64)
 
     def _block(self, slot: int) -> Block:
-        if self._fits:
+        if self.fits:
             return self._blocks[slot]
         turn, place = divmod(slot, len(self._blocks))
         order = np.random.Generator(np.random.Philox(key=[self._seed, 2 * turn + 1])).permutation(len(self._blocks))

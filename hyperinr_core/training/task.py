@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # torch is imported when a run begins, not when it is describ
 
 
 class Stream(Protocol):
-    """Where batches of points come from. What an iteration draws depends on the seed and the iteration alone."""
+    """Where batches of points come from. What an iteration draws depends on the seed and the iteration; see `Focus`, too."""
 
     @property
     def series(self) -> VolumeSeries:
@@ -47,7 +47,10 @@ class Stream(Protocol):
 
 @dataclass(frozen=True)
 class Report:
-    """How far a run is; psnr in dB over the normalised values of the latest batches."""
+    """How far a run is; psnr in dB over the normalised values of the latest batches.
+
+    Those are drawn where the error is large, so that the model's own is higher.
+    """
 
     samples: int
     total: int

@@ -23,6 +23,7 @@ from hyperinr_core.training.evaluators import make_evaluator
 from hyperinr_core.training.evaluators.base import Adam, Evaluator
 from hyperinr_core.training.evaluators.native import NativeEvaluator
 from hyperinr_core.training.feed import Feed, Tensors
+from hyperinr_core.training.focus import Focus
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.loop import Blend, Loop, State
 from hyperinr_core.training.pruning import Pruning
@@ -84,6 +85,8 @@ class Trainer:
         self._coefficients = functools.lru_cache(N_KEPT)(functools.partial(_interpolated, self.model))
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
         self._pruning = Pruning(self.config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
+        # a GPU draws evenly: it has batches ahead, and what it holds it draws itself
+        self._focus = Focus(lesson.stream, self.n_iterations) if self.device.type == "cpu" else None
         self.iteration = 0
         self._latest: Tensors | None = None
         self._loop = None
@@ -131,13 +134,14 @@ class Trainer:
     def advance(self, most: int = sys.maxsize) -> torch.Tensor | float:
         """Iterations of about a tenth of a second where the kernel loops, one elsewhere: the loss of the last."""
         most = max(1, min(most, self.n_iterations - self.iteration))
-        done = self._loop_on(min(most, self._pruning.left(self.iteration)))
+        rounds = [each.left(self.iteration) for each in (self._pruning, self._focus) if each]
+        done = self._loop_on(min(most, *rounds))
         if done is None:
             self._latest, loss = self.step()
             return loss
         self._latest = None
         self.iteration += done[0]
-        self._prune()
+        self._turn()
         return done[1]
 
     def step(self) -> tuple[Tensors, torch.Tensor]:
@@ -145,7 +149,7 @@ class Trainer:
         batch = (self._resident or self._feed).draw(self.iteration)
         loss = self._learn(batch)
         self.iteration += 1
-        self._prune()
+        self._turn()
         return batch, loss
 
     def rest(self) -> None:
@@ -158,6 +162,7 @@ class Trainer:
             return
         tensors = {name: tensor.cpu().numpy() for name, tensor in self._moments.items()}
         tensors.update(tables=self._tables.cpu().numpy(), mlp=self._mlp.cpu().numpy(), table_steps=self._table_steps)
+        tensors["bounds"] = self._focus.state if self._focus else np.empty(0)
         tensors["loss_scale"] = np.array([self._scale.value, self._scale.good_steps])
         checkpoint.write(path, tensors, self.iteration, self._digest, self.config.training.samples)
 
@@ -166,6 +171,8 @@ class Trainer:
         tensors, self.iteration = checkpoint.read(path, self._digest)
         self._table_steps = tensors["table_steps"]
         self._scale.resume(*tensors["loss_scale"].tolist())
+        if self._focus:
+            self._focus.resume(tensors["bounds"])
         for name, target in {**self._moments, "tables": self._tables, "mlp": self._mlp}.items():
             target.copy_(torch.from_numpy(tensors[name]))
 
@@ -177,6 +184,8 @@ class Trainer:
         steps = torch.tensor(counts, dtype=torch.int64, device=self.device)
         scale = torch.tensor([self._scale.value], device=self.device)
         self.world.same([steps, scale, self._tables, self._mlp, *self._moments.values()])
+        if self._focus:
+            self._focus.resume(self.world.told(self._focus.state))
         self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
         self._table_steps, self._scale.value = np.array(table_steps), scale.item()
 
@@ -186,8 +195,18 @@ class Trainer:
         state = State(self._tables, self._mlp, self._moments, self._table_steps)
         return self._loop.run(state, self.iteration, most, self._pruning.has_begun(self.iteration))
 
-    def _prune(self) -> None:
+    def _turn(self) -> None:
+        """What is done at some iterations alone."""
         self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
+        if self._focus:
+            self._focus.look(self.iteration, self._values)
+
+    @torch.no_grad()
+    def _values(self, theta: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Normalised values (n, C) at points (n, D) of a theta (P,)."""
+        rows, mixing = self._blending(theta[None])
+        tables = self._blend(rows, mixing, theta[None])
+        return self.evaluator.values(tables, self._mlp, torch.from_numpy(points)[None])[0].numpy()
 
     def _learn(self, batch: Tensors) -> torch.Tensor:
         rows, mixing = self._blending(batch.thetas)
