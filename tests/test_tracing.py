@@ -372,7 +372,7 @@ def test_every_size_is_smoothed():
 
 def test_the_python_of_the_page_runs():
     text = (Path(__file__).parent.parent / "docs" / "pictures.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    (block,) = re.findall(r"```python\n(import numpy.*?)```", text, re.S)
     names = {"values": clouds().values, "grid": CUBE, "position": CORNER.position, "focal_point": CORNER.focal_point}
     exec(compile(block, "docs/pictures.md", "exec"), names)
     assert names["film"].n_samples == 8 and names["pixels"].shape == (120, 160, 3)
