@@ -278,6 +278,57 @@ def test_a_volume_is_turned_painted_cut_and_lit_in_the_browser(page, look_at):
     assert browser.execute_script(place)[1] <= 0 and browser.execute_script(place)[3] <= 0
 
 
+def traced(browser):
+    """The picture by paths of light over the canvas: (height, width, 3), or None where there is none."""
+    script = """const done = arguments[0], shown = document.getElementById('traced');
+        if (!shown) return done(null);
+        const canvas = document.createElement('canvas');
+        [canvas.width, canvas.height] = [shown.naturalWidth, shown.naturalHeight];
+        canvas.getContext('2d').drawImage(shown, 0, 0);
+        done(canvas.toDataURL())"""
+    found = browser.execute_async_script(script)
+    return pixels(found)[::-1, :, :3].astype(int) if found else None
+
+
+def test_a_picture_by_paths_of_light_gets_better_until_the_volume_is_turned(page, look_at, tmp_path):
+    address = page(random_model((20, 18, 16), parameters=(TIME,)))
+    browser, other = look_at(address), look_at(address, 1)
+    click(other, "along-z")
+
+    def turn():
+        frame = browser.find_element("id", "stage")
+        ActionChains(browser, 20).click_and_hold(frame).move_by_offset(60, 20).release().perform()
+
+    click(browser, "cinematic")
+    click(other, "cinematic")
+    wait(lambda: traced(browser) is not None)
+    assert traced(browser).std() > 3 and "%" in browser.find_element("id", "cinematic").text
+    seen = set()
+    wait(lambda: seen.add(chosen(browser, "cinematic")["samples"]) or chosen(browser, "cinematic")["share"] == 1)
+    best = traced(browser)
+    assert len(seen) > 2 and np.abs(np.subtract(best.shape, drawn(browser).shape)).max() <= 1
+    assert browser.find_element("id", "save").get_attribute("download") == "model.png"
+    wait(lambda: chosen(other, "cinematic")["share"] == 1)
+    assert differs(traced(other), best), "one browser has the other's picture"
+    known = asked(browser)
+    turn()
+    wait(lambda: traced(browser) is None)
+    assert traced(other) is not None and asked(browser) == known and message(browser) == ""
+
+    click(browser, "cinematic")
+    wait(lambda: traced(browser) is not None)
+    push(browser, "slider-time", 0.2)
+    wait(lambda: traced(browser) is None)
+    click(browser, "cinematic")
+    wait(lambda: traced(browser) is not None)
+    click(browser, "cinematic")
+    wait(lambda: traced(browser) is None)
+    browser.execute_script("hyperinr_viewer.store.view.density = 'thick'")
+    click(browser, "cinematic")
+    wait(lambda: message(browser) == "density is 'thick'; expected a finite number")
+    assert chosen(browser, "cinematic") is None
+
+
 def test_a_played_range_comes_from_memory(page, look_at):
     browser = look_at(page(masked_model()))
     browser.execute_script(

@@ -53,11 +53,12 @@ const Viewer = {
       if (store.error) return store.error;
       return store.waiting ? "The server has not answered for 5 seconds; the page waits." : "";
     },
-    // per cent of the picture by paths of light
+    // what is done of a picture by paths of light
     traced() {
-      return Math.floor(100 * store.cinematic.share) + " %";
+      const { share } = store.cinematic ?? { share: 1 };
+      return share < 1 ? `cinematic ${Math.floor(100 * share)} %` : "cinematic";
     },
-    // of a file beside the model's
+    // without what says that it is a file
     title() {
       return this.description.title.replace(/\.hinr$/, "");
     },
@@ -122,7 +123,7 @@ const Viewer = {
                     @click="$refs.drawn.reset(i)">{{ axis }}</button>
             <button type="button" id="cinematic" :aria-pressed="!!store.cinematic" :disabled="gone || !store.shown.volume"
                     title="a picture of the volume by paths of light, which the server takes; once more ends it"
-                    @click="$refs.drawn.cinematic()">cinematic<span v-if="store.cinematic"> {{ traced }}</span></button>
+                    @click="$refs.drawn.cinematic()">{{ traced }}</button>
             <a v-if="store.cinematic?.share === 1" id="save" :href="store.cinematic.url" :download="title + '.png'"
                title="save the picture as a PNG file">save</a>
           </template>
