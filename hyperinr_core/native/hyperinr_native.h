@@ -14,7 +14,7 @@
 #define HINR_API __attribute__((visibility("default")))
 #endif
 
-#define HINR_ABI_VERSION 7
+#define HINR_ABI_VERSION 8
 
 enum { HINR_ISA_GENERIC = 0, HINR_ISA_AVX2 = 1, HINR_ISA_AVX512 = 2, HINR_ISA_AVX512_BF16 = 3, HINR_ISA_COUNT = 4 };
 
