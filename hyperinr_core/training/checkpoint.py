@@ -16,6 +16,10 @@ from hyperinr_core.files import replacing
 from hyperinr_core.volume import Field, VolumeSeries
 
 
+#: Of what a checkpoint holds: runs of another one cannot be gone on with.
+VERSION = 2
+
+
 def checkpoint_path(output: str | os.PathLike) -> Path:
     """Where the run that makes `output` keeps its state."""
     return Path(f"{os.fspath(output)}.checkpoint")
@@ -43,7 +47,7 @@ def begin(output: str | os.PathLike, resume: bool) -> Path:
 
 def fingerprint(series: VolumeSeries, fields: Sequence[Field], settings: dict[str, Any]) -> str:
     """A digest that changes when the data or a setting does."""
-    content = [settings, repr(series.grid), series.thetas.tolist(), repr(tuple(fields))]
+    content = [VERSION, settings, repr(series.grid), series.thetas.tolist(), repr(tuple(fields))]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -87,7 +91,7 @@ def read(path: Path, digest: str) -> tuple[dict[str, np.ndarray], int]:
         raise DataError(f"{path} is no whole checkpoint ({error}); delete it to start over") from error
     if run["fingerprint"] != digest:
         raise DataError(
-            f"{path} belongs to a run with other data or settings; expected the same ones, "
+            f"{path} belongs to a run with other data or settings, or of an earlier version; expected the same ones, "
             "repeat the first command with --resume, or delete the file to start over"
         )
     return tensors, run["iteration"]
