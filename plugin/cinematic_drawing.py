@@ -39,8 +39,8 @@ COARSE, QUICK, N_QUICK = 4, 0.15, 16
 #: Seconds that a question is worked on, about, and that it takes to hear that it is enough.
 STEP, PACE = 0.2, 0.1
 
-#: Rows of a picture that the noise is taken out of at a time.
-ROWS = 96
+#: Pixels that the noise is taken out of at a time.
+PART = 1 << 16
 
 #: Seconds that a picture is kept for which nobody asks.
 PATIENCE = 10.0
@@ -106,9 +106,8 @@ class CinematicDrawing:
         medium = self._drawing.medium(values, field, light, look["colors"])
         shadowed = light["kind"] == "shadow"
         towards = direction_of(light["azimuth"], light["elevation"]) if shadowed else camera.light(BESIDE)
-        scene = Scene(
-            Light(towards, diameter=SOFTNESS), Environment.named(ENVIRONMENT), surface=SURFACE, gloss=GLOSS
-        )  # fmt: skip
+        sun, sky = Light(towards, diameter=SOFTNESS), Environment.named(ENVIRONMENT)
+        scene = Scene(sun, sky, surface=SURFACE, gloss=GLOSS)
         return _Picture(medium, camera, scene, (width, height))
 
 
@@ -119,38 +118,30 @@ class _Picture:
         self.asked_at = time.monotonic()
         self._scene = medium, camera, scene
         self._film, self._lock = Film(size), threading.Lock()
-        self._shares = self._worked()
-        self._share = 0.0
+        self._work = self._worked()
         self._shown: dict[str, Any] = {"samples": -1}
 
     def gone_on(self, seen: float) -> dict[str, Any]:
         """What the page is told, after `STEP` or as soon as there is a better picture than the one that it has seen."""
         with self._lock:
             end = time.monotonic() + STEP
-            for share in self._shares:
-                self._share = share
+            for _ in self._work:
                 if self._shown["samples"] > seen or time.monotonic() >= end:
                     break
-            return {"share": self._share, **(self._shown if self._shown["samples"] > seen else {})}
+            samples = self._shown["samples"]
+            share = 1.0 if samples == SHOWN[-1] else self._film.n_samples / (SHOWN[-1] + 1)
+            return {"share": share, **(self._shown if samples > seen else {})}
 
-    def _worked(self) -> Iterator[float]:
-        """All of the work, in pieces of `PACE` about, each with the share that is done then: the end counts as a sample."""
-        all_of_it = SHOWN[-1] + 1
-        film, coarse = self._film, Film([-(-side // COARSE) for side in self._film.size])
+    def _worked(self) -> Iterator[None]:
+        """All of the work, in pieces of `PACE` about."""
+        coarse = Film([-(-side // COARSE) for side in self._film.size])
         trace(*self._scene, coarse, N_QUICK, seconds=QUICK)
-        self._show(coarse.denoised(), 0)
-        yield 0.0
+        yield from self._developed(coarse, 0)
         for wanted in SHOWN:
-            while film.n_samples < wanted:
+            while self._film.n_samples < wanted:
                 self._trace()
-                yield film.n_samples / all_of_it
-            means = np.empty((*film.sums.shape[:2], 4), np.float32)
-            for first in range(0, len(means), ROWS):
-                means[first : first + ROWS] = film.denoised(first, min(first + ROWS, len(means)))
-                yield film.n_samples / all_of_it
-            self._show(means, wanted)
-            yield film.n_samples / all_of_it
-        yield 1.0
+                yield
+            yield from self._developed(self._film, wanted)
 
     def _trace(self) -> None:
         """The rest of a sample, or as much of it as can be done in a moment."""
@@ -163,13 +154,25 @@ class _Picture:
         with contextlib.suppress(Aborted):
             trace(*self._scene, self._film, 1, progress=progress)
 
-    def _show(self, means: np.ndarray, samples: int) -> None:
+    def _developed(self, film: Film, samples: int) -> Iterator[None]:
+        """Show what a film has, which the page knows by its samples."""
         from hyperinr.filters.readers.picture_files import encoded
 
+        width, height = film.size
+        n_rows = max(PART // width, 1)
+        rows = [slice(first, min(first + n_rows, height)) for first in range(0, height, n_rows)]
+        means, pixels = np.empty((height, width, 4), np.float32), np.empty((height, width, 3), np.uint8)
+        for part in rows:
+            means[part] = film.denoised(part.start, part.stop)
+            yield
+        exposure = exposure_of(means)
+        for part in rows:
+            pixels[part] = developed(means[part], BACKGROUND, exposure)
+            yield
         kind = "PNG" if samples == SHOWN[-1] else "JPEG"
-        pixels = developed(means, BACKGROUND, exposure_of(means))
         data = encoded(pixels, kind, JPEG_QUALITY)
         self._shown = {"samples": samples, "media": f"image/{kind.lower()}", "data": data}
+        yield
 
 
 def _camera(told: Any) -> Camera:

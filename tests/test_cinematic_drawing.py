@@ -99,23 +99,17 @@ def test_a_question_is_answered_after_a_moment_and_gone_on_with(monkeypatch):
     drawing, wished = CinematicDrawing(voxels()), look()
     monkeypatch.setattr(cinematic_drawing, "STEP", 0.0)
     monkeypatch.setattr(cinematic_drawing, "PACE", 0.0)
-
-    def ask(seen):
-        return drawing.draw(AT, "density", wished, SIZE, seen)
-
-    assert ask(-1)["samples"] == 0
-    first = ask(0)
-    assert "data" not in first and first["share"] < 1 / SHOWN[-1]
+    assert drawing.draw(AT, "density", wished, SIZE, -1) == {"share": 0.0}
     assert taken(drawing, wished)[-1]["data"] == taken(CinematicDrawing(voxels()), wished)[-1]["data"]
 
 
 def test_pictures_do_not_disturb_each_other_and_those_left_alone_are_forgotten(monkeypatch):
     drawing, one, other = CinematicDrawing(voxels()), look(), look(colors="Grayscale")
     finished = taken(drawing, one)[-1]
-    assert drawing.draw(AT, "density", other, SIZE, -1)["samples"] == 0
+    assert drawing.draw(AT, "density", other, SIZE, -1)["share"] == 0
     assert drawing.draw(AT, "density", one, SIZE, -1)["data"] == finished["data"]
     monkeypatch.setattr(cinematic_drawing, "PATIENCE", 0.0)
-    assert drawing.draw(AT, "density", one, SIZE, -1)["samples"] == 0
+    assert drawing.draw(AT, "density", one, SIZE, -1)["share"] == 0
 
 
 def test_a_volume_that_is_nowhere_is_a_background():
