@@ -181,6 +181,11 @@ def _camera(told: Any) -> Camera:
     known = isinstance(told, dict) and set(told) == {*points, *numbers}
     if not known or not all(isinstance(told[name], list) and len(told[name]) == 3 for name in points):
         raise ParameterError(f"the camera is {told!r:.40}; expected {', '.join((*points, *numbers))}")
-    position, focal_point, up = ([number_of(name, x) for x in told[name]] for name in points)
+    position, focal_point, up = (_triple(name, told[name]) for name in points)
     angle, scale = (number_of(name, told[name]) for name in numbers)
-    return Camera((*position,), (*focal_point,), (*up,), angle, scale)
+    return Camera(position, focal_point, up, angle, scale)
+
+
+def _triple(name: str, told: list) -> tuple[float, float, float]:
+    x, y, z = (number_of(name, number) for number in told)
+    return x, y, z

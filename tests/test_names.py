@@ -59,6 +59,8 @@ ELSEWHERE = {
     "hyperinr_core/training/teachers/flow_reference.py": ("optical_flow", "the same"),
     "hyperinr_core/training/teachers/turned.py": ("views_task", "seen in the seam that it takes away"),
     "hyperinr_core/training/volumes/smooth.py": ("spline_base", "the fit of the base, compared with the base"),
+    "hyperinr_core/training/teachers/kept_fits.py": ("train_radiance", "a fit that was stopped goes on"),
+    "hyperinr_core/training/views/carrying.py": ("radiance_carrying", "what carries, and how it is found"),
     "filters/about.py": ("source", "the text of the panel"),
     "filters/panel.py": ("source", "the source's choices and answers"),
     "filters/coloring.py": ("filters_shadow", "the scalar and the colour map of a filter that lights"),
