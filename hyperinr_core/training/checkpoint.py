@@ -15,7 +15,6 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.volume import Field, VolumeSeries
 
-
 #: Of what a checkpoint holds: runs of another one cannot be gone on with.
 VERSION = 2
 
