@@ -73,6 +73,7 @@ def measure() -> dict[str, Any]:
     with_torch = _torch_takes(native.library().hinr_num_threads())
     report: dict[str, Any] = {
         "machine": machine(),
+        "why": native.chosen()[2],
         "limits": {f"{name}_gflops": limit for name, limit in limits().items()},
     }
     model = _random_model(ARCHITECTURE)
@@ -110,12 +111,11 @@ def machine() -> dict[str, Any]:
     if info.exists():
         names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
         name = names[0] if names else name
-    isa, precision, why = native.chosen()
+    isa, precision, _ = native.chosen()
     return {
         "processor": name,
         "isa": native.ISAS[isa],
         "precision": precision,
-        "why": why,
         "threads": native.library().hinr_num_threads(),
         "system": platform.platform(),
     }
@@ -296,7 +296,7 @@ def to_markdown(report: dict[str, Any]) -> str:
     if hasattr(os, "getloadavg"):
         load = f" Load average {os.getloadavg()[0]:.1f}."
     lines = [
-        f"{place['processor']}, {place['threads']} threads, {place['isa']} in {place['precision']} ({place['why']}), "
+        f"{place['processor']}, {place['threads']} threads, {place['isa']} in {place['precision']} ({report['why']}), "
         f"{place['system']}.{load}",
         "",
         "Limits: " + ", ".join(f"{k.split('_')[0]} {v:.0f} GFLOP/s" for k, v in report["limits"].items()) + ".",
