@@ -106,10 +106,12 @@ def methods(tau: np.ndarray, grid: Grid) -> list[list[str]]:
             [name, f"{np.mean([best_ms(lambda d=d, way=way: way(d)) for d in directions]):.2f}", f"{decibel:.1f}"]
         )
     soft = best_ms(lambda: shadow.soft_transmittance(tau, grid, directions[0], 10.0))
+    sky = best_ms(lambda: shadow.ambient_occlusion(tau, grid))
     begin = time.perf_counter()
     shadow.scattered(tau, grid, directions[0], 0.9, 0.3, 1, 0)
     scatter = 1000 * (time.perf_counter() - begin)
     rows.append([f"soft light, {shadow.N_DISC_DIRECTIONS} sweeps", f"{soft:.2f}", ""])
+    rows.append([f"ambient occlusion, {shadow.N_SKY_DIRECTIONS} sweeps", f"{sky:.2f}", ""])
     rows.append(["scattering, one path for each voxel", f"{scatter:.0f}", ""])
     return rows
 
