@@ -209,19 +209,20 @@ def draw_lights(
     """
     from hyperinr.plugin.lit_view import LitView
 
-    seen = LitView(values, model.grid, function, model.provenance["shadow"]["unit_distance"], STRIP_VIEW)
+    seen = LitView(values, model.grid, function, model.provenance["shadow"]["unit_distance"], STRIP_VIEW, height=480)
     columns: dict[str, Method] = {
         "truth": truth,
         "HyperINR": lambda light: model.generate(light, backend).sample_grid()[..., 0],
         "inverse distance": interpolate,
     }
-    height, width = seen.shape
+    frame = seen.frame()
+    height, width = np.empty(seen.shape)[frame].shape
     figure = new_figure((7.5, (0.15 + 2.4 * height / width) * len(STRIP_AZIMUTHS) + 0.3), "--strip needs")
     axes = figure.subplots(len(STRIP_AZIMUTHS), len(columns))
     for row, azimuth in zip(axes, STRIP_AZIMUTHS):
         for cell, (label, shadow_of) in zip(row, columns.items()):
             arrives = np.clip(shadow_of(np.array([azimuth, STRIP_POLAR])), 0, 1)
-            cell.imshow(seen.picture(STRIP_AMBIENT + (1 - STRIP_AMBIENT) * arrives), origin="lower")
+            cell.imshow(seen.picture(STRIP_AMBIENT + (1 - STRIP_AMBIENT) * arrives)[frame], origin="lower")
             cell.set(xticks=[], yticks=[])
             for side in cell.spines.values():
                 side.set_visible(False)

@@ -14,6 +14,9 @@ from hyperinr_core.volume import Grid
 #: Light that is left behind what nobody can see.
 DARK = 1e-3
 
+#: Pixels that are left around what is seen.
+EDGE = 6
+
 #: Rows of pixels that are looked at together.
 ROWS = 8
 
@@ -59,6 +62,12 @@ class LitView:
             found.append(self._seen(origins + depths[:, None] * towards, first * width))
         self._places, self._pixels, self._shares = (np.concatenate(parts) for parts in zip(*found))
         self._colors = self._classified(function)
+
+    def frame(self) -> tuple[slice, slice]:
+        """Rows and columns of a picture that hold all that is seen, and a little more."""
+        rows, columns = np.divmod(self._pixels, self.shape[1])
+        ends = [(max(at.min() - EDGE, 0), at.max() + EDGE + 1) for at in (rows, columns) if at.size]
+        return (slice(*ends[0]), slice(*ends[1])) if ends else (slice(None), slice(None))
 
     def picture(self, light: np.ndarray) -> np.ndarray:
         """(height, width, 3) in [0, 1], lowest row first, on white.

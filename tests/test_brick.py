@@ -46,14 +46,16 @@ def test_a_brick_is_a_model_of_its_place_and_knows_of_what(path):
 
 
 def test_no_seam_shows(path):
-    """Steps from point to point across the seam, and their changes, are as wrong there as elsewhere; not so without blending."""
+    """Steps from point to point across the seam, and their changes, are as wrong there as at the worst places elsewhere; not
+    so without blending. Errors have the pattern of the levels' lattices."""
     truth = waves(24).read(2, ["w"])[..., 0]
     joined = hinr.load(path).generate(1.0).sample_grid()[..., 0] - truth
     first, second = (hinr.load(brick_path(path, n)).generate(1.0).sample_grid()[..., 0] for n in range(2))
     put_together = np.concatenate([first[..., :12], second[..., 4:]], axis=-1) - truth
     for order, seam in ((1, 11), (2, 10)):
-        elsewhere = changes(joined, order)[2:6].mean()
-        assert changes(joined, order)[8:15].max() < 1.3 * elsewhere < changes(put_together, order)[seam]
+        found = changes(joined, order)
+        elsewhere = max(found[2:8].max(), found[15:-2].max())
+        assert found[8:15].max() < 1.1 * elsewhere < changes(put_together, order)[seam]
 
 
 def changes(error, order):

@@ -11,7 +11,7 @@ from gui import MAIN, differ, gui, is_whole, shows_something, version, view_of, 
 from models import random_model
 
 from hyperinr.plugin import launch
-from hyperinr.plugin.commands import paraview
+from hyperinr.plugin.commands import render
 from hyperinr_core import hinr
 from hyperinr_core.volume import Field, Parameter
 
@@ -184,7 +184,8 @@ def test_play_stopped_anywhere_shows_what_the_model_says_then(flow_window, flow,
     drawn = {}
     for when in (found["time"], 0.5 * round(found["time"] / 0.5)):
         output = tmp_path / "drawn.png"
-        paraview.render.callback(str(flow), (f"time={when!r}",), output, (400, 300), None, None)
+        asked = [str(flow), "--at", f"time={when!r}", "-o", str(output), "--size", "400", "300"]
+        render.render.main(asked, standalone_mode=False)
         drawn[when] = abs(middle(picture(output)) - shown).mean()
     model, training = drawn.values()
     assert model < 0.5 and training > 4 * model, f"{drawn}: Play shows no time between the training steps"

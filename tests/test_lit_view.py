@@ -56,6 +56,14 @@ def test_light_darkens_what_is_seen_and_leaves_white_what_is_clear():
     assert solid.any() and (bright[0] == 1).all() and (dark[0] == 1).all()
 
 
+def test_the_frame_holds_what_is_seen_and_hardly_more():
+    seen = LitView(box_of(x=slice(8, 12), y=slice(8, 12)), GRID, RED_TO_BLUE, 0.05, (30.0, 20.0), height=120)
+    shown = seen.picture(LIT)
+    colored = (shown < 1).any(axis=-1)
+    rows, columns = seen.frame()
+    assert colored[rows, columns].sum() == colored.sum() and colored[rows, columns].size < colored.size / 3
+
+
 def test_half_of_the_light_comes_through_what_is_half_opaque():
     values = np.ones(GRID.shape, np.float32)
     thick = 0.5 * 23 * np.log(100)  # in unit distances of 1, with 0.99 of each taken

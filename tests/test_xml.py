@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hyperinr.filters import compare, panel, shadow, source
+from hyperinr.filters import cinematic, compare, panel, shadow, source
 from hyperinr.plugin import launch
 from hyperinr.plugin.scenes import live
 
@@ -18,6 +18,10 @@ OURS = [proxy for proxy in TREE.iter() if proxy.get("si_class") == "vtkSIPythonS
 PROPERTIES = [item for item in PROXIES[0] if item.tag.endswith("VectorProperty")]
 SETTERS = [item for item in PROPERTIES if item.get("command", "").startswith(("Set", "Add"))]
 KINDS = {"IntVectorProperty": int, "DoubleVectorProperty": float, "StringVectorProperty": str}
+
+
+#: Setters of every filter of a scalar, which VTK has.
+INPUT = {"SetInputConnection", "SetInputArrayToProcess"}
 
 
 def name_of(element):
@@ -131,14 +135,15 @@ def test_filters_are_in_the_menu_hyperinr():
 
 def test_readers_are_asked_only_where_the_hint_is_added():
     assert not TREE.findall(".//LiveSource"), "servers load this file, too"
-    assert [name_of(proxy) for proxy in PROXIES] == list(live.READERS)
-    for proxy in PROXIES:
+    asked = [TREE.find(f".//ProxyGroup[@name='{group}']/SourceProxy[@name='{name}']") for group, name in live.READERS]
+    assert [proxy for proxy in OURS if hasattr(class_of(proxy), "GetNeedsUpdate")] == asked
+    for proxy in asked:
         assert class_of(proxy)().GetNeedsUpdate() is False
 
 
 def test_every_class_has_one_that_takes_its_place_where_the_package_is_missing():
     script = TREE.find(".//Proxy[@name='Package']/StringVectorProperty").get("default_values")
-    assert len(OURS) == 5
+    assert len(OURS) == 6
     for proxy in OURS:
         assert f"'{proxy.get('class').removeprefix('hyperinr.filters.')}'" in script
         guard = proxy.find("SubProxy/Proxy[@proxyname='Package']")
@@ -148,7 +153,8 @@ def test_every_class_has_one_that_takes_its_place_where_the_package_is_missing()
 @pytest.mark.parametrize(
     ("name", "kind", "inherited"),
     [
-        ("HyperINRShadow", shadow.HyperINRShadow, {"SetInputConnection", "SetInputArrayToProcess"}),
+        ("HyperINRShadow", shadow.HyperINRShadow, {*INPUT, "SetColorMap"}),
+        ("HyperINRCinematic", cinematic.HyperINRCinematic, {*INPUT, "SetColorMap"}),
         ("HyperINRCompare", compare.HyperINRCompare, {"SetInputConnection"}),
     ],
 )
