@@ -17,6 +17,7 @@ from hyperinr_core.pictures.look import BACKGROUND, CAMERA, UNITS_ACROSS, Look, 
 from hyperinr_core.pictures.transfer import COLOR_MAPS, TransferFunction, load, parse_opacity
 from hyperinr_core.radiance.file import is_radiance
 from hyperinr_core.spaces.sphere import angles_of, camera_frames, direction_of
+from hyperinr_core.tracing import open_image_denoise
 from hyperinr_core.tracing.film import Film, developed, exposure_of, trace
 from hyperinr_core.tracing.medium import Medium, medium_of
 from hyperinr_core.tracing.staging import ENVIRONMENTS, Environment, Light, Scene
@@ -54,6 +55,7 @@ class Wishes:
     until: dict[str, float]
     orbit: float
     orbit_light: float
+    denoiser: str
     seed: int
 
 
@@ -238,7 +240,7 @@ class Shoot:
         return self._still[key]
 
     def _developed(self, film: Film) -> np.ndarray:
-        means = film.denoised()
+        means = film.denoised() if self._wishes.denoiser == "own" else open_image_denoise.denoised(film)
         if self._exposure is None:  # one for all frames, or they flicker
             self._exposure = exposure_of(means)
         return developed(means, BACKGROUND, self._exposure)

@@ -24,6 +24,7 @@ FLOORS = {
     "hyperinr_core/backends/triton_rows.py": {"hyperinr_core", "triton"},
     "hyperinr_core/backends/tcnn.py": LIBRARIES | {"hyperinr_core", "torch", "tinycudann"},
     "hyperinr_core/measure/codecs.py": LIBRARIES | {"zfpy", "pysz", "h5py", "hdf5plugin"},
+    "hyperinr_core/tracing/open_image_denoise.py": LIBRARIES | {"hyperinr_core", "pyoidn"},
     "hyperinr_core/training": LIBRARIES | {"hyperinr_core", "torch", "triton"},
     "filters": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "vtkmodules"},
     "filters/readers/mesh_worker.py": {"numpy", "vtkmodules", "paraview", "probing"},

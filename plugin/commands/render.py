@@ -60,13 +60,16 @@ CINEMATIC = (
     click.option("--until", multiple=True, metavar="NAME=VALUE", help="Value of a parameter at the last frame."),
     click.option("--orbit", type=float, help="Degrees that the camera goes round in an animation.  [default: 0]"),
     click.option("--orbit-light", type=float, help="Degrees that the light goes round.  [default: 0]"),
+    click.option(
+        "--denoiser", type=click.Choice(["own", "oidn"]), help="oidn: Open Image Denoise, if installed.  [default: own]"
+    ),
     click.option("--seed", type=click.IntRange(0), help="Which random paths.  [default: 0]"),
 )
 
 _DEFAULTS = {
     "spp": 64, "seconds": None, "function": None, "opacity": None, "view": None, "zoom": 1.0, "light": None,
     "softness": 6.0, "environment": "sky", "surface": 0.5, "bounces": 8, "albedo": 1.0, "aperture": 0.0, "shutter": 0.0,
-    "frames": 1, "until": (), "orbit": 0.0, "orbit_light": 0.0, "seed": 0,
+    "frames": 1, "until": (), "orbit": 0.0, "orbit_light": 0.0, "denoiser": "own", "seed": 0,
 }  # fmt: skip
 
 
