@@ -14,8 +14,7 @@ from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
 
-from hyperinr.filters.coloring import Colored, check_some, look_of_some, whole_grid
-from hyperinr.filters.reporting import Reporting
+from hyperinr.filters.coloring import Colored, ask_for_all, check_some, look_of_some, whole_grid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,14 +39,14 @@ QUICK, LONGEST = 0.25, 4.0
 LOAN = 0.01
 
 
-class HyperINRCinematic(Colored, Reporting, VTKPythonAlgorithmBase):
+class HyperINRCinematic(Colored, VTKPythonAlgorithmBase):
     """A filter from a vtkImageData to a picture of it, a flat vtkImageData of `PICTURE`, 3 bytes a pixel.
 
     In ParaView's window the first picture comes soon and has noise; it is gone on with while nothing else changes. A script, a
     server or an animation gets all samples at once.
     """
 
-    LABEL = "HyperINR Cinematic"
+    LABEL, MADE = "HyperINR Cinematic", "the picture"
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=1, nOutputPorts=1, inputType="vtkImageData", outputType="vtkImageData")
@@ -171,23 +170,7 @@ class HyperINRCinematic(Colored, Reporting, VTKPythonAlgorithmBase):
 
     def RequestUpdateExtent(self, request: Any, in_info: Any, out_info: Any) -> int:
         """Light crosses the whole volume, on every rank."""
-        pipeline, source = vtkStreamingDemandDrivenPipeline, in_info[0].GetInformationObject(0)
-        source.Set(pipeline.UPDATE_PIECE_NUMBER(), 0)
-        source.Set(pipeline.UPDATE_NUMBER_OF_PIECES(), 1)
-        source.Set(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS(), 0)
-        source.Set(pipeline.UPDATE_EXTENT(), source.Get(pipeline.WHOLE_EXTENT()), 6)
-        return 1
-
-    def RequestData(self, request: Any, in_info: Any, out_info: Any) -> int:
-        output = vtkImageData.GetData(out_info, 0)
-        output.Initialize()
-        image = vtkImageData.GetData(in_info[0], 0)
-        extent = out_info.GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.UPDATE_EXTENT())
-        whole = in_info[0].GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
-        if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
-            return 1  # a rank that has no part of the picture
-        if not self._guarded("the picture", self._fill, image, whole, extent, output):
-            output.Initialize()
+        ask_for_all(in_info[0].GetInformationObject(0))
         return 1
 
     def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:

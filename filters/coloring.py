@@ -8,7 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
+from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 from vtkmodules.vtkRenderingCore import vtkColorTransferFunction, vtkDiscretizableColorTransferFunction
+
+from hyperinr.filters.reporting import Reporting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +28,15 @@ COLOR_MAPS = (vtkColorTransferFunction, vtkDiscretizableColorTransferFunction)
 LOOK_POINTS = 40
 
 
-class Colored:
-    """A VTKPythonAlgorithmBase whose first input is an image with a scalar, seen by a colour map."""
+class Colored(Reporting):
+    """A VTKPythonAlgorithmBase from an image with a scalar, seen by a colour map, to another image.
+
+    Attributes
+    ----------
+    MADE : what `_fill` makes, in messages.
+    """
+
+    MADE = "the image"
 
     if TYPE_CHECKING:  # what it is mixed into has these
         Modified: Any
@@ -65,6 +75,23 @@ class Colored:
             setattr(self, name, value)
             self.Modified()
 
+    def RequestData(self, request: Any, in_info: Any, out_info: Any) -> int:
+        """Fill what is asked for of the output; nothing is left in it where that fails."""
+        output = vtkImageData.GetData(out_info, 0)
+        output.Initialize()
+        image = vtkImageData.GetData(in_info[0], 0)
+        extent = out_info.GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.UPDATE_EXTENT())
+        whole = in_info[0].GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
+        if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
+            return 1  # a rank that has no part of it
+        if not self._guarded(self.MADE, self._fill, image, whole, extent, output):
+            output.Initialize()
+        return 1
+
+    def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:
+        """The extent of the output, from an input that is all or a part of the whole extent."""
+        raise NotImplementedError
+
     def _scalars(self, image: vtkImageData) -> tuple[str, np.ndarray]:
         """Name and (nz, ny, nx) values of the chosen point array, NaN at hidden points."""
         from hyperinr.filters.image import array_of, numeric_arrays, without_hidden
@@ -95,6 +122,15 @@ class Colored:
             return from_vtk(self._colors)
         numbers = values[~np.isnan(values)]
         return load("Bone", (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 1.0))
+
+
+def ask_for_all(source: Any) -> None:
+    """Ask an input for its whole extent, on every rank: sources take their extent from the piece."""
+    pipeline = vtkStreamingDemandDrivenPipeline
+    source.Set(pipeline.UPDATE_NUMBER_OF_PIECES(), 1)
+    source.Set(pipeline.UPDATE_PIECE_NUMBER(), 0)
+    source.Set(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS(), 0)
+    source.Set(pipeline.UPDATE_EXTENT(), source.Get(pipeline.WHOLE_EXTENT()), 6)
 
 
 def check_some(values: np.ndarray, is_whole: bool) -> None:

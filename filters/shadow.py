@@ -13,8 +13,7 @@ from vtkmodules.util.vtkAlgorithm import VTKPythonAlgorithmBase
 from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkImageData
 from vtkmodules.vtkCommonExecutionModel import vtkAlgorithm, vtkStreamingDemandDrivenPipeline
 
-from hyperinr.filters.coloring import Colored, check_some, look_of_some, whole_grid
-from hyperinr.filters.reporting import Reporting
+from hyperinr.filters.coloring import Colored, ask_for_all, check_some, look_of_some, whole_grid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +29,7 @@ SHADOW, SHADED, OCCLUSION = "shadow", "shaded", "occlusion"
 ONE_LIGHT, FROM_EVERYWHERE, BOTH = range(3)
 
 
-class HyperINRShadow(Colored, Reporting, VTKPythonAlgorithmBase):
+class HyperINRShadow(Colored, VTKPythonAlgorithmBase):
     """A filter from a vtkImageData to the same image with its scalar, `SCALAR shaded`, `SCALAR shadow` and `SCALAR occlusion`.
 
     The shadow is the share of one light that arrives, the occlusion that of a light from everywhere; shaded are the scalar's
@@ -38,7 +37,7 @@ class HyperINRShadow(Colored, Reporting, VTKPythonAlgorithmBase):
     exactly, by a sweep over the whole volume; the occlusion always is.
     """
 
-    LABEL = "HyperINR Shadow"
+    LABEL, MADE = "HyperINR Shadow", "the shadow"
 
     def __init__(self) -> None:
         super().__init__(nInputPorts=1, nOutputPorts=1, inputType="vtkImageData", outputType="vtkImageData")
@@ -107,29 +106,14 @@ class HyperINRShadow(Colored, Reporting, VTKPythonAlgorithmBase):
         """Light crosses the whole volume, so a sweep needs all of it; a model needs to know who is a point's neighbour."""
         pipeline = vtkStreamingDemandDrivenPipeline
         wanted, source = out_info.GetInformationObject(0), in_info[0].GetInformationObject(0)
-        extent = whole = source.Get(pipeline.WHOLE_EXTENT())
         if self._model_name and self._lighting == ONE_LIGHT:
-            part = wanted.Get(pipeline.UPDATE_EXTENT())
+            whole, part = source.Get(pipeline.WHOLE_EXTENT()), wanted.Get(pipeline.UPDATE_EXTENT())
             extent = [pick(part[i] + grow, whole[i]) for i, (pick, grow) in enumerate([(max, -1), (min, 1)] * 3)]
             levels = wanted.Get(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS()) or 0
             source.Set(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS(), levels + 1)
-        else:  # sources take their extent from the piece, on every rank all of it
-            source.Set(pipeline.UPDATE_NUMBER_OF_PIECES(), 1)
-            source.Set(pipeline.UPDATE_PIECE_NUMBER(), 0)
-            source.Set(pipeline.UPDATE_NUMBER_OF_GHOST_LEVELS(), 0)
-        source.Set(pipeline.UPDATE_EXTENT(), extent, 6)
-        return 1
-
-    def RequestData(self, request: Any, in_info: Any, out_info: Any) -> int:
-        output = vtkImageData.GetData(out_info, 0)
-        output.Initialize()
-        image = vtkImageData.GetData(in_info[0], 0)
-        extent = out_info.GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.UPDATE_EXTENT())
-        whole = in_info[0].GetInformationObject(0).Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
-        if any(extent[2 * axis] > extent[2 * axis + 1] for axis in range(3)):
-            return 1  # a rank that has no part of the image
-        if not self._guarded("the shadow", self._fill, image, whole, extent, output):
-            output.Initialize()
+            source.Set(pipeline.UPDATE_EXTENT(), extent, 6)
+        else:
+            ask_for_all(source)
         return 1
 
     def _fill(self, image: vtkImageData, whole: tuple, extent: tuple, output: vtkImageData) -> None:
