@@ -344,6 +344,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, help="points drawn for each model")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
+    options.methods = [name for name in METHODS if name in ("linear", *options.methods)]  # all else is beside it
     data = options.data
     options.series = [name for name in options.series if name in MADE or (data and (data / PLACES[name]).exists())]
     return options

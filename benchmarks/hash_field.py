@@ -22,11 +22,11 @@ from torch import nn
 from hyperinr.filters.readers.cinema import open_pictures
 from hyperinr.plugin.commands.train_views import held_out_steps
 from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.measure.views import predicted
 from hyperinr_core.pictures.background import background_of
-from hyperinr_core.pictures.camera import camera_of
-from hyperinr_core.pictures.picture_set import RANGE, Optics, read_optics
+from hyperinr_core.pictures.camera import cameras_of
+from hyperinr_core.pictures.picture_set import RANGE, Optics
 from hyperinr_core.radiance import file
-from hyperinr_core.spaces.views import view_angles
 
 #: Half the edge of the cube that is encoded, rays of a batch, samples along the cube's edge, occupancy cells along it.
 HALF, RAYS, SAMPLES, CELLS = 1.15, 1024, 96, 48
@@ -130,8 +130,7 @@ def main() -> None:
     pictures = open_pictures(arguments.database, {})
     out = held_out_steps(pictures, 0.5, None, arguments.seed)
     kept = np.setdiff1d(np.arange(len(pictures)), out)
-    optics = (pictures.camera and read_optics(pictures.camera)) or Optics()
-    cameras = np.stack([camera_of(view, optics).rays() for view in view_angles(pictures.thetas, pictures.roles)])
+    cameras = np.stack([camera.rays() for camera in cameras_of(pictures, pictures.optics or Optics())])
     shown = np.stack([pictures.picture(step) for step in kept])
     behind = torch.from_numpy(background_of(list(shown))[..., :3]).reshape(-1, 3)
     width, height, _ = pictures.grid.dims
@@ -160,7 +159,7 @@ def main() -> None:
     }
     if arguments.model:
         model = file.load(arguments.model)
-        shows[arguments.model.name] = [model.picture(pictures.thetas[step])[..., :3] for step in chosen]
+        shows[arguments.model.name] = [predicted(model, pictures, step)[..., :3] for step in chosen]
     load = os.getloadavg()[1] if hasattr(os, "getloadavg") else float("nan")
     lines = [
         f"`{Path(arguments.database).name}`, seed {arguments.seed}, {len(chosen)} of {len(out)} held-out views; "

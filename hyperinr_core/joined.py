@@ -11,7 +11,7 @@ import numpy as np
 
 from hyperinr_core.inr import Progress, Values
 from hyperinr_core.mask import ValidAt, filled
-from hyperinr_core.motion.steps import Box, Seen
+from hyperinr_core.motion.steps import NEARLY_ALL, Box, Seen
 from hyperinr_core.shift import columns, shifts_of
 from hyperinr_core.volume import Extent
 
@@ -146,8 +146,8 @@ class Joined(Values):
         out = np.zeros((len(points), self._model.n_output_dims), np.float32)
         total = np.zeros(len(points), np.float32)
         parts = list(self._scattered(self._places(list(points.T), len(points))))
-        self._see(parts, self._box_of(parts, points.shape[1]))
-        for part in parts:
+        for part in parts:  # each with its own steps: what lies between scattered points is nobody's
+            self._see([part], self._box_of([part], points.shape[1]))
             local = np.stack(self._unit(part, points.shape[1]), axis=-1)
             out[part.pick] += part.weights[..., None] * self._shifted(
                 part.number, self._values(part.number).at_points(local)
@@ -226,7 +226,11 @@ class Joined(Values):
         if self._steps is None or not parts:
             return None
         boxes = [self._carried(part.number).around(self._unit(part, n_axes), part.n_points) for part in parts]
-        return tuple((min(low for low, _ in ends), max(high for _, high in ends)) for ends in zip(*boxes))
+        union = [(min(low for low, _ in ends), max(high for _, high in ends)) for ends in zip(*boxes)]
+        # one that goes around most of an axis is all of it, from its first point on: a step's ends are known by that
+        return tuple(
+            (0, n - 1) if b - a >= NEARLY_ALL * n else (a, b) for (a, b), n in zip(union, self._model.grid.shape)
+        )
 
     def _see(self, parts: Sequence[_Part], box: Box | None) -> None:
         """Have some shares ask for steps on that box."""

@@ -26,6 +26,7 @@ from radiance_models import ball_model
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import FormatError
+from hyperinr_core.loading import load_any
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.table_coding import encode_best
@@ -233,7 +234,7 @@ def verdict(path: Path, measured: bool = True) -> str:
         tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     try:
-        sampled(loaded(path))
+        sampled(load_any(path))
     except FormatError as error:
         assert str(path) in str(error) and "\n" not in str(error).strip(), f"no clear sentence: {error}"
         found = "refused"
@@ -242,11 +243,6 @@ def verdict(path: Path, measured: bool = True) -> str:
     peak = tracemalloc.get_traced_memory()[1] - before
     assert peak <= MOST_TIMES * size + MOST_BESIDES, f"{peak} bytes of memory for a file of {size}"
     return found
-
-
-def loaded(path: Path):
-    """The model of a file of any version."""
-    return file.load(path) if file.is_radiance(path) else hinr.load(path)
 
 
 def sampled(model) -> None:
@@ -275,7 +271,7 @@ def main(first: int, count: int, folder: Path) -> None:
 
     for good in files:  # what is loaded and compiled at the first use is not a file's doing
         path.write_bytes(good)
-        sampled(loaded(path))
+        sampled(load_any(path))
     signal.signal(signal.SIGALRM, too_long)
     tracemalloc.start()
     for good in files:

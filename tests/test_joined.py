@@ -13,7 +13,7 @@ from hyperinr_core import hinr
 from hyperinr_core.joined import decoded
 from hyperinr_core.joining import brick_path, join
 from hyperinr_core.motion.kernel import carry
-from hyperinr_core.motion.steps import Step
+from hyperinr_core.motion.steps import Step, Steps
 
 #: Bricks of 16 and 16 points along x, 20 along y and 18 along z, of 26 x 20 x 18 that goes on along x where bricks say so.
 DIMS, COUNTS = (26, 20, 18), (2, 1, 1)
@@ -70,6 +70,38 @@ def test_a_region_is_the_whole_there(model):
     points = np.random.default_rng(0).integers(0, DIMS, (50, 3))
     values = model.generate(0.6).sample((points / (np.array(DIMS) - 1)).astype(np.float32))
     np.testing.assert_allclose(values, whole[points[:, 2], points[:, 1], points[:, 0]], atol=2e-5)
+
+
+@pytest.mark.parametrize("periodic", [False, True], ids=["box", "periodic"])
+@pytest.mark.parametrize(("n", "region"), [(200, (10, 199)), (200, (0, 90)), (400, (150, 230)), (400, (310, 399))])
+def test_a_part_of_a_long_grid_is_the_whole_there(tmp_path, periodic, n, region):
+    """Where steps are decoded on boxes that are no whole axis."""
+    path = tmp_path / "long.hinr"
+    bricked(path, (n, 8, 8), (3, 1, 1), change=moving_model)
+    for number in range(3):
+        brick = hinr.load(brick_path(path, number))
+        told = {**brick.provenance["brick"], "periodic": [periodic, False, False]}
+        hinr.save(dataclasses.replace(brick, provenance={**brick.provenance, "brick": told}), brick_path(path, number))
+    join(path)
+    whole, model = hinr.load(path).generate(0.6).sample_grid(), hinr.load(path)
+    boxes, get = [], Steps.get
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Steps, "get", lambda steps, numbers, box, *rest: (boxes.append(box), get(steps, numbers, box, *rest))[1]
+        )
+        part = model.generate(0.6).sample_grid(region=(*region, 0, 7, 0, 7))
+    np.testing.assert_allclose(part, whole[:, :, region[0] : region[1] + 1], atol=5e-5)
+    assert n == 200 or all(box[2][1] - box[2][0] < n - 1 for box in boxes)
+
+
+def test_of_points_far_apart_nothing_between_is_decoded(tmp_path):
+    path = tmp_path / "long.hinr"
+    model = bricked(path, (400, 8, 8), (8, 1, 1), change=moving_model)
+    ends = np.array([[0.01, 0.5, 0.5], [0.99, 0.5, 0.5]], np.float32)
+    found = model.generate(0.6).sample(ends)
+    assert len(model._opened) <= 4, "bricks between the points were opened"
+    apart = [hinr.load(path).generate(0.6).sample(point[None]) for point in ends]
+    np.testing.assert_allclose(found, np.concatenate(apart), atol=2e-5)
 
 
 def test_steps_go_on_around_the_grid(model):

@@ -109,7 +109,7 @@ def test_where_a_mean_is_the_best_teacher_a_short_hyperinr_decides(balls, tmp_pa
     scores = {"none": 12.0, "radiance": 20.0, "0.5 radiance and 0.5 blended pictures": 21.0}
     choice = {"teacher": "none", "reason": "", "left_out_psnr_db": scores, "optics": {"view_angle": 0.0}, "share": 0}
     monkeypatch.setattr(scenes, "choose_teacher", lambda *_: choice)
-    monkeypatch.setattr(scenes, "psnr", lambda *_: pictures)
+    monkeypatch.setattr(scenes, "picture_psnr", lambda *_: pictures)
     monkeypatch.setattr(scenes, "TRIAL_SAMPLES", 4000)
     task = Views(open_pictures(balls), ViewsConfig())
     found = scenes.representation_of(task, views_preset("fast", task.training.grid), "cpu", Tell())

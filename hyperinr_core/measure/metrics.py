@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hyperinr_core.errors import DataError
+from hyperinr_core.pictures.background import before_white
+from hyperinr_core.pictures.picture_set import RANGE
 
 #: dB. Stands for a perfect match where infinity cannot be written; float32 resolves no better.
 PSNR_CAP = 150.0
@@ -33,6 +35,11 @@ def psnr(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]
     40.0
     """
     return Comparison.of(values, truth, value_range, window=0).psnr(value_range)
+
+
+def picture_psnr(picture: np.ndarray, truth: np.ndarray) -> float:
+    """PSNR in dB of pictures (..., 3 or 4) from 0 to 255 before white, `PSNR_CAP` at most."""
+    return min(psnr(before_white(picture), before_white(truth), RANGE), PSNR_CAP)
 
 
 def ssim(values: np.ndarray, truth: np.ndarray, value_range: tuple[float, float]) -> float:

@@ -143,7 +143,8 @@ def train_radiance(
     from hyperinr_core.training.views.scenes import LOOKS, misfit_of, remembered, representation_of, train_scenes
 
     started, seed, device = time.monotonic(), settings.training.seed, choose_device(how.device)
-    asked = [representation, task.source, task.training.thetas.tolist(), settings.to_dict()]
+    cameras = [dataclasses.asdict(camera) for camera in task.training.cameras]
+    asked = [representation, task.source, task.training.thetas.tolist(), cameras, settings.to_dict()]
     beside = f"beside {output}; repeat the command with --resume."
     with interruptible(beside), training_progress(how.progress) as progress:
         tell = Tell(progress=progress.part)

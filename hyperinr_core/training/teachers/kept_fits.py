@@ -47,11 +47,12 @@ class KeptFits:
                 raise Interrupted()
             fit.advance()
             progress(fit.share)
+        field = fit.field
         if self._path is not None:
             self._path.parent.mkdir(exist_ok=True)
-            checkpoint.write(finished_path(self._path, number), arrays_of(fit.field), number, self._digest)
+            checkpoint.write(finished_path(self._path, number), arrays_of(field), number, self._digest)
         self._keep({}, number + 1)
-        return fit.field
+        return field
 
     def _keep(self, state: dict, number: int) -> None:
         if self._path is not None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from hyperinr_core.errors import DataError, ParameterError
-from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.measure.metrics import picture_psnr
 from hyperinr_core.pictures.background import background_of, before_white
 from hyperinr_core.pictures.camera import Camera, camera_of, cameras_of
 from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet
@@ -69,7 +69,8 @@ class Radiance(Pictures):
         self.optics = self.optics or find_optics(pictures, looks, settings.seed)
         self._others, scenes = scenes_of(pictures)
         self._seen: dict[tuple[float, ...], tuple[RadianceField, np.ndarray]] = {}
-        identity = [looks, settings.seed, dataclasses.asdict(self.optics)]
+        given = [dataclasses.asdict(camera) for camera in pictures.cameras]
+        identity = [looks, settings.seed, dataclasses.asdict(self.optics), pictures.source, given]
         kept = KeptFits(settings.state, fingerprint(pictures, [], {"radiance": identity}))
         levels = levels_for(pictures.grid.dims[:2], looks * min(RAYS, pictures.grid.n_points))
         with StopRequest() as stop:
@@ -199,7 +200,7 @@ def left_out_scores(
         first, second = radiance.seen_by(camera, theta)[pixels], blended.at(theta, pixels)
         for share, numbers in scores.items():
             mean = np.clip(share * first + (1 - share) * second, *RANGE)
-            numbers.append(min(psnr(before_white(mean).astype(np.float32), before_white(truth), RANGE), PSNR_CAP))
+            numbers.append(picture_psnr(mean.astype(np.float32), truth))
     return {share: float(np.mean(numbers)) for share, numbers in scores.items()}
 
 
@@ -212,7 +213,7 @@ def mean_picture_score(pictures: PictureSet, seed: int) -> float:
 def score_of_mean(pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> float:
     """Mean PSNR in dB, on some pictures (ny, nx, C) uint8, of the mean of others."""
     mean = np.mean([before_white(picture) for picture in pictures], axis=0, dtype=np.float32)
-    return float(np.mean([min(psnr(mean, before_white(truth), RANGE), PSNR_CAP) for truth in truths]))
+    return float(np.mean([picture_psnr(mean, truth) for truth in truths]))
 
 
 def misfit_in_words(score: float, mean: float) -> str:

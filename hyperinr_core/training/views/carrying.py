@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.pictures.picture_set import RANGE, PictureSet
+from hyperinr_core.measure.metrics import picture_psnr
+from hyperinr_core.pictures.picture_set import PictureSet
 from hyperinr_core.radiance.carrying import Paths
 from hyperinr_core.radiance.field import DENSITY, MOST_LOG, RadianceField
 from hyperinr_core.radiance.model import RadianceModel
@@ -52,11 +52,8 @@ def carried(
         for name, numbers in scores.items():
             one = dataclasses.replace(apart, paths=paths[name])
             for row in rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), N_SHOWN)).astype(int))]:
-                picture, truth = (
-                    one.picture(training.thetas[row], camera=training.camera(row)),
-                    training.picture(int(row)),
-                )
-                numbers.append(min(psnr(picture, truth, RANGE), PSNR_CAP))
+                picture = one.picture(training.thetas[row], camera=training.camera(row))
+                numbers.append(picture_psnr(picture, training.picture(int(row))))
         progress((number + 1) / len(tried))
     means = {name: round(float(np.mean(numbers)), 3) for name, numbers in scores.items()}
     if means["carried"] <= means["blended"]:

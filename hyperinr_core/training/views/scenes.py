@@ -14,9 +14,8 @@ import numpy as np
 
 from hyperinr_core import __version__
 from hyperinr_core.files import replacing
-from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.pictures.background import before_white
-from hyperinr_core.pictures.picture_set import RANGE, Optics, PictureSet, picture_parameters, to_bytes
+from hyperinr_core.measure.metrics import picture_psnr
+from hyperinr_core.pictures.picture_set import Optics, PictureSet, picture_parameters, to_bytes
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.spaces.views import view_angles
@@ -93,7 +92,7 @@ def _student_score(task: Views, choice: dict[str, Any], config: RunConfig, devic
         told = Tell(report=lambda report: tell.progress("trying pictures", report.samples, report.total))
         model = train(trial, Path(folder) / "trial.hinr", short, device=device, tell=told)
     pairs = ((to_bytes(model.generate(scene.thetas[step]).sample_grid()[0]), scene.picture(int(step))) for step in out)
-    return round(float(np.mean([_psnr(picture, truth) for picture, truth in pairs])), 3)
+    return round(float(np.mean([picture_psnr(picture, truth) for picture, truth in pairs])), 3)
 
 
 def remembered(path: Path, identity: Any, answer: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -169,7 +168,7 @@ def misfit_of(model: RadianceModel, task: Views) -> str:
     training, out = task.training, task.pictures.select(task.held_out[:N_LOOKED_AT])
     truths = [out.picture(step) for step in range(len(out))]
     score = np.mean(
-        [_psnr(model.picture(out.thetas[n], camera=out.camera(n)), truth) for n, truth in enumerate(truths)]
+        [picture_psnr(model.picture(out.thetas[n], camera=out.camera(n)), truth) for n, truth in enumerate(truths)]
     )
     mean = score_of_mean([training.picture(step) for step in _evenly(training)], truths)
     return misfit_in_words(float(score), mean) if score <= mean else ""
@@ -178,7 +177,9 @@ def misfit_of(model: RadianceModel, task: Views) -> str:
 def _quality(model: RadianceModel, training: PictureSet) -> list[float]:
     """PSNR in dB of training pictures, evenly chosen."""
     return [
-        round(_psnr(model.picture(training.thetas[step], camera=training.camera(step)), training.picture(step)), 3)
+        round(
+            picture_psnr(model.picture(training.thetas[step], camera=training.camera(step)), training.picture(step)), 3
+        )
         for step in _evenly(training)
     ]
 
@@ -186,7 +187,3 @@ def _quality(model: RadianceModel, training: PictureSet) -> list[float]:
 def _evenly(pictures: PictureSet) -> list[int]:
     """Numbers of at most `N_MEASURED` of them."""
     return np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), N_MEASURED)).astype(int)).tolist()
-
-
-def _psnr(picture: np.ndarray, truth: np.ndarray) -> float:
-    return min(psnr(before_white(picture), before_white(truth), RANGE), PSNR_CAP)

@@ -15,9 +15,8 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.hash_grid import hash_grid
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.measure.metrics import picture_psnr
 from hyperinr_core.pictures.picture_set import (
-    RANGE,
     Optics,
     PictureSet,
     picture_field,
@@ -335,5 +334,5 @@ def _quality(model: HyperINR, training: PictureSet) -> dict[str, dict[str, list[
     """PSNR in dB of training pictures, evenly chosen."""
     steps = np.unique(np.linspace(0, len(training) - 1, min(len(training), N_MEASURED)).astype(int))
     pairs = ((model.generate(training.thetas[s]).sample_grid()[0], training.picture(s)) for s in steps)
-    numbers = [round(min(psnr(to_bytes(values), truth, RANGE), PSNR_CAP), 3) for values, truth in pairs]
+    numbers = [round(picture_psnr(to_bytes(values), truth), 3) for values, truth in pairs]
     return {"training_psnr_db": {model.fields[0].name: numbers}}
