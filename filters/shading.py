@@ -15,9 +15,6 @@ from hyperinr_core.volume import Extent, Grid
 #: Entries of the tables that values are looked up in.
 N_COLORS = 1024
 
-#: A point on a wall sees half of the sphere; it gets all the light of a sky.
-SKY_GAIN = np.float32(2)
-
 #: Full light in fixed point: a byte times it fits 32 bits.
 ONE = 1 << 16
 
@@ -94,7 +91,7 @@ class Shading:
         strength : how far shadows darken, 0 not at all.
         occlusion : (nz, ny, nx) share that arrives of a light from everywhere; None where nothing hinders it.
         """
-        everywhere: Any = 1.0 if occlusion is None else self._darkened(occlusion * SKY_GAIN, strength)
+        everywhere: Any = 1.0 if occlusion is None else self._darkened(occlusion * shadow.SKY_GAIN, strength)
         if shadows is None:
             light = ambient + (1 - ambient) * everywhere
         else:

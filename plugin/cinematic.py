@@ -138,20 +138,22 @@ def function_of(look: Look, wishes: Wishes) -> TransferFunction:
     return function.with_opacity(parse_opacity(wishes.opacity)) if wishes.opacity else function
 
 
-def camera_of(grid: Grid, view: Sequence[float], zoom: float = 1.0) -> Camera:
+def camera_of(grid: Grid, view: Sequence[float], size: Sequence[int], zoom: float = 1.0) -> Camera:
     """The camera that has a grid's box in view.
 
     Parameters
     ----------
     view : (2,) azimuth and elevation in degrees, z up.
+    size : width and height of the picture.
     zoom : how much larger it is than when it just fits: the camera stands where it stood, and sees less.
     """
     sides = np.multiply(grid.spacing, np.subtract(grid.dims, 1))
     middle = grid.origin + np.reshape(grid.direction, (3, 3)) @ sides / 2
     _, up, towards = camera_frames(np.array(view))
-    angle = 2 * math.degrees(math.atan(math.tan(math.radians(VIEW_ANGLE / 2)) / zoom))
-    far = np.linalg.norm(sides) / 2 / math.sin(math.radians(VIEW_ANGLE / 2))
-    return Camera(tuple((middle + far * towards).tolist()), tuple(middle.tolist()), tuple(up.tolist()), angle)
+    across = math.tan(math.radians(VIEW_ANGLE / 2)) * min(1.0, size[0] / size[1])
+    far = np.linalg.norm(sides) / 2 / math.sin(math.atan(across))
+    position, focal_point = tuple((middle + far * towards).tolist()), tuple(middle.tolist())
+    return Camera(position, focal_point, tuple(up.tolist()), VIEW_ANGLE).zoomed(zoom)
 
 
 def environment_of(name: str) -> Environment:
@@ -201,7 +203,7 @@ class Shoot:
         # a whole turn ends one step before it began, so that the film can be played round and round
         turn = number / wishes.frames if wishes.frames > 1 else 0.0
         azimuth, elevation = self._view
-        camera = camera_of(self._subject.grid, (azimuth + turn * wishes.orbit, elevation), wishes.zoom)
+        camera = camera_of(self._subject.grid, (azimuth + turn * wishes.orbit, elevation), self._size, wishes.zoom)
         light = wishes.light or (azimuth - LEFT_OF_CAMERA, LIGHT_ELEVATION)
         scene = Scene(
             Light(direction_of(light[0] + turn * wishes.orbit_light, light[1]), diameter=wishes.softness),

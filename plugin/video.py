@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hyperinr.filters.readers.picture_files import encoded
+from hyperinr.filters.readers.picture_files import pillow, write_picture
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.files import new_folder, replacing
 
-#: Pictures in a second, and the endings of what they can be written to.
-FRAME_RATE, VIDEOS, PICTURES = 24, (".mp4", ".webm"), (".png", ".jpg")
+#: Pictures in a second, quality of JPEG files, and the endings of what they can be written to.
+FRAME_RATE, QUALITY, VIDEOS, PICTURES = 24, 95, (".mp4", ".webm"), (".png", ".jpg")
 
 
 def check_name(output: Path, n_frames: int) -> None:
@@ -25,6 +25,7 @@ def check_name(output: Path, n_frames: int) -> None:
     if suffix not in names:
         several = " for several frames" if n_frames > 1 else ""
         raise ParameterError(f"output is {output}; expected a name that ends in {' or '.join(names)}{several}")
+    pillow()  # said now, and not after the work
     if suffix in VIDEOS and not shutil.which("ffmpeg"):
         raise BackendError(f"there is no ffmpeg, which {suffix} needs; install it, or choose .gif, or .png (numbered)")
 
@@ -36,8 +37,7 @@ def write(output: Path, frames: Iterator[np.ndarray], n_frames: int) -> Path:
     """
     suffix = output.suffix.lower()
     if n_frames == 1:
-        with replacing(output) as part:
-            part.write_bytes(_bytes(next(frames), suffix))
+        write_picture(output, next(frames), QUALITY)
         return output
     if suffix in PICTURES:
         with new_folder(output.with_suffix("")) as folder:
@@ -52,13 +52,9 @@ def write(output: Path, frames: Iterator[np.ndarray], n_frames: int) -> Path:
     return output
 
 
-def _bytes(pixels: np.ndarray, suffix: str) -> bytes:
-    return encoded(pixels, "PNG" if suffix == ".png" else "JPEG", 95)
-
-
 def _write_numbered(folder: Path, frames: Iterator[np.ndarray], suffix: str) -> None:
     for number, pixels in enumerate(frames):
-        (folder / f"{number:05d}{suffix}").write_bytes(_bytes(pixels, suffix))
+        write_picture(folder / f"{number:05d}{suffix}", pixels, QUALITY)
 
 
 def _write_video(part: Path, folder: str, suffix: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from hyperinr.plugin.drawing import LARGEST, item_of, number_of, slider_of
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hinr_document import MAX_VALUE
-from hyperinr_core.light.shadow import ambient_occlusion, transmittance
+from hyperinr_core.light.shadow import SKY_GAIN, ambient_occlusion, transmittance
 from hyperinr_core.model import Model
 from hyperinr_core.pictures.look import BACKGROUND, CAMERA, OUTLINE, UNITS_ACROSS, Look, camera_at, looks_of, magnitude
 from hyperinr_core.pictures.transfer import COLOR_MAPS, TransferFunction, extinction
@@ -148,7 +148,7 @@ class VoxelDrawing:
             if light["kind"] == "shadow":
                 share = transmittance(tau, self.grid, light_directions(angles))
             else:
-                share = ambient_occlusion(tau, self.grid)
+                share = SKY_GAIN * ambient_occlusion(tau, self.grid)
         return (np.clip(share, 0, 1) * 255 + 0.5).astype(np.uint8).tobytes()
 
     def medium(self, values: dict[str, Any], field: Any, light: Any, colors: Any) -> Medium:

@@ -49,9 +49,9 @@ def test_no_error_at_all_or_none_that_is_a_number_draws_evenly():
 
 def test_a_look_finds_where_a_model_errs(tmp_path):
     lesson = lesson_of(moving_blob(dims=LARGE), tmp_path)
-    looked = Focus(lesson.stream, focus.N_LOOKS)
+    looked = Focus(lesson.stream, focus.N_PARTS)
     corner = 1.0 * (lesson.stream.every(0, 0, 1)[1] < 0.3).all(axis=1)
-    assert looked.left(0) == 1 and looked.left(focus.N_LOOKS) > 10**9
+    assert looked.left(0) == 1 and looked.left(focus.N_PARTS) > 10**9
 
     def values(theta, points):
         _, everywhere, targets, _ = lesson.stream.every(
@@ -63,7 +63,7 @@ def test_a_look_finds_where_a_model_errs(tmp_path):
     looked.look(1, values)
     batch = lesson.stream.draw(3)
     assert (batch.points < 0.3).all(axis=2).mean() > 5 * corner.mean()
-    Focus(lesson.stream, focus.N_LOOKS)
+    Focus(lesson.stream, focus.N_PARTS)
     again = lesson.stream.draw(3)
     assert (again.points < 0.3).all(axis=2).mean() == pytest.approx(corner.mean(), rel=0.3), "a new run begins evenly"
 

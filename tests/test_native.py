@@ -325,7 +325,6 @@ def test_bfloat16_is_taken_by_itself_where_it_pays_or_is_forced(monkeypatch):
     assert NativeBackend(*model).precision == native.chosen()[1] == ("bfloat16" if pays else "float32")
     if "avx512_bf16" not in supported_isas():
         assert not pays and native.chosen()[2] == "bfloat16 is not multiplied here"
-        return
     monkeypatch.setattr(
         native, "library", lambda: SimpleNamespace(hinr_bfloat16_pays=lambda _: 0, hinr_isa_supported=lambda _: 1)
     )

@@ -253,6 +253,7 @@ def test_time_ends_the_work_after_a_sample():
 
 def test_a_film_is_gone_on_with_where_it_was_stopped(monkeypatch):
     monkeypatch.setattr(film_module, "TILES_PER_THREAD", 1)
+    monkeypatch.setattr(film_module.path_native, "n_threads", lambda: 1)
     stopped = Film((80, 40))
 
     def stop(_: float) -> None:

@@ -35,14 +35,14 @@ def write_picture(path: str | os.PathLike, pixels: np.ndarray, quality: int = 90
 def write_depth(path: Path, depth: np.ndarray) -> None:
     """Write depths (ny, nx) float32, lowest row first, as a TIFF file of 32 bit floats."""
     with replacing(path) as part, open(part, "wb") as file:
-        _pillow().fromarray(np.ascontiguousarray(depth[::-1], np.float32)).save(file, "TIFF")
+        pillow().fromarray(np.ascontiguousarray(depth[::-1], np.float32)).save(file, "TIFF")
 
 
 def encoded(pixels: np.ndarray, kind: str, quality: int = 90) -> bytes:
     """Pixels (ny, nx, C) uint8, lowest row first, as the bytes of a PNG or JPEG file."""
     import io
 
-    image = _pillow().fromarray(np.ascontiguousarray(pixels[::-1]))
+    image = pillow().fromarray(np.ascontiguousarray(pixels[::-1]))
     buffer = io.BytesIO()
     if kind == "PNG":
         image.save(buffer, "PNG", compress_level=6)
@@ -77,14 +77,15 @@ def _components(image: Any) -> int:
 
 def _opened(path: Path) -> Any:
     try:
-        return _pillow().open(path)
+        return pillow().open(path)
     except FileNotFoundError:
         raise DataError(f"{path} is not there but the table names it; expected a picture, check the database") from None
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{path} is no picture ({error}); expected a PNG or JPEG file") from error
 
 
-def _pillow() -> Any:
+def pillow() -> Any:
+    """Pillow's Image; HyperINRError where it is not installed."""
     try:
         from PIL import Image
     except ImportError:

@@ -23,8 +23,9 @@ UNITS_PER_DIAGONAL = 128
 #: Directions that a soft light is made of.
 N_DISC_DIRECTIONS = 32
 
-#: Directions that the light of a whole sky, above and below, is made of.
-N_SKY_DIRECTIONS = 32
+#: Directions that the light of a whole sky, above and below, is made of, and how much brighter it is shown: a point on a wall
+#: sees half of the sphere, and gets all the light of a sky.
+N_SKY_DIRECTIONS, SKY_GAIN = 32, np.float32(2)
 
 METHODS = ("sweep", "rays")
 
@@ -65,17 +66,12 @@ def transmittance(
     True
     """
     _check_shape(tau, grid)
-    vector = np.asarray(direction, np.float64)
-    size = float(np.linalg.norm(vector)) if vector.shape == (3,) else 0.0
-    if not size > 0 or not math.isfinite(size):
-        raise ParameterError(
-            f"the light's direction is {np.asarray(direction).tolist()}; expected three numbers, not all 0"
-        )
+    unit = _unit(direction)
     if method not in METHODS or not step > 0:
         raise ParameterError(
             f"method is {method!r} with step {step}; expected one of {', '.join(METHODS)} and a step above 0"
         )
-    voxels = in_voxels(grid, vector / size)
+    voxels = in_voxels(grid, unit)
     if method == "sweep":
         return _kernels().sweep(tau, voxels, 1.0)
     length = step * min(abs(s) for s in grid.spacing)
@@ -85,6 +81,17 @@ def transmittance(
 def _check_shape(tau: np.ndarray, grid: Grid) -> None:
     if tau.shape != grid.shape:
         raise ParameterError(f"tau has shape {tau.shape}; expected the grid's {grid.shape}")
+
+
+def _unit(direction: np.ndarray) -> np.ndarray:
+    """(3,) of length 1; ParameterError for what has no direction."""
+    vector = np.asarray(direction, np.float64)
+    size = float(np.linalg.norm(vector)) if vector.shape == (3,) else 0.0
+    if not size > 0 or not math.isfinite(size):
+        raise ParameterError(
+            f"the light's direction is {np.asarray(direction).tolist()}; expected three numbers, not all 0"
+        )
+    return vector / size
 
 
 def in_voxels(grid: Grid, vector: np.ndarray) -> np.ndarray:
@@ -100,9 +107,15 @@ def soft_transmittance(
     Parameters
     ----------
     n_directions : spread evenly over the light's disc.
+
+    Raises
+    ------
+    ParameterError for another shape than the grid's, a direction without length, no directions.
     """
     _check_shape(tau, grid)
-    towards = disc_directions(direction, diameter, n_directions)
+    if n_directions < 1:
+        raise ParameterError(f"n_directions is {n_directions}; expected at least 1")
+    towards = disc_directions(_unit(direction), diameter, n_directions)
     return _kernels().sweeps(tau, np.stack([in_voxels(grid, light) for light in towards]))
 
 

@@ -97,10 +97,6 @@ class Medium:
         scale = (rows - 1) / (self.high - self.low) if self.high > self.low else 0.0
         return path_native.Medium(self.values, spacing, self.colors, extinction, self.low, scale)
 
-    def to_box(self, points: np.ndarray) -> np.ndarray:
-        """(..., 3) points of space along the grid's own axes from its first point, in diagonals."""
-        return (np.asarray(points, np.float64) - self.grid.origin) @ self.axes.T / self.diagonal
-
 
 def medium_of(
     values: np.ndarray,

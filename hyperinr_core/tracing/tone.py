@@ -20,17 +20,11 @@ def to_linear(colors: np.ndarray) -> np.ndarray:
     return np.where(colors <= 0.04045, colors / 12.92, ((np.maximum(colors, 0.04045) + 0.055) / 1.055) ** 2.4)
 
 
-def to_screen(light: np.ndarray, shoulder: bool = True) -> np.ndarray:
-    """A screen's colours in [0, 1] of amounts of light.
-
-    Parameters
-    ----------
-    shoulder : press what is brighter than `SHOULDER` smoothly below 1, so that lights keep their form; else it is cut.
-    """
+def to_screen(light: np.ndarray) -> np.ndarray:
+    """A screen's colours in [0, 1] of amounts of light."""
     light = np.maximum(np.nan_to_num(np.asarray(light, np.float64)), 0)
-    if shoulder:
-        room = 1 - SHOULDER
-        over = np.maximum(light - SHOULDER, 0)
-        light = np.minimum(light, SHOULDER) + room * over / (over + room)
+    room = 1 - SHOULDER
+    over = np.maximum(light - SHOULDER, 0)
+    light = np.minimum(light, SHOULDER) + room * over / (over + room)
     light = np.minimum(light, 1)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)

@@ -16,7 +16,7 @@ from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Stream
 
 #: Looks in a run, evenly spread.
-N_LOOKS = 20
+N_PARTS = 20
 
 #: Each so many-th value is looked at: eight of a run. A prime, so that they lie all over a brick.
 STRIDE = 61
@@ -39,7 +39,7 @@ class Focus:
 
     def __init__(self, stream: Stream, n_iterations: int) -> None:
         self._stream = stream if isinstance(stream, SampleStream) and stream.fits else None
-        self._due = {round(n_iterations * n / N_LOOKS) for n in range(1, N_LOOKS)} if self._stream else set()
+        self._due = {round(n_iterations * n / N_PARTS) for n in range(1, N_PARTS)} if self._stream else set()
         if self._stream:
             self._stream.draw_evenly()
 
