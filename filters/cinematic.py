@@ -62,6 +62,7 @@ class HyperINRCinematic(Colored, VTKPythonAlgorithmBase):
         self._medium_key: tuple | None = None
         self._film: Film | None = None
         self._film_key: tuple | None = None
+        self._developed_by: tuple | None = None
         self._step: Refinement | None = None
         self._pause = QUICK
         self._polled_at = float("-inf")
@@ -194,6 +195,11 @@ class HyperINRCinematic(Colored, VTKPythonAlgorithmBase):
             film, step, self._pause = Film(self._size), None, QUICK
             self._film, self._film_key = film, key
         film = self._film
+        how = self._denoises, self._exposure, self._background
+        if step is not None and how != self._developed_by:  # its picture is as things were
+            step.stop()
+            step = None
+        self._developed_by = how
         if step is not None:
             self._pause = min(2 * self._pause, LONGEST)
             return step.result(self._told)
@@ -219,7 +225,7 @@ class HyperINRCinematic(Colored, VTKPythonAlgorithmBase):
         from hyperinr_core.pictures.camera import Camera
         from hyperinr_core.spaces.sphere import direction_of
         from hyperinr_core.tracing.film import trace
-        from hyperinr_core.tracing.staging import Environment, Light, Scene
+        from hyperinr_core.tracing.staging import GLOSS, Environment, Light, Scene
 
         def progress(share: float) -> None:
             if heard(share):
@@ -227,7 +233,8 @@ class HyperINRCinematic(Colored, VTKPythonAlgorithmBase):
 
         towards = direction_of(self._azimuth, self._elevation)
         light = Light(towards, (self._brightness,) * 3, self._light_size)
-        scene = Scene(light, Environment.named(ENVIRONMENTS[self._environment]), self._bounces, surface=self._surface)
+        sky = Environment.named(ENVIRONMENTS[self._environment])
+        scene = Scene(light, sky, self._bounces, surface=self._surface, gloss=GLOSS)
         camera = Camera(self._position, self._focal_point, self._up, self._view_angle, self._parallel_scale)
         trace(medium, camera, scene, film, self._left(film), 0, seconds, progress)
 
@@ -246,10 +253,10 @@ class HyperINRCinematic(Colored, VTKPythonAlgorithmBase):
         return bool(self.GetAbortExecute())
 
     def _settings(self) -> tuple:
-        """All that a film depends on beside the medium; what it is developed by, too, so that a change is shown at once."""
+        """All that a film depends on beside the medium."""
         light = self._azimuth, self._elevation, self._light_size, self._brightness, self._environment
         camera = self._position, self._focal_point, self._up, self._view_angle, self._parallel_scale, self._size
-        return *light, *camera, self._surface, self._bounces, self._denoises, self._exposure, self._background
+        return *light, *camera, self._surface, self._bounces
 
     def _seen(self, image: vtkImageData, whole: tuple) -> Medium:
         """The volume as light meets it, kept until the input or the colour map changes."""

@@ -20,7 +20,7 @@ from hyperinr_core.spaces.sphere import angles_of, camera_frames, direction_of
 from hyperinr_core.tracing import open_image_denoise
 from hyperinr_core.tracing.film import Film, developed, exposure_of, trace
 from hyperinr_core.tracing.medium import Medium, medium_of
-from hyperinr_core.tracing.staging import ENVIRONMENTS, Environment, Light, Scene
+from hyperinr_core.tracing.staging import ENVIRONMENTS, GLOSS, Environment, Light, Scene
 from hyperinr_core.volume import Grid
 
 #: Degrees from the lowest to the highest row, ParaView's default.
@@ -207,7 +207,7 @@ class Shoot:
         light = wishes.light or (azimuth - LEFT_OF_CAMERA, LIGHT_ELEVATION)
         scene = Scene(
             Light(direction_of(light[0] + turn * wishes.orbit_light, light[1]), diameter=wishes.softness),
-            self._environment, wishes.bounces, surface=wishes.surface, gloss=0.5, aperture=wishes.aperture,
+            self._environment, wishes.bounces, surface=wishes.surface, gloss=GLOSS, aperture=wishes.aperture,
         )  # fmt: skip
         values = {name: low + share * (wishes.until.get(name, low) - low) for name, low in self._values.items()}
         return self._developed(self._exposed(values, camera, scene, progress))

@@ -22,13 +22,13 @@ from hyperinr_core.pictures.look import BACKGROUND
 from hyperinr_core.spaces.sphere import direction_of
 from hyperinr_core.tracing.film import Film, developed, exposure_of, trace
 from hyperinr_core.tracing.medium import Medium
-from hyperinr_core.tracing.staging import Environment, Light, Scene
+from hyperinr_core.tracing.staging import GLOSS, SOFTNESS, SURFACE, Environment, Light, Scene
 
 #: Samples of each pixel at which the picture is shown: taking the noise out takes as long as some of them.
 SHOWN = (1, 4, 10, 20, 36, 64)
 
-#: How the volume is lit, as `hyperinr render --style cinematic` has it.
-SOFTNESS, ENVIRONMENT, SURFACE, GLOSS = 6.0, "sky", 0.5, 0.5
+#: Light from all around, as `hyperinr render --style cinematic` has it.
+ENVIRONMENT = "sky"
 
 #: Pixels of a side of a picture, at least and at most.
 SIZES = (16, 1024)

@@ -16,6 +16,9 @@ from hyperinr.plugin.commands.render import _DEFAULTS, render
 from hyperinr_core import hinr
 from hyperinr_core.errors import BackendError, HyperINRError, ParameterError
 from hyperinr_core.pictures.look import BACKGROUND
+from hyperinr_core.tracing.film import Film, trace
+from hyperinr_core.tracing.medium import Medium
+from hyperinr_core.tracing.staging import Scene
 from hyperinr_core.volume import Grid
 
 GRID = Grid((10, 10, 10))
@@ -182,3 +185,14 @@ def test_options_of_the_cinematic_style_are_for_it_alone(model, tmp_path):
     arguments = [str(model), "--at", "time=1", "-o", str(tmp_path / "a.png"), "--spp", "4", "--orbit-light", "9"]
     with pytest.raises(ParameterError, match="--spp, --orbit-light is for --style cinematic"):
         CliRunner().invoke(render, arguments, standalone_mode=False, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("size", [(48, 16), (16, 48), (32, 32)])
+def test_a_box_is_in_view_whatever_the_picture_s_form(size):
+    grid = Grid((9, 9, 9))
+    fog = Medium(np.ones(grid.shape, np.float32), grid, np.ones((2, 3)), np.array([9.0, 9.0]), 0.0, 1.0)
+    film = Film(size)
+    trace(fog, cinematic.camera_of(grid, (30.0, 20.0), size, 0.95), Scene(), film, samples=8)
+    opacity = film.means[..., 3]
+    assert opacity.max() == 1
+    assert opacity[[0, -1]].max() == 0 and opacity[:, [0, -1]].max() == 0

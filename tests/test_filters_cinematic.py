@@ -108,6 +108,24 @@ def test_a_change_begins_anew_and_a_better_picture_does_not(monkeypatch):
     assert filter_._film is film and film.n_samples == 9
 
 
+def test_what_a_picture_is_developed_by_needs_no_new_samples(monkeypatch):
+    filter_, said = filter_of(Samples=6)
+    before = pixels(filter_)
+    film, n_samples = filter_._film, filter_._film.n_samples
+    for name, value in (("Exposure", (0.2,)), ("Background", (1.0, 0.0, 0.0)), ("Denoise", (0,))):
+        getattr(filter_, f"Set{name}")(*value)
+        after = pixels(filter_)
+        assert (after != before).any(), name
+        before = after
+    assert filter_._film is film and film.n_samples == n_samples and not said
+    filter_.SetSamples(4000)
+    filter_.ExpectWindow()
+    pixels(filter_)
+    assert not filter_.GetNeedsUpdate() and filter_._step is not None
+    filter_.SetBackground(0.0, 0.0, 1.0)
+    assert (pixels(filter_)[0, 0] == (0, 0, 255)).all(), "a step's picture is of the background before"
+
+
 def test_stopping_leaves_nothing_and_is_said_by_nobody():
     filter_, said = filter_of(Samples=5000, PictureSize=(400, 300))
     filter_.AddObserver("ProgressEvent", lambda *_: filter_.SetAbortExecute(1))

@@ -263,6 +263,15 @@ def test_occlusion_depends_on_no_thread_and_hardly_on_the_unit(isa, monkeypatch)
     np.testing.assert_allclose(results[0], expected, rtol=0, atol=1e-6)
 
 
+def test_a_wide_light_from_nowhere_is_refused():
+    grid = Grid((4, 4, 4))
+    for direction in ((0, 0, 0), (np.inf, 0, 0), (1, 0)):
+        with pytest.raises(ParameterError, match="expected three numbers, not all 0"):
+            shadow.soft_transmittance(np.zeros(grid.shape, np.float32), grid, np.array(direction), 10.0)
+    with pytest.raises(ParameterError, match="n_directions is 0; expected at least 1"):
+        shadow.ambient_occlusion(np.zeros(grid.shape, np.float32), grid, 0)
+
+
 def test_occlusion_of_nothing_of_a_wall_and_within_one():
     grid = Grid((24, 24, 24))
     np.testing.assert_allclose(shadow.ambient_occlusion(np.zeros(grid.shape, np.float32), grid), 1, atol=1e-6)

@@ -17,6 +17,9 @@ from hyperinr_core.tracing.path_native import View
 #: Bounces at most that can be asked for.
 MOST_BOUNCES = 1024
 
+#: How pictures look unless somebody says: degrees that the light is wide, how much edges look like surfaces, and these shine.
+SOFTNESS, SURFACE, GLOSS = 6.0, 0.5, 0.5
+
 #: Light from all around by name: colours of what is above and below.
 ENVIRONMENTS = {
     "sky": ((0.5, 0.6, 0.75), (0.22, 0.2, 0.18)),

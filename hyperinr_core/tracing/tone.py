@@ -21,7 +21,7 @@ def to_linear(colors: np.ndarray) -> np.ndarray:
 
 
 def to_screen(light: np.ndarray) -> np.ndarray:
-    """A screen's colours in [0, 1] of amounts of light."""
+    """A screen's colours in [0, 1] of amounts of light; what is brighter than `SHOULDER` is pressed below 1."""
     light = np.maximum(np.nan_to_num(np.asarray(light, np.float64)), 0)
     room = 1 - SHOULDER
     over = np.maximum(light - SHOULDER, 0)

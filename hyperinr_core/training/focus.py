@@ -15,7 +15,7 @@ from hyperinr_core.training.drawing import even
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Stream
 
-#: Looks in a run, evenly spread.
+#: A run is cut into so many equal parts, with a look between two.
 N_PARTS = 20
 
 #: Each so many-th value is looked at: eight of a run. A prime, so that they lie all over a brick.

@@ -16,6 +16,7 @@ from hyperinr.plugin import launch
 from hyperinr.plugin.commands.model import parse_theta
 from hyperinr.plugin.options import at_option, dims_option, gathered, model_argument, output_option
 from hyperinr_core.errors import BackendError, ParameterError
+from hyperinr_core.tracing.staging import SOFTNESS, SURFACE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +69,7 @@ CINEMATIC = (
 
 _DEFAULTS = {
     "spp": 64, "seconds": None, "function": None, "opacity": None, "view": None, "zoom": 1.0, "light": None,
-    "softness": 6.0, "environment": "sky", "surface": 0.5, "bounces": 8, "albedo": 1.0, "aperture": 0.0, "shutter": 0.0,
+    "softness": SOFTNESS, "environment": "sky", "surface": SURFACE, "bounces": 8, "albedo": 1.0, "aperture": 0.0, "shutter": 0.0,
     "frames": 1, "until": (), "orbit": 0.0, "orbit_light": 0.0, "denoiser": "own", "seed": 0,
 }  # fmt: skip
 

@@ -51,9 +51,8 @@ def picture_of(source: Any, view: Any, field: str | None = None) -> Any:
     shadow = source if source.GetXMLName() == shading.SHADOW else None
     volume = shadow.Input if shadow else source
     field = shading.scalar_of(volume, view, field or (shadow.Scalar[1] if shadow else None))
-    cinematic = simple.HyperINRCinematic(Input=volume, Samples=1)
+    cinematic = simple.HyperINRCinematic(Input=volume, Samples=1, PictureSize=[LEAST, LEAST])
     cinematic.Scalar = ["POINTS", field]
-    look_as(cinematic, view)
     if shadow:
         cinematic.LightAzimuth, cinematic.LightElevation = shadow.LightAzimuth, shadow.LightElevation
         cinematic.OpacityUnitDistance = shadow.OpacityUnitDistance
@@ -63,6 +62,7 @@ def picture_of(source: Any, view: Any, field: str | None = None) -> Any:
     if cinematic.ColorMap is None:
         cinematic.UpdatePipeline(view.ViewTime)  # for the look of its values
         shading.take_colors(cinematic, servermanager.GetRepresentation(volume, view))
+    look_as(cinematic, view)
     cinematic.Samples = cinematic.GetProperty("Samples").GetDefaultValue(0)
     filter_ = cinematic.GetClientSideObject()
     if filter_ is not None and view.GetRenderWindow().GetClassName() == QT_WINDOW:  # scripts want all samples at once
