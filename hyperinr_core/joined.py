@@ -11,7 +11,7 @@ import numpy as np
 
 from hyperinr_core.inr import Progress, Values
 from hyperinr_core.mask import ValidAt, filled
-from hyperinr_core.motion.steps import NEARLY_ALL, Box, Seen
+from hyperinr_core.motion.steps import NEARLY_ALL, Box, Seen, share_of
 from hyperinr_core.shift import columns, shifts_of
 from hyperinr_core.volume import Extent
 
@@ -101,7 +101,7 @@ def decoded(model: Bricks, backend: str, step: int, box: Box, progress: Progress
     ]
     for done, (where, part) in enumerate(shares):
         place = tuple(slice(axis[0].start + own.start, axis[0].start + own.stop) for axis, own in zip(where, part.pick))
-        heard = None if progress is None else _share_of(progress, done, len(shares))
+        heard = None if progress is None else share_of(progress, done, len(shares))
         sums[place] += part.weights[..., None] * _decoded_share(model, backend, step, part, heard)
         total[place] += part.weights
     values = shared(model, sums, total)
@@ -180,7 +180,7 @@ class Joined(Values):
             self._steps.get(self._carried(parts[0].number).numbers, self._box, progress)
             return
         for done, part in enumerate(parts):
-            share = None if progress is None else _share_of(progress, done, len(parts))
+            share = None if progress is None else share_of(progress, done, len(parts))
             self._values(part.number).prepare(self._unit(part, len(axes)), share)
 
     def moving(self, field: int, axes: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -290,7 +290,3 @@ class Joined(Values):
 
 def _sizes(extent: Extent) -> list[int]:
     return [last - first + 1 for first, last in zip(extent[::2], extent[1::2])]
-
-
-def _share_of(progress: Progress, done: int, n: int) -> Progress:
-    return lambda fraction: progress((done + fraction) / n)

@@ -49,7 +49,7 @@ def test_of_a_large_grid_few_planes_are_decoded_at_once(tmp_path, monkeypatch):
     hinr.save(model, tmp_path / "m.hinr")
     boxes, decoded = [], type(model).decoded
     monkeypatch.setattr(type(model), "decoded", lambda self, *of: boxes.append(of[2]) or decoded(self, *of))
-    monkeypatch.setattr("hyperinr.plugin.commands.export.MOST_AT_ONCE", 12 * 12 * 32)
+    monkeypatch.setattr("hyperinr.plugin.commands.model.MOST_AT_ONCE", 12 * 12 * 32)
     call(export, tmp_path / "m.hinr", "--times", "0.6", "-o", tmp_path / "out.pvd")
     assert max(last - first + 1 for (first, last), _, _ in boxes) < 200
     values = open_series(str(tmp_path / "out.pvd")).read(0, ["density"])

@@ -178,7 +178,7 @@ class Steps:
         with self._lock:
             missing = [step for step in dict.fromkeys(numbers) if not self._has(step, box)]
             for done, step in enumerate(missing):
-                heard = None if progress is None else _part(progress, done, len(missing))
+                heard = None if progress is None else share_of(progress, done, len(missing))
                 values = self._decode(step, box, heard)
                 start = tuple(first for first, _ in box)
                 self._kept[step] = box, Step.of(values, self._periodic, self._shape, start)
@@ -221,5 +221,6 @@ class Seen:
         return [step.seen_from(self._point) for step in self._steps.get(numbers, self.box or box, progress)]
 
 
-def _part(progress: Callable[[float], object], done: int, total: int) -> Callable[[float], object]:
+def share_of(progress: Callable[[float], object], done: int, total: int) -> Callable[[float], object]:
+    """Progress of one of several equal pieces of work."""
     return lambda fraction: progress((done + fraction) / total)

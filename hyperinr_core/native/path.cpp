@@ -11,6 +11,8 @@
 
 using namespace hinr;
 
+static_assert(kPathChannels == HINR_FILM_CHANNELS, "one film");
+
 const PathKernels *hinr::find_path_kernels(int isa) {
     if (!find_kernels(isa)) return nullptr;
 #ifdef HINR_X86

@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from hyperinr.plugin.commands.model import parse_theta
+from hyperinr.plugin.commands.model import parse_theta, sampled
 from hyperinr.plugin.options import (
     at_option,
     backend_option,
@@ -23,15 +23,13 @@ from hyperinr.plugin.options import (
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.files import new_folder, replacing
-from hyperinr_core.inr import INR
 from hyperinr_core.loading import load_any
 from hyperinr_core.model import Model
 from hyperinr_core.pictures.picture_set import is_picture, to_bytes, write_optics
 from hyperinr_core.radiance.model import RadianceModel
-from hyperinr_core.volume import Grid
 
-#: Most files that one command writes, and points that are sampled at once, about.
-MOST_FILES, MOST_AT_ONCE = 1_000_000, 1 << 24
+#: Most files that one command writes.
+MOST_FILES = 1_000_000
 
 
 @click.command()
@@ -68,7 +66,7 @@ def export(
 
     def image_at(theta: dict[str, float]) -> Any:
         inr = network.generate(theta, backend)
-        return image_of(inr, _sampled(inr, grid), names, grid)
+        return image_of(inr, sampled(inr, grid), names, grid)
 
     network.generate(thetas[0], backend).split(
         np.empty((0, network.n_output_dims)), names
@@ -133,19 +131,6 @@ def _picture(network: Model | RadianceModel, theta: np.ndarray, backend: str) ->
     if isinstance(network, RadianceModel):
         return network.picture(theta)
     return to_bytes(network.generate(theta, backend).sample_grid()[0])
-
-
-def _sampled(inr: INR, grid: Grid) -> np.ndarray:
-    """(nz, ny, nx, C) at all points; of a large grid block by block: not all of the steps around is decoded at once."""
-    nx, ny, nz = grid.dims
-    depth = max(MOST_AT_ONCE // (nx * ny), 1)
-    if depth >= nz:
-        return inr.sample_grid(grid)
-    values = np.empty((nz, ny, nx, sum(field.n_components for field in inr.fields)), inr.dtype)
-    for first in range(0, nz, depth):
-        last = min(first + depth, nz) - 1
-        values[first : last + 1] = inr.sample_grid(grid, (0, nx - 1, 0, ny - 1, first, last))
-    return values
 
 
 def parse_values(what: str, text: str) -> np.ndarray:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from hyperinr_core.model import Model
     from hyperinr_core.volume import Grid
 
+#: Points that are sampled at once, about.
+MOST_AT_ONCE = 1 << 24
+
 
 @click.command()
 @model_argument
@@ -155,8 +158,23 @@ def sample(
     if output.suffix == ".npy" and len(names) > 1:
         raise ParameterError(f"a .npy holds one field, the model has {', '.join(names)}; choose with --field")
     grid = network.grid.with_dims(dims) if dims else network.grid
-    _write(output, inr, inr.sample_grid(grid), names, grid)
+    _write(output, inr, sampled(inr, grid), names, grid)
     click.echo(f"{output}: {' x '.join(map(str, grid.dims))}, {', '.join(names)}")
+
+
+def sampled(inr: INR, grid: Grid) -> np.ndarray:
+    """(nz, ny, nx, C) at all points; of a large grid block by block: not all of the steps around is decoded at once."""
+    import numpy as np
+
+    nx, ny, nz = grid.dims
+    depth = max(MOST_AT_ONCE // (nx * ny), 1)
+    if depth >= nz:
+        return inr.sample_grid(grid)
+    values = np.empty((nz, ny, nx, sum(field.n_components for field in inr.fields)), inr.dtype)
+    for first in range(0, nz, depth):
+        last = min(first + depth, nz) - 1
+        values[first : last + 1] = inr.sample_grid(grid, (0, nx - 1, 0, ny - 1, first, last))
+    return values
 
 
 def parse_theta(places: tuple[str, ...]) -> dict[str, float]:
