@@ -6,9 +6,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
+from hyperinr_core.motion.kernel import sample
+from hyperinr_core.motion.steps import Step
 from hyperinr_core.spaces.line import catmull_rom_weights
 from hyperinr_core.training.teachers.base import Teacher
 from hyperinr_core.training.teachers.lattice import Lattice, periodic_axes
@@ -60,13 +64,20 @@ class Flow(Teacher):
         self._gaps: OrderedDict[int, _Gap] = OrderedDict()
         self._gap_lock = threading.Lock()
         self._plane = series.grid.dims[2] == 1
-        periodic = periodic_axes([self.volume(0), self.volume(len(series) - 1)])
-        self.periodic = periodic[1:] if self._plane else periodic
-        self._lattice = Lattice(series.grid.shape[1:] if self._plane else series.grid.shape, self.periodic)
+        self.periodic = periodic_axes([self.volume(0), self.volume(len(series) - 1)])
 
     def without(self, step: int) -> Flow:
         """The flow of a series that lacks a step; gaps that both have are computed once."""
         return Flow(self.series.select([i for i in range(len(self.series)) if i != step]), self.field, self._motions)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(3, n) float32 z, y, x of the grid's points."""
+        return Lattice(self.series.grid.shape, self.periodic).points.reshape(3, -1)
+
+    def splines(self, vectors: np.ndarray) -> Step:
+        """Of vectors (n, c) at the grid's points."""
+        return Step.of(vectors.reshape(*self.series.grid.shape, -1), self.periodic)
 
     def prepare(self, gap: int) -> None:
         """Compute the motion in a gap, for use by later calls."""
@@ -79,21 +90,21 @@ class Flow(Teacher):
             return self.volume(int(steps[0])).copy()
         gap = self._gap(int(np.searchsorted(self._times, t)) - 1)
         middle = self._middles(gap, weights)
-        values = np.zeros(self._channels(0).shape, np.float32)
+        values = np.zeros((self.series.grid.n_points, self.volume(0).shape[-1]), np.float32)
         for step, weight, offset in zip(steps, weights, gap.offsets):
-            places = middle + self._lattice.at(offset, middle)
-            for channel, padded in zip(values, gap.padded(int(step))):
-                channel += np.float32(weight) * self._lattice.sample(padded, places, 3)
-        return np.moveaxis(values, 0, -1).reshape(*self.series.grid.shape, -1)
+            values += np.float32(weight) * sample(gap.volume(int(step)), middle + sample(offset, middle).T)
+        return values.reshape(*self.series.grid.shape, -1)
 
     def _middles(self, gap: _Gap, weights: np.ndarray) -> np.ndarray:
-        """(D, ...) where the path that passes through each point now is in the middle of the gap."""
-        travelled = np.zeros_like(gap.offsets[0])
-        for weight, offset in zip(weights, gap.offsets):
-            travelled += np.float32(weight) * offset
-        middle = self._lattice.points - travelled
-        for _ in range(N_FIXED_POINT):
-            middle = self._lattice.points - self._lattice.at(travelled, middle)
+        """(3, n) where the path that passes through each point now is in the middle of the gap."""
+        splines, values = (
+            np.add.reduce([np.float32(weight) * part for weight, part in zip(weights, parts)])
+            for parts in zip(*((offset.splines, offset.values) for offset in gap.offsets))
+        )
+        travelled = replace(gap.offsets[0], splines=splines, values=values)
+        middle = self.points
+        for _ in range(N_FIXED_POINT + 1):
+            middle = self.points - sample(travelled, middle).T
         return middle
 
     def _gap(self, left: int) -> _Gap:
@@ -108,23 +119,22 @@ class Flow(Teacher):
         return gap
 
     def _motion(self, gap: int) -> np.ndarray:
-        """(D, ...) displacement over a gap, by its middle."""
+        """(n, 3) displacement z, y, x over a gap, by its middle."""
         key = (self._times[gap], self._times[gap + 1])
         return self._motions.get(key, lambda: self._find_motion(gap))
 
     def _find_motion(self, gap: int) -> np.ndarray:
-        before, after = self._channels(gap), self._channels(gap + 1)
+        before, after = (np.moveaxis(self.volume(step), -1, 0) for step in (gap, gap + 1))
+        found = np.zeros((3, *self.series.grid.shape), np.float32)
         # to the pair's own range, so that a motion does not depend on what else is in the series
         extent = max(float(before.max()), float(after.max())) - min(float(before.min()), float(after.min()))
-        if extent == 0:
-            return np.zeros((len(self.periodic), *before.shape[1:]), np.float32)
-        scale = np.float32(1 / extent)
-        return optical_flow(before * scale, after * scale, self.periodic)
-
-    def _channels(self, step: int) -> np.ndarray:
-        """(c, nz, ny, nx) of a training step, or (c, ny, nx) of a plane."""
-        channels = np.moveaxis(self.volume(step), -1, 0)
-        return channels[:, 0] if self._plane else channels
+        if extent > 0:
+            scale = np.float32(1 / extent)
+            if self._plane:
+                found[1:, 0] = optical_flow(before[:, 0] * scale, after[:, 0] * scale, self.periodic[1:])
+            else:
+                found = optical_flow(before * scale, after * scale, self.periodic)
+        return found.reshape(3, -1).T
 
 
 class _Gap:
@@ -132,28 +142,27 @@ class _Gap:
 
     Attributes
     ----------
-    offsets : for each of the two to four steps around, (D, ...) from a path's middle to its place at that step.
+    offsets : for each of the two to four steps around, splines of the way z, y, x from a path's middle to its place at that step.
     """
 
     def __init__(self, teacher: Flow, left: int) -> None:
         self._teacher, self._left = teacher, left
         self._lock = threading.Lock()
-        self._padded: dict[int, list[np.ndarray]] = {}
-        self.offsets: list[np.ndarray] = []
+        self._volumes: dict[int, Step] = {}
+        self.offsets: list[Step] = []
 
     def fill(self) -> None:
         """Compute the offsets, once."""
         with self._lock:
             if not self.offsets:
-                self.offsets = self._find_offsets()
+                self.offsets = [self._teacher.splines(offset) for offset in self._find_offsets()]
 
-    def padded(self, step: int) -> list[np.ndarray]:
-        """Spline coefficients of a step's channels."""
+    def volume(self, step: int) -> Step:
+        """Splines of a training step."""
         with self._lock:
-            if step not in self._padded:
-                lattice = self._teacher._lattice
-                self._padded[step] = [lattice.padded(c, 3) for c in self._teacher._channels(step)]
-            return self._padded[step]
+            if step not in self._volumes:
+                self._volumes[step] = self._teacher.splines(self._teacher.volume(step))
+            return self._volumes[step]
 
     def _find_offsets(self) -> list[np.ndarray]:
         half = np.float32(0.5) * self._teacher._motion(self._left)
@@ -166,9 +175,8 @@ class _Gap:
 
     def _onward(self, offset: np.ndarray, gap: int, direction: float) -> np.ndarray:
         """The way from the end of one gap through the whole of the next, whose motion is known by its middle."""
-        lattice, motion = self._teacher._lattice, self._teacher._motion(gap)
-        start = lattice.points + offset
-        way = lattice.at(motion, start)
+        start, motion = self._teacher.points + offset.T, self._teacher.splines(self._teacher._motion(gap))
+        way = sample(motion, start)
         for _ in range(N_FIXED_POINT):
-            way = lattice.at(motion, start + np.float32(0.5 * direction) * way)
+            way = sample(motion, start + np.float32(0.5 * direction) * way.T)
         return np.float32(direction) * way
