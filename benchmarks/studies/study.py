@@ -1,25 +1,30 @@
 """What the studies share: a series of turbulence, variants trained on every fifth step, a table and a figure.
 
 Every study is one command and writes NAME.json, NAME.md and NAME.png into benchmarks/results. What the JSON file holds is not
-trained again. A CPU takes a reduced size, `--full` the paper's (128^3, 100 steps), for a GPU.
+trained again. A CPU takes a reduced size, `--full` the paper's (128^3, 100 steps), for a GPU, whose name their names then have.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for gpu.turbulence
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 import turbulence
 
 from hyperinr_core.measure.metrics import psnr, ssim
+from hyperinr_core.training.students import Distilled
 from hyperinr_core.training.teachers import create
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.trainer import choose_device
@@ -28,6 +33,9 @@ from hyperinr_core.volume import Grid, VolumeSeries
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 FIELD, EVERY = "vorticity", 5
+
+#: Held-out steps of the paper's size that are measured, evenly spread.
+MOST_MEASURED = 20
 
 
 @dataclass
@@ -67,21 +75,29 @@ def run(name: str, title: str, variants: Callable[[int], dict[str, Variant]]) ->
     options = _options(title)
     n, n_steps = (128, 101) if options.full else (32, 41)
     samples = options.samples or (200_000_000 if options.full else 4_000_000)
+    device = choose_device("auto")
     setup = {"n": n, "n_steps": n_steps, "samples": samples, "every": EVERY}
-    path = RESULTS / f"{name}.json"
+    card = f"_{_card().lower().replace(' ', '_')}" if options.full and device == "cuda" else ""
+    path, begun = options.output / f"{name}{card}.json", time.monotonic()
     results = _read(path, setup)
-    for seed in range(options.seeds):
-        missing = [label for label in variants((n_steps - 1) // EVERY + 1) if f"{label}/{seed}" not in results]
-        series = turbulence_series(n, n_steps, seed) if missing else None
-        for label in missing:
-            results[f"{label}/{seed}"] = _measure(variants((n_steps - 1) // EVERY + 1)[label], series, samples, seed)
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps({"setup": setup, "results": results}, indent=1))
-            print(f"{label}, seed {seed}: {results[f'{label}/{seed}']['psnr']:.2f} dB", flush=True)
+    path.parent.mkdir(exist_ok=True)
     labels = list(variants((n_steps - 1) // EVERY + 1))
-    table = _table(title, labels, results, options.seeds, setup)
+    for seed in range(options.seeds):
+        missing = [label for label in labels if f"{label}/{seed}" not in results]
+        series = turbulence_series(n, n_steps, seed, device) if missing else None
+        with tempfile.TemporaryDirectory() as folder:
+            for label in missing:
+                if time.monotonic() - begun > options.seconds:
+                    print(f"no time is left for {label}, seed {seed}", flush=True)
+                    continue
+                variant = variants((n_steps - 1) // EVERY + 1)[label]
+                results[f"{label}/{seed}"] = _measure(variant, series, samples, seed, device, Path(folder) / "teacher")
+                path.write_text(json.dumps({"setup": setup, "results": results}, indent=1))
+                print(f"{label}, seed {seed}: {results[f'{label}/{seed}']['psnr']:.2f} dB", flush=True)
+    found = [label for label in labels if f"{label}/0" in results]
+    table = _table(title, found, results, setup, _card() if card else "")
     path.with_suffix(".md").write_text(table)
-    _draw(title, labels, results, options.seeds, path.with_suffix(".png"))
+    _draw(title, found, results, path.with_suffix(".png"))
     print(table)
 
 
@@ -90,6 +106,8 @@ def _options(title: str) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="the paper's size, for a GPU")
     parser.add_argument("--seeds", type=int, default=3, help="simulations and initialisations (default 3)")
     parser.add_argument("--samples", type=int, help="points drawn for each variant")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="no variant begins after so many seconds")
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS, help="folder for the results")
     return parser.parse_args()
 
 
@@ -101,10 +119,23 @@ def _read(path: Path, setup: dict) -> dict:
     return document["results"] if document["setup"] == setup else {}
 
 
-def turbulence_series(n: int, n_steps: int, seed: int) -> VolumeSeries:
+def _card() -> str:
+    import torch
+
+    return torch.cuda.get_device_name()
+
+
+def turbulence_series(n: int, n_steps: int, seed: int, device: str = "cpu") -> VolumeSeries:
     """Forced turbulence in memory; seeds from 100 on, none of which settings were tuned on."""
-    times, volumes = zip(*turbulence.simulate("forced", n, n_steps, 100 + seed))
-    arrays = [fields[FIELD] for fields in volumes]
+    if device == "cuda":
+        import torch
+        from gpu.turbulence import simulate
+
+        steps = simulate(n, n_steps, torch.device(device), 100 + seed)
+        times, arrays = zip(*((time, flow.vorticity().square().sum(0).sqrt().cpu().numpy()) for time, flow in steps))
+    else:
+        times, volumes = zip(*turbulence.simulate("forced", n, n_steps, 100 + seed))
+        arrays = tuple(fields[FIELD] for fields in volumes)
     return VolumeSeries(
         Grid((n, n, n)),
         times,
@@ -114,36 +145,53 @@ def turbulence_series(n: int, n_steps: int, seed: int) -> VolumeSeries:
     )
 
 
-def _measure(variant: Variant, series: VolumeSeries, samples: int, seed: int) -> dict[str, float]:
-    """Means over the held-out steps."""
+def _measure(
+    variant: Variant, series: VolumeSeries, samples: int, seed: int, device: str, folder: Path
+) -> dict[str, float]:
+    """Means over the held-out steps; teachers leave their volumes in a folder."""
     volumes = [series.read(step, [FIELD]) for step in range(len(series))]
     limits = (float(min(v.min() for v in volumes)), float(max(v.max() for v in volumes)))
     method = variant.make(series.select(range(0, len(series), EVERY)))
+    if isinstance(method, Distilled) and method.taught_by == "flow":
+        method.folder = folder
     started = time.monotonic()
-    method.fit(FitSettings(samples=int(samples * variant.samples), seed=seed, device=choose_device("auto")))
+    method.fit(FitSettings(samples=int(samples * variant.samples), seed=seed, device=device))
     train_s = time.monotonic() - started
     held_out = [step for step in range(len(series)) if step % EVERY]
+    spread = np.linspace(0, len(held_out) - 1, min(MOST_MEASURED, len(held_out))).round().astype(int)
+    held_out = [held_out[i] for i in spread] if series.grid.dims[0] > 32 else held_out
     values = [method.evaluate(series.thetas[step]) for step in held_out]
+    truths = [volumes[step] for step in held_out]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        decibel = list(pool.map(lambda pair: psnr(*pair, limits), zip(values, truths)))
+        similar = list(pool.map(lambda pair: ssim(*pair, limits), zip(values, truths)))
     return {
-        "psnr": float(np.mean([psnr(v, volumes[step], limits) for v, step in zip(values, held_out)])),
-        "ssim": float(np.mean([ssim(v, volumes[step], limits) for v, step in zip(values, held_out)])),
+        "psnr": float(np.mean(decibel)),
+        "ssim": float(np.mean(similar)),
         "train_s": train_s,
         "bytes": method.n_bytes,
     }
 
 
-def _table(title: str, labels: list[str], results: dict, n_seeds: int, setup: dict) -> str:
+def _seeds(label: str, results: dict) -> list[dict]:
+    """A variant's results, seed by seed."""
+    return [entry for key, entry in results.items() if key.rsplit("/", 1)[0] == label]
+
+
+def _table(title: str, labels: list[str], results: dict, setup: dict, card: str) -> str:
+    n_seeds = max((len(_seeds(label, results)) for label in labels), default=0)
     lines = [
         f"# {title}",
         "",
         f"Forced turbulence, vorticity, {setup['n']}^3, {setup['n_steps']} steps, every {setup['every']}th trained on; "
-        f"{setup['samples'] / 1e6:g} M samples, {n_seeds} seeds; means over held-out steps, +- the seeds' standard deviation.",
+        f"{setup['samples'] / 1e6:g} M samples, {n_seeds} seeds; means over held-out steps, +- the seeds' standard deviation"
+        f"{f'; {card}, and the host for teachers that need no GPU' if card else ''}.",
         "",
         "| | PSNR [dB] | SSIM | training [s] | size [MB] |",
         "|---|---|---|---|---|",
     ]
     for label in labels:
-        rows = [results[f"{label}/{seed}"] for seed in range(n_seeds)]
+        rows = _seeds(label, results)
         decibel, similar = [row["psnr"] for row in rows], [row["ssim"] for row in rows]
         lines.append(
             f"| {label} | {np.mean(decibel):.2f} +- {np.std(decibel):.2f} | {np.mean(similar):.4f} +- {np.std(similar):.4f} "
@@ -152,15 +200,15 @@ def _table(title: str, labels: list[str], results: dict, n_seeds: int, setup: di
     return "\n".join(lines) + "\n"
 
 
-def _draw(title: str, labels: list[str], results: dict, n_seeds: int, path: Path) -> None:
+def _draw(title: str, labels: list[str], results: dict, path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 1.2 + 0.35 * len(labels)), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     for place, label in enumerate(labels):
-        decibel = [results[f"{label}/{seed}"]["psnr"] for seed in range(n_seeds)]
+        decibel = [entry["psnr"] for entry in _seeds(label, results)]
         axes.barh(place, np.mean(decibel), xerr=np.std(decibel), color="#56b4e9")
-        axes.plot(decibel, [place] * n_seeds, "k.", markersize=4)
+        axes.plot(decibel, [place] * len(decibel), "k.", markersize=4)
     values = [entry["psnr"] for entry in results.values()]
     axes.set_xlim(min(values) - 2, max(values) + 1)
     axes.set_yticks(range(len(labels)), labels)

@@ -24,9 +24,15 @@ from hyperinr_core.volume import VolumeSeries
 
 
 class Distilled(Teacher):
-    """What `hyperinr train` makes, with the teacher that leaving steps out chooses."""
+    """What `hyperinr train` makes, with the teacher that leaving steps out chooses.
+
+    Attributes
+    ----------
+    folder : where volumes of the teacher that was asked for stay for other students of it; nowhere when None.
+    """
 
     taught_by = "auto"
+    folder: Path | None = None
 
     def __init__(self, series: VolumeSeries, field: str) -> None:
         super().__init__(series, field)
@@ -57,10 +63,10 @@ class Distilled(Teacher):
         batch = batch_for(settings.device, self.config.encoding.log2_hashmap_size)
         config = self.config.replace(
             training={"seed": settings.seed, "memory_mb": memory_mb, **batch},
-            distillation={"teacher": self.taught_by},
+            distillation={"teacher": self.taught_by, **({"storage": "file"} if self.folder else {})},
         )
         with tempfile.TemporaryDirectory() as folder:
-            context = Context(Path(folder) / "teacher", settings.device, World(), Tell())
+            context = Context(self.folder or Path(folder) / "teacher", settings.device, World(), Tell())
             lesson = Volumes(series, [self.field]).learn(config, context)
             path = settings.state
             begun = None if path is None else checkpoint.read_total(path)
@@ -75,7 +81,8 @@ class Distilled(Teacher):
             heard = settings.progress
             model = trainer.run(path, None if heard is None else lambda report: heard(report.samples / report.total))
             trainer.save_state(path)  # what is finished stays so until the caller deletes it
-            lesson.forget()
+            if self.folder is None:
+                lesson.forget()
         return model
 
 
