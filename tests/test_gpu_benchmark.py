@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -76,6 +77,17 @@ def test_values_that_were_not_written_are_found(monkeypatch, tmp_path):
     monkeypatch.setattr(TorchBackend, "_evaluate_rows", forgetful)
     report, _ = call(monkeypatch, tmp_path, "--only", "decode torch")
     assert "differs from the reference by nan" in report["parts"]["decode torch 4^3"]["state"]
+
+
+def test_a_fused_kernel_that_was_given_up_is_not_timed():
+    from gpu.models import check_way
+
+    measured = SimpleNamespace(_module=SimpleNamespace(jit_fusion=False))
+    with pytest.raises(ArithmeticError, match="gave up"):
+        check_way("tcnn jit", measured)
+    check_way("tcnn", measured)
+    measured._module.jit_fusion = True
+    check_way("tcnn jit", measured)
 
 
 def test_no_part_begins_after_its_time_and_a_later_run_goes_on(monkeypatch, tmp_path):

@@ -83,6 +83,12 @@ def make_evaluator(way: str, architecture: Architecture) -> Any:
     return evaluator
 
 
+def check_way(way: str, measured: Any) -> None:
+    """Raise ArithmeticError for a backend or evaluator that, once run, does not do what its way says."""
+    if way.endswith(" jit") and not measured._module.jit_fusion:
+        raise ArithmeticError("tiny-cuda-nn gave up its fused kernel, as it says in the log, and is not timed under its name")
+
+
 def blended(backend: Any, architecture: Architecture) -> Any:
     """A backend's table of two encoders, with a guide's level where there is one."""
     grid = architecture.hash_grid

@@ -16,6 +16,7 @@ from gpu.models import (
     SLOPES,
     WAYS,
     blended,
+    check_way,
     decode,
     deviation,
     make_backend,
@@ -140,6 +141,7 @@ class Parts:
         self.report.setdefault("decode", {}).setdefault(size, {})[way] = entry
         if not error <= WAYS[way]:
             raise ArithmeticError(f"it differs from the reference by {error:g} of the largest value and is not timed")
+        check_way(way, backend)
         table = blended(backend, model[0])
         entry.update(self.clock.times(lambda: decode(backend, table, dims)))
         n_points = int(np.prod(dims))
@@ -213,6 +215,7 @@ class Parts:
         self.report.setdefault("training", {}).setdefault(f"{n_steps} x {n_points}", {})[way] = entry
         if not error <= SLOPES:
             raise ArithmeticError(f"gradients differ from torch's by {error:g} of their length and are not timed")
+        check_way(way, evaluator)
         entry.update(self.clock.times(_training_step(evaluator, n_steps, n_points, self.device)))
         entry["samples_per_s"] = 1000 * n_steps * n_points / entry["device_ms"]
         # three products where decoding has one; Adam reads four numbers for each of a table's and writes three

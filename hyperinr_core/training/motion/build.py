@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -11,15 +12,16 @@ import numpy as np
 from hyperinr_core.motion.motion import BYTE, Motion
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.training.motion.evidence import Evidence
-from hyperinr_core.training.motion.pairs import Pairs
+from hyperinr_core.training.motion.pairs import MOST_AT_ONCE, Pairs
 from hyperinr_core.training.motion.refine import refined
+from hyperinr_core.training.threads import in_order
 
 #: Points. Offsets are stored in steps of it, or larger ones where they would not fit.
 PATH_STEP = 1 / 32
 
-#: Points of a grid whose motion is found at once; of a larger one it takes too much memory. Its blocks have so many points along
-#: an axis at most, and so many more on each side that are found besides: what crosses a border is then seen whole.
-MOST_AT_ONCE, LONGEST, HALO = 1 << 22, 128, 16
+#: Blocks of a grid whose motion is not found at once have so many points along an axis at most, and so many more on each side that
+#: are found besides: what crosses a border is then seen whole.
+LONGEST, HALO = 128, 16
 
 #: The largest stored offset, in steps.
 MOST_STEPS = 32000
@@ -41,13 +43,11 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
     ends = np.zeros((len(fields), n_gaps, 2, 3, *shape), np.float32)
     trust = np.zeros((len(fields), n_gaps, *shape), np.uint8)
     for number, (pairs, evidence) in enumerate(fields.values()):
-        for gap in range(n_gaps):
-            if evidence.trust > 0:
-                found = _found(pairs, gap, evidence.ways, evidence.refined)
-                ends[number, gap], match = (_cut(each, pairs, nodes) for each in found)
-                believed = evidence.trust_at_ends if gap in (0, n_gaps - 1) else evidence.trust
-                trust[number, gap] = np.rint(np.clip(believed * match, 0, 1) * BYTE)
-            pairs.forget()
+        gaps = range(n_gaps if evidence.trust > 0 else 0)
+        for gap, found in enumerate(in_order(partial(_of_gap, pairs, evidence, nodes), gaps, pairs.n_workers)):
+            ends[number, gap], match = found
+            believed = evidence.trust_at_ends if gap in (0, n_gaps - 1) else evidence.trust
+            trust[number, gap] = np.rint(np.clip(believed * match, 0, 1) * BYTE)
             if progress:
                 progress(number * n_gaps + gap + 1, len(fields) * n_gaps)
     step = max(PATH_STEP, float(abs(ends).max(initial=0)) / MOST_STEPS)
@@ -69,6 +69,13 @@ def build(fields: Mapping[str, tuple[Pairs, Evidence]], progress: Callable[[int,
         largest_error=tuple(largest),
         bend=tuple(evidence.bend for _, evidence in fields.values()),
     )
+
+
+def _of_gap(pairs: Pairs, evidence: Evidence, nodes: Nodes, gap: int) -> list[np.ndarray]:
+    """What `_found` finds, on the lattice of the inner box."""
+    found = [_cut(each, pairs, nodes) for each in _found(pairs, gap, evidence.ways, evidence.refined)]
+    pairs.forget()
+    return found
 
 
 def _nodes_of(pairs: Pairs, inner: Sequence[slice]) -> Nodes:

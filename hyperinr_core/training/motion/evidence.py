@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from hyperinr_core.motion.kernel import carry
 from hyperinr_core.motion.motion import Gap
 from hyperinr_core.spaces.line import catmull_rom_weights
 from hyperinr_core.training.motion.pairs import LEAST_MATCH, SIGMA, WINDOWS, Pairs
+from hyperinr_core.training.threads import in_order
 
 #: dB of gain on one left-out step at which half of the weights is believed; less with more steps.
 EVIDENCE = 0.5
@@ -129,8 +131,8 @@ def examine(
             progress(done, total)
 
     equations = []
-    for step in steps:
-        equations.append(_ways(pairs, step))
+    for found in in_order(partial(_ways, pairs), steps, pairs.n_workers):
+        equations.append(found)
         tell()
     tried = [
         _Trial.of(pairs, steps, ways, anchored, False, tell) for ways, anchored in _worth_trying(equations, traced)
@@ -141,15 +143,21 @@ def examine(
     pairs.forget()
     psnr: dict[str, list[float]] = {"linear": [], "carried": []}
     error = {}
-    for step in steps:
-        linear, curve = in_place(pairs, _without(n, step), pairs.times[step])
-        values = linear + np.float32(best.bend) * (curve - linear)
-        values += np.float32(best.trust) * (_one(pairs, step, best.ways, best.anchored, best.refined) - linear)
-        truth, valid = pairs.latest(step), pairs.valid(step)[..., None]
-        for name, found in (("linear", linear), ("carried", values)):
-            psnr[name].append(_psnr(found, truth, pairs.judged(step)[..., None], limits))
-        error[step] = pairs.lattice.smooth(((values - truth) ** 2 * valid).mean(axis=-1), SIGMA)
+    for step, (decibel, square) in zip(steps, in_order(partial(_judged, pairs, best, limits), steps, pairs.n_workers)):
+        for name, value in decibel.items():
+            psnr[name].append(value)
+        error[step] = square
     return Evidence(best.ways, best.trust, best.trust_at_ends, best.bend, best.anchored, best.refined, psnr, error)
+
+
+def _judged(pairs: Pairs, best: _Trial, limits: tuple[float, float], step: int) -> tuple[dict[str, float], np.ndarray]:
+    """Of a step left out dB by name, as `Evidence.psnr`, and what `Evidence.error` has."""
+    linear, curve = in_place(pairs, _without(len(pairs.times), step), pairs.times[step])
+    values = linear + np.float32(best.bend) * (curve - linear)
+    values += np.float32(best.trust) * (_one(pairs, best.ways, best.anchored, best.refined, step) - linear)
+    truth, valid, judged = pairs.latest(step), pairs.valid(step)[..., None], pairs.judged(step)[..., None]
+    decibel = {name: _psnr(found, truth, judged, limits) for name, found in (("linear", linear), ("carried", values))}
+    return decibel, pairs.lattice.smooth(((values - truth) ** 2 * valid).mean(axis=-1), SIGMA)
 
 
 def _worth_trying(equations: Sequence[Equations], traced: bool) -> Iterator[tuple[tuple[float, ...], bool]]:
@@ -195,10 +203,8 @@ class _Trial:
         tell: Callable[[], None],
     ) -> _Trial:
         equations = []
-        for step in steps:
-            linear, curve = in_place(pairs, _without(len(pairs.times), step), pairs.times[step])
-            part = _one(pairs, step, ways, anchored, finish) - linear
-            equations.append(_equations(pairs, step, linear, [curve - linear, part]))
+        for found in in_order(partial(_tried, pairs, ways, anchored, finish), steps, pairs.n_workers):
+            equations.append(found)
             tell()
         (bend, trust), gain = weigh(equations)
         # nothing bends there, so what is carried is weighed alone
@@ -249,7 +255,14 @@ def _ways(pairs: Pairs, step: int) -> Equations:
     return _equations(pairs, step, linear, parts)
 
 
-def _one(pairs: Pairs, step: int, ways: Sequence[float], anchored: bool, finish: bool) -> np.ndarray:
+def _tried(pairs: Pairs, ways: Sequence[float], anchored: bool, finish: bool, step: int) -> Equations:
+    """Of a step left out: Catmull-Rom in place, and one motion of all ways."""
+    linear, curve = in_place(pairs, _without(len(pairs.times), step), pairs.times[step])
+    part = _one(pairs, ways, anchored, finish, step) - linear
+    return _equations(pairs, step, linear, [curve - linear, part])
+
+
+def _one(pairs: Pairs, ways: Sequence[float], anchored: bool, finish: bool, step: int) -> np.ndarray:
     """Of a step left out: linear interpolation, and as far as it matches what one motion of all ways carries."""
     n = len(pairs.times)
     rest, time = _without(n, step), pairs.times[step]

@@ -15,6 +15,7 @@ from hyperinr_core.training.motion.velocity import Velocity
 from hyperinr_core.training.teachers.base import Latest
 from hyperinr_core.training.teachers.lattice import Lattice
 from hyperinr_core.training.teachers.optical_flow import optical_flow
+from hyperinr_core.training.threads import Once, workers
 from hyperinr_core.volume import VolumeSeries
 
 #: Windows of the optical flow: narrow ones follow small structures, wide ones survive noise.
@@ -23,12 +24,21 @@ WINDOWS = (2.0, 4.0)
 #: Points over which the match of two ends is judged, a standard deviation.
 SIGMA = 3.0
 
+#: Points of a grid whose motion is found at once; of a larger one it takes too much memory.
+MOST_AT_ONCE = 1 << 22
+
+#: Bytes for each point that finding the motion of one pair takes, about.
+WORKING_BYTES = 300
+
+#: Steps that stay in memory for each thread.
+N_KEPT = 6
+
 #: What a way is believed at least where its match is judged: a velocity was not found by matching.
 LEAST_MATCH = 0.5
 
 
 class Pairs:
-    """The motion of one field between any two steps of its series; whatever was asked for last is kept.
+    """The motion of one field between any two steps of its series; whatever was asked for last is kept, for any thread.
 
     Parameters
     ----------
@@ -36,6 +46,11 @@ class Pairs:
     periodic : (3,) z, y, x.
     velocity : of the same series, if one is known.
     inner : box z, y, x of the points that a motion is judged by; those around it are there to be moved in. All when None.
+    memory_bytes : what threads that find motions beside each other may take.
+
+    Attributes
+    ----------
+    n_workers : how many may do so.
     """
 
     def __init__(
@@ -45,17 +60,19 @@ class Pairs:
         periodic: tuple[bool, bool, bool],
         velocity: Velocity | None = None,
         inner: Sequence[slice] | None = None,
+        memory_bytes: int = 0,
     ) -> None:
         self.series, self.field, self.velocity, self.inner = series, field, velocity, inner
         self.times = series.thetas[:, 0]
+        self.n_workers = workers(WORKING_BYTES * min(series.grid.n_points, MOST_AT_ONCE), memory_bytes)
         self.latest = Latest(series, field)
-        self.latest.most = 6
+        self.latest.most = N_KEPT * self.n_workers
         self.periodic = periodic
         self.lattice = Lattice(series.grid.shape, periodic)
         self.nodes = Nodes(series.grid.shape, periodic)
-        self._flows: dict[tuple[int, int, float], np.ndarray] = {}
-        self._steps: dict[int, Step] = {}
-        self._blended: dict[tuple[int, int, tuple[float, ...], bool], tuple[np.ndarray, np.ndarray]] = {}
+        self._flows: Once[np.ndarray] = Once()
+        self._steps: Once[Step] = Once(N_KEPT * self.n_workers)
+        self._blended: Once[tuple[np.ndarray, np.ndarray]] = Once()
 
     @property
     def n_ways(self) -> int:
@@ -64,11 +81,7 @@ class Pairs:
 
     def step(self, step: int) -> Step:
         """A step as `carry` reads it."""
-        if step not in self._steps:
-            while len(self._steps) >= 6:
-                self._steps.pop(next(iter(self._steps)))
-            self._steps[step] = Step.of(self.latest(step), self.periodic)
-        return self._steps[step]
+        return self._steps.get(step, lambda: Step.of(self.latest(step), self.periodic))
 
     def ways(self, a: int, b: int) -> Iterator[np.ndarray]:
         """(2, 3, nz, ny, nx) points from a path's middle to its places at steps a and b, by each way."""
@@ -124,13 +137,14 @@ class Pairs:
         -------
         Coefficients of the ends (2, 3, cz, cy, cx), and of their match (cz, cy, cx).
         """
-        key = a, b, tuple(weights), finish
-        if key not in self._blended:
+
+        def found() -> tuple[np.ndarray, np.ndarray]:
             coefficients = self.nodes.fit(self.mixed(a, b, weights))
             if finish:
                 coefficients = refined(self, a, b, coefficients)
-            self._blended[key] = coefficients, self.matched(a, b, coefficients)
-        return self._blended[key]
+            return coefficients, self.matched(a, b, coefficients)
+
+        return self._blended.get((a, b, tuple(weights), finish), found)
 
     def mixed(self, a: int, b: int, weights: Sequence[float]) -> np.ndarray:
         """(2, 3, nz, ny, nx) points from a path's middle to its places at steps a and b, the mean over all ways."""
@@ -171,21 +185,22 @@ class Pairs:
         self._flows.clear()
 
     def _flow(self, a: int, b: int, window: float) -> np.ndarray:
-        key = a, b, window
-        if key not in self._flows:
-            before, after = (np.moveaxis(self.latest(step), -1, 0) for step in (a, b))
-            plane = self.series.grid.dims[2] == 1
-            # to the pair's own range, so that a motion does not depend on what else is in the series
-            extent = max(float(before.max()), float(after.max())) - min(float(before.min()), float(after.min()))
-            flow = np.zeros((3, *self.series.grid.shape), np.float32)
-            if extent > 0:
-                scale = np.float32(1 / extent)
-                if plane:
-                    flow[1:, 0] = optical_flow(before[:, 0] * scale, after[:, 0] * scale, self.periodic[1:], window)
-                else:
-                    flow = optical_flow(before * scale, after * scale, self.periodic, window)
-            self._flows[key] = flow.astype(np.float16)
-        return self._flows[key].astype(np.float32)
+        return self._flows.get((a, b, window), lambda: self._found(a, b, window).astype(np.float16)).astype(np.float32)
+
+    def _found(self, a: int, b: int, window: float) -> np.ndarray:
+        """(3, nz, ny, nx) points from a step to another, by the optical flow."""
+        before, after = (np.moveaxis(self.latest(step), -1, 0) for step in (a, b))
+        plane = self.series.grid.dims[2] == 1
+        # to the pair's own range, so that a motion does not depend on what else is in the series
+        extent = max(float(before.max()), float(after.max())) - min(float(before.min()), float(after.min()))
+        flow = np.zeros((3, *self.series.grid.shape), np.float32)
+        if extent > 0:
+            scale = np.float32(1 / extent)
+            if plane:
+                flow[1:, 0] = optical_flow(before[:, 0] * scale, after[:, 0] * scale, self.periodic[1:], window)
+            else:
+                flow = optical_flow(before * scale, after * scale, self.periodic, window)
+        return flow
 
     def _mean(self, values: np.ndarray) -> np.ndarray:
         return self.lattice.smooth(values, SIGMA)

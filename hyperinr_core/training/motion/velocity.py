@@ -12,6 +12,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.training.teachers.base import Latest
 from hyperinr_core.training.teachers.lattice import Lattice
+from hyperinr_core.training.threads import Once
 from hyperinr_core.volume import Grid, VolumeSeries
 
 #: What a field of vectors is called that is a velocity.
@@ -32,6 +33,9 @@ _SCALARS = (
     ("uo", "vo", "wo"),
     ("ua", "va", "wa"),
 )
+
+#: Steps whose vectors stay in memory.
+N_KEPT = 4
 
 #: Share of what a unit leaves of the change between steps that a less usual one may leave, to be taken.
 MUCH_BETTER = 0.7
@@ -125,7 +129,7 @@ class Velocity:
         self._lattice = Lattice(series.grid.shape, periodic)
         # from space to the axes of the grid
         self._turn = np.reshape(series.grid.direction, (3, 3)).astype(np.float32)
-        self._padded: dict[int, list[np.ndarray]] = {}
+        self._padded: Once[list[np.ndarray]] = Once(N_KEPT)
 
     def ends(self, a: int, b: int, nodes: Nodes) -> np.ndarray:
         """(2, 3, nz, ny, nx) points from where a path is in the middle between steps a and b to its places at both."""
@@ -158,15 +162,15 @@ class Velocity:
 
     def _at(self, step: int) -> list[np.ndarray]:
         """Components along z, y, x, padded for linear samples."""
-        if step not in self._padded:
-            while len(self._padded) >= 4:
-                self._padded.pop(next(iter(self._padded)))
+
+        def padded() -> list[np.ndarray]:
             vectors = np.concatenate([latest(step) for latest in self._latest], axis=-1)
             if vectors.shape[-1] < 3:
                 vectors = np.concatenate([vectors, np.zeros_like(vectors[..., :1])], axis=-1)
             vectors = (vectors @ self._turn) * np.array(self.scale.factors, np.float32)
-            self._padded[step] = [self._lattice.padded(vectors[..., axis], 1) for axis in (2, 1, 0)]
-        return self._padded[step]
+            return [self._lattice.padded(vectors[..., axis], 1) for axis in (2, 1, 0)]
+
+        return self._padded.get(step, padded)
 
 
 def matching(

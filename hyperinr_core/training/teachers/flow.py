@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import replace
 from functools import cached_property
 
@@ -17,6 +16,7 @@ from hyperinr_core.spaces.line import catmull_rom_weights
 from hyperinr_core.training.teachers.base import Teacher
 from hyperinr_core.training.teachers.lattice import Lattice, periodic_axes
 from hyperinr_core.training.teachers.optical_flow import optical_flow
+from hyperinr_core.training.threads import Once
 from hyperinr_core.volume import VolumeSeries
 
 #: Gaps whose paths and spline coefficients stay in memory.
@@ -30,22 +30,11 @@ class MotionCache:
     """Motion between pairs of steps, each pair's computed once whoever asks; float16, 6 bytes a point in 3-D."""
 
     def __init__(self) -> None:
-        self._motions: dict[tuple[float, float], Future[np.ndarray]] = {}
-        self._lock = threading.Lock()
+        self._motions: Once[np.ndarray] = Once()
 
     def get(self, key: tuple[float, float], compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """The motion stored under a key, or what `compute` returns; another thread's running computation is awaited."""
-        with self._lock:
-            future = self._motions.get(key)
-            mine = future is None
-            if future is None:
-                future = self._motions[key] = Future()
-        if mine:
-            try:
-                future.set_result(compute().astype(np.float16))
-            except BaseException as error:
-                future.set_exception(error)
-        return future.result().astype(np.float32)
+        """The motion stored under a key, or what `compute` returns."""
+        return self._motions.get(key, lambda: compute().astype(np.float16)).astype(np.float32)
 
 
 class Flow(Teacher):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -83,7 +84,8 @@ def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: 
     choices: dict[str, Choice] = {}
     kept: dict[str, Pairs] = {}
     for field in found.fields:
-        pairs = kept[field.name] = Pairs(block, field.name, _periodic(block, found.fields), traced, counted)
+        periodic = _periodic(block, found.fields)
+        pairs = kept[field.name] = Pairs(block, field.name, periodic, traced, counted, config.training.memory_bytes)
         evidence[field.name] = _evidence(pairs, field, use, tell)
         choices[field.name] = _choice(block, field, evidence[field.name], traced)
     if use == "auto" and not _is_worth(choices):
@@ -91,7 +93,8 @@ def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: 
     if block is not series:
         periodic = _periodic(series, found.fields)
         whole = traced and Velocity(series, traced.fields, traced.scale, periodic)
-        kept = {name: Pairs(series, name, periodic, whole, inner) for name in kept}
+        memory_bytes = config.training.memory_bytes
+        kept = {name: Pairs(series, name, periodic, whole, inner, memory_bytes) for name in kept}
     motion = build(
         {name: (pairs, evidence[name]) for name, pairs in kept.items()},
         lambda done, total: tell.progress("finding the motion", done, total),
@@ -136,7 +139,8 @@ def _choice(block: VolumeSeries, field: Field, evidence: Evidence, velocity: Vel
     reason = _reason(evidence, velocity)
     if not evidence.psnr:
         return Choice("carry", reason)
-    others = choose(block, field.name, [kind for kind in CHEAP if kind != "flow"], field.whole_range)
+    kinds = [kind for kind in CHEAP if kind != "flow"]
+    others = choose(block, field.name, kinds, field.whole_range, n_workers=os.cpu_count() or 1)
     psnr = {**others.psnr, "carry": float(np.mean(evidence.psnr["carried"]))}
     return replace(others, teacher="carry", reason=reason, psnr=psnr, per_gap=(), made={})
 
