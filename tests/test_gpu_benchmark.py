@@ -131,7 +131,7 @@ def test_a_device_that_is_lost_means_a_new_process():
 def test_the_papers_table_has_its_rows(monkeypatch, tmp_path):
     report, table = call(monkeypatch, tmp_path, "--paper")
     rows = report["paper"]
-    assert list(rows) == ["none, fast", "none", "flow", "velocity", "carry", "coordnet"], report["parts"]
+    assert list(rows) == ["carry", "flow", "coordnet", "velocity", "none, fast", "none"], report["parts"]
     assert "fitting the teacher of vorticity" in rows["coordnet"]["phases"] and rows["coordnet"]["teacher_samples"]
     assert "finding the motion" in rows["velocity"]["phases"] and "finding the motion" not in rows["flow"]["phases"]
     assert all(np.isfinite(row["psnr"]) for row in rows.values()) and "| coordnet |" in table

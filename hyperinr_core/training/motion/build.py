@@ -19,8 +19,8 @@ from hyperinr_core.training.threads import in_order
 #: Points. Offsets are stored in steps of it, or larger ones where they would not fit.
 PATH_STEP = 1 / 32
 
-#: Blocks of a grid whose motion is not found at once have so many points along an axis at most, and so many more on each side that
-#: are found besides: what crosses a border is then seen whole.
+#: Blocks of a grid whose motion is not found at once have so many points along an axis at most, and so many more on each side
+#: that are found besides: what crosses a border is then seen whole.
 LONGEST, HALO = 128, 16
 
 #: The largest stored offset, in steps.
