@@ -69,7 +69,9 @@ def test_the_kernel_draws_what_the_series_on_the_device_does(field):
 
 def make_trainer(monkeypatch, tmp_path, **training):
     """One that holds its series, as on a GPU, and products in single precision."""
-    monkeypatch.setattr(trainer_module, "make_evaluator", lambda architecture, _: TritonEvaluator(architecture, "float32"))
+    monkeypatch.setattr(
+        trainer_module, "make_evaluator", lambda architecture, _: TritonEvaluator(architecture, "float32")
+    )
     config = with_training(**{"samples": 24 * N, "batch_steps": 3, "batch_points": 8, **training})
     config = config.replace(
         encoding={"log2_hashmap_size": 6, "n_levels": 2}, network={"n_hidden_layers": 1}, encoders={"count": 4}
@@ -85,7 +87,9 @@ def make_trainer(monkeypatch, tmp_path, **training):
 
 
 def state_of(trainer):
-    return {"tables": trainer._tables.cpu(), "mlp": trainer._mlp.cpu()} | {k: m.cpu() for k, m in trainer._moments.items()}
+    return {"tables": trainer._tables.cpu(), "mlp": trainer._mlp.cpu()} | {
+        k: m.cpu() for k, m in trainer._moments.items()
+    }
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.6])

@@ -19,7 +19,6 @@ from hyperinr_core.training.evaluators.triton import POINTS, TritonEvaluator
 from hyperinr_core.training.loop import Blend, State
 from hyperinr_core.training.replay import Replay
 from hyperinr_core.training.resident import ResidentSeries
-from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.settings import TrainingConfig
 
 #: Parts of a row begin where vectors of so many numbers may.
@@ -43,12 +42,12 @@ class Rows:
 
     def __init__(
         self,
-        stream: SampleStream,
         resident: ResidentSeries,
         blends: Sequence[Blend],
         training: TrainingConfig,
         n_iterations: int,
     ) -> None:
+        stream = resident.stream
         self._resident, self._step_weights = resident, stream.step_weights.astype(np.float32)
         self._training, self._n_iterations = training, n_iterations
         self._n_scenes, self.n_blended = stream.shape[0], max(len(blend.rows) for blend in blends)
@@ -104,25 +103,25 @@ class GraphLoop:
     Parameters
     ----------
     blends : of each step of the series, without a guide's level.
+    state : what is trained.
     """
 
     def __init__(
         self,
         evaluator: TritonEvaluator,
-        stream: SampleStream,
         resident: ResidentSeries,
         blends: Sequence[Blend],
         training: TrainingConfig,
         n_iterations: int,
+        state: State,
     ) -> None:
         self._evaluator, self._resident, self._training = evaluator, resident, training
-        self._rows = Rows(stream, resident, blends, training, n_iterations)
-        device = resident.points.device
+        self._rows = Rows(resident, blends, training, n_iterations)
+        stream, device = resident.stream, resident.points.device
         self._points = torch.empty((*stream.shape, resident.points.shape[1]), device=device)
         self._targets = torch.empty((*stream.shape, resident.values.shape[2]), device=device)
         self._loss = torch.zeros((), device=device)
-        self._state: State | None = None
-        self._keep_zeros = False
+        self._state, self._keep_zeros = state, False
         self.replay = Replay(self._step, self._rows.width, device)
 
     def run(self, state: State, iteration: int, most: int, keep_zeros: bool) -> tuple[int, torch.Tensor]:
@@ -130,7 +129,7 @@ class GraphLoop:
 
         Parameters
         ----------
-        state : the same tensors each time.
+        state : the tensors that were given at first.
         keep_zeros : whether numbers of tables that are zero stay so.
         """
         self._state = state
@@ -155,10 +154,10 @@ class GraphLoop:
         given = self._points, self._targets, step_weights.view(torch.float32)
         self._loss, grad, mlp_grad = evaluator.gradients(blended, state.mlp, *given, self._training.loss)
         settings = self._training.beta1, self._training.beta2, self._training.eps
-        of_tables, of_mlp = ((moments[f"{name}_m"], moments[f"{name}_v"]) for name in ("tables", "mlp"))
-        evaluator.adam_numbered(state.tables, tables, grad, *of_tables, settings, self._keep_zeros)
-        whole = (part[None] for part in of_mlp)
-        evaluator.adam_numbered(state.mlp[None], network, mlp_grad[None], *whole, settings)
+        m, v = moments["tables_m"], moments["tables_v"]
+        evaluator.adam_numbered(state.tables, tables, grad, m, v, settings, self._keep_zeros)
+        whole = state.mlp[None], network, mlp_grad[None], moments["mlp_m"][None], moments["mlp_v"][None]
+        evaluator.adam_numbered(*whole, settings)
 
     def _draw(self, numbers: torch.Tensor) -> None:
         n_scenes, n_points, n_dims = self._points.shape

@@ -30,7 +30,7 @@ MOST, GROWTH = 256, 4
 class Lot(NamedTuple):
     """Steps that were launched, and what tells when they begin and end on a GPU; elsewhere the seconds they took."""
 
-    count: int
+    n_steps: int
     begun: torch.cuda.Event | None
     ended: torch.cuda.Event | None
     seconds: float
@@ -107,14 +107,17 @@ class Replay:
     def _record(self) -> None:
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.stream(self._stream):  # after a recording that fails, torch leaves another one the current stream
-                # other threads may go on: they draw batches, and allocate memory for them
-                with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-                    self._launch()
+            # after a recording that fails torch leaves another stream the current one, hence the first; other threads, which
+            # draw batches and allocate memory for them, may go on meanwhile
+            given = {"stream": self._stream, "capture_error_mode": "thread_local"}
+            with torch.cuda.stream(self._stream), torch.cuda.graph(graph, **given):
+                self._launch()
         except Exception as error:  # compiler and driver raise whatever they like
             self._records = False
             reason = " ".join(str(error).split("\n")[0].split())
-            say_once(f"steps on the GPU are launched one by one, which is slower: they cannot be recorded here ({reason})")
+            say_once(
+                f"steps on the GPU are launched one by one, which is slower: they cannot be recorded here ({reason})"
+            )
         else:
             self._graph = graph
 
@@ -124,7 +127,7 @@ class Replay:
         if lot.begun is not None and lot.ended is not None:
             lot.ended.synchronize()
             seconds = lot.begun.elapsed_time(lot.ended) / 1000
-        fitting = int(LOT_SECONDS * lot.count / max(seconds, 1e-6))
+        fitting = int(LOT_SECONDS * lot.n_steps / max(seconds, 1e-6))
         self.count = max(1, min(GROWTH * self.count, MOST, fitting))
 
     def _mark(self) -> torch.cuda.Event | None:

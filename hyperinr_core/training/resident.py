@@ -25,17 +25,18 @@ class ResidentSeries:
 
     Attributes
     ----------
+    stream : what was given.
     points : (n, D) float32 of the grid. values : (T, n, C) float32 at them, in each step.
     """
 
     def __init__(self, stream: SampleStream, device: torch.device) -> None:
-        self._stream, self._device = stream, device
+        self.stream, self._device = stream, device
         self.values = torch.stack([to_device(values, device) for values in stream.all_values()])
         self.points = to_device(stream.all_points(), device)
 
     def choose(self, iteration: int) -> tuple[int, list[int]]:
         """What all draws of an iteration follow from: a seed of 62 bits, and the steps that are chosen."""
-        rng, steps = self._stream.choose(iteration, range(len(self._stream.step_weights)))
+        rng, steps = self.stream.choose(iteration, range(len(self.stream.step_weights)))
         return int(rng.integers(2**62)), steps
 
     def draw(self, iteration: int) -> Tensors:
@@ -45,14 +46,14 @@ class ResidentSeries:
         numbers = np.zeros(first + n_steps, np.int32)  # all that the host knows, in one transfer
         numbers[:2].view(np.int64)[:] = seed
         numbers[2:first] = steps
-        numbers[first:].view(np.float32)[:] = self._stream.step_weights[steps]
+        numbers[first:].view(np.float32)[:] = self.stream.step_weights[steps]
         sent = to_device(numbers, self._device)
         points, targets = self.drawn(sent[:2].view(torch.int64), sent[2:first])
-        return Tensors(self._stream.series.thetas[steps], points, targets, sent[first:].view(torch.float32))
+        return Tensors(self.stream.series.thetas[steps], points, targets, sent[first:].view(torch.float32))
 
     def drawn(self, seed: torch.Tensor, steps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Points (S, B, D) and targets (S, B, C) of a seed (1,) int64 and steps (S,) int32, which lie on the device."""
-        n_steps, n_points = self._stream.shape
+        n_steps, n_points = self.stream.shape
         index = scattered(seed, n_steps * n_points, len(self.points)).view(n_steps, n_points)
         place = index + steps.long()[:, None] * len(self.points)
         points, values = self.points[index.view(-1)], self.values.flatten(0, 1)[place.view(-1)]

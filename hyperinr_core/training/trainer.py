@@ -10,7 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -202,14 +202,17 @@ class Trainer:
         from hyperinr_core.training.graph_loop import GraphLoop  # it needs Triton
 
         blends = [blend_of(theta) for theta in self._stream.series.thetas]
-        given = self.evaluator, self._stream, self._resident, blends, self.config.training, self.n_iterations
-        return GraphLoop(*given)
+        evaluator = cast(Any, self.evaluator)
+        return GraphLoop(evaluator, self._resident, blends, self.config.training, self.n_iterations, self._state)
 
     def _loop_on(self, most: int) -> tuple[int, float | torch.Tensor] | None:
         if self._loop is None:
             return None
-        state = State(self._tables, self._mlp, self._moments, self._table_steps)
-        return self._loop.run(state, self.iteration, most, self._pruning.has_begun(self.iteration))
+        return self._loop.run(self._state, self.iteration, most, self._pruning.has_begun(self.iteration))
+
+    @property
+    def _state(self) -> State:
+        return State(self._tables, self._mlp, self._moments, self._table_steps)
 
     def _turn(self) -> None:
         """What is done at some iterations alone."""
