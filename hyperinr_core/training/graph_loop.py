@@ -122,7 +122,7 @@ class GraphLoop:
         self._targets = torch.empty((*stream.shape, resident.values.shape[2]), device=device)
         self._loss = torch.zeros((), device=device)
         self._state, self._keep_zeros = state, False
-        self.replay = Replay(self._step, self._rows.width, device)
+        self.replay = Replay(self._rows.width, device)
 
     def run(self, state: State, iteration: int, most: int, keep_zeros: bool) -> tuple[int, torch.Tensor]:
         """Launch iterations, `most` at most, and as many as take about a tenth of a second: how many, and the last one's loss.
@@ -137,7 +137,7 @@ class GraphLoop:
             self._keep_zeros = keep_zeros
             self.replay.forget()
         count = min(most, self.replay.count)
-        self.replay.run(self._rows.of(iteration, count, state.table_steps))
+        self.replay.run(self._step, self._rows.of(iteration, count, state.table_steps))
         return count, self._loss.clone()
 
     def wait(self) -> None:

@@ -17,6 +17,10 @@ import torch
 from hyperinr_core.backends import say_once
 from hyperinr_core.backends.device import to_device
 
+#: Does one step, with its row of numbers (width,) int32 on the device. It launches the same work each time, on tensors that stay
+#: where they are, and never waits for the device.
+Step = Callable[[torch.Tensor], object]
+
 #: Steps that are launched one by one before a step is recorded: kernels are compiled, and libraries set up what they need.
 N_WARM = 3
 
@@ -41,24 +45,23 @@ class Replay:
 
     Parameters
     ----------
-    step : does one, with its row of numbers (width,) int32 on the device. It launches the same work each time, on tensors that
-        stay where they are, and never waits for the device.
     width : numbers of a row.
     device : on the CPU, steps are called one by one.
 
     Attributes
     ----------
     count : steps that `run` should be given at a time.
+    records : whether steps are recorded; else they are launched one by one.
     """
 
-    def __init__(self, step: Callable[[torch.Tensor], object], width: int, device: torch.device) -> None:
-        self._step, self._device = step, device
+    def __init__(self, width: int, device: torch.device) -> None:
+        self._device = device
         self._rows = torch.zeros((MOST, width), dtype=torch.int32, device=device)
         self._row = torch.zeros((1, width), dtype=torch.int32, device=device)
         self._next = torch.zeros(1, dtype=torch.int64, device=device)
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._n_warm, self._records = N_WARM, device.type == "cuda"
+        self._n_warm, self.records = N_WARM, device.type == "cuda"
         self._lot: Lot | None = None
         self.count = 1
 
@@ -67,14 +70,14 @@ class Replay:
         """Whether steps are replayed now, and not launched one by one."""
         return self._graph is not None
 
-    def run(self, rows: np.ndarray) -> None:
-        """A step for each of rows (n, width) int32, n at most MOST; on a GPU this returns while they are under way."""
+    def run(self, step: Step, rows: np.ndarray) -> None:
+        """The same step for each of rows (n, width) int32, n at most MOST; on a GPU this returns while they are under way."""
         with self._beside():
             self._rows[: len(rows)].copy_(to_device(rows, self._device), non_blocking=True)
             self._next.zero_()
             begun, started = self._mark(), time.perf_counter()
             for _ in range(len(rows)):
-                self._once()
+                self._once(step)
             lot = Lot(len(rows), begun, self._mark(), time.perf_counter() - started)
         before, self._lot = self._lot, lot
         if before is not None:
@@ -90,30 +93,30 @@ class Replay:
         self.wait()
         self._graph = None
 
-    def _once(self) -> None:
-        if self._graph is None and self._records and self._n_warm == 0:
-            self._record()
+    def _once(self, step: Step) -> None:
+        if self._graph is None and self.records and self._n_warm == 0:
+            self._record(step)
         if self._graph is not None:
             self._graph.replay()
         else:
             self._n_warm = max(0, self._n_warm - 1)
-            self._launch()
+            self._launch(step)
 
-    def _launch(self) -> None:
+    def _launch(self, step: Step) -> None:
         torch.index_select(self._rows, 0, self._next, out=self._row)
         self._next.add_(1)
-        self._step(self._row[0])
+        step(self._row[0])
 
-    def _record(self) -> None:
+    def _record(self, step: Step) -> None:
         graph = torch.cuda.CUDAGraph()
         try:
             # after a recording that fails torch leaves another stream the current one, hence the first; other threads, which
             # draw batches and allocate memory for them, may go on meanwhile
             given = {"stream": self._stream, "capture_error_mode": "thread_local"}
             with torch.cuda.stream(self._stream), torch.cuda.graph(graph, **given):
-                self._launch()
+                self._launch(step)
         except Exception as error:  # compiler and driver raise whatever they like
-            self._records = False
+            self.records = False
             reason = " ".join(str(error).split("\n")[0].split())
             say_once(
                 f"steps on the GPU are launched one by one, which is slower: they cannot be recorded here ({reason})"

@@ -31,7 +31,7 @@ class GraphFit(Fit):
         self._targets = torch.empty((n_scenes, n_points, teacher.n_outputs), device=device)
         # of a step: the seed of its draws, the chosen steps of the series, and where those are
         self._width = 2 + n_scenes * (1 + self._thetas.shape[1])
-        self._replay = Replay(self._step, self._width, device)
+        self._replay = Replay(self._width, device)
 
     def run(self) -> None:
         try:
@@ -45,7 +45,7 @@ class GraphFit(Fit):
 
     def _advance(self) -> int:
         if self._resident is None:
-            self._replay.run(self._fed(self._feed.draw(self._iteration)))
+            self._replay.run(self._step, self._fed(self._feed.draw(self._iteration)))
             return 1
         left = MOST if self._settings.seconds else self._n_iterations - self._iteration
         count = min(left, self._replay.count)
@@ -54,7 +54,7 @@ class GraphFit(Fit):
             seed, steps = self._resident.choose(self._iteration + number)
             row[:2].view(np.int64)[:] = seed
             self._place(row, steps, self._thetas[steps])
-        self._replay.run(rows)
+        self._replay.run(self._step, rows)
         return count
 
     def _fed(self, batch: Tensors) -> np.ndarray:
