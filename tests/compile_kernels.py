@@ -32,8 +32,9 @@ cuda.device = lambda: torch.device("cpu")
 
 from hyperinr_core.backends import triton as backend_module  # noqa: E402 - it asks for CUDA at once
 from hyperinr_core.backends.triton import TritonBackend  # noqa: E402
+from hyperinr_core.training.evaluators import triton_kernels as kernels  # noqa: E402
 from hyperinr_core.training.evaluators.base import Adam  # noqa: E402
-from hyperinr_core.training.evaluators.triton import TritonEvaluator  # noqa: E402
+from hyperinr_core.training.evaluators.triton import POINTS, TritonEvaluator  # noqa: E402
 
 #: Where Triton keeps NVIDIA's tools.
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
@@ -113,6 +114,8 @@ def train(architecture: Architecture, precision: str) -> None:
     adam = Adam(1, 1e-2, 0.9, 0.99, 1e-15)
     evaluator.adam_step(network, network, network, network, adam)
     evaluator.adam_rows(tables, [0, 1], np.ones((2, 2)), tables, tables, tables, [adam, adam])
+    drawn = points, targets, torch.zeros(4, dtype=torch.int32), points, targets
+    kernels.draw_kernel[(1, 2)](*drawn, N_POINTS, N_POINTS, 1, D=3, BLOCK=POINTS)
 
 
 @functools.cache  # depths share kernels

@@ -39,6 +39,7 @@ KERNELS = {
     "network_kernel": True,
     "scatter_kernel": False,
     "blend_rows_kernel": False,
+    "draw_kernel": False,
     "adam_kernel": False,
     "adam_rows_kernel": False,
 }

@@ -44,8 +44,10 @@ def test_every_part_is_measured(monkeypatch, tmp_path):
     assert {"triton", "torch"} == set(report["training"]["2 x 32"])
     assert list(report["blend"]) == ["2 of 3", "4 of 5"]
     assert report["host"]["points"] == 125
+    assert set(report["iterations"]) == {"1 x 64", "2 x 32"} and report["iterations"]["2 x 32"]["alone"] > 0
     assert {"decode 4^3 over torch", "training 1 x 64 over torch"} <= set(report["ratios"])
     assert "| 4^3 | triton |" in table and "Not measured: decode tcnn 4^3" in table
+    assert "An iteration of 2 x 32 with its draws: alone " in table
 
 
 def test_a_part_that_fails_or_is_wrong_leaves_the_others(monkeypatch, tmp_path):

@@ -59,7 +59,7 @@ def test_a_model_learns_from_what_is_resident(tmp_path):
     config = with_training(samples=200_000)
     lesson = Volumes(moving_blob(), ["density"]).learn(config, Context(tmp_path, "cpu", World(), Tell()))
     trainer = Trainer(lesson)
-    trainer._resident = ResidentSeries(lesson.stream, torch.device("cpu"))
+    trainer._resident, trainer._loop = ResidentSeries(lesson.stream, torch.device("cpu")), None
     reports = []
     trainer.run(report=reports.append)
     assert reports[-1].psnr > 28

@@ -42,7 +42,7 @@ class Data:
     def measure(self) -> None:
         """Drawing alone, then runs as they are called, then CoordNet's fit."""
         found = self._report.setdefault("data", {})
-        series = _waves(self._n, 4 if self._dry else 20)
+        series = waves(self._n, 4 if self._dry else 20)
         for batch in self._batches:
             found[f"drawing batches of {batch[0]} x {batch[1]}"] = self._drawing(series, *batch)
         for batch in self._batches:
@@ -101,7 +101,7 @@ class _Enough(Exception):
     """A run was heard for long enough."""
 
 
-def _waves(n: int, n_steps: int) -> VolumeSeries:
+def waves(n: int, n_steps: int) -> VolumeSeries:
     """Steps of a wave that moves."""
     axis = np.linspace(0, 6, n, dtype=np.float32)
     wave = np.sin(axis)[:, None, None] * np.sin(axis)[:, None] * np.sin(axis)

@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from gpu.data import Data
 from gpu.guard import NO_TIME, Run
+from gpu.iterations import Iterations
 from gpu.paper import ROWS, Paper
 from gpu.parts import DRY, Parts, Sizes
 from gpu.report import to_markdown
@@ -45,7 +46,7 @@ COMPILING = 60.0
 OTHERS = ("preset", "guide", "plane", "five values", "deep")
 
 
-def measure(run: Run, parts: Parts, data: Data) -> None:
+def measure(run: Run, parts: Parts, iterations: Iterations, data: Data) -> None:
     """What is claimed first, rivals and the rest later."""
     sizes = parts.sizes
 
@@ -65,6 +66,8 @@ def measure(run: Run, parts: Parts, data: Data) -> None:
         run.part(f"blend {n_used} of {n_encoders}", partial(parts.blend, n_encoders, n_used))
     run.part("host", parts.to_host)
     training("triton")
+    for n_steps, n_points in sizes.batches:
+        run.part(f"iterations {n_steps} x {n_points}", partial(iterations.measure, n_steps, n_points), COMPILING)
     run.part("coordnet", parts.coordnet)
     for way in RIVALS:
         decode(way)
@@ -157,7 +160,8 @@ def main() -> None:
         for row, limit in ROWS.items():
             run.part(f"paper {row}", partial(paper.row, row), limit)
     else:
-        measure(run, parts, Data(options.dry, report))
+        iterations = Iterations(options.dry, parts.sizes.seconds / 2, report)
+        measure(run, parts, iterations, Data(options.dry, report))
         report["complete"] = not options.only and all(part["state"] != NO_TIME for part in report["parts"].values())
         write()
     print(to_markdown(report))

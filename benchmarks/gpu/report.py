@@ -21,6 +21,7 @@ def to_markdown(report: dict[str, Any]) -> str:
     lines += [""]
     lines += [f"- Blend of {name} encoders: {_times(entry, 4)}." for name, entry in report.get("blend", {}).items()]
     lines += [f"- To the host: {_host(report['host'])}."] if "host" in report else []
+    lines += [f"- An iteration of {size} {_iteration(entry)}." for size, entry in report.get("iterations", {}).items()]
     coordnet = report.get("coordnet", {}).items()
     lines += [f"- CoordNet, a million points: {name} {ms:.3f} ms." for name, ms in coordnet if name != "n_params"]
     lines += [f"- {name}: {rate:.2f} M points/s." for name, rate in report.get("data", {}).items()]
@@ -61,6 +62,10 @@ def _times(entry: dict[str, float], places: int) -> str:
         return f"not timed, it deviates by {entry['deviation']:.1e}"
     floor = f", floor {entry['floor_ms']:.{places}f}" if "floor_ms" in entry else ""
     return f"{entry['ms']:.{places}f} ms as called, {entry['device_ms']:.{places}f} on the device{floor}"
+
+
+def _iteration(entry: dict[str, float]) -> str:
+    return "with its draws: " + ", ".join(f"{way} {ms:.4f} ms" for way, ms in entry.items())
 
 
 def _host(entry: dict[str, float]) -> str:

@@ -117,9 +117,8 @@ def pace(lesson: Lesson, device: str) -> float:
         _advance(trainer, min(most, N_WARM), math.inf)
         first, started = trainer.iteration, time.monotonic()
         _advance(trainer, most, PROBED_SECONDS)
-        rate = (trainer.iteration - first) * trainer.batch_size / (time.monotonic() - started)
-    trainer.rest()
-    return rate
+        trainer.rest()
+        return (trainer.iteration - first) * trainer.batch_size / (time.monotonic() - started)
 
 
 def _advance(trainer: Trainer, most: int, seconds: float) -> None:

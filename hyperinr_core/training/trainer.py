@@ -10,6 +10,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -31,6 +32,9 @@ from hyperinr_core.training.resident import ResidentSeries, fits
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Report
 from hyperinr_core.training.watch import Clock, Interrupted, StopRequest
+
+if TYPE_CHECKING:
+    from hyperinr_core.training.graph_loop import GraphLoop
 
 #: Hash tables start in U(-INITIAL, INITIAL) (section 4).
 INITIAL = 1e-4
@@ -89,10 +93,7 @@ class Trainer:
         self._focus = Focus(lesson.stream, self.n_iterations) if self.device.type == "cpu" else None
         self.iteration = 0
         self._latest: Tensors | None = None
-        self._loop = None
-        if isinstance(self.evaluator, NativeEvaluator) and self.world.size == 1:
-            blend_of = functools.partial(_blend_of, self.model, self._coefficients)
-            self._loop = Loop(self.evaluator, lesson.stream, self.config.training, self.n_iterations, blend_of)
+        self._loop = self._make_loop()
 
     @property
     def batch_size(self) -> int:
@@ -132,7 +133,7 @@ class Trainer:
         return dataclasses.replace(self.model, encoder_params=tables, mlp_params=network)
 
     def advance(self, most: int = sys.maxsize) -> torch.Tensor | float:
-        """Iterations of about a tenth of a second where the kernel loops, one elsewhere: the loss of the last."""
+        """Iterations of about a tenth of a second where a kernel or a graph loops, one elsewhere: the loss of the last."""
         most = max(1, min(most, self.n_iterations - self.iteration))
         rounds = [each.left(self.iteration) for each in (self._pruning, self._focus) if each]
         done = self._loop_on(min(most, *rounds))
@@ -153,8 +154,10 @@ class Trainer:
         return batch, loss
 
     def rest(self) -> None:
-        """Leave the stream to others: nothing is drawn ahead until the next step."""
+        """Wait for the device, and leave the stream to others: nothing is drawn ahead until the next step."""
         self._feed.drop()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def save_state(self, path: Path | None) -> None:
         """Write everything that `load_state` needs to go on."""
@@ -189,11 +192,27 @@ class Trainer:
         self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
         self._table_steps, self._scale.value = np.array(table_steps), scale.item()
 
-    def _loop_on(self, most: int) -> tuple[int, float] | None:
-        if self._loop is None or self._resident is not None:
+    def _make_loop(self) -> Loop | GraphLoop | None:
+        """What does many iterations in a row, where something can."""
+        blend_of = functools.partial(_blend_of, self.model, self._coefficients)
+        if isinstance(self.evaluator, NativeEvaluator) and self.world.size == 1:
+            return Loop(self.evaluator, self._stream, self.config.training, self.n_iterations, blend_of)
+        if self._resident is None or self.evaluator.name != "triton" or self.model.guide:
             return None
-        state = State(self._tables, self._mlp, self._moments, self._table_steps)
-        return self._loop.run(state, self.iteration, most, self._pruning.has_begun(self.iteration))
+        from hyperinr_core.training.graph_loop import GraphLoop  # it needs Triton
+
+        blends = [blend_of(theta) for theta in self._stream.series.thetas]
+        evaluator = cast(Any, self.evaluator)
+        return GraphLoop(evaluator, self._resident, blends, self.config.training, self.n_iterations, self._state)
+
+    def _loop_on(self, most: int) -> tuple[int, float | torch.Tensor] | None:
+        if self._loop is None:
+            return None
+        return self._loop.run(self._state, self.iteration, most, self._pruning.has_begun(self.iteration))
+
+    @property
+    def _state(self) -> State:
+        return State(self._tables, self._mlp, self._moments, self._table_steps)
 
     def _turn(self) -> None:
         """What is done at some iterations alone."""
@@ -253,7 +272,7 @@ class Trainer:
 
     @torch.no_grad()
     def _report(self, loss: float, clock: Clock) -> Report:
-        batch = self._latest or self._feed.draw(self.iteration - 1)
+        batch = self._latest or (self._resident or self._feed).draw(self.iteration - 1)
         rows, mixing = self._blending(batch.thetas)
         tables = self._blend(rows, mixing, batch.thetas)
         error = (self.evaluator.values(tables, self._mlp, batch.points) - batch.targets).square().mean()

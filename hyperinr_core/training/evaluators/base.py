@@ -5,11 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from hyperinr_core.architecture import Architecture
+
+#: One, or many.
+Number = TypeVar("Number", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,12 @@ class Adam:
     @property
     def rate(self) -> float:
         """The learning rate with both moments' bias taken out."""
-        return self.lr * (1 - self.beta2**self.step) ** 0.5 / (1 - self.beta1**self.step)
+        return adam_rate(self.step, self.lr, self.beta1, self.beta2)
+
+
+def adam_rate(step: Number, lr: float, beta1: float, beta2: float) -> Number:
+    """See `Adam.rate`; also of many steps (n,)."""
+    return lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step)
 
 
 class Evaluator(ABC):

@@ -122,12 +122,19 @@ class TritonEvaluator(Evaluator):
         columns = np.argsort(mixing == 0, axis=1, kind="stable")[:, :n_blended]  # those that count come first
         weights = np.take_along_axis(mixing, columns, axis=1).astype(np.float32)
         numbers = to_device(np.concatenate([np.array(rows, np.int32)[columns], weights.view(np.int32)]), self._device)
-        blended = torch.empty((n_scenes, self._n_params), device=self._device)
+        blended = self.blend_numbered(tables, numbers, n_scenes, n_blended)
+        if levels is not None:
+            blended[:, n:] = to_device(levels, self._device)
+        return blended
+
+    def blend_numbered(
+        self, tables: torch.Tensor, numbers: torch.Tensor, n_scenes: int, n_blended: int
+    ) -> torch.Tensor:
+        """(n_scenes, M and the guide's level, which is not set) sums of tables (N, M); numbers: see `blend_rows_kernel`."""
+        n, blended = tables.shape[1], torch.empty((n_scenes, self._n_params), device=self._device)
         kernels.blend_rows_kernel[(triton.cdiv(n, ADAM_BLOCK), n_scenes)](
             tables, numbers, blended, n, self._n_params, n_scenes, n_blended, BLOCK=ADAM_BLOCK,
         )  # fmt: skip
-        if levels is not None:
-            blended[:, n:] = to_device(levels, self._device)
         return blended
 
     def adam_step(
@@ -158,10 +165,29 @@ class TritonEvaluator(Evaluator):
         """See Evaluator.adam_rows; one launch does all rows."""
         floats = np.concatenate([[adam.rate for adam in adams], mixing.T.ravel()]).astype(np.float32)
         numbers = to_device(np.concatenate([np.array(rows, np.int32), floats.view(np.int32)]), self._device)
-        n = tables.shape[1]
-        kernels.adam_rows_kernel[(triton.cdiv(n, ADAM_BLOCK), len(rows))](
-            tables, grad, m, v, numbers, n, grad.stride(0), len(mixing),
-            adams[0].beta1, adams[0].beta2, adams[0].eps, BLOCK=ADAM_BLOCK,
+        first = adams[0]
+        self.adam_numbered(tables, numbers, grad, m, v, (first.beta1, first.beta2, first.eps))
+
+    def adam_numbered(
+        self,
+        tables: torch.Tensor,
+        numbers: torch.Tensor,
+        grad: torch.Tensor,
+        m: torch.Tensor,
+        v: torch.Tensor,
+        settings: tuple[float, float, float],
+        keep_zeros: bool = False,
+    ) -> None:
+        """A step of Adam on rows of tables (N, M), with sums of grad (S, M or more); numbers: see `adam_rows_kernel`.
+
+        Parameters
+        ----------
+        settings : beta1, beta2, eps.
+        keep_zeros : whether what is zero in the tables stays so.
+        """
+        n, n_scenes = tables.shape[1], len(grad)
+        kernels.adam_rows_kernel[(triton.cdiv(n, ADAM_BLOCK), len(numbers) // (2 + n_scenes))](
+            tables, grad, m, v, numbers, n, grad.stride(0), n_scenes, int(keep_zeros), *settings, BLOCK=ADAM_BLOCK,
         )  # fmt: skip
 
     def check(self) -> None:

@@ -19,7 +19,7 @@ PRODUCTS = tl.constexpr("tf32x3")
 
 #: Arguments that differ from batch to batch.
 VARYING = ["n_points", "n_all", "n_scenes", "n_entries", "n_levels", "n_coarse_levels", "n_coarse", "n_copies", "n_turns",
-           "n_blended", "loss_kind"]  # fmt: skip
+           "n_blended", "loss_kind", "n_values", "keep_zeros"]  # fmt: skip
 
 
 @triton.jit
@@ -237,8 +237,35 @@ def blend_rows_kernel(tables, numbers, blended, n, n_given, n_scenes, n_blended,
     tl.store(blended + scene.to(tl.int64) * n_given + place, total, mask=inside)
 
 
+@triton.jit(do_not_specialize=VARYING)
+def draw_kernel(points, values, numbers, drawn, targets, n_points, n_values, n_outputs, D: tl.constexpr,
+                BLOCK: tl.constexpr):  # fmt: skip
+    """Some of the points (n_values, D) and their values (steps, n_values, n_outputs), as `resident.scattered` draws them.
+
+    Numbers are int32: the lower and the upper half of a seed, then each scene's step. Drawn (scenes, n_points, D) and targets
+    (scenes, n_points, n_outputs) get them.
+    """
+    scene = tl.program_id(1)
+    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = place < n_points
+    place = scene.to(tl.int64) * n_points + place
+    low = tl.load(numbers).to(tl.uint32, bitcast=True).to(tl.uint64)
+    high = tl.load(numbers + 1).to(tl.uint32, bitcast=True).to(tl.uint64)
+    mixed = (low | (high << 32)) + (place + 1).to(tl.uint64) * 0x9E3779B97F4A7C15
+    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9
+    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB
+    index = ((((mixed ^ (mixed >> 31)) >> 32) * n_values.to(tl.uint64)) >> 32).to(tl.int64)
+    for axis in tl.static_range(D):
+        coordinate = tl.load(points + index * D + axis, mask=inside, other=0)
+        tl.store(drawn + place * D + axis, coordinate, mask=inside)
+    index += tl.load(numbers + 2 + scene).to(tl.int64) * n_values
+    for k in range(n_outputs):
+        value = tl.load(values + index * n_outputs + k, mask=inside, other=0)
+        tl.store(targets + place * n_outputs + k, value, mask=inside)
+
+
 @triton.jit
-def _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps):
+def _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps, keep_zeros):
     """One step of Adam on values in place; `rate` holds the step's bias corrections."""
     old_m, old_v = tl.load(m + place, mask=inside, other=0), tl.load(v + place, mask=inside, other=0)
     new_m = grad + beta1 * (old_m - grad)
@@ -246,7 +273,8 @@ def _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps):
     value = tl.load(values + place, mask=inside, other=0)
     tl.store(m + place, new_m, mask=inside)
     tl.store(v + place, new_v, mask=inside)
-    tl.store(values + place, value - rate * new_m / (tl.sqrt(new_v) + eps), mask=inside)
+    new = value - rate * new_m / (tl.sqrt(new_v) + eps)
+    tl.store(values + place, tl.where((value == 0) & (keep_zeros != 0), 0.0, new), mask=inside)
 
 
 @triton.jit
@@ -255,24 +283,26 @@ def adam_kernel(values, grads, m, v, n, grad_scale, rate, beta1, beta2, eps, BLO
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = place < n
     grad = grad_scale * tl.load(grads + place, mask=inside, other=0)
-    _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps)
+    _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps, 0)
 
 
 @triton.jit(do_not_specialize=VARYING)
-def adam_rows_kernel(values, grads, m, v, numbers, n, n_given, n_scenes, beta1, beta2, eps, BLOCK: tl.constexpr):
-    """One step of Adam on some rows of values (N, n), each with a sum of grads (n_scenes, n_given).
+def adam_rows_kernel(values, grads, m, v, numbers, n, n_given, n_scenes, keep_zeros, beta1, beta2, eps,
+                     BLOCK: tl.constexpr):  # fmt: skip
+    """One step of Adam on some rows of values (N, n), each with a sum of grads (n_scenes, n_given); zeros may have to stay so.
 
-    Numbers are int32 and float32 of as many bits: the rows, each one's rate, and the weights of its sum.
+    Numbers are int32 and float32 of as many bits: the rows, each one's rate, and the weights of its sum. A row below 0 is none.
     """
     row, n_rows = tl.program_id(1), tl.num_programs(1)
+    stepped = tl.load(numbers + row)
     place = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-    inside = place < n
+    inside = (place < n) & (stepped >= 0)
     grad = tl.zeros((BLOCK,), tl.float32)
     for scene in range(n_scenes):
         weight = tl.load(numbers + 2 * n_rows + row * n_scenes + scene).to(tl.float32, bitcast=True)
         if weight != 0:  # most scenes are blended of few rows
             grad += weight * tl.load(grads + place, mask=inside, other=0)
         grads += n_given
-    place += tl.load(numbers + row).to(tl.int64) * n
+    place += stepped.to(tl.int64) * n
     rate = tl.load(numbers + n_rows + row).to(tl.float32, bitcast=True)
-    _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps)
+    _step(values, m, v, place, inside, grad, rate, beta1, beta2, eps, keep_zeros)

@@ -52,6 +52,7 @@ class HashINR(Neural[HashNetwork]):
     learning_rate = 5e-3
     epsilon = 1e-10
     log2_hashmap_size = LOG2_HASHMAP_SIZE
+    in_half = False
 
     def build(self) -> HashNetwork:
         n_pos = self.series.grid.n_pos_dims

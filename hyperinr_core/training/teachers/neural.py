@@ -1,11 +1,9 @@
-"""What the neural teachers share: batches of points in space and parameters, Adam, a state to go on from, slabs of a grid."""
+"""What the neural teachers share: batches of points in space and parameters, their fit, slabs of a grid."""
 
 from __future__ import annotations
 
 import math
-import time
 from abc import abstractmethod
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -13,22 +11,15 @@ import torch
 from torch import nn
 
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.training import checkpoint
 from hyperinr_core.training.samples import Batch, SampleStream, scan_fields
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
+from hyperinr_core.training.teachers.fitting import Fit
+from hyperinr_core.training.teachers.graph_fit import GraphFit
 from hyperinr_core.training.teachers.sine_network import OMEGA
 from hyperinr_core.volume import Field, VolumeSeries
 
 #: Points of a grid evaluated at a time.
 SLAB_POINTS = 1 << 16
-
-#: Seconds between two checkpoints, and between two reports.
-CHECKPOINT_SECONDS = 30.0
-REPORT_SECONDS = 0.5
-
-#: Points drawn when neither samples nor seconds are set.
-DEFAULT_SAMPLES = 20_000_000
-
 
 #: The class of a teacher's network.
 Network = TypeVar("Network", bound=nn.Module)
@@ -38,6 +29,10 @@ class Neural(Teacher, Generic[Network]):
     """One network over all scene parameters and positions, (theta, x) in [-1, 1] to values in [-1, 1].
 
     Subclasses build the network and may change the class attributes.
+
+    Attributes
+    ----------
+    in_half : whether a GPU fits with products in half precision, in steps that are recorded.
     """
 
     learning_rate = 1e-4
@@ -45,6 +40,7 @@ class Neural(Teacher, Generic[Network]):
     epsilon = 1e-8
     loss = "l1"
     batch_points = 8000
+    in_half = True
 
     def __init__(self, series: VolumeSeries, field: str) -> None:
         super().__init__(series, field)
@@ -80,10 +76,8 @@ class Neural(Teacher, Generic[Network]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = self.build().to(self._device)
-        optimizer = torch.optim.Adam(
-            network.parameters(), self.learning_rate, eps=self.epsilon, weight_decay=self.weight_decay
-        )
-        _Fit(self, network, field, optimizer, stream, settings).run()
+        kind = GraphFit if self._device.type == "cuda" and self.in_half else Fit
+        kind(self, network, field, stream, settings).run()
         stream.close()
         self._fitted = network, field
 
@@ -113,10 +107,15 @@ class Neural(Teacher, Generic[Network]):
 
     def inputs(self, batch: Batch) -> torch.Tensor:
         """(S * B, n_inputs) in [-1, 1] of a batch."""
-        unit = (batch.thetas - self._low) / self._extent
+        unit = self.unit(batch.thetas)
         thetas = np.repeat(unit[:, None], batch.points.shape[1], axis=1).astype(np.float32)
         both = np.concatenate([batch.points, thetas], axis=-1)
         return torch.from_numpy(2 * both.reshape(-1, self.n_inputs) - 1)
+
+    def unit(self, thetas: np.ndarray) -> np.ndarray:
+        """Thetas (S, P) in [0, 1]."""
+        unit: np.ndarray = (thetas - self._low) / self._extent
+        return unit
 
     def _trained(self) -> tuple[Network, Field]:
         if self._fitted is None:
@@ -130,86 +129,3 @@ def sine_output(n_inputs: int, n_outputs: int) -> nn.Linear:
     limit = math.sqrt(6 / n_inputs) / OMEGA
     nn.init.uniform_(linear.weight, -limit, limit)
     return linear
-
-
-class _Fit:
-    """One fit, whose iterations depend on the seed and their number alone."""
-
-    def __init__(
-        self,
-        teacher: Neural[Network],
-        network: Network,
-        field: Field,
-        optimizer: torch.optim.Adam,
-        stream: SampleStream,
-        settings: FitSettings,
-    ) -> None:
-        self._teacher, self._network, self._optimizer, self._stream = teacher, network, optimizer, stream
-        self._settings = settings
-        identity = {"teacher": type(teacher).__name__, "seed": settings.seed}
-        self._digest = checkpoint.fingerprint(stream.series, [field], identity)
-        self._iteration, self._seconds = 0, 0.0
-        self._n_iterations = math.ceil((settings.samples or DEFAULT_SAMPLES) / stream.batch_size)
-
-    def run(self) -> None:
-        """Iterate to the end of the budget, writing the state now and then and when interrupted."""
-        if self._settings.state is not None and self._settings.state.exists():
-            self._load(self._settings.state)
-        started = written = reported = time.monotonic()
-        before = self._seconds
-        try:
-            while not self._is_over():
-                self._step(self._stream.draw(self._iteration))
-                self._iteration += 1
-                now = time.monotonic()
-                self._seconds = before + now - started
-                if now - written > CHECKPOINT_SECONDS:
-                    written = now
-                    self._save()
-                if self._settings.progress and now - reported > REPORT_SECONDS:
-                    reported = now
-                    self._settings.progress(self._share())
-        finally:
-            self._save()
-
-    def _share(self) -> float:
-        if self._settings.seconds:
-            return min(self._seconds / self._settings.seconds, 1.0)
-        return self._iteration / self._n_iterations
-
-    def _is_over(self) -> bool:
-        return self._share() >= 1
-
-    def _step(self, batch: Batch) -> None:
-        device = self._teacher._device
-        targets = 2 * torch.from_numpy(batch.targets).reshape(-1, self._teacher.n_outputs) - 1
-        error = self._network(self._teacher.inputs(batch).to(device)) - targets.to(device)
-        loss = error.abs().mean() if self._teacher.loss == "l1" else error.square().mean()
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self._optimizer.step()
-
-    def _save(self) -> None:
-        path: Path | None = self._settings.state
-        if path is None:
-            return
-        path.parent.mkdir(exist_ok=True)
-        tensors = {f"network.{name}": value.cpu().numpy() for name, value in self._network.state_dict().items()}
-        for number, state in self._optimizer.state_dict()["state"].items():
-            tensors.update({f"adam.{number}.{name}": value.cpu().numpy() for name, value in state.items()})
-        tensors["seconds"] = np.array([self._seconds])
-        checkpoint.write(path, tensors, self._iteration, self._digest)
-
-    def _load(self, path: Path) -> None:
-        tensors, self._iteration = checkpoint.read(path, self._digest)
-        self._seconds = float(tensors.pop("seconds")[0])
-        loaded = {name: torch.from_numpy(value) for name, value in tensors.items()}
-        self._network.load_state_dict(
-            {name[len("network.") :]: value for name, value in loaded.items() if name.startswith("network.")}
-        )
-        adam = self._optimizer.state_dict()
-        for name, value in loaded.items():
-            if name.startswith("adam."):
-                _, number, key = name.split(".")
-                adam["state"].setdefault(int(number), {})[key] = value
-        self._optimizer.load_state_dict(adam)

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 #: Frequency of every sine (SIREN, section 3.2).
 OMEGA = 30.0
@@ -21,13 +22,21 @@ class SineLayer(nn.Linear):
 
     def __init__(self, n_inputs: int, n_outputs: int, first: bool = False) -> None:
         super().__init__(n_inputs, n_outputs)
+        self._is_first = first
         limit = 1 / n_inputs if first else math.sqrt(6 / n_inputs) / OMEGA
         nn.init.uniform_(self.weight, -limit, limit)
         nn.init.uniform_(self.bias, -limit, limit)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, inputs) to (B, outputs), within [-1, 1]."""
-        return torch.sin(OMEGA * super().forward(x))
+        """(B, inputs) to (B, outputs), within [-1, 1].
+
+        Half precision under autocast takes the whole argument of the sine from the product, whose sum is float32, so that it
+        is rounded once; that of coordinates, which is large, stays float32.
+        """
+        if not torch.is_autocast_enabled(x.device.type):
+            return torch.sin(OMEGA * super().forward(x))
+        with torch.autocast(x.device.type, enabled=not self._is_first):
+            return torch.sin(functional.linear(x, OMEGA * self.weight, OMEGA * self.bias))
 
 
 class ResidualBlock(nn.Module):
