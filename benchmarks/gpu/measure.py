@@ -64,6 +64,8 @@ def measure(run: Run, parts: Parts, data: Data) -> None:
     for n_encoders, n_used in sizes.blends:
         run.part(f"blend {n_used} of {n_encoders}", partial(parts.blend, n_encoders, n_used))
     run.part("host", parts.to_host)
+    for n in sizes.carried:
+        run.part(f"carried {n}^3", partial(parts.carried, n), COMPILING)
     training("triton")
     run.part("coordnet", parts.coordnet)
     for way in RIVALS:
