@@ -77,8 +77,10 @@ class Carried(Values):
 
     def _box_of(self, places: Sequence[np.ndarray]) -> Box:
         """The box that values at places are made of."""
-        reach = np.max([moment.reach for moment in self._moments], axis=0).tolist()
         low, high = [float(axis.min()) for axis in places], [float(axis.max()) for axis in places]
+        if self._steps.around(low, high, (0, 0, 0)) == self._steps.whole:
+            return self._steps.whole  # however far paths lead
+        reach = np.max([moment.reach for moment in self._moments], axis=0).tolist()
         return self._steps.around(low, high, reach)
 
     def _in_points(self, unit: Sequence[np.ndarray], n_points: int = 1) -> list[np.ndarray]:

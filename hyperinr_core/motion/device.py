@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
+from hyperinr_core.backends import cuda
 from hyperinr_core.backends.base import Backend
 from hyperinr_core.backends.device import Slabs, to_device
-from hyperinr_core.errors import Aborted
+from hyperinr_core.errors import Aborted, BackendError
 from hyperinr_core.motion import torch as twin
-from hyperinr_core.motion.motion import Moment
+from hyperinr_core.motion.motion import Gap, Moment
 from hyperinr_core.motion.reference import REACH
 from hyperinr_core.motion.steps import MOST_BYTES, Box, Step, Steps, extension
 
@@ -75,7 +76,7 @@ class DeviceSteps(Slabs, Steps):
     #: As of `DeviceBackend`.
     slab_points = 1 << 25
 
-    #: Operations one after the other keep all that lies between them: this many points take about a gigabyte.
+    #: Torch's operations one after the other keep all that lies between them: this many points take about a gigabyte.
     most_points = 1 << 21
 
     def __init__(
@@ -91,6 +92,9 @@ class DeviceSteps(Slabs, Steps):
         Steps.__init__(self, decode, shape, periodic, whole)
         self.name, self._host, self.failed = backend.name, host, False
         self._coefficients: WeakKeyDictionary[Moment, torch.Tensor] = WeakKeyDictionary()
+        self._lattices: WeakKeyDictionary[Moment, torch.Tensor] = WeakKeyDictionary()
+        self._gaps: WeakKeyDictionary[Gap, torch.Tensor] = WeakKeyDictionary()
+        self._fused = _fused() if self.device.type == "cuda" else None
         free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 0
         self._most = max(MOST_BYTES, int(SHARE * free))
 
@@ -144,9 +148,29 @@ class DeviceSteps(Slabs, Steps):
         self, moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], scattered: bool = False
     ) -> torch.Tensor:
         """As of `kernel.carry`, on the device."""
-        if moment not in self._coefficients and not moment.is_at_step:
+        if moment.is_at_step:
+            return twin.carry(moment, steps, axes, scattered)
+        if self._fused is not None and not scattered and self._fused.fits(moment.gap.lattice, axes):
+            try:
+                return self._fused.carry(moment, steps, axes, self.lattice(moment))
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except Exception as error:  # compiler and driver raise whatever they like
+                self._fused = None
+                reason = " ".join(str(error).split())
+                logger.warning("the GPU kernels that carry steps do not run here (%s); going on in torch", reason)
+        if moment not in self._coefficients:
             self._coefficients[moment] = to_device(moment.coefficients, self.device)
-        return twin.carry(moment, steps, axes, scattered, self._coefficients.get(moment))
+        return twin.carry(moment, steps, axes, scattered, self._coefficients[moment])
+
+    def lattice(self, moment: Moment) -> torch.Tensor:
+        """The coefficients of a time as the fused kernels take them."""
+        fused, gap = self._fused, moment.gap
+        if moment not in self._lattices:
+            if gap not in self._gaps:
+                self._gaps[gap] = fused.channels_first(gap, self.device)
+            self._lattices[moment] = fused.now(moment, self._gaps[gap])
+        return self._lattices[moment]
 
     @torch.no_grad()
     def _made(self, values: Any, start: Sequence[int]) -> Step:
@@ -169,10 +193,21 @@ class DeviceSteps(Slabs, Steps):
     def _hand_over(self, error: Exception) -> None:
         self.failed = True
         self._kept.clear()
-        self._coefficients.clear()
+        for kept in (self._coefficients, self._lattices, self._gaps):
+            kept.clear()
         self.slab_points = self._host.slab_points
         full = isinstance(error, torch.cuda.OutOfMemoryError)
         reason = "its memory is full" if full else " ".join(str(error).split())
         logger.warning("training steps are not carried on the GPU (%s); going on with the CPU", reason)
         if full:
             torch.cuda.empty_cache()
+
+
+def _fused() -> Any:
+    """The module of fused kernels, where they run."""
+    try:
+        cuda.require("triton")
+        from hyperinr_core.motion import triton
+    except (BackendError, ImportError):  # torch does the same, slower
+        return None
+    return triton

@@ -169,6 +169,11 @@ class Source(ABC):
     #: Points that are asked for between two calls of a caller's progress callback.
     slab_points = 1 << 20
 
+    @property
+    @abstractmethod
+    def whole(self) -> Box:
+        """All of the grid."""
+
     @abstractmethod
     def around(self, low: Sequence[float], high: Sequence[float], reach: Sequence[int]) -> Box:
         """The box to ask for, of what lies between two corners (3,) z, y, x in points and reaches so much farther."""
@@ -220,16 +225,20 @@ class Steps(Source):
         beyond: bool = False,
     ) -> None:
         self._decode, self._shape, self._periodic = decode, shape, tuple(periodic)
-        self._whole, self._beyond = whole, beyond
+        self._only_whole, self._beyond = whole, beyond
         self._kept: OrderedDict[int, tuple[Box, Step]] = OrderedDict()
         self._lock = threading.RLock()
+
+    @property
+    def whole(self) -> Box:
+        return tuple((0, n - 1) for n in self._shape)
 
     def around(self, low: Sequence[float], high: Sequence[float], reach: Sequence[int]) -> Box:
         return box_around(self._shape, self._periodic, low, high, reach, self._beyond)
 
     def get(self, numbers: Sequence[int], box: Box, progress: Callable[[float], object] | None = None) -> list[Step]:
-        if self._whole:
-            box = tuple((0, n - 1) for n in self._shape)
+        if self._only_whole:
+            box = self.whole
         with self._lock:
             missing = [step for step in dict.fromkeys(numbers) if not self._has(step, box)]
             for done, step in enumerate(missing):
@@ -270,6 +279,10 @@ class Seen(Source):
     def __init__(self, steps: Steps, point: Sequence[int]) -> None:
         self._steps, self._point = steps, tuple(point)
         self.box: Box | None = None
+
+    @property
+    def whole(self) -> Box:
+        return self._steps.whole
 
     def around(self, low: Sequence[float], high: Sequence[float], reach: Sequence[int]) -> Box:
         """As of `Steps`, in the larger grid."""

@@ -47,7 +47,7 @@ def spline(values: torch.Tensor) -> torch.Tensor:
 
 def channels(nodes: Nodes, padded: torch.Tensor, places: Places, scattered: bool = True) -> torch.Tensor:
     """(..., k) of fields (pz, py, px, k); see `kernel.channels`."""
-    taps = [_node_taps(nodes, axis, place, padded.shape[axis]) for axis, place in enumerate(places)]
+    taps = [node_taps(nodes, axis, place, padded.shape[axis]) for axis, place in enumerate(places)]
     if not scattered:
         return _on_mesh(padded, taps, 0)
     *_, height, width, n_channels = padded.shape
@@ -75,14 +75,14 @@ def carry(
     arrays: Any = steps[0].values
     device = arrays.device
     places = [torch.as_tensor(axis, dtype=torch.float32, device=device) for axis in axes]
-    whole = all(bool(_on_points(axis, n).all()) for axis, n in zip(axes, steps[0].shape))
+    whole = all(are_on_points(axis, n) for axis, n in zip(axes, steps[0].shape))
     if moment.is_at_step:
-        return _in_place(steps[0], places, scattered, whole)
+        return in_place(steps[0], places, scattered, whole)
     if coefficients is None:
         coefficients = torch.from_numpy(moment.coefficients).to(device)
     gap, share, weights = moment.gap, moment.share, moment.weights.tolist()
     seen = steps if gap.bend else steps[gap.first : gap.first + 2]
-    here = [_in_place(step, places, scattered, whole) for step in seen]
+    here = [in_place(step, places, scattered, whole) for step in seen]
     first, last = here[gap.first : gap.first + 2] if gap.bend else here
     linear = first + share * (last - first)
     values = linear + gap.bend * (_blended(weights, here) - linear) if gap.bend else linear.clone()
@@ -99,12 +99,17 @@ def carry(
     return values.add_(found[..., TRUST, None].clamp(0, 1) * (_blended(weights, along) - linear))
 
 
+def are_on_points(places: np.ndarray, n: int) -> bool:
+    """Whether all coordinates are those of points of an axis."""
+    return bool(_on_points(places, n).all())
+
+
 def _on_points(places: Any, n: int) -> Any:
     """Whether coordinates are those of points of an axis."""
     return (places == places.round()) & (places >= 0) & (places < n)
 
 
-def _in_place(step: Step, places: Places, scattered: bool, whole: bool) -> torch.Tensor:
+def in_place(step: Step, places: Places, scattered: bool, whole: bool) -> torch.Tensor:
     """(..., c) of a step where nothing moves: at points of the grid, which are all when `whole`, their own values."""
     arrays: Any = step
     own = [
@@ -170,7 +175,7 @@ def _taps(step: Step, axis: int, p: torch.Tensor, count: int) -> Taps:
     return Taps((whole.long() - (count // 2 - 1)).clamp(0, size - count), _weights(inside - whole, count))
 
 
-def _node_taps(nodes: Nodes, axis: int, p: torch.Tensor, size: int) -> Taps:
+def node_taps(nodes: Nodes, axis: int, p: torch.Tensor, size: int) -> Taps:
     """Coefficients on a coarse lattice around places along an axis."""
     n = nodes.shape[axis]
     if nodes.counts[axis] == 1:
