@@ -1,7 +1,8 @@
-"""Models that carry their steps where these were decoded: the path of a GPU, on the CPU, beside the kernel's."""
+"""Models that carry their steps where these were decoded: the way of a GPU, on the CPU where there is none, beside the host's."""
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -14,8 +15,6 @@ from test_carried import FIELDS
 
 torch = pytest.importorskip("torch")
 
-import dataclasses  # noqa: E402
-
 from hyperinr_core.backends import device as device_module  # noqa: E402
 from hyperinr_core.errors import Aborted  # noqa: E402
 from hyperinr_core.motion import device  # noqa: E402
@@ -23,17 +22,25 @@ from hyperinr_core.motion import device  # noqa: E402
 BACKEND = "torch"
 
 
-def there(model, name=BACKEND):
-    """The model again, whose steps stay on a device, which is the CPU."""
+def here(model):
+    """The model again, whose steps the host carries."""
     other = dataclasses.replace(model)
-    other._backend(name).resident = torch.device("cpu")
+    other._backend(BACKEND).resident = None
+    return other
+
+
+def there(model):
+    """The model again, whose steps stay on the backend's device: the CPU where there is no GPU."""
+    other = dataclasses.replace(model)
+    backend = other._backend(BACKEND)
+    backend.resident = backend.device
     return other
 
 
 def assert_alike(model, time=0.7, **options):
     """What is carried there is what the kernel carries, of the same decoded steps."""
     twin = there(model)
-    expected = model.generate(time, BACKEND).sample_grid(**options)
+    expected = here(model).generate(time, BACKEND).sample_grid(**options)
     found = twin.generate(time, BACKEND).sample_grid(**options)
     assert isinstance(found, np.ndarray) and found.dtype == expected.dtype
     assert isinstance(twin._decoded[BACKEND], device.DeviceSteps) and not twin._decoded[BACKEND].failed
@@ -114,7 +121,7 @@ def test_decoding_leaves_values_on_the_device():
     twin = there(moving_model())
     found = twin.decoded(BACKEND, 1, ((0, 7), (0, 9), (0, 11)), None, True)
     assert isinstance(found, torch.Tensor)
-    np.testing.assert_array_equal(found.numpy(), twin.decoded(BACKEND, 1, ((0, 7), (0, 9), (0, 11))))
+    np.testing.assert_array_equal(found.cpu().numpy(), twin.decoded(BACKEND, 1, ((0, 7), (0, 9), (0, 11))))
 
 
 @pytest.mark.parametrize("where", ["decoding", "splines", "carrying"])
@@ -122,14 +129,14 @@ def test_full_memory_is_one_sentence_and_the_cpu(where, monkeypatch, caplog):
     def full(*arguments, **options):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    model = moving_model()
+    model = here(moving_model())
     twin = there(model)
     if where == "decoding":
         monkeypatch.setattr(twin._backend(BACKEND), "empty_there", full)
     elif where == "splines":
         monkeypatch.setattr(device.DeviceStep, "on", full)
     else:
-        monkeypatch.setattr(device.twin, "carry", full)
+        monkeypatch.setattr(device.DeviceSteps, "values", full)
         monkeypatch.setattr(device_module, "LEAST_POINTS", 1 << 30)
     for time in (0.7, 0.8):
         found = twin.generate(time, BACKEND).sample_grid()
@@ -140,14 +147,14 @@ def test_full_memory_is_one_sentence_and_the_cpu(where, monkeypatch, caplog):
 
 def test_slabs_shrink_while_something_fits(monkeypatch, caplog):
     monkeypatch.setattr(device_module, "LEAST_POINTS", 16)
-    carry, model = device.twin.carry, moving_model()
+    values, model = device.DeviceSteps.values, moving_model()
 
-    def small(moment, steps, axes, *others):
+    def small(self, moment, steps, axes, *others):
         if np.prod([len(axis) for axis in axes]) > 300:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return carry(moment, steps, axes, *others)
+        return values(self, moment, steps, axes, *others)
 
-    monkeypatch.setattr(device.twin, "carry", small)
+    monkeypatch.setattr(device.DeviceSteps, "values", small)
     assert_alike(model)
     assert "fewer points at a time" in caplog.text
 

@@ -1,7 +1,7 @@
 """Triton kernels that carry steps along a motion: `reference.py` is what they compute.
 
-Channels of the coarse lattice are blended along z and y first, one line of nodes for each row of points; a point blends four nodes
-of its line. Where something is read is within its array whatever coordinates say, so that no read is masked.
+Channels of the coarse lattice are blended along z and y first, one line of nodes for each row of points, and a point blends four of
+its line. Where something is read is within its array whatever coordinates say, so that no read is masked.
 """
 
 from __future__ import annotations
