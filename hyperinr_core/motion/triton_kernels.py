@@ -1,7 +1,7 @@
 """Triton kernels that carry steps along a motion: `reference.py` is what they compute.
 
-Channels of the coarse lattice are blended along z and y first, one line of nodes for each row of points, and a point blends four of
-its line. Where something is read is within its array whatever coordinates say, so that no read is masked.
+Channels of the coarse lattice are blended along z and y first, one line of nodes for each row of points, of which points blend four.
+Where something is read is within its array whatever coordinates say, so that no read is masked.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ def _weight(f, TAP: tl.constexpr):
     else:
         weight = f * f * f
     return weight * (1 / 6)
+
+
+@triton.jit
+def _weight_of(f, tap):
+    """`_weight` of a number that a loop counts, which keeps the kernels short."""
+    inner = tl.where(tap == 1, _weight(f, 1), _weight(f, 2))
+    return tl.where(tap == 0, _weight(f, 0), tl.where(tap == 3, _weight(f, 3), inner))
 
 
 @triton.jit
@@ -55,7 +62,7 @@ def _cubic(array, places, axes, sizes, PLANE: tl.constexpr):
         cell_z, fz = _cell(z, axis_z, depth, 4)
         at += cell_z * (height * width)
     t0, t1, t2, t3 = tl.zeros_like(x), tl.zeros_like(x), tl.zeros_like(x), tl.zeros_like(x)
-    for c in tl.static_range(1 if PLANE else 4):
+    for c in range(1 if PLANE else 4):
         q0, q1, q2, q3 = tl.zeros_like(x), tl.zeros_like(x), tl.zeros_like(x), tl.zeros_like(x)
         for b in tl.static_range(4):
             row = array + (at + (c * height + b) * width)
@@ -64,9 +71,7 @@ def _cubic(array, places, axes, sizes, PLANE: tl.constexpr):
             q1 += weight * tl.load(row + 1)
             q2 += weight * tl.load(row + 2)
             q3 += weight * tl.load(row + 3)
-        weight = _weight(fz, c)
-        if PLANE:
-            weight = tl.full(x.shape, 1.0, tl.float32)
+        weight = tl.full(x.shape, 1.0, tl.float32) if PLANE else _weight_of(fz, c)
         t0 += weight * q0
         t1 += weight * q1
         t2 += weight * q2
@@ -229,16 +234,16 @@ def _nodes(array, at, fractions, sizes, TAPS_Z: tl.constexpr, TAPS_Y: tl.constex
     """A field of splines on a coarse lattice at places."""
     fz, fy, fx = fractions
     _depth, height, width = sizes
+    one = tl.full(fx.shape, 1.0, tl.float32)
     total = tl.zeros_like(fx)
-    for c in tl.static_range(TAPS_Z):
-        plane = tl.zeros_like(fx)
-        for b in tl.static_range(TAPS_Y):
+    for c in range(TAPS_Z):
+        weight_z = _weight_of(fz, c) if TAPS_Z > 1 else one
+        for b in range(TAPS_Y):
+            row = array + (at + (c * height + b) * width)
             line = tl.zeros_like(fx)
             for a in tl.static_range(TAPS_X):
-                number = tl.load(array + (at + ((c * height + b) * width + a)))
-                line += (_weight(fx, a) if TAPS_X > 1 else 1.0) * number
-            plane += (_weight(fy, b) if TAPS_Y > 1 else 1.0) * line
-        total += (_weight(fz, c) if TAPS_Z > 1 else 1.0) * plane
+                line += (_weight(fx, a) if TAPS_X > 1 else one) * tl.load(row + a)
+            total += weight_z * (_weight_of(fy, b) if TAPS_Y > 1 else one) * line
     return total
 
 
