@@ -18,7 +18,7 @@ from hyperinr_core.mask import Mask, ValidAt, filled
 from hyperinr_core.model import Model, Theta
 from hyperinr_core.motion.carried import Carried
 from hyperinr_core.motion.motion import Motion
-from hyperinr_core.motion.steps import Box, Seen, Steps
+from hyperinr_core.motion.steps import Box, Source, Steps
 from hyperinr_core.shift import Shifts, shifted_model, shifts_of
 from hyperinr_core.spaces import check_interpolation, space_of
 from hyperinr_core.spaces.space import Coefficients, Space
@@ -155,9 +155,7 @@ class HyperINR(Model):
         values = self.values(theta, backend, interpolation)
         return INR(values, self.grid, self.fields, self.encoding.n_pos_dims, valid, self.shifts)
 
-    def values(
-        self, theta: np.ndarray, backend: str, interpolation: str | None, steps: Steps | Seen | None = None
-    ) -> Values:
+    def values(self, theta: np.ndarray, backend: str, interpolation: str | None, steps: Source | None = None) -> Values:
         """Where the numbers at theta (P,) come from: before the fields' shifts, and with numbers at masked points.
 
         Parameters
@@ -169,28 +167,43 @@ class HyperINR(Model):
             return Carried(self.motion, carried, self._columns, float(theta[0]))
         return self._generated(theta, *self._weights(theta, interpolation), backend)
 
-    def _generated(self, theta: np.ndarray, indices: np.ndarray, weights: np.ndarray, backend: str) -> Generated:
+    def _generated(
+        self, theta: np.ndarray, indices: np.ndarray, weights: np.ndarray, backend: str, stays: bool = False
+    ) -> Generated:
         chosen = self._backend(backend)
         table = chosen.blend(indices, weights, self.guide_level(theta))
         plain = shifted_model(self, self.shifts)
         spline = None if plain.base is None else plain.base.at(float(theta[0]))
-        return Generated(chosen, table, spline, plain.network_range)
+        return Generated(chosen, table, spline, plain.network_range, stays)
 
     def _steps(self, motion: Motion, backend: str) -> Steps:
         """The decoded training steps that motion carries from."""
         if backend not in self._decoded:
             whole = self.mask is not None  # what stands at masked points depends on all others
             decode = partial(self.decoded, backend)
-            self._decoded[backend] = Steps(decode, self.grid.shape, motion.periodic, whole)
+            steps = Steps(decode, self.grid.shape, motion.periodic, whole)
+            chosen = self._backend(backend)
+            if chosen.resident is not None:
+                from hyperinr_core.motion.device import DeviceSteps  # imports torch
+
+                decode = partial(decode, stays=not whole)  # masked points are filled on the host
+                steps = DeviceSteps(decode, self.grid.shape, motion.periodic, whole, chosen, steps)
+            self._decoded[backend] = steps
         return self._decoded[backend]
 
-    def decoded(self, backend: str, step: int, box: Box, progress: Progress | None = None) -> np.ndarray:
+    def decoded(
+        self, backend: str, step: int, box: Box, progress: Progress | None = None, stays: bool = False
+    ) -> np.ndarray:
         """(z, y, x, C) of a training step at the points of a box of the grid, before shifts, with numbers at masked points.
 
         Of a model with a mask the box is the whole grid: what stands at masked points depends on all others.
+
+        Parameters
+        ----------
+        stays : give a tensor on the backend's device; of a model without a mask.
         """
         theta = self.encoder_positions[step]
-        values = self._generated(theta, np.array([step]), np.ones(1), backend)
+        values = self._generated(theta, np.array([step]), np.ones(1), backend, stays)
         inr = INR(values, self.grid, self.fields, self.encoding.n_pos_dims)
         (z0, z1), (y0, y1), (x0, x1) = box
         found = inr.sample_grid(region=(x0, x1, y0, y1, z0, z1), progress=progress)

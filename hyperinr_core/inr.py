@@ -80,10 +80,13 @@ class Generated(Values):
     ----------
     base : what the network's values are added to, if anything.
     network_range : (C, 2) what 0 and 1 of the network's outputs stand for, in the fields' units, or before their shifts.
+    stays : whether values on a grid stay where the backend computes them, in a tensor of that device.
     """
 
-    def __init__(self, backend: Backend, table: Any, base: Spline | None, network_range: np.ndarray) -> None:
-        self._backend, self._table, self._base = backend, table, base
+    def __init__(
+        self, backend: Backend, table: Any, base: Spline | None, network_range: np.ndarray, stays: bool = False
+    ) -> None:
+        self._backend, self._table, self._base, self._stays = backend, table, base, stays
         self._offset = network_range[:, 0].astype(np.float32)
         self._scale = (network_range[:, 1] - network_range[:, 0]).astype(np.float32)
         self.slab_points = backend.slab_points
@@ -97,10 +100,10 @@ class Generated(Values):
     def on_grid(self, axes: tuple[np.ndarray, ...], out: np.ndarray) -> None:
         self._backend.sample_grid(self._table, axes, out, self._scale, self._offset)
         if self._base is not None:
-            out[..., self._base.components] += self._base.on_grid(axes)
+            out[..., self._base.components] += self._base.on_grid(axes, like=out)
 
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:
-        return self._backend.empty(shape)
+        return self._backend.empty_there(shape) if self._stays else self._backend.empty(shape)
 
 
 class INR:
@@ -238,7 +241,7 @@ class INR:
         n_planes = len(axes[2]) if len(axes) == 3 else 1
         n_values = sum(field.n_components for field in self.fields)
         out = self._values.empty((n_planes, len(axes[1]), len(axes[0]), n_values))
-        step = max(1, self._values.slab_points // max(1, out[0].size // n_values))
+        step = max(1, self._values.slab_points // max(1, len(axes[0]) * len(axes[1])))
         self._values.prepare(axes, progress)
         for start in range(0, n_planes, step):
             stop = min(start + step, n_planes)

@@ -7,7 +7,8 @@ that is smooth in space and time needs hardly more; hash tables alone would reac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
+from functools import partial
+from typing import Any, Union
 
 import numpy as np
 
@@ -71,12 +72,18 @@ class Spline:
         self._coefficients, self.components = coefficients, list(components)
         self._counts = [n for n in coefficients.shape[2::-1] if n > 1]  # x, y (, z)
 
-    def on_grid(self, axes: tuple[np.ndarray, ...]) -> np.ndarray:
-        """(nz, ny, nx, c) or (ny, nx, c) at every combination of the unit coordinates along x, y (, z)."""
-        values = self._coefficients if len(axes) == 3 else self._coefficients[0]
+    def on_grid(self, axes: tuple[np.ndarray, ...], like: Any = None) -> Any:
+        """(nz, ny, nx, c) or (ny, nx, c) at every combination of the unit coordinates along x, y (, z).
+
+        Parameters
+        ----------
+        like : an array, or a tensor on whose device it is computed.
+        """
+        there = (lambda array: array) if like is None or isinstance(like, np.ndarray) else partial(_beside, like)
+        values = there(self._coefficients if len(axes) == 3 else self._coefficients[0])
         # the slowest axis first: it leaves the least to multiply for the others
         for place, axis in enumerate(reversed(axes)):
-            values = _along(basis(axis, values.shape[place]), values, place)
+            values = _along(there(basis(axis, values.shape[place])), values, place)
         return values
 
     def at_points(self, points: np.ndarray) -> np.ndarray:
@@ -117,7 +124,14 @@ def cubic_weights(f: np.ndarray) -> np.ndarray:
     return np.stack([(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, 3 * (f + f**2 - f**3) + 1, f**3], axis=1) / 6
 
 
-def _along(matrix: np.ndarray, values: np.ndarray, place: int) -> np.ndarray:
+def _beside(tensor: Any, array: np.ndarray) -> Any:
+    """An array as a tensor on the device of another one."""
+    import torch
+
+    return torch.as_tensor(array, device=tensor.device)
+
+
+def _along(matrix: Any, values: Any, place: int) -> Any:
     """The matrix times the values along one of their axes."""
     shape = values.shape
     product = matrix @ values.reshape(*shape[:place], shape[place], -1)

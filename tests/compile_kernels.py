@@ -32,6 +32,10 @@ cuda.device = lambda: torch.device("cpu")
 
 from hyperinr_core.backends import triton as backend_module  # noqa: E402 - it asks for CUDA at once
 from hyperinr_core.backends.triton import TritonBackend  # noqa: E402
+from hyperinr_core.motion import triton as carrying  # noqa: E402
+from hyperinr_core.motion.motion import Gap  # noqa: E402
+from hyperinr_core.motion.splines import Nodes  # noqa: E402
+from hyperinr_core.motion.steps import Step  # noqa: E402
 from hyperinr_core.training.evaluators import triton_kernels as kernels  # noqa: E402
 from hyperinr_core.training.evaluators.base import Adam  # noqa: E402
 from hyperinr_core.training.evaluators.triton import POINTS, TritonEvaluator  # noqa: E402
@@ -87,6 +91,7 @@ def compile_for(capability: int, n_hidden: int, precision: str) -> None:
     architecture = Architecture(EncodingConfig(), NetworkConfig(n_hidden_layers=n_hidden), 1)
     sample(architecture, precision)
     train(architecture, precision)
+    carry()
 
 
 def sample(architecture: Architecture, precision: str) -> None:
@@ -116,6 +121,24 @@ def train(architecture: Architecture, precision: str) -> None:
     evaluator.adam_rows(tables, [0, 1], np.ones((2, 2)), tables, tables, tables, [adam, adam])
     drawn = points, targets, torch.zeros(4, dtype=torch.int32), points, targets
     kernels.draw_kernel[(1, 2)](*drawn, N_POINTS, N_POINTS, 1, D=3, BLOCK=POINTS)
+
+
+def carry() -> None:
+    """Steps of a volume and of a plane along a motion: at points of the grid, and at others, between two steps and four."""
+    for shape in ((N_AXIS,) * 3, (1, N_AXIS, N_AXIS)):
+        nodes, planes = Nodes(shape, (False,) * 3), shape[0]
+        ends, trust = np.zeros((2, 3, *nodes.coefficient_shape)), np.zeros(nodes.coefficient_shape)
+        extent = (planes if planes == 1 else planes + 6, N_AXIS + 6, N_AXIS + 6)
+        start = (0 if planes == 1 else -3, -3, -3)
+        step = Step(shape, (False,) * 3, start, *(torch.zeros((1, *extent)) for _ in range(2)))
+        axes = [np.arange(n, dtype=np.float32) for n in shape]
+        for times, gap in (([0.0, 1.0], 0), ([0.0, 1.0, 2.0, 3.0], 1)):
+            beside = [ends if 0 <= other < len(times) - 1 else None for other in (gap - 1, gap + 1)]
+            found = Gap.of(nodes, np.array(times), gap, ends, beside, trust, trust, True, 0.5)
+            moment = found.at(times[gap] + 0.5)
+            lattice = carrying.now(moment, carrying.channels_first(found, torch.device("cpu")))
+            for places in (axes, [axis / 2 for axis in axes]):
+                carrying.carry(moment, [step] * len(times), places, lattice)
 
 
 @functools.cache  # depths share kernels

@@ -23,6 +23,7 @@ MODULES = (
     "hyperinr_core.backends.triton_kernels",
     "hyperinr_core.backends.triton_rows",
     "hyperinr_core.training.evaluators.triton_kernels",
+    "hyperinr_core.motion.triton_kernels",
 )
 
 #: Bytes of shared memory that a block can have, by the card's capability.
@@ -42,6 +43,9 @@ KERNELS = {
     "draw_kernel": False,
     "adam_kernel": False,
     "adam_rows_kernel": False,
+    "now_kernel": False,
+    "along_kernel": False,
+    "carry_kernel": False,
 }
 
 #: Most bytes of a thread that do not fit into registers, by kernel, capability and hidden layers; none elsewhere. They are

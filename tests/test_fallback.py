@@ -13,7 +13,7 @@ from hyperinr_core.errors import BackendError
 class Foreign:
     """A backend whose tables nobody else can read, and which fails at the second request."""
 
-    name, slab_points = "foreign", 1 << 20
+    name, slab_points, resident = "foreign", 1 << 20, None
     n_asked = 0
 
     def __init__(self, reference):

@@ -19,9 +19,11 @@ import numpy as np
 import pytest
 import torch
 from models import random_model as random_hyperinr
+from moving_models import moving_model
 from series import moving_blob
 from small import SMALL
 from test_backends import CASES, random_model
+from test_carried import FIELDS
 
 from hyperinr_core import backends, hinr
 from hyperinr_core.architecture import Architecture
@@ -503,6 +505,22 @@ def test_another_layout_of_tiny_cuda_nn_is_refused(emulated, monkeypatch):
 def test_live_tiny_cuda_nn_equals_the_reference(case):
     model = random_model(CASES[case])
     assert_tcnn_equals_reference(backends.create("tcnn", *model), model)
+
+
+@pytest.mark.skipif(cuda.obstacle() is not None, reason="needs a GPU; carrying is checked on the CPU elsewhere")
+@pytest.mark.parametrize("periodic", [(False, False, False), (True, True, False)])
+@pytest.mark.parametrize("name, tolerance", [("triton", 1e-2), ("torch", 1e-4)])
+def test_live_steps_are_carried_on_the_gpu(name, tolerance, periodic):
+    model = moving_model(dims=(40, 36, 30), periodic=periodic, fields=FIELDS, anchored=(True, False))
+    grids = None, model.grid.with_dims((31, 47, 22))
+    for time, grid in [(0.7, grids[0]), (1.9, grids[0]), (0.7, grids[1])]:
+        found, expected = (model.generate(time, each).sample_grid(grid) for each in (name, "reference"))
+        np.testing.assert_allclose(found, expected, atol=tolerance * abs(expected).max())
+    points = np.random.default_rng(0).random((500, 3))
+    found, expected = (model.generate(0.7, each).sample(points) for each in (name, "reference"))
+    np.testing.assert_allclose(found, expected, atol=tolerance * abs(expected).max())
+    steps = model._decoded[name]
+    assert not steps.failed and (steps._fused is not None) == cuda.is_installed("triton")
 
 
 @pytest.mark.skipif(not FROZEN.exists(), reason="no numbers of tiny-cuda-nn are committed yet: tools/tcnn_numbers.py")

@@ -45,6 +45,7 @@ def test_every_part_is_measured(monkeypatch, tmp_path):
     assert list(report["blend"]) == ["2 of 3", "4 of 5"]
     assert report["host"]["points"] == 125
     assert set(report["iterations"]) == {"1 x 64", "2 x 32"} and report["iterations"]["2 x 32"]["alone"] > 0
+    assert {"ms", "carry_ms", "step_ms", "native_ms"} <= set(report["carried"]["4^3"]) and "Carried, 4^3" in table
     assert {"decode 4^3 over torch", "training 1 x 64 over torch"} <= set(report["ratios"])
     assert "| 4^3 | triton |" in table and "Not measured: decode tcnn 4^3" in table
     assert "An iteration of 2 x 32 with its draws: alone " in table

@@ -65,6 +65,8 @@ def measure(run: Run, parts: Parts, iterations: Iterations, data: Data) -> None:
     for n_encoders, n_used in sizes.blends:
         run.part(f"blend {n_used} of {n_encoders}", partial(parts.blend, n_encoders, n_used))
     run.part("host", parts.to_host)
+    for n in sizes.carried:
+        run.part(f"carried {n}^3", partial(parts.carried, n), COMPILING)
     training("triton")
     for n_steps, n_points in sizes.batches:
         run.part(f"iterations {n_steps} x {n_points}", partial(iterations.measure, n_steps, n_points), COMPILING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends import _backend_class
 from hyperinr_core.backends.reference import ReferenceBackend
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.motion.motion import Motion
+from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.training.evaluators import evaluator_class
 from hyperinr_core.training.evaluators.torch import TorchEvaluator
 from hyperinr_core.volume import Field, Grid, Parameter
@@ -25,6 +28,9 @@ WAYS = {
     "tcnn": 1e-2,
     "tcnn jit": 1e-2,
 }
+
+#: How far values may be from the CPU's that are carried from steps decoded on a GPU: splines reach beyond what they go through.
+CARRIED = 1e-2
 
 #: How far an evaluator's gradients may be from torch's in float32, as a share of their length.
 SLOPES = 0.1
@@ -47,19 +53,45 @@ def random_model(architecture: Architecture, n_encoders: int) -> Model:
     return architecture, tables, np.concatenate(layers).astype(np.float32)
 
 
-def whole_model(architecture: Architecture, n: int) -> HyperINR:
-    """A model of a series of two times on n^3 points."""
-    _, tables, mlp_params = random_model(architecture, 2)
+def whole_model(architecture: Architecture, n: int, n_encoders: int = 2) -> HyperINR:
+    """A model of a series of some times from 0 to 1 on n^3 points."""
+    _, tables, mlp_params = random_model(architecture, n_encoders)
+    times = np.linspace(0, 1, n_encoders)
     return HyperINR(
         architecture.encoding,
         architecture.network,
-        (Parameter("time", "time", (0.0, 1.0), "", (0.0, 1.0)),),
+        (Parameter("time", "time", (0.0, 1.0), "", tuple(times.tolist())),),
         Grid((n, n, n)),
         (Field("value", 1, ((0.0, 1.0),)),),
-        np.array([[0.0], [1.0]]),
+        times[:, None],
         tables,
         mlp_params,
     )
+
+
+def carried_model(architecture: Architecture, n: int) -> HyperINR:
+    """A model of four times on n^3 points that carries its steps along waves, which lead about two points far."""
+    model = whole_model(architecture, n, 4)
+    nodes = Nodes(model.grid.shape, (False,) * 3)
+    size = nodes.coefficient_shape
+    waves = [np.sin(np.linspace(0, 5 + axis, count)) for axis, count in enumerate(size)]
+    wave = waves[0][:, None, None] * waves[1][:, None] * waves[2]
+    amounts = np.random.default_rng().uniform(1, 2, (1, 3, 1, 3, 1, 1, 1)) * np.reshape([-1, 1], (1, 1, 2, 1, 1, 1, 1))
+    motion = Motion(
+        shape=model.grid.shape,
+        periodic=(False,) * 3,
+        nodes=nodes.counts,
+        times=model.encoder_positions[:, 0],
+        paths=np.rint(amounts * wave * 256).astype(np.int16),
+        path_step=1 / 256,
+        anchored=(True,),
+        owners=(0,),
+        trust=np.full((1, 3, *size), 220, np.uint8),
+        error=np.zeros((1, 3, *size), np.uint8),
+        largest_error=(0.0,),
+        bend=(0.3,),
+    )
+    return replace(model, motion=motion)
 
 
 def make_backend(way: str, model: Model) -> Any:
@@ -86,7 +118,9 @@ def make_evaluator(way: str, architecture: Architecture) -> Any:
 def check_way(way: str, measured: Any) -> None:
     """Raise ArithmeticError for a backend or evaluator that, once run, does not do what its way says."""
     if way.endswith(" jit") and not measured._module.jit_fusion:
-        raise ArithmeticError("tiny-cuda-nn gave up its fused kernel, as it says in the log, and is not timed under its name")
+        raise ArithmeticError(
+            "tiny-cuda-nn gave up its fused kernel, as it says in the log, and is not timed under its name"
+        )
 
 
 def blended(backend: Any, architecture: Architecture) -> Any:
@@ -121,14 +155,14 @@ def deviation(backend: Any, model: Model, dims: tuple[int, ...]) -> float:
     architecture, reference, rng = model[0], ReferenceBackend(*model), np.random.default_rng()
     table, truth = blended(backend, architecture), blended(reference, architecture)
     points = rng.random((2000 if backend.device.type == "cuda" else 40, len(dims)), np.float32)
-    found = [_apart(backend.sample(table, points), reference.sample(truth, points))]
+    found = [apart(backend.sample(table, points), reference.sample(truth, points))]
     few = tuple(17 + i if backend.device.type == "cuda" else 2 + i for i in range(len(dims)))
     axes = tuple(np.sort(rng.random(n, np.float32)) for n in few)
     scale, offset = (np.full(architecture.n_outputs, number, np.float32) for number in (3, -1))
     grids = [np.full((*few[::-1], architecture.n_outputs), np.nan, np.float32) for _ in range(2)]
     backend.sample_grid(table, axes, grids[0], scale, offset)
     reference.sample_grid(truth, axes, grids[1], scale, offset)
-    found.append(_apart(grids[0] + 1, grids[1] + 1))
+    found.append(apart(grids[0] + 1, grids[1] + 1))
     return float(np.max([*found, _rows_apart(backend, table, reference, truth, dims)]))
 
 
@@ -144,10 +178,11 @@ def _rows_apart(backend: Any, table: Any, reference: ReferenceBackend, truth: An
     columns = [np.tile(places[0], len(rows))]
     columns += [np.repeat(axis[index], dims[0]) for axis, index in zip(places[1:], others)]
     expected = reference.sample(truth, np.stack(columns, axis=1))
-    return _apart(values[torch.from_numpy(rows)].cpu().numpy().reshape(expected.shape), expected)
+    return apart(values[torch.from_numpy(rows)].cpu().numpy().reshape(expected.shape), expected)
 
 
-def _apart(found: np.ndarray, expected: np.ndarray) -> float:
+def apart(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference, as a share of the largest value."""
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 

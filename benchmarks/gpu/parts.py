@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -13,9 +14,12 @@ import torch
 from gpu.clock import Clock
 from gpu.models import (
     BLEND,
+    CARRIED,
     SLOPES,
     WAYS,
+    apart,
     blended,
+    carried_model,
     check_way,
     decode,
     deviation,
@@ -29,6 +33,7 @@ from gpu.models import (
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.reference import ReferenceBackend
 from hyperinr_core.config import EncodingConfig, NetworkConfig
+from hyperinr_core.motion import kernel
 from hyperinr_core.training.evaluators.base import Adam
 from hyperinr_core.training.teachers.sine_network import CoordNetwork
 
@@ -43,6 +48,7 @@ class Sizes:
     ----------
     slow_grids : those that torch decodes, which takes 12 s for 512^3 and as long a point as for 256^3.
     shown : points along an axis of what goes to the host.
+    carried : points along an axis of what is carried along a motion.
     blends : encoders of a model, and how many of them are blended.
     batches : steps, and points of each: two of one size that a GPU likes, a GPU's default, a CPU's.
     other : points along an axis of the other models' volumes, and of their planes.
@@ -54,6 +60,7 @@ class Sizes:
     grids: tuple[int, ...] = (128, 256, 512)
     slow_grids: tuple[int, ...] = (128, 256)
     shown: int = 256
+    carried: tuple[int, ...] = (128, 256)
     blends: tuple[tuple[int, int], ...] = ((24, 2), (206, 4))
     batches: tuple[tuple[int, int], ...] = ((1, 1 << 18), (1, 1 << 16), (16, 1200), (1, 2400))
     coordnet_points: int = 1 << 18
@@ -70,6 +77,7 @@ DRY = Sizes(
     grids=(4,),
     slow_grids=(4,),
     shown=5,
+    carried=(4,),
     blends=((3, 2), (5, 4)),
     batches=((1, 64), (2, 32)),
     coordnet_points=32,
@@ -86,7 +94,7 @@ class Parts:
 
     Parameters
     ----------
-    report : gets "limits", "decode", "blend", "host", "coordnet" and "training".
+    report : gets "limits", "decode", "blend", "host", "carried", "coordnet" and "training".
     """
 
     def __init__(self, sizes: Sizes, device: torch.device, report: dict[str, Any]) -> None:
@@ -188,6 +196,36 @@ class Parts:
         found["copy_ms"] = self.clock.device_ms(lambda: host.copy_(values, non_blocking=True))
         table = backend.blend(*BLEND)
         found["decode_ms"] = self.clock.device_ms(lambda: decode(backend, table, (n, n, n)))
+
+    def carried(self, n: int) -> None:
+        """A frame between steps that are decoded: carried on the device, and by the host's kernel beside it."""
+        network, times = carried_model(self.architecture, n), count()
+        network._backend("triton").resident = self.device  # as CUDA has it, where this is interpreted
+        entry = self.report.setdefault("carried", {}).setdefault(f"{n}^3", {})
+        box, axes = ((0, n - 1),) * 3, [np.arange(n, dtype=np.float32)] * 3
+
+        def show() -> np.ndarray:
+            return network.generate(0.34 + 0.32 * (next(times) % 97) / 97, "triton").sample_grid()
+
+        start = time.perf_counter()
+        found = network.generate(0.45, "triton").sample_grid()
+        entry["first_ms"] = 1000 * (time.perf_counter() - start)
+        source, moment = network._decoded["triton"], network.motion.moment(0, 0.45)
+        steps = source.get(moment.steps, box)
+        here = [step.on_host() for step in steps]
+        entry["deviation"] = apart(found, network.generate(0.45, "native").sample_grid())
+        entry["carrying_deviation"] = apart(found, kernel.carry(moment, here, axes))
+        if source.failed or not (entry["deviation"] <= CARRIED and entry["carrying_deviation"] <= WAYS["torch"]):
+            raise ArithmeticError(
+                f"what is carried on the device deviates or was not carried there, and is not timed: {entry}"
+            )
+        entry["ms"], entry["least_ms"] = _median_and_least(self.clock.called(show))
+        entry["carry_ms"] = self.clock.device_ms(lambda: source.values(moment, steps, axes))
+        entry["step_ms"] = self.clock.device_ms(lambda: source._made(source._decode(0, box, None), (0, 0, 0)))
+        entry["moment_ms"], _ = _median_and_least(
+            self.clock.called(lambda: network.motion.moment(0, 0.45).coefficients)
+        )
+        entry["native_ms"], _ = _median_and_least(self.clock.called(lambda: kernel.carry(moment, here, axes)))
 
     def coordnet(self) -> None:
         """CoordNet's forward pass and training step, milliseconds for a million points."""

@@ -22,6 +22,7 @@ def to_markdown(report: dict[str, Any]) -> str:
     lines += [f"- Blend of {name} encoders: {_times(entry, 4)}." for name, entry in report.get("blend", {}).items()]
     lines += [f"- To the host: {_host(report['host'])}."] if "host" in report else []
     lines += [f"- An iteration of {size} {_iteration(entry)}." for size, entry in report.get("iterations", {}).items()]
+    lines += [f"- Carried, {size}: {_carried(entry)}." for size, entry in report.get("carried", {}).items()]
     coordnet = report.get("coordnet", {}).items()
     lines += [f"- CoordNet, a million points: {name} {ms:.3f} ms." for name, ms in coordnet if name != "n_params"]
     lines += [f"- {name}: {rate:.2f} M points/s." for name, rate in report.get("data", {}).items()]
@@ -77,6 +78,21 @@ def _host(entry: dict[str, float]) -> str:
     }
     found = ", ".join(f"{entry[key]:.2f} {words}" for key, words in names.items() if key in entry)
     return f"{entry['points']} points, {found}"
+
+
+def _carried(entry: dict[str, float]) -> str:
+    if "ms" not in entry:
+        return f"not timed, it deviates by {entry.get('deviation', float('nan')):.1e}"
+    names = {
+        "ms": "ms as called to the host's memory",
+        "least_ms": "at best",
+        "carry_ms": "of carrying on the device",
+        "moment_ms": "of the time's lattice",
+        "native_ms": "carried by the host's kernel instead",
+        "step_ms": "of decoding a step into splines",
+        "first_ms": "of the first frame",
+    }
+    return ", ".join(f"{entry[key]:.2f} {words}" for key, words in names.items() if key in entry)
 
 
 def _paper(rows: dict[str, dict[str, Any]]) -> list[str]:

@@ -18,10 +18,12 @@ class Backend(ABC):
     ----------
     name : what it is asked for by.
     slab_points : points that `INR` asks for between two calls of its caller's progress callback.
+    resident : the torch.device where training steps stay and are carried along a motion; None for the host's memory.
     """
 
     name = ""
     slab_points = 1 << 20
+    resident: Any = None
 
     @abstractmethod
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> Any:
@@ -67,3 +69,7 @@ class Backend(ABC):
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:
         """A float32 array for values, in the kind of memory that this backend writes to best."""
         return np.empty(shape, np.float32)
+
+    def empty_there(self, shape: tuple[int, ...]) -> Any:
+        """A float32 array or tensor for values that stay where the backend computes them, which `sample_grid` takes too."""
+        return self.empty(shape)

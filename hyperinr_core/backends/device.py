@@ -21,20 +21,19 @@ logger = logging.getLogger("hyperinr")
 LEAST_POINTS = 1 << 12
 
 
-class DeviceBackend(Backend):
-    """A backend whose tables and values are torch tensors; subclasses say what a slab's values are.
+class Slabs:
+    """Work on a device in slabs that fit into its memory.
 
     Values go to the host while the next slab is computed. When the device's memory is full, slabs are halved and stay so.
     """
 
-    #: Slabs are this class' own business.
-    slab_points = 1 << 25
+    #: Of the backend whose work it is.
+    name = ""
 
-    #: Points evaluated at a time while there is room.
+    #: Points at a time while there is room.
     most_points = 1 << 22
 
-    def __init__(self, architecture: Architecture, device: torch.device) -> None:
-        self.architecture = architecture
+    def __init__(self, device: torch.device) -> None:
         self.device = device
         self._slab = self.most_points
         self._copier = torch.cuda.Stream(device) if device.type == "cuda" else None
@@ -51,12 +50,60 @@ class DeviceBackend(Backend):
                 pass
         return np.empty(shape, np.float32)
 
+    def in_slabs(self, n: int, size: int, run: Callable[[int, int], torch.Tensor], target: torch.Tensor) -> None:
+        """`target[start:stop] = run(start, stop)` for n items of `size` points each, as many at a time as fit."""
+        start = 0
+        while start < n:
+            stop = min(start + max(1, self._slab // size), n)
+            try:
+                self._copy(run(start, stop), target[start:stop])
+            except torch.cuda.OutOfMemoryError as error:
+                self._shrink(error)
+                continue
+            start = stop
+        if self._copier is not None:
+            self._copier.synchronize()
+
+    def _copy(self, values: torch.Tensor, target: torch.Tensor) -> None:
+        values = values.view(target.shape)
+        if self._copier is None or target.device == values.device:
+            target.copy_(values)
+            return
+        self._copier.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._copier):
+            target.copy_(values, non_blocking=True)
+        values.record_stream(self._copier)  # its memory is not given to others before the copy is done
+
+    def _shrink(self, error: Exception) -> None:
+        if self._slab <= LEAST_POINTS:
+            raise memory_full(self.name, "even a small slab of points does not fit") from error
+        if self._slab == self.most_points:
+            logger.warning("the GPU's memory is full; sampling fewer points at a time with the %s backend", self.name)
+        self._slab //= 2
+        torch.cuda.empty_cache()
+
+
+class DeviceBackend(Slabs, Backend):
+    """A backend whose tables and values are torch tensors; subclasses say what a slab's values are."""
+
+    #: Slabs are this class' own business.
+    slab_points = 1 << 25
+
+    def __init__(self, architecture: Architecture, device: torch.device) -> None:
+        super().__init__(device)
+        self.architecture = architecture
+        self.resident = device if device.type == "cuda" else None
+
+    def empty_there(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """A tensor on the device."""
+        return torch.empty(shape, dtype=torch.float32, device=self.device)
+
     @torch.no_grad()
     def sample(self, table: torch.Tensor, points: np.ndarray) -> np.ndarray:
         """Normalised values (B, C) at points (B, D)."""
         values = self.empty((len(points), self.architecture.n_outputs))
         source, target = torch.from_numpy(points), torch.from_numpy(values)
-        self._in_slabs(
+        self.in_slabs(
             len(points),
             1,
             lambda start, stop: self._evaluate(table, source[start:stop].to(self.device)),
@@ -69,16 +116,18 @@ class DeviceBackend(Backend):
         self,
         table: torch.Tensor,
         axes: tuple[np.ndarray, ...],
-        out: np.ndarray,
+        out: np.ndarray | torch.Tensor,
         scale: np.ndarray,
         offset: np.ndarray,
     ) -> None:
-        """Values at every combination of coordinates into `out`; see Backend.sample_grid."""
+        """Values at every combination of coordinates into `out`, which may be on the device; see Backend.sample_grid."""
         n = len(axes[0])
-        rows = torch.from_numpy(out).view(-1, n * self.architecture.n_outputs)
+        rows = (out if isinstance(out, torch.Tensor) else torch.from_numpy(out)).view(
+            -1, n * self.architecture.n_outputs
+        )
         factor, summand = (self._to_device(np.asarray(array, np.float32)) for array in (scale, offset))
         prepared = self._prepare(axes)
-        self._in_slabs(
+        self.in_slabs(
             len(rows), n, lambda start, stop: self._evaluate_rows(table, prepared, start, stop, factor, summand), rows
         )
 
@@ -105,38 +154,6 @@ class DeviceBackend(Backend):
         shape = (stop - start, len(axes[0]))
         columns = [axes[0].expand(shape), *(column[:, None].expand(shape) for column in others)]
         return self._evaluate(table, torch.stack(columns, -1).view(-1, len(axes))) * scale + offset
-
-    def _in_slabs(self, n: int, size: int, run: Callable[[int, int], torch.Tensor], target: torch.Tensor) -> None:
-        """`target[start:stop] = run(start, stop)` for n items of `size` points each, as many at a time as fit."""
-        start = 0
-        while start < n:
-            stop = min(start + max(1, self._slab // size), n)
-            try:
-                self._copy(run(start, stop), target[start:stop])
-            except torch.cuda.OutOfMemoryError as error:
-                self._shrink(error)
-                continue
-            start = stop
-        if self._copier is not None:
-            self._copier.synchronize()
-
-    def _copy(self, values: torch.Tensor, target: torch.Tensor) -> None:
-        values = values.view(target.shape)
-        if self._copier is None:
-            target.copy_(values)
-            return
-        self._copier.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(self._copier):
-            target.copy_(values, non_blocking=True)
-        values.record_stream(self._copier)  # its memory is not given to others before the copy is done
-
-    def _shrink(self, error: Exception) -> None:
-        if self._slab <= LEAST_POINTS:
-            raise memory_full(self.name, "even a small slab of points does not fit") from error
-        if self._slab == self.most_points:
-            logger.warning("the GPU's memory is full; sampling fewer points at a time with the %s backend", self.name)
-        self._slab //= 2
-        torch.cuda.empty_cache()
 
     def _to_device(self, array: np.ndarray) -> torch.Tensor:
         return to_device(array, self.device)

@@ -23,7 +23,7 @@ class FallbackBackend(Backend):
 
     Attributes
     ----------
-    name, slab_points : of the backend in use.
+    name, slab_points, resident : of the backend in use.
     """
 
     def __init__(self, backends: Iterator[Backend]) -> None:
@@ -33,6 +33,10 @@ class FallbackBackend(Backend):
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:
         """An array for values that suits the backend in use."""
         return self._backend.empty(shape)
+
+    def empty_there(self, shape: tuple[int, ...]) -> Any:
+        """An array or tensor for values that stay where the backend in use computes them."""
+        return self._backend.empty_there(shape)
 
     def blend(self, indices: np.ndarray, weights: np.ndarray, guide: np.ndarray | None = None) -> _Table:
         """The table of one theta, which remembers what it was made of."""
@@ -65,7 +69,8 @@ class FallbackBackend(Backend):
         self._use(following)
 
     def _use(self, backend: Backend) -> None:
-        self._backend, self.name, self.slab_points = backend, backend.name, backend.slab_points
+        self._backend, self.name = backend, backend.name
+        self.slab_points, self.resident = backend.slab_points, backend.resident
 
 
 class _Table:

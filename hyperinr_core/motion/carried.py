@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
 from hyperinr_core.inr import Values
-from hyperinr_core.motion import kernel
 from hyperinr_core.motion.motion import Moment, Motion
-from hyperinr_core.motion.steps import Box, Seen, Steps
+from hyperinr_core.motion.steps import Box, Source
 
 #: Points. A coordinate that is so near to a point of the training grid is one: unit coordinates are float32.
 ON_POINT = 1e-4
@@ -26,9 +24,10 @@ class Carried(Values):
     columns : of each field's components among all.
     """
 
-    def __init__(self, motion: Motion, steps: Steps | Seen, columns: Sequence[slice], time: float) -> None:
+    def __init__(self, motion: Motion, steps: Source, columns: Sequence[slice], time: float) -> None:
         self._motion, self._steps, self._columns, self._time = motion, steps, columns, time
         self._box: Box | None = None
+        self.slab_points = steps.slab_points
 
     @cached_property
     def _moments(self) -> list[Moment]:
@@ -47,6 +46,9 @@ class Carried(Values):
         """Write what is at every combination of unit coordinates along x, y (, z) into out (nz, ny, nx, C) or (ny, nx, C)."""
         places = self._in_points(axes)
         self._carry(self._box or self._box_of(places), places, out if len(axes) == 3 else out[None], False)
+
+    def empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        return self._steps.empty(shape)
 
     def prepare(self, axes: tuple[np.ndarray, ...], progress: Callable[[float], object] | None) -> None:
         """Decode the steps that are missing, for all of the axes."""
@@ -75,8 +77,10 @@ class Carried(Values):
 
     def _box_of(self, places: Sequence[np.ndarray]) -> Box:
         """The box that values at places are made of."""
-        reach = np.max([moment.reach for moment in self._moments], axis=0).tolist()
         low, high = [float(axis.min()) for axis in places], [float(axis.max()) for axis in places]
+        if self._steps.around(low, high, (0, 0, 0)) == self._steps.whole:
+            return self._steps.whole  # however far paths lead
+        reach = np.max([moment.reach for moment in self._moments], axis=0).tolist()
         return self._steps.around(low, high, reach)
 
     def _in_points(self, unit: Sequence[np.ndarray], n_points: int = 1) -> list[np.ndarray]:
@@ -90,7 +94,4 @@ class Carried(Values):
         return found
 
     def _carry(self, box: Box, places: Sequence[np.ndarray], out: np.ndarray, scattered: bool) -> None:
-        steps = self._steps.get(self.numbers, box)
-        for moment, columns in zip(self._moments, self._columns):
-            parts = [replace(step, splines=step.splines[columns], values=step.values[columns]) for step in steps]
-            kernel.carry(moment, parts, places, scattered, out[..., columns])
+        self._steps.carry(self._moments, self._columns, box, places, scattered, out)

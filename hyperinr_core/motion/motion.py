@@ -184,9 +184,7 @@ class Gap:
         time -= self.start
         share = float(time / self.times[self.first + 1])
         weights = self._blend(time)
-        if share in (0.0, 1.0):
-            return Moment(self, share, weights, self.coefficients)
-        return Moment(self, share, weights, kernel.now(self.lattice, self.coefficients, self._on_path(time)))
+        return Moment(self, share, weights, self._on_path(time))
 
     def known(self, time: float) -> Known:
         """What else is known of points at a time."""
@@ -220,13 +218,19 @@ class Moment:
     ----------
     share : how far through the gap, 0 to 1.
     weights : (J,) of the steps, Catmull-Rom.
-    coefficients : (pz, py, px, 16) as of `Gap`, by where a path is now, and with offsets from there.
+    on_path : (J,) weights of the offsets: their sum is how far a path is from its middle.
     """
 
     gap: Gap
     share: float
     weights: np.ndarray
-    coefficients: np.ndarray
+    on_path: np.ndarray
+
+    @cached_property
+    def coefficients(self) -> np.ndarray:
+        """(pz, py, px, 16) as of `Gap`, by where a path is now, and with offsets from there."""
+        gap = self.gap
+        return gap.coefficients if self.is_at_step else kernel.now(gap.lattice, gap.coefficients, self.on_path)
 
     @property
     def is_at_step(self) -> bool:

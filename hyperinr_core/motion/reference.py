@@ -27,13 +27,18 @@ def spline(values: np.ndarray) -> np.ndarray:
     """See `kernel.spline`."""
     from scipy import ndimage  # viewing with the compiled kernel does without
 
-    pole = np.sqrt(3) - 2
-    weights = -6 * pole / (1 - pole**2) * pole ** np.abs(np.arange(-REACH, REACH + 1))
+    weights = spline_weights()
     for axis, n in enumerate(values.shape):
         if n > 1:
             values = ndimage.correlate1d(values, weights, axis, output=np.float32)
             values = values[tuple(slice(REACH, n - REACH) if a == axis else slice(None) for a in range(3))]
     return np.ascontiguousarray(values)
+
+
+def spline_weights() -> np.ndarray:
+    """(2 * REACH + 1,) what a coefficient has of the values around it along one axis."""
+    pole = np.sqrt(3) - 2
+    return -6 * pole / (1 - pole**2) * pole ** np.abs(np.arange(-REACH, REACH + 1))
 
 
 def channels(nodes: Nodes, padded: np.ndarray, positions: np.ndarray) -> np.ndarray:

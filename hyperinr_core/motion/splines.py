@@ -48,10 +48,26 @@ class Nodes:
         )
 
     @cached_property
+    def axes(self) -> list[np.ndarray]:
+        """Along z, y, x float32, where the nodes lie, in points."""
+        places = [np.arange(m) / scale if scale else np.zeros(1) for m, scale in zip(self.counts, self.scales)]
+        return [place.astype(np.float32) for place in places]
+
+    @cached_property
     def places(self) -> np.ndarray:
         """(3, mz, my, mx) float32, where the nodes lie, in points."""
-        axes = [np.arange(m) / scale if scale else np.zeros(1) for m, scale in zip(self.counts, self.scales)]
-        return np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
+        return np.stack(np.meshgrid(*self.axes, indexing="ij"))
+
+    @cached_property
+    def through(self) -> list[np.ndarray]:
+        """Along z, y, x (coefficients, nodes) float32: what makes `padded(interpolate(values))` of values at the nodes."""
+        found = []
+        for m, wraps in zip(self.counts, self.periodic):
+            matrix = np.eye(m)
+            if m > 1:
+                matrix = _around(matrix, 0) if wraps else _through(matrix, 0)
+            found.append((matrix[np.arange(-1, m + 2) % m] if wraps else matrix).astype(np.float32))
+        return found
 
     def fit(self, values: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> np.ndarray:
         """Coefficients that come nearest to values (..., nz, ny, nx) at the points of the grid, by least squares.

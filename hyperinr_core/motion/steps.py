@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from hyperinr_core.motion import kernel
 from hyperinr_core.motion.reference import REACH
+
+if TYPE_CHECKING:
+    from hyperinr_core.motion.motion import Moment
 
 #: Points that a spline needs beyond the cell of a sample.
 PAD = 3
@@ -65,10 +70,9 @@ class Step:
                 begins.append(0)
                 margins.append(slice(None))
                 continue
-            # what lies beyond the grid goes on around it, or reflected in its border points
             width = [(0, 0)] * 4
-            width[axis + 1] = (REACH + PAD) * (first == 0), (REACH + PAD) * (first + size == n)
-            extended = np.pad(extended, width, mode="wrap" if wraps else "reflect" if n > 1 else "edge")
+            width[axis + 1], how = extension(n, size, first, wraps)
+            extended = np.pad(extended, width, mode=how)
             begins.append(first - width[axis + 1][0] + REACH)
             margins.append(slice(REACH, extended.shape[axis + 1] - REACH))
         extended = np.ascontiguousarray(extended, np.float32)
@@ -88,8 +92,10 @@ class Step:
                 end = n + PAD if last == n - 1 else last + 1 - REACH
             begins.append(begin)
             parts.append(slice(begin - self.start[axis], end - self.start[axis]))
-        splines, values = (np.ascontiguousarray(array[tuple(parts)]) for array in (self.splines, self.values))
-        return Step(self.shape, self.periodic, (begins[0], begins[1], begins[2]), splines, values)
+        splines, values = (self._solid(array[tuple(parts)]) for array in (self.splines, self.values))
+        return type(self)(self.shape, self.periodic, (begins[0], begins[1], begins[2]), splines, values)
+
+    _solid = staticmethod(np.ascontiguousarray)
 
     @property
     def limits(self) -> list[tuple[int, int, int]]:
@@ -111,9 +117,22 @@ class Step:
         (sz, sy, sx), (oz, oy, ox) = (np.subtract(place, point).tolist() for place in (self.start, self.origin))
         return replace(self, start=(sz, sy, sx), origin=(oz, oy, ox))
 
+    def of_components(self, columns: slice) -> Step:
+        """The same of some of the components."""
+        return replace(self, splines=self.splines[columns], values=self.values[columns])
+
     @property
     def n_bytes(self) -> int:
         return self.splines.nbytes + self.values.nbytes
+
+
+def extension(n: int, size: int, first: int, wraps: bool) -> tuple[tuple[int, int], Literal["wrap", "reflect", "edge"]]:
+    """Points that a block of an axis of n points is extended by, before and after, and how, as `numpy.pad` names it.
+
+    What lies beyond the grid goes on around it, or reflected in its border points.
+    """
+    width = (REACH + PAD) * (first == 0), (REACH + PAD) * (first + size == n)
+    return width, "wrap" if wraps else "reflect" if n > 1 else "edge"
 
 
 def box_around(
@@ -144,7 +163,50 @@ def box_around(
     return tuple(found)
 
 
-class Steps:
+class Source(ABC):
+    """Where steps come from, and where they are carried."""
+
+    #: Points that are asked for between two calls of a caller's progress callback.
+    slab_points = 1 << 20
+
+    @property
+    @abstractmethod
+    def whole(self) -> Box:
+        """All of the grid."""
+
+    @abstractmethod
+    def around(self, low: Sequence[float], high: Sequence[float], reach: Sequence[int]) -> Box:
+        """The box to ask for, of what lies between two corners (3,) z, y, x in points and reaches so much farther."""
+
+    @abstractmethod
+    def get(self, numbers: Sequence[int], box: Box, progress: Callable[[float], object] | None = None) -> list[Step]:
+        """The steps of some numbers, on a box at least; `progress` hears of the share of them that is there."""
+
+    def carry(
+        self,
+        moments: Sequence[Moment],
+        columns: Sequence[slice],
+        box: Box,
+        places: Sequence[np.ndarray],
+        scattered: bool,
+        out: np.ndarray,
+    ) -> None:
+        """Write values of fields at their moments into their columns of `out`.
+
+        Parameters
+        ----------
+        box : what values at the places are made of. places, scattered : as of `kernel.carry`.
+        """
+        steps = self.get(moments[0].steps, box)
+        for moment, own in zip(moments, columns):
+            kernel.carry(moment, [step.of_components(own) for step in steps], places, scattered, out[..., own])
+
+    def empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        """A float32 array for `carry`."""
+        return np.empty(shape, np.float32)
+
+
+class Steps(Source):
     """The splines of the steps that were used last.
 
     Parameters
@@ -163,33 +225,39 @@ class Steps:
         beyond: bool = False,
     ) -> None:
         self._decode, self._shape, self._periodic = decode, shape, tuple(periodic)
-        self._whole, self._beyond = whole, beyond
+        self._only_whole, self._beyond = whole, beyond
         self._kept: OrderedDict[int, tuple[Box, Step]] = OrderedDict()
         self._lock = threading.RLock()
 
+    @property
+    def whole(self) -> Box:
+        return tuple((0, n - 1) for n in self._shape)
+
     def around(self, low: Sequence[float], high: Sequence[float], reach: Sequence[int]) -> Box:
-        """The box to ask for, of what lies between two corners (3,) z, y, x in points and reaches so much farther."""
         return box_around(self._shape, self._periodic, low, high, reach, self._beyond)
 
     def get(self, numbers: Sequence[int], box: Box, progress: Callable[[float], object] | None = None) -> list[Step]:
-        """The steps of some numbers, on a box at least; `progress` hears of the share of them that is there."""
-        if self._whole:
-            box = tuple((0, n - 1) for n in self._shape)
+        if self._only_whole:
+            box = self.whole
         with self._lock:
             missing = [step for step in dict.fromkeys(numbers) if not self._has(step, box)]
             for done, step in enumerate(missing):
                 heard = None if progress is None else share_of(progress, done, len(missing))
-                values = self._decode(step, box, heard)
-                start = tuple(first for first, _ in box)
-                self._kept[step] = box, Step.of(values, self._periodic, self._shape, start)
+                self._kept[step] = box, self._made(self._decode(step, box, heard), [first for first, _ in box])
             kept = [self._kept[step] for step in numbers]
             alike = all(other == kept[0][0] for other, _ in kept)
             found = [step if alike else step.cut(box) for _, step in kept]
             for step in numbers:
                 self._kept.move_to_end(step)
-            while len(self._kept) > len(numbers) and self._n_bytes() > MOST_BYTES:
+            while len(self._kept) > len(numbers) and self._n_bytes() > self._most_bytes():
                 self._kept.popitem(last=False)
             return found
+
+    def _made(self, values: np.ndarray, start: Sequence[int]) -> Step:
+        return Step.of(values, self._periodic, self._shape, start)
+
+    def _most_bytes(self) -> int:
+        return MOST_BYTES
 
     def _has(self, step: int, box: Box) -> bool:
         if step not in self._kept:
@@ -200,7 +268,7 @@ class Steps:
         return sum(step.n_bytes for _, step in self._kept.values())
 
 
-class Seen:
+class Seen(Source):
     """Steps of a larger grid, as a part of it sees them: its places are counted from its own first point z, y, x.
 
     Attributes
@@ -211,6 +279,10 @@ class Seen:
     def __init__(self, steps: Steps, point: Sequence[int]) -> None:
         self._steps, self._point = steps, tuple(point)
         self.box: Box | None = None
+
+    @property
+    def whole(self) -> Box:
+        return self._steps.whole
 
     def around(self, low: Sequence[float], high: Sequence[float], reach: Sequence[int]) -> Box:
         """As of `Steps`, in the larger grid."""

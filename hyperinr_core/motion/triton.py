@@ -1,0 +1,134 @@
+"""Carrying with fused Triton kernels: a time's coarse lattice in one launch, and a slab of values in another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import triton
+
+from hyperinr_core.backends.device import to_device
+from hyperinr_core.backends.triton import INTERPRETED  # where no kernel runs, this raises BackendError
+from hyperinr_core.motion import triton_kernels as kernels
+from hyperinr_core.motion.reference import N_CHANNELS, N_FIXED_POINT, N_STEPS
+from hyperinr_core.motion.torch import are_on_points, node_taps
+
+if TYPE_CHECKING:
+    from hyperinr_core.motion.motion import Gap, Moment
+    from hyperinr_core.motion.splines import Nodes
+    from hyperinr_core.motion.steps import Step
+
+#: Points of a program, and its warps.
+BLOCK, WARPS = (1024 if INTERPRETED else 128), 4
+
+#: Numbers of the nodes' lines that a launch may have: their places are 32 bit numbers.
+MOST_NUMBERS = 1 << 30
+
+
+def channels_first(gap: Gap, device: torch.device) -> torch.Tensor:
+    """(16, pz, py, px) coefficients of a gap."""
+    return to_device(np.moveaxis(gap.coefficients, -1, 0), device)
+
+
+def now(moment: Moment, coefficients: torch.Tensor) -> torch.Tensor:
+    """(16, pz, py, px) what `Moment.coefficients` are, of the gap's."""
+    nodes, device = moment.gap.lattice, coefficients.device
+    n_steps = len(moment.on_path)
+    _, depth, height, width = coefficients.shape
+    offsets = coefficients.view(N_STEPS, 4, depth, height, width)[:n_steps, :3]
+    travelled = sum(weight * offset for weight, offset in zip(moment.on_path.tolist(), offsets))
+    z, y, x = (to_device(axis, device) for axis in nodes.axes)
+    found = torch.empty((N_CHANNELS, *nodes.counts), device=device)
+    n = found[0].numel()
+    taps = [4 if m > 1 else 1 for m in nodes.counts]
+    kernels.now_kernel[(triton.cdiv(n, BLOCK),)](
+        coefficients, travelled.contiguous(), z, y, x, to_device(_lattice_numbers(nodes), device), found,
+        n, nodes.counts[1], nodes.counts[2], depth, height, width,
+        STEPS=n_steps, TIMES=N_FIXED_POINT, CHANNELS=N_CHANNELS,
+        TAPS_Z=taps[0], TAPS_Y=taps[1], TAPS_X=taps[2], BLOCK=BLOCK, num_warps=WARPS,
+    )  # fmt: skip
+    for axis, matrix in enumerate(nodes.through):
+        if matrix.size > 1:
+            found = torch.tensordot(found, to_device(matrix, device), dims=([axis + 1], [1])).movedim(-1, axis + 1)
+    return found.contiguous()
+
+
+def fits(nodes: Nodes, axes: Sequence[np.ndarray]) -> bool:
+    """Whether `carry` takes a mesh of points."""
+    width = nodes.counts[2] + 3
+    return nodes.counts[2] > 1 and N_CHANNELS * len(axes[0]) * len(axes[1]) * width < MOST_NUMBERS
+
+
+def carry(
+    moment: Moment, steps: Sequence[Step], axes: Sequence[np.ndarray], coefficients: torch.Tensor
+) -> torch.Tensor:
+    """See `kernel.carry`, of a mesh that `fits` and a time between steps.
+
+    Parameters
+    ----------
+    coefficients : as of `now`.
+    """
+    arrays: list[Any] = [array for kind in ("splines", "values") for array in _four(steps, kind)]
+    device, gap = coefficients.device, moment.gap
+    z, y, x = (np.ascontiguousarray(axis, np.float32) for axis in axes)
+    whole = all(are_on_points(axis, n) for axis, n in zip((z, y, x), steps[0].shape))
+    n_components, depth, height, width = arrays[0].shape
+    places = [to_device(axis, device) for axis in (z, y, x)]
+    lines, first, weights = _lines(gap.lattice, coefficients, places)
+    out = torch.empty((len(z), len(y), len(x), n_components), device=device)
+    n_points = len(z) * len(y) * len(x)
+    kernels.carry_kernel[(triton.cdiv(n_points, BLOCK),)](
+        lines, first, weights, *places, to_device(_numbers(moment, steps[0]), device), *arrays, out,
+        n_points, len(x), len(y), n_components, lines.shape[-1], lines[0].numel(), depth, height, width,
+        STEPS=len(steps), FIRST=gap.first, BENDS=gap.bend != 0, PLANE=depth == 1, WHOLE=whole, BLOCK=BLOCK, num_warps=WARPS,
+    )  # fmt: skip
+    return out
+
+
+def _four(steps: Sequence[Step], kind: str) -> list[Any]:
+    """An array of each of four steps, the first one's again where there are fewer: nobody reads it."""
+    arrays = [getattr(step, kind) for step in steps]
+    return arrays + arrays[:1] * (N_STEPS - len(arrays))
+
+
+def _lines(
+    nodes: Nodes, coefficients: torch.Tensor, places: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Lines (16, nz, ny, px) of nodes for rows of points, and where points along x are on them: (nx,) int32, (nx, 4)."""
+    for axis in (0, 1):
+        first, weights = _taps(nodes, axis, places[axis], coefficients.shape[axis + 1])
+        *batch, n, length = *coefficients.shape[: axis + 2], int(np.prod(coefficients.shape[axis + 2 :]))
+        out = torch.empty((*batch, len(first), *coefficients.shape[axis + 2 :]), device=coefficients.device)
+        block = min(1024, triton.next_power_of_2(length))
+        kernels.along_kernel[(int(np.prod(batch)) * len(first), triton.cdiv(length, block))](
+            coefficients, first, weights, out, n, len(first), length,
+            TAPS=weights.shape[-1], BLOCK=block, num_warps=WARPS,
+        )  # fmt: skip
+        coefficients = out
+    return (coefficients, *_taps(nodes, 2, places[2], coefficients.shape[3]))
+
+
+def _taps(nodes: Nodes, axis: int, places: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    first, weights = node_taps(nodes, axis, places, size)
+    return first.int(), weights.contiguous()
+
+
+def _numbers(moment: Moment, step: Step) -> np.ndarray:
+    """What `carry_kernel` wants to know."""
+    weights = np.zeros(N_STEPS)
+    weights[: len(moment.weights)] = moment.weights
+    found = [*weights, moment.share, moment.gap.bend]
+    for (first, last, turn), start in zip(step.limits, step.start):
+        found += [first, last, turn, 1 / turn if turn else 0, start]
+    return np.array(found, np.float32)
+
+
+def _lattice_numbers(nodes: Nodes) -> np.ndarray:
+    """What `now_kernel` wants to know."""
+    found = []
+    for n, m, wraps, scale in zip(nodes.shape, nodes.counts, nodes.periodic, nodes.scales):
+        turns = wraps and m > 1
+        found += [0, n if turns else n - 1, n if turns else 0, 1 / n if turns else 0, scale if m > 1 else 0]
+    return np.array(found, np.float32)
