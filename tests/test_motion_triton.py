@@ -33,8 +33,8 @@ def carried(moment, steps, axes):
 
 
 @CASES
-@pytest.mark.parametrize("anchored, time", [(True, 1.7), (False, 0.3)])
-def test_the_lattice_of_a_moment_is_that_of_numpy(shape, periodic, anchored, time):
+def test_the_lattice_of_a_moment_is_that_of_numpy(shape, periodic):
+    anchored, time = (True, 1.7) if shape[0] > 12 else (False, 0.3)
     moment = random_motion(shape, periodic, points=0.5, anchored=(anchored,)).moment(0, time)
     found = fused.now(moment, fused.channels_first(moment.gap, DEVICE)).cpu().numpy()
     expected = reference.now(moment.gap.lattice, moment.gap.coefficients, moment.on_path)
@@ -60,12 +60,11 @@ def test_two_to_four_steps_of_any_number_of_components(n_steps, bend, anchored, 
     shape, periodic = (14, 15, 16), (False, True, False)
     motion = random_motion(shape, periodic, TIMES[:n_steps], anchored=(anchored,), bend=(bend,))
     every, axes = steps_of(shape, periodic, n_steps, n_components), axes_of(shape)
-    for time in (0.3, 0.5 * (TIMES[n_steps - 2] + TIMES[n_steps - 1])):
-        moment = motion.moment(0, time)
-        steps = [every[step] for step in moment.steps]
-        found = carried(moment, steps, axes)
-        assert found.shape[-1] == n_components
-        np.testing.assert_allclose(found, reference.carry(moment, steps, axes, False), atol=5e-5)
+    moment = motion.moment(0, 0.5 * (TIMES[n_steps - 2] + TIMES[n_steps - 1]))
+    steps = [every[step] for step in moment.steps]
+    found = carried(moment, steps, axes)
+    assert found.shape[-1] == n_components
+    np.testing.assert_allclose(found, reference.carry(moment, steps, axes, False), atol=5e-5)
 
 
 def resident(model):

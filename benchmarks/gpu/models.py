@@ -29,8 +29,8 @@ WAYS = {
     "tcnn jit": 1e-2,
 }
 
-#: How far values may be from the CPU's that are carried from steps decoded on a GPU: splines reach beyond what they go through.
-CARRIED = 1e-2
+#: How far values that are carried on a GPU may be from the CPU's: of steps that each decodes, and of the same ones.
+CARRIED, CARRYING = 1e-2, 1e-3
 
 #: How far an evaluator's gradients may be from torch's in float32, as a share of their length.
 SLOPES = 0.1

@@ -87,8 +87,9 @@ def _carried(entry: dict[str, float]) -> str:
         "ms": "ms as called to the host's memory",
         "least_ms": "at best",
         "carry_ms": "of carrying on the device",
-        "moment_ms": "of the time's lattice",
+        "lattice_ms": "of the time's lattice there",
         "native_ms": "carried by the host's kernel instead",
+        "moment_ms": "of the lattice by it",
         "step_ms": "of decoding a step into splines",
         "first_ms": "of the first frame",
     }

@@ -94,7 +94,7 @@ class DeviceSteps(Slabs, Steps):
         self._coefficients: WeakKeyDictionary[Moment, torch.Tensor] = WeakKeyDictionary()
         self._lattices: WeakKeyDictionary[Moment, torch.Tensor] = WeakKeyDictionary()
         self._gaps: WeakKeyDictionary[Gap, torch.Tensor] = WeakKeyDictionary()
-        self._fused = _fused() if self.device.type == "cuda" else None
+        self._fused: Any = _fused() if self.device.type == "cuda" else None
         free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 0
         self._most = max(MOST_BYTES, int(SHARE * free))
 

@@ -26,6 +26,9 @@ BLOCK, WARPS = (1024 if INTERPRETED else 128), 4
 #: Numbers of the nodes' lines that a launch may have: their places are 32 bit numbers.
 MOST_NUMBERS = 1 << 30
 
+#: Lattices that are kept on the device.
+MOST_LATTICES = 8
+
 
 def channels_first(gap: Gap, device: torch.device) -> torch.Tensor:
     """(16, pz, py, px) coefficients of a gap."""
@@ -39,19 +42,19 @@ def now(moment: Moment, coefficients: torch.Tensor) -> torch.Tensor:
     _, depth, height, width = coefficients.shape
     offsets = coefficients.view(N_STEPS, 4, depth, height, width)[:n_steps, :3]
     travelled = sum(weight * offset for weight, offset in zip(moment.on_path.tolist(), offsets))
-    z, y, x = (to_device(axis, device) for axis in nodes.axes)
+    axes, numbers, matrices = _there(nodes, device)
     found = torch.empty((N_CHANNELS, *nodes.counts), device=device)
     n = found[0].numel()
     taps = [4 if m > 1 else 1 for m in nodes.counts]
     kernels.now_kernel[(triton.cdiv(n, BLOCK),)](
-        coefficients, travelled.contiguous(), z, y, x, to_device(_lattice_numbers(nodes), device), found,
+        coefficients, travelled.contiguous(), *axes, numbers, found,
         n, nodes.counts[1], nodes.counts[2], depth, height, width,
         STEPS=n_steps, TIMES=N_FIXED_POINT, CHANNELS=N_CHANNELS,
         TAPS_Z=taps[0], TAPS_Y=taps[1], TAPS_X=taps[2], BLOCK=BLOCK, num_warps=WARPS,
     )  # fmt: skip
-    for axis, matrix in enumerate(nodes.through):
-        if matrix.size > 1:
-            found = torch.tensordot(found, to_device(matrix, device), dims=([axis + 1], [1])).movedim(-1, axis + 1)
+    for axis, matrix in enumerate(matrices):
+        if matrix.numel() > 1:
+            found = torch.tensordot(found, matrix, dims=([axis + 1], [1])).movedim(-1, axis + 1)
     return found.contiguous()
 
 
@@ -98,13 +101,14 @@ def _lines(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Lines (16, nz, ny, px) of nodes for rows of points, and where points along x are on them: (nx,) int32, (nx, 4)."""
     for axis in (0, 1):
-        first, weights = _taps(nodes, axis, places[axis], coefficients.shape[axis + 1])
-        *batch, n, length = *coefficients.shape[: axis + 2], int(np.prod(coefficients.shape[axis + 2 :]))
-        out = torch.empty((*batch, len(first), *coefficients.shape[axis + 2 :]), device=coefficients.device)
+        shape = coefficients.shape
+        first, weights = _taps(nodes, axis, places[axis], shape[axis + 1])
+        out = torch.empty((*shape[: axis + 1], len(first), *shape[axis + 2 :]), device=coefficients.device)
+        length = int(np.prod(shape[axis + 2 :]))
         block = min(1024, triton.next_power_of_2(length))
-        kernels.along_kernel[(int(np.prod(batch)) * len(first), triton.cdiv(length, block))](
-            coefficients, first, weights, out, n, len(first), length,
-            TAPS=weights.shape[-1], BLOCK=block, num_warps=WARPS,
+        kernels.along_kernel[(out.numel() // length, triton.cdiv(length, block))](
+            coefficients, first, weights, out, shape[axis + 1], len(first), length,
+            TAPS=weights.shape[-1], BLOCK=block, num_warps=1 if block <= 128 else WARPS,
         )  # fmt: skip
         coefficients = out
     return (coefficients, *_taps(nodes, 2, places[2], coefficients.shape[3]))
@@ -123,6 +127,19 @@ def _numbers(moment: Moment, step: Step) -> np.ndarray:
     for (first, last, turn), start in zip(step.limits, step.start):
         found += [first, last, turn, 1 / turn if turn else 0, start]
     return np.array(found, np.float32)
+
+
+def _there(nodes: Nodes, device: torch.device) -> tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]:
+    """Of a lattice on the device: where nodes lie along z, y, x, what `now_kernel` wants to know, and the matrices `through`."""
+    if (nodes, device) not in _known:
+        if len(_known) >= MOST_LATTICES:
+            _known.pop(next(iter(_known)), None)
+        axes, matrices = ([to_device(array, device) for array in arrays] for arrays in (nodes.axes, nodes.through))
+        _known[nodes, device] = axes, to_device(_lattice_numbers(nodes), device), matrices
+    return _known[nodes, device]
+
+
+_known: dict[tuple[Nodes, torch.device], tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]] = {}
 
 
 def _lattice_numbers(nodes: Nodes) -> np.ndarray:

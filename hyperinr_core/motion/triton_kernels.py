@@ -1,6 +1,6 @@
 """Triton kernels that carry steps along a motion: `reference.py` is what they compute.
 
-Channels of the coarse lattice are blended along z and y first, one line of nodes for each row of points, of which points blend four.
+Channels of the coarse lattice are blended along z and y first: a line of nodes for each row of points, which blend four of them.
 Where something is read is within its array whatever coordinates say, so that no read is masked.
 """
 
