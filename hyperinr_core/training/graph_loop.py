@@ -6,7 +6,6 @@ blended of, and at which rates those learn. Where a step has fewer of them than 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -73,28 +72,50 @@ class Rows:
     def of(self, iteration: int, count: int, table_steps: np.ndarray) -> np.ndarray:
         """(count, width) int32 for the iterations from one on; table_steps (N,), of all encoders, count on."""
         rows = np.zeros((count, self.width), np.int32)
-        for number, row in enumerate(rows):
-            self._fill(row, iteration + number, table_steps)
+        draw, step_weights, blend, tables, network = (rows[:, place] for place in self.places.values())
+        chosen = [self._resident.choose(number) for number in range(iteration, iteration + count)]
+        steps = np.array([each for _, each in chosen])
+        draw[:, :2] = np.array([seed for seed, _ in chosen])[:, None].view(np.int32)
+        draw[:, 2:] = steps
+        step_weights[:] = _bits(self._step_weights[steps])
+        blended, weights = self._blended[steps], self._weights[steps]
+        half = self._n_scenes * self.n_blended
+        blend[:, :half], blend[:, half:] = blended.reshape(count, -1), _bits(weights).reshape(count, -1)
+        numbers, training = np.arange(iteration, iteration + count)[:, None], self._training
+        decay, betas = 0.5 * (1 + np.cos(np.pi * numbers / self._n_iterations)), (training.beta1, training.beta2)
+        self._set_adam(tables, blended, weights, table_steps, (training.lr_encoding * decay, *betas))
+        network[:, 1:2] = _bits(adam_rate(numbers + 1, training.lr_network * decay, *betas))
+        network[:, 2] = _bits(np.ones(1))
         return rows
 
-    def _fill(self, row: np.ndarray, iteration: int, table_steps: np.ndarray) -> None:
-        draw, step_weights, blend, tables, network = (row[place] for place in self.places.values())
-        seed, steps = self._resident.choose(iteration)
-        draw[:2].view(np.int64)[:], draw[2:] = seed, steps
-        step_weights.view(np.float32)[:] = self._step_weights[steps]
-        blended, weights = self._blended[steps], self._weights[steps]
-        blend[: blended.size], blend[blended.size :].view(np.float32)[:] = blended.ravel(), weights.ravel()
-        stepped, columns = np.unique(blended, return_inverse=True)
-        table_steps[stepped] += 1
-        training, n = self._training, self.n_stepped
-        decay = 0.5 * (1 + math.cos(math.pi * iteration / self._n_iterations))
-        betas = training.beta1, training.beta2
-        tables[:n], floats = -1, tables[n:].view(np.float32)
-        tables[: len(stepped)] = stepped
-        floats[: len(stepped)] = adam_rate(table_steps[stepped], training.lr_encoding * decay, *betas)
-        mixing = floats[n:].reshape(n, self._n_scenes)
-        np.add.at(mixing, (columns.reshape(blended.shape), np.arange(self._n_scenes)[:, None]), weights)
-        network[1:].view(np.float32)[:] = adam_rate(iteration + 1, training.lr_network * decay, *betas), 1.0
+    def _set_adam(
+        self,
+        tables: np.ndarray,
+        blended: np.ndarray,
+        weights: np.ndarray,
+        table_steps: np.ndarray,
+        settings: tuple[np.ndarray, float, float],
+    ) -> None:
+        """What steps encoders, of which tables were blended (count, S, K) with weights: those that took part, then none."""
+        (count, n_scenes, _), n = blended.shape, self.n_stepped
+        each, scene = np.arange(count)[:, None], np.arange(n_scenes)
+        mixing = np.zeros((count, len(table_steps), n_scenes), np.float32)
+        took = np.zeros(mixing.shape[:2], bool)
+        for rows, shares in zip(np.moveaxis(blended, 2, 0), np.moveaxis(weights, 2, 0)):
+            took[each, rows] = True
+            mixing[each, rows, scene] += shares
+        stepped = np.argsort(~took, axis=1, kind="stable")[:, :n]
+        is_one = np.take_along_axis(took, stepped, axis=1)
+        counts = np.take_along_axis(table_steps + np.cumsum(took, axis=0), stepped, axis=1)
+        table_steps += took.sum(axis=0)
+        tables[:, :n] = np.where(is_one, stepped, -1)
+        tables[:, n : 2 * n] = _bits(adam_rate(np.maximum(counts, 1), *settings))
+        tables[:, 2 * n :] = _bits(np.take_along_axis(mixing, stepped[:, :, None], axis=1)).reshape(count, -1)
+
+
+def _bits(numbers: np.ndarray) -> np.ndarray:
+    """Of float32, as int32."""
+    return numbers.astype(np.float32).view(np.int32)
 
 
 class GraphLoop:

@@ -38,8 +38,8 @@ class Adam:
         return adam_rate(self.step, self.lr, self.beta1, self.beta2)
 
 
-def adam_rate(step: Number, lr: float, beta1: float, beta2: float) -> Number:
-    """See `Adam.rate`; also of many steps (n,)."""
+def adam_rate(step: Number, lr: Number, beta1: float, beta2: float) -> Number:
+    """See `Adam.rate`; also of arrays of steps and of learning rates."""
     return lr * (1 - beta2**step) ** 0.5 / (1 - beta1**step)
 
 
