@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from hyperinr_core.training.teachers import create, graph_fit, neural
 from hyperinr_core.training.teachers.base import FitSettings
 from hyperinr_core.training.teachers.graph_fit import GraphFit
 from hyperinr_core.training.teachers.neural import Neural
+from hyperinr_core.training.teachers.sine_network import half_precision
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -41,7 +44,7 @@ def test_half_precision_hardly_turns_slopes(name):
     points = 2 * torch.rand((64, 4), generator=torch.Generator().manual_seed(0)).to(DEVICE) - 1
     found = []
     for half in (True, False):
-        with torch.autocast(DEVICE, torch.float16, enabled=half):
+        with half_precision(network, DEVICE) if half else nullcontext():
             values = network(points)
         assert values.dtype == (torch.float16 if half else torch.float32)
         loss = 1000 * (values.float() - 1).square().mean()

@@ -8,6 +8,7 @@ import torch
 from series import moving_blob
 from small import with_training
 
+from hyperinr_core import backends
 from hyperinr_core.backends.triton import INTERPRETED, kernel_device
 from hyperinr_core.training import replay
 from hyperinr_core.training import trainer as trainer_module
@@ -92,6 +93,11 @@ def state_of(trainer):
     }
 
 
+def assert_close(found, wanted):
+    """To rounding; a GPU sums in an order that changes, and Adam makes much of what is nearly zero."""
+    assert (found - wanted).norm() <= (1e-4 if INTERPRETED else 1e-2) * wanted.norm()
+
+
 @pytest.mark.parametrize("sparsity", [0.0, 0.6])
 def test_steps_in_a_row_equal_single_ones(sparsity, monkeypatch, tmp_path):
     samples = 24 * N if sparsity else 240 * N  # it prunes in the middle of a run
@@ -103,14 +109,15 @@ def test_steps_in_a_row_equal_single_ones(sparsity, monkeypatch, tmp_path):
     for _ in range(N):
         _, expected = alone.step()
     assert calls < N and looped._loop.replay.is_recorded != INTERPRETED
-    assert abs(float(loss) - float(expected)) < 1e-4 * float(expected)
+    assert abs(float(loss) - float(expected)) < (1e-4 if INTERPRETED else 1e-2) * float(expected)
     np.testing.assert_array_equal(looped._table_steps, alone._table_steps)
     assert len(set(alone._table_steps.tolist())) > 1, "some encoders took part more often than others"
     wanted = state_of(alone)
     for name, found in state_of(looped).items():
-        torch.testing.assert_close(found, wanted[name], rtol=1e-4, atol=1e-4 * float(wanted[name].abs().max()))
+        assert_close(found, wanted[name])
     if sparsity:
-        assert torch.equal(looped._tables == 0, alone._tables == 0) and (looped._tables == 0).float().mean() > 0.5
+        differing = ((looped._tables == 0) != (alone._tables == 0)).float().mean()
+        assert differing <= (0 if INTERPRETED else 0.01) and (looped._tables == 0).float().mean() > 0.5
 
 
 def test_a_run_goes_on_in_a_row_from_a_checkpoint(monkeypatch, tmp_path):
@@ -122,8 +129,8 @@ def test_a_run_goes_on_in_a_row_from_a_checkpoint(monkeypatch, tmp_path):
     for trainer in (whole, second):
         while trainer.iteration < N:
             trainer.advance()
-    torch.testing.assert_close(second._tables, whole._tables, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(second._mlp, whole._mlp, rtol=1e-4, atol=1e-5)
+    assert_close(second._tables, whole._tables)
+    assert_close(second._mlp, whole._mlp)
 
 
 def test_reports_are_of_the_points_that_were_drawn(monkeypatch, tmp_path):
@@ -131,3 +138,18 @@ def test_reports_are_of_the_points_that_were_drawn(monkeypatch, tmp_path):
     reports = []
     trainer.run(report=reports.append)
     assert reports[-1].samples == 24 * N and 0 < reports[-1].psnr < 60
+
+
+def test_steps_that_cannot_be_recorded_are_launched(monkeypatch, caplog):
+    def refuse():
+        raise RuntimeError("no graphs here\nand more")
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", refuse)
+    monkeypatch.setattr(backends, "_said", set())
+    steps, taken = replay.Replay(2, torch.device("cpu")), []
+    steps.records = True
+    rows = np.arange(14, dtype=np.int32).reshape(7, 2)
+    for part in (rows[:5], rows[5:]):
+        steps.run(lambda row: taken.append(row.tolist()), part)
+    assert taken == rows.tolist() and not steps.is_recorded
+    assert caplog.text.count("they cannot be recorded here (no graphs here)") == 1

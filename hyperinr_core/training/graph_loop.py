@@ -144,6 +144,7 @@ class GraphLoop:
         self._loss = torch.zeros((), device=device)
         self._state, self._keep_zeros = state, False
         self.replay = Replay(self._rows.width, device)
+        self._draw(torch.zeros(self._rows.width, dtype=torch.int32, device=device))  # compiles it now
 
     def run(self, state: State, iteration: int, most: int, keep_zeros: bool) -> tuple[int, torch.Tensor]:
         """Launch iterations, `most` at most, and as many as take about a tenth of a second: how many, and the last one's loss.

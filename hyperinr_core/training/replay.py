@@ -108,8 +108,8 @@ class Replay:
         step(self._row[0])
 
     def _record(self, step: Step) -> None:
-        graph = torch.cuda.CUDAGraph()
         try:
+            graph = torch.cuda.CUDAGraph()
             # after a recording that fails torch leaves another stream the current one, hence the first; other threads, which
             # draw batches and allocate memory for them, may go on meanwhile
             given = {"stream": self._stream, "capture_error_mode": "thread_local"}

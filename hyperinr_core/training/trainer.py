@@ -202,8 +202,12 @@ class Trainer:
         from hyperinr_core.training.graph_loop import GraphLoop  # it needs Triton
 
         blends = [blend_of(theta) for theta in self._stream.series.thetas]
-        evaluator = cast(Any, self.evaluator)
-        return GraphLoop(evaluator, self._resident, blends, self.config.training, self.n_iterations, self._state)
+        given = self._resident, blends, self.config.training, self.n_iterations, self._state
+        try:
+            return GraphLoop(cast(Any, self.evaluator), *given)
+        except Exception as error:  # compiler and driver raise whatever they like
+            say_once(f"each step is launched by the host, which is slower: the GPU cannot draw ({error})")
+            return None
 
     def _loop_on(self, most: int) -> tuple[int, float | torch.Tensor] | None:
         if self._loop is None:

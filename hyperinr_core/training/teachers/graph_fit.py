@@ -11,6 +11,7 @@ from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.replay import MOST, Replay
 from hyperinr_core.training.resident import ResidentSeries, fits
 from hyperinr_core.training.teachers.fitting import Fit
+from hyperinr_core.training.teachers.sine_network import half_precision
 
 
 class GraphFit(Fit):
@@ -79,7 +80,7 @@ class GraphFit(Fit):
         thetas = row[first:].view(torch.float32).view(n_scenes, 1, -1).expand(-1, n_points, -1)
         inputs = torch.cat([2 * points - 1, thetas], dim=2).flatten(0, 1)
         self._optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(self._device.type, torch.float16):
+        with half_precision(self._network, self._device.type):
             values = self._network(inputs)
         loss = self._loss(values.float(), 2 * targets.flatten(0, 1) - 1)
         self._scaler.scale(loss).backward()

@@ -76,7 +76,8 @@ class Neural(Teacher, Generic[Network]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             network = self.build().to(self._device)
-        kind = GraphFit if self._device.type == "cuda" and self.in_half else Fit
+        records = self._device.type == "cuda" and self.in_half and hasattr(torch.amp, "GradScaler")  # torch before 2.3
+        kind = GraphFit if records else Fit
         kind(self, network, field, stream, settings).run()
         stream.close()
         self._fitted = network, field

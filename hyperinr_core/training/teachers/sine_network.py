@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -18,25 +20,43 @@ class SineLayer(nn.Linear):
     Parameters
     ----------
     first : whether the inputs are coordinates rather than sines.
+
+    Attributes
+    ----------
+    in_half : whether it is called within `half_precision`.
     """
 
     def __init__(self, n_inputs: int, n_outputs: int, first: bool = False) -> None:
         super().__init__(n_inputs, n_outputs)
-        self._is_first = first
+        self._is_first, self.in_half = first, False
         limit = 1 / n_inputs if first else math.sqrt(6 / n_inputs) / OMEGA
         nn.init.uniform_(self.weight, -limit, limit)
         nn.init.uniform_(self.bias, -limit, limit)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, inputs) to (B, outputs), within [-1, 1].
-
-        Half precision under autocast takes the whole argument of the sine from the product, whose sum is float32, so that it
-        is rounded once; that of coordinates, which is large, stays float32.
-        """
-        if not torch.is_autocast_enabled(x.device.type):
+        """(B, inputs) to (B, outputs), within [-1, 1]."""
+        if not self.in_half:
             return torch.sin(OMEGA * super().forward(x))
         with torch.autocast(x.device.type, enabled=not self._is_first):
             return torch.sin(functional.linear(x, OMEGA * self.weight, OMEGA * self.bias))
+
+
+@contextlib.contextmanager
+def half_precision(network: nn.Module, device: str) -> Iterator[None]:
+    """A network's products in float16, with float32 sums and weights.
+
+    A sine's whole argument is what a product's sum comes to, so that it is rounded once; that of coordinates, which is large,
+    stays float32.
+    """
+    layers = [part for part in network.modules() if isinstance(part, SineLayer)]
+    try:
+        for layer in layers:
+            layer.in_half = True
+        with torch.autocast(device, torch.float16):
+            yield
+    finally:
+        for layer in layers:
+            layer.in_half = False
 
 
 class ResidualBlock(nn.Module):
