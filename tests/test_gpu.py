@@ -511,8 +511,8 @@ def test_live_tiny_cuda_nn_equals_the_reference(case):
 @pytest.mark.parametrize("periodic", [(False, False, False), (True, True, False)])
 @pytest.mark.parametrize("name, tolerance", [("triton", 1e-2), ("torch", 1e-4)])
 def test_live_steps_are_carried_on_the_gpu(name, tolerance, periodic):
-    model = moving_model(dims=(40, 36, 30), periodic=periodic, fields=FIELDS, anchored=(True, False))
-    grids = None, model.grid.with_dims((31, 47, 22))
+    model = moving_model(dims=(24, 20, 16), periodic=periodic, fields=FIELDS, anchored=(True, False))
+    grids = None, model.grid.with_dims((19, 27, 13))
     for time, grid in [(0.7, grids[0]), (1.9, grids[0]), (0.7, grids[1])]:
         found, expected = (model.generate(time, each).sample_grid(grid) for each in (name, "reference"))
         np.testing.assert_allclose(found, expected, atol=tolerance * abs(expected).max())

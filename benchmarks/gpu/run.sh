@@ -49,8 +49,8 @@ if [ "$part" = first ]; then
   benchmark kernels 200 145
   limited tests 130 "$(ls extra_*.py > /dev/null 2>&1 && echo 45 || echo 5)" bash -c 'exec python3 -P -m pytest -v -n 8 \
     -p no:cacheprovider -p no:benchmark -W default --timeout 100 --durations=12 --tb=short --continue-on-collection-errors -k "not compile" \
-    tests/test_graph_loop.py tests/test_graph_fit.py tests/test_triton.py tests/test_gpu.py tests/test_backends.py \
-    tests/test_evaluators_triton.py > "$OUT/tests.txt" 2>&1'
+    tests/test_graph_loop.py tests/test_graph_fit.py tests/test_triton.py tests/test_gpu.py tests/test_motion_triton.py \
+    tests/test_carried_device.py tests/test_backends.py tests/test_evaluators_triton.py > "$OUT/tests.txt" 2>&1'
   grep -E "FAILED|ERROR" "$out/tests.txt" | head -n 20
   tail -n 30 "$out/tests.txt"
   for extra in extra_*.py; do

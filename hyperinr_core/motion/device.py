@@ -79,6 +79,9 @@ class DeviceSteps(Slabs, Steps):
     #: Torch's operations one after the other keep all that lies between them: this many points take about a gigabyte.
     most_points = 1 << 21
 
+    #: Points at a time of the fused kernels, which keep little: few slabs, since each takes the host a millisecond.
+    most_fused = 1 << 23
+
     def __init__(
         self,
         decode: Callable[..., Any],
@@ -95,6 +98,8 @@ class DeviceSteps(Slabs, Steps):
         self._lattices: WeakKeyDictionary[Moment, torch.Tensor] = WeakKeyDictionary()
         self._gaps: WeakKeyDictionary[Gap, torch.Tensor] = WeakKeyDictionary()
         self._fused: Any = _fused() if self.device.type == "cuda" else None
+        if self._fused is not None:
+            self.most_points = self._slab = self.most_fused
         free = torch.cuda.mem_get_info(self.device)[0] if self.device.type == "cuda" else 0
         self._most = max(MOST_BYTES, int(SHARE * free))
 
@@ -157,6 +162,7 @@ class DeviceSteps(Slabs, Steps):
                 raise
             except Exception as error:  # compiler and driver raise whatever they like
                 self._fused = None
+                self.most_points = self._slab = min(self._slab, type(self).most_points)
                 reason = " ".join(str(error).split())
                 logger.warning("the GPU kernels that carry steps do not run here (%s); going on in torch", reason)
         if moment not in self._coefficients:

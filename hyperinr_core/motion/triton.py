@@ -26,6 +26,9 @@ BLOCK, WARPS = (1024 if INTERPRETED else 128), 4
 #: Numbers of the nodes' lines that a launch may have: their places are 32 bit numbers.
 MOST_NUMBERS = 1 << 30
 
+#: Numbers that vectors begin at.
+ALIGNED = 4
+
 #: Lattices that are kept on the device.
 MOST_LATTICES = 8
 
@@ -75,19 +78,35 @@ def carry(
     """
     arrays: list[Any] = [array for kind in ("splines", "values") for array in _four(steps, kind)]
     device, gap = coefficients.device, moment.gap
-    z, y, x = (np.ascontiguousarray(axis, np.float32) for axis in axes)
-    whole = all(are_on_points(axis, n) for axis, n in zip((z, y, x), steps[0].shape))
+    axes = [np.ascontiguousarray(axis, np.float32) for axis in axes]
+    whole = all(are_on_points(axis, n) for axis, n in zip(axes, steps[0].shape))
     n_components, depth, height, width = arrays[0].shape
-    places = [to_device(axis, device) for axis in (z, y, x)]
-    lines, first, weights = _lines(gap.lattice, coefficients, places)
-    out = torch.empty((len(z), len(y), len(x), n_components), device=device)
-    n_points = len(z) * len(y) * len(x)
+    taps = [
+        node_taps(gap.lattice, axis, torch.from_numpy(places), coefficients.shape[axis + 1])
+        for axis, places in enumerate(axes)
+    ]
+    known = [*(first.int().numpy() for first, _ in taps), *(weights.numpy() for _, weights in taps), *axes]
+    *sent, numbers = _sent([*known, _numbers(moment, steps[0])], device)
+    firsts, weights, places = [first.view(torch.int32) for first in sent[:3]], sent[3:6], sent[6:]
+    lines = _lines(coefficients, firsts, weights)
+    out = torch.empty((*map(len, axes), n_components), device=device)
+    n_points = len(axes[0]) * len(axes[1]) * len(axes[2])
     kernels.carry_kernel[(triton.cdiv(n_points, BLOCK),)](
-        lines, first, weights, *places, to_device(_numbers(moment, steps[0]), device), *arrays, out,
-        n_points, len(x), len(y), n_components, lines.shape[-1], lines[0].numel(), depth, height, width,
+        lines, firsts[2], weights[2], *places, numbers, *arrays, out,
+        n_points, len(axes[2]), len(axes[1]), n_components, lines.shape[-1], lines[0].numel(), depth, height, width,
         STEPS=len(steps), FIRST=gap.first, BENDS=gap.bend != 0, PLANE=depth == 1, WHOLE=whole, BLOCK=BLOCK, num_warps=WARPS,
     )  # fmt: skip
     return out
+
+
+def _sent(arrays: Sequence[np.ndarray], device: torch.device) -> list[torch.Tensor]:
+    """Arrays of four bytes a number as float32 of the same bits, in one transfer; each begins where vectors may."""
+    starts = np.cumsum([0, *(-(-array.size // ALIGNED) * ALIGNED for array in arrays)]).tolist()
+    numbers = np.zeros(starts[-1], np.float32)
+    for start, array in zip(starts, arrays):
+        numbers[start : start + array.size] = np.ascontiguousarray(array).view(np.float32).ravel()
+    sent = to_device(numbers, device)
+    return [sent[start : start + array.size].view(array.shape) for start, array in zip(starts, arrays)]
 
 
 def _four(steps: Sequence[Step], kind: str) -> list[Any]:
@@ -96,27 +115,19 @@ def _four(steps: Sequence[Step], kind: str) -> list[Any]:
     return arrays + arrays[:1] * (N_STEPS - len(arrays))
 
 
-def _lines(
-    nodes: Nodes, coefficients: torch.Tensor, places: Sequence[torch.Tensor]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Lines (16, nz, ny, px) of nodes for rows of points, and where points along x are on them: (nx,) int32, (nx, 4)."""
+def _lines(coefficients: torch.Tensor, firsts: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Lines (16, nz, ny, px) of nodes for rows of points, whose nodes along z, y are the first (n,) and those after it."""
     for axis in (0, 1):
         shape = coefficients.shape
-        first, weights = _taps(nodes, axis, places[axis], shape[axis + 1])
-        out = torch.empty((*shape[: axis + 1], len(first), *shape[axis + 2 :]), device=coefficients.device)
+        out = torch.empty((*shape[: axis + 1], len(firsts[axis]), *shape[axis + 2 :]), device=coefficients.device)
         length = int(np.prod(shape[axis + 2 :]))
         block = min(1024, triton.next_power_of_2(length))
         kernels.along_kernel[(out.numel() // length, triton.cdiv(length, block))](
-            coefficients, first, weights, out, shape[axis + 1], len(first), length,
-            TAPS=weights.shape[-1], BLOCK=block, num_warps=1 if block <= 128 else WARPS,
+            coefficients, firsts[axis], weights[axis], out, shape[axis + 1], len(firsts[axis]), length,
+            TAPS=weights[axis].shape[-1], BLOCK=block, num_warps=1 if block <= 128 else WARPS,
         )  # fmt: skip
         coefficients = out
-    return (coefficients, *_taps(nodes, 2, places[2], coefficients.shape[3]))
-
-
-def _taps(nodes: Nodes, axis: int, places: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    first, weights = node_taps(nodes, axis, places, size)
-    return first.int(), weights.contiguous()
+    return coefficients
 
 
 def _numbers(moment: Moment, step: Step) -> np.ndarray:

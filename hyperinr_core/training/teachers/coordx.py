@@ -33,9 +33,11 @@ class SplitNetwork(nn.Module):
         return self.shared(self.first[number](columns))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        product = self.branch(0, x[:, self.splits[0]])
-        for number in range(1, len(self.splits)):
-            product = product * self.branch(number, x[:, self.splits[number]])
+        # column by column: an index would be sent to a GPU each time, which no recorded step can do
+        parts = [torch.stack([x[:, column] for column in columns], 1) for columns in self.splits]
+        product = self.branch(0, parts[0])
+        for number, part in enumerate(parts[1:], 1):
+            product = product * self.branch(number, part)
         return self.fused(product)
 
 
