@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -95,7 +95,7 @@ class Step:
         splines, values = (self._solid(array[tuple(parts)]) for array in (self.splines, self.values))
         return type(self)(self.shape, self.periodic, (begins[0], begins[1], begins[2]), splines, values)
 
-    _solid = staticmethod(np.ascontiguousarray)
+    _solid: ClassVar[Callable[[Any], Any]] = staticmethod(np.ascontiguousarray)
 
     @property
     def limits(self) -> list[tuple[int, int, int]]:

@@ -51,7 +51,7 @@ def channels(nodes: Nodes, padded: torch.Tensor, places: Places, scattered: bool
     if not scattered:
         return _on_mesh(padded, taps, 0)
     *_, height, width, n_channels = padded.shape
-    rows, total = padded.reshape(-1, n_channels), 0
+    rows, total = padded.reshape(-1, n_channels), torch.zeros((), device=padded.device)
     for z, y, x in np.ndindex(*(tap.weights.shape[-1] for tap in taps)):
         where = ((taps[0].first + z) * height + taps[1].first + y) * width + taps[2].first + x
         weight = taps[0].weights[:, z] * taps[1].weights[:, y] * taps[2].weights[:, x]
@@ -90,7 +90,7 @@ def carry(
     found = channels(gap.lattice, coefficients, places, scattered)
     shape = found.shape[:-1]
     if not scattered:
-        places = torch.meshgrid(*places, indexing="ij")
+        places = list(torch.meshgrid(*places, indexing="ij"))
     ends = gap.first, gap.first + 1
     along = []
     for j, step in enumerate(steps):

@@ -112,8 +112,8 @@ class Replay:
             graph = torch.cuda.CUDAGraph()
             # after a recording that fails torch leaves another stream the current one, hence the first; other threads, which
             # draw batches and allocate memory for them, may go on meanwhile
-            given = {"stream": self._stream, "capture_error_mode": "thread_local"}
-            with torch.cuda.stream(self._stream), torch.cuda.graph(graph, **given):
+            recording = torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local")
+            with torch.cuda.stream(self._stream), recording:
                 self._launch(step)
         except Exception as error:  # compiler and driver raise whatever they like
             self.records = False
