@@ -30,7 +30,9 @@ Found = TypeVar("Found")
 class DeviceStep(Step):
     """A `Step` whose arrays are tensors."""
 
-    _solid = staticmethod(torch.Tensor.contiguous)
+    @staticmethod
+    def _solid(array: Any) -> Any:
+        return array.contiguous()
 
     @classmethod
     def on(

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -95,7 +95,10 @@ class Step:
         splines, values = (self._solid(array[tuple(parts)]) for array in (self.splines, self.values))
         return type(self)(self.shape, self.periodic, (begins[0], begins[1], begins[2]), splines, values)
 
-    _solid: ClassVar[Callable[[Any], Any]] = staticmethod(np.ascontiguousarray)
+    @staticmethod
+    def _solid(array: Any) -> Any:
+        """The same numbers side by side."""
+        return np.ascontiguousarray(array)
 
     @property
     def limits(self) -> list[tuple[int, int, int]]:
