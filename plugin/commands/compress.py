@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
 from collections.abc import Callable
@@ -17,8 +18,12 @@ from hyperinr_core import hinr
 from hyperinr_core.bounding import PREVIEW_PSNR, Promise, bounded
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.hinr_document import document_of
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.volume import VolumeSeries
+
+#: Bytes by which a document may grow with what is said of coded tables.
+LONGER = 1024
 
 #: What compression may lose by itself of the PSNR that a model has on its training data, in dB.
 MOST_LOST = 0.2
@@ -56,15 +61,12 @@ def compress(
             ("a series", "--max-error") if series else ("--max-error", "the series that MODEL was trained on")
         )
         raise ParameterError(f"{found} is given without {missing}; expected both or none")
-    network = hinr.load_one(model)
-    stored = 0 if network.bound is None else network.bound.n_bytes
+    original = network = hinr.load_one(model)
     compression = Compression(network)
     if promise is not None:
         network = bounded(network, promise(open_steps(series, fields=[f.name for f in network.fields], **reading)))
     if max_bytes is not None:
-        now = 0 if network.bound is None else network.bound.n_bytes
-        # what is not tables stays as it is
-        other = max(os.path.getsize(model) - network.encoder_params.nbytes - stored, 0) + now
+        other = max(os.path.getsize(model) - original.encoder_params.nbytes, 0) + _grown(original, network)
         steps = compression.finest_within(max_bytes - other)
         if steps is None:
             raise ParameterError(
@@ -83,6 +85,13 @@ def compress(
         f"{output}: {after / 1e6:.2f} MB, {after / before:.2f} of {model}; {compression.psnr(steps):.1f} dB PSNR against its "
         f"{'encoders' * (network.bound is not None)}{'values' * (network.bound is None)}, opens in {1000 * opening:.0f} ms"
     )
+
+
+def _grown(original: HyperINR, network: HyperINR) -> int:
+    """By how many bytes what is not tables will be longer than it was."""
+    stored = [0 if each.bound is None else each.bound.n_bytes for each in (original, network)]
+    told = [len(json.dumps(document_of(each))) for each in (original, _described(network, {}))]
+    return stored[1] - stored[0] + max(told[1] - told[0], 0) + LONGER
 
 
 def _least_psnr(network: HyperINR, compression: Compression) -> float:
