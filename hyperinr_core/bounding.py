@@ -58,7 +58,7 @@ class Promise:
         low, high = field.whole_range
         largest = max(abs(low), abs(high))
         if self.relative and high == low:
-            return max(LEAST * ROUNDING * largest, np.finfo(np.float32).tiny)
+            return max(LEAST * ROUNDING * largest, float(np.finfo(np.float32).tiny))
         error = self.error * (high - low) if self.relative else self.error / scale
         least = LEAST * ROUNDING * largest
         if not least <= error <= 1e300:

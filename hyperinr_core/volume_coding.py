@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
 
@@ -84,7 +85,8 @@ def _predicted(numbers: np.ndarray, target: Target) -> np.ndarray:
     """The mean of cubic interpolations along the odd axes, rounded."""
     shape, odd = numbers[_place(target)].shape, target[1]
     axes = [axis for axis, is_odd in enumerate(odd) if is_odd]
-    total = sum(_sixteen_times_between(numbers[_place(target, axis)], axis, shape[axis]) for axis in axes)
+    each = (_sixteen_times_between(numbers[_place(target, axis)], axis, shape[axis]) for axis in axes)
+    total = reduce(np.add, each)
     return (2 * total + 16 * len(axes)) // (32 * len(axes))
 
 

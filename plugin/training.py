@@ -119,8 +119,17 @@ def run(
         if world.leads:
             prepare(progress.part)
         world.told(None)
-        given = {"resume": how.resume, "tell": tell, "world": world, "initial": initial, "promise": promise}
-        model = train(task, output, config, device=device, **given)
+        model = train(
+            task,
+            output,
+            config,
+            device=device,
+            resume=how.resume,
+            tell=tell,
+            world=world,
+            initial=initial,
+            promise=promise,
+        )
     if world.leads:
         click.echo(f"Trained in {duration(time.monotonic() - started)}.")
         closing(model)
