@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -49,16 +49,22 @@ def fields_of(model: Any) -> str:
 
 
 def quality_of(model: Any) -> str:
-    """Mean PSNR of every field on the training steps, or against the model that a compressed one was made of.
+    """Mean PSNR of every field on the training steps, or against the model that a compressed one was made of, and its bound.
 
     How it does between the training steps only `hyperinr evaluate` can say.
     """
     parts = {name: f"{mean:.1f} dB" for name, mean in mean_psnr(model.quality).items()}
     for name, mean in mean_psnr(model.quality, "original_psnr_db").items():
+        if name in parts:  # steps that are stored
+            continue
         before = mean_psnr(quality_of_original(model.provenance)).get(name)
         has = "" if before is None else f" ({before:.1f} dB)"
         parts[name] = f"{mean:.1f} dB against the original{has}"
-    return ", ".join(f"{name} {text}" for name, text in parts.items()) or "not measured"
+    told = [f"{name} {text}" for name, text in parts.items()] or ["not measured"]
+    if model.largest_errors:
+        names, units = [field.name for field in model.fields], [field.units for field in model.fields]
+        told.append(f"at every training step {errors_in_words(names, units, model.largest_errors)}")
+    return ", ".join(told)
 
 
 def mean_psnr(quality: Any, kind: str = "training_psnr_db") -> dict[str, float]:
@@ -79,6 +85,12 @@ def size_of(model: Any) -> str:
     if not model.anchored:
         return size
     return f"{size}; steps carried along {motion_in_words(model.anchored)}, {model.motion_bytes / 1e6:.1f} MB of these"
+
+
+def errors_in_words(names: Sequence[str], units: Sequence[str], errors: Sequence[float]) -> str:
+    """The largest errors of fields, in their units."""
+    told = zip(names, units, errors)
+    return ", ".join(f"{name} within {error:.6g}{' ' * bool(unit)}{unit}" for name, unit, error in told)
 
 
 def motion_in_words(anchored: Iterable[bool]) -> str:
@@ -114,6 +126,8 @@ def add_facts(output: Any, model: Any) -> None:
     if model.anchored:
         _add(output, "model: motion (MB)", [model.motion_bytes / 1e6])
         _add(output, "model: motion traced through a velocity", map(float, model.anchored))
+    for field, error in zip(model.fields, model.largest_errors):
+        _add(output, f"model: largest error of {field.name} at training steps", [error])
     for field in model.fields:
         _add(output, range_name(field.name), [limit for pair in field.value_range for limit in pair])
 

@@ -35,6 +35,7 @@ class ShownRadiance:
     """
 
     anchored: tuple[bool, ...] = ()
+    largest_errors: tuple[float, ...] = ()
     is_masked, motion_bytes = False, 0
 
     def __init__(self, radiance: RadianceModel, volume: bool) -> None:

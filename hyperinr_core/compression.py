@@ -95,8 +95,9 @@ class Compression:
         return coarse if coarse is not None and self._n_bytes(coarse) else None
 
     def tolerable(self, lost: float) -> float:
-        """PSNR in dB against the model's own values at which so many dB of its PSNR on the training data are lost."""
-        per_field = self._model.quality.get("training_psnr_db", {})
+        """PSNR in dB against the model's own values at which its encoders lose so many dB of their PSNR on the training data."""
+        kind = "training_psnr_db" if self._model.bound is None else "unbounded_psnr_db"
+        per_field = self._model.quality.get(kind, {})
         known = [value for values in per_field.values() for value in values if value is not None]
         if not known:
             return UNKNOWN_QUALITY

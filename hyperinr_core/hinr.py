@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core import mask_coding, motion_coding
+from hyperinr_core import bound_coding, mask_coding, motion_coding
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.bound import Bound
 from hyperinr_core.bricks import Bricks
 from hyperinr_core.errors import FormatError, ParameterError
 from hyperinr_core.files import replacing
@@ -72,6 +73,8 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
         tensors.update(mask_coding.tensors_of(model.mask))
     if model.motion is not None:
         tensors.update(motion_coding.tensors_of(model.motion))
+    if model.bound is not None:
+        tensors.update(bound_coding.tensors_of(model.bound))
     for name, tensor in tensors.items():
         require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
     write(path, tensors, document)
@@ -162,6 +165,8 @@ def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> H
         _check_increasing(path, "base_positions", parts["base"].positions)
     if parts["motion"] is not None:
         parts["motion"] = _motion_of(path, tensors, parts["motion"])
+    if parts["bound"] is not None:
+        parts["bound"] = _bound_of(path, tensors, parts["bound"])
     if parts["guide"] is not None:
         extinction = tensors.pop(GUIDE_TENSOR)
         require((extinction >= 0).all(), path, f"{GUIDE_TENSOR} holds numbers below 0", "none; get the file again")
@@ -222,6 +227,16 @@ def _motion_of(path: str | os.PathLike, tensors: dict[str, Any], parts: dict[str
         raise FormatError(f"{path} cannot be used: {error}") from None
 
 
+def _bound_of(path: str | os.PathLike, tensors: dict[str, Any], parts: dict[str, Any]) -> Bound:
+    names = (bound_coding.POSITIONS_TENSOR, bound_coding.CODES_TENSOR, bound_coding.ENDS_TENSOR)
+    held = {name: tensors.pop(name) for name in names}
+    _check_increasing(path, bound_coding.POSITIONS_TENSOR, held[bound_coding.POSITIONS_TENSOR])
+    try:
+        return bound_coding.bound_of(held, parts, os.fspath(path))
+    except FormatError as error:
+        raise FormatError(f"{path} cannot be used: {error}") from None
+
+
 def read_header(path: str | os.PathLike) -> dict[str, Any]:
     """The JSON document of a file, checked, without reading its tensors.
 
@@ -277,6 +292,10 @@ def _expected_tensors(parts: dict[str, Any]) -> dict[str, tuple[tuple[str, ...],
         expected[GUIDE_TENSOR] = (("F16",), [encoding.guide_resolution] * 3)
     if parts["motion"] is not None:
         expected[motion_coding.PATHS_TENSOR] = expected[motion_coding.TRUST_TENSOR] = (("U8",), [None])
+    if parts["bound"] is not None:
+        expected[bound_coding.POSITIONS_TENSOR] = (("F64",), [None])
+        expected[bound_coding.CODES_TENSOR] = (("U8",), [None])
+        expected[bound_coding.ENDS_TENSOR] = (("U64",), [None, architecture.n_outputs])
     if parts["mask"] is not None:
         expected[MASK_TENSOR] = (("U8",), [None])
         expected[OWNERS_TENSOR] = (("U32",), [None, len(parts["fields"])])
@@ -300,6 +319,7 @@ def _check_tensors(path: str | os.PathLike, file: Any, parts: dict[str, Any] | N
         "encoders": ("encoder_positions", "encoder_params"),
         "bases": ("base_positions", "base_coefficients"),
         "masks": (POSITIONS_TENSOR, OWNERS_TENSOR),
+        "steps of a bound": (bound_coding.POSITIONS_TENSOR, bound_coding.ENDS_TENSOR),
     }
     for what, pair in pairs.items():
         counts = sorted({shapes[name][0] for name in pair if name in shapes})

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperinr_core import mask_coding, motion_coding
+from hyperinr_core import bound_coding, mask_coding, motion_coding
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import DataError, FormatError, HyperINRError
@@ -23,8 +23,9 @@ from hyperinr_core.table_coding import TableCoding
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: The version of an index of bricks, and that of a file that holds radiance fields in place of a HyperINR (radiance/file.py).
-#: A file of one model with a motion is of version 3; one without is of version 2 where it holds a mask, else of 1.
-INDEX_VERSION, RADIANCE_VERSION = 4, 5
+#: A file of one model with a bound is of version 6; one without is of version 3 where it holds a motion, else of 2 where it holds
+#: a mask, else of 1.
+INDEX_VERSION, RADIANCE_VERSION, NEWEST_VERSION = 4, 5, 6
 
 #: Most points a stored grid may have along an axis, and most bytes of the JSON document.
 MAX_DIM = 1 << 20
@@ -80,6 +81,8 @@ def document_of(model: HyperINR) -> dict[str, Any]:
         document |= {"version": 2, "mask": mask_coding.document_of(model.mask)}
     if model.motion is not None:
         document |= {"version": 3, "motion": motion_coding.document_of(model.motion)}
+    if model.bound is not None:
+        document |= {"version": 6, "bound": bound_coding.document_of(model.bound)}
     return document
 
 
@@ -106,8 +109,8 @@ def document_in(path: str | os.PathLike, metadata: dict[str, str] | None) -> dic
     require(isinstance(document, dict) and document.get("format") == "hinr", path, "format is not 'hinr'", "'hinr'")
     version = document.get("version")
     require(type(version) is int and version >= 1, path, f"version is {version!r}", "a whole number")
-    newest = f"at most {RADIANCE_VERSION}; update HyperINR to open it"
-    require(version <= RADIANCE_VERSION, path, f"format version is {version}", newest)
+    newest = f"at most {NEWEST_VERSION}; update HyperINR to open it"
+    require(version <= NEWEST_VERSION, path, f"format version is {version}", newest)
     return document
 
 
@@ -122,9 +125,9 @@ def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str,
         "a HyperINR; `hyperinr view` and ParaView show these",
     )
     keys = sorted(map(str, document))
-    # version 2 always has a mask, version 3 a motion and perhaps a mask
-    expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3)) if version == since}
-    optional = {"tables"} | ({"mask"} if version == 3 else set())
+    # version 2 always has a mask, version 3 a motion and perhaps a mask, version 6 a bound and perhaps both
+    expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3), ("bound", 6)) if version == since}
+    optional = {"tables"} | {3: {"mask"}, 6: {"mask", "motion"}}.get(version, set())
     if version == INDEX_VERSION:
         expected, optional = _INDEX_KEYS, set()
     require(
@@ -146,11 +149,14 @@ def read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[str
             "guide": _guide(document["guide"]),
             "mask": mask_coding.n_sheets_of(document["mask"], len(document["fields"])) if "mask" in document else None,
             "motion": None,
+            "bound": None,
         }
         roles = [parameter.role for parameter in parts["parameters"]]
         check_interpolation(parts["interpolation"], roles)
         if "motion" in document:
             parts["motion"] = motion_coding.checked(document["motion"], parts["grid"], parts["fields"], len(roles))
+        if "bound" in document:
+            parts["bound"] = bound_coding.checked(document["bound"], parts["grid"], parts["fields"], len(roles))
         architecture = Architecture.of(parts["encoding"], parts["network"], parts["fields"])
         parts["base"] = _base(document["base"], roles, architecture.n_outputs)
         _check_base(parts)

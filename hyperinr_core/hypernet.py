@@ -11,6 +11,7 @@ import numpy as np
 from hyperinr_core import backends
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.backends.base import Backend
+from hyperinr_core.bound import Bound, Bounded
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.inr import INR, Generated, Progress, Values
 from hyperinr_core.light.guide import Guide
@@ -24,6 +25,9 @@ from hyperinr_core.spaces import check_interpolation, space_of
 from hyperinr_core.spaces.space import Coefficients, Space
 from hyperinr_core.spline_base import Base
 from hyperinr_core.volume import Field, Grid, Parameter
+
+#: Steps of a bound whose difference from the encoders' values stays in memory: those around a time.
+N_LACKED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,7 @@ class HyperINR(Model):
     base : what the network's values are added to; None where they stand alone.
     mask : where the fields hold values; None where they do everywhere.
     motion : along which decoded training steps are carried to any time; None where encoders blend.
+    bound : training steps that are stored within an error; None where they are what the encoders give.
     """
 
     encoding: EncodingConfig
@@ -60,6 +65,7 @@ class HyperINR(Model):
     guide: Guide | None = None
     mask: Mask | None = None
     motion: Motion | None = None
+    bound: Bound | None = None
 
     def __post_init__(self) -> None:
         check_interpolation(self.interpolation, self._roles)
@@ -86,6 +92,10 @@ class HyperINR(Model):
         return self.motion.n_bytes if self.motion else 0
 
     @property
+    def largest_errors(self) -> tuple[float, ...]:
+        return self.bound.largest_errors if self.bound else ()
+
+    @property
     def parts(self) -> tuple[int, str]:
         return len(self.encoder_positions), "encoders"
 
@@ -96,12 +106,12 @@ class HyperINR(Model):
 
     @property
     def n_bytes(self) -> int:
-        """Of the numbers that make the field: tables, network, base, guide, mask and motion."""
+        """Of the numbers that make the field: tables, network, base, guide, mask, motion and bound."""
         arrays = [self.encoder_params, self.mlp_params]
         arrays += [self.base.coefficients] if self.base else []
         arrays += [self.guide.extinction] if self.guide else []
         arrays += [self.mask.sheets] if self.mask else []
-        return sum(array.nbytes for array in arrays) + self.motion_bytes
+        return sum(array.nbytes for array in arrays) + self.motion_bytes + (self.bound.n_bytes if self.bound else 0)
 
     @property
     def network_range(self) -> np.ndarray:
@@ -137,7 +147,8 @@ class HyperINR(Model):
         ----------
         theta : a number (P = 1), P numbers, or a mapping from every parameter's name to a number.
         backend : one of `backends.NAMES`; "auto" takes the fastest that runs here.
-        interpolation : one of the kinds that `space` knows; when None along the model's motion, and by its own kind without one.
+        interpolation : one of the kinds that `space` knows, of the encoders alone; when None along the model's motion, by its own
+            kind without one, and within its bound.
 
         Raises
         ------
@@ -165,7 +176,11 @@ class HyperINR(Model):
         if self.motion is not None and interpolation is None:
             carried = steps or self._steps(self.motion, backend)
             return Carried(self.motion, carried, self._columns, float(theta[0]))
-        return self._generated(theta, *self._weights(theta, interpolation), backend)
+        plain = self._generated(theta, *self._weights(theta, interpolation), backend)
+        if self.bound is None or interpolation is not None:
+            return plain
+        near = self.bound.nearest(float(theta[0]))
+        return Bounded(plain, self.grid.shape, near, self._stored, partial(self._lacking, backend))
 
     def _generated(
         self, theta: np.ndarray, indices: np.ndarray, weights: np.ndarray, backend: str, stays: bool = False
@@ -203,15 +218,38 @@ class HyperINR(Model):
         stays : give a tensor on the backend's device; of a model without a mask.
         """
         theta = self.encoder_positions[step]
-        values = self._generated(theta, np.array([step]), np.ones(1), backend, stays)
-        inr = INR(values, self.grid, self.fields, self.encoding.n_pos_dims)
         (z0, z1), (y0, y1), (x0, x1) = box
-        found = inr.sample_grid(region=(x0, x1, y0, y1, z0, z1), progress=progress)
+        stored = None if self.bound is None else self.bound.step_at(float(theta[0]))
+        if stored is None:
+            values = self._generated(theta, np.array([step]), np.ones(1), backend, stays)
+            inr = INR(values, self.grid, self.fields, self.encoding.n_pos_dims)
+            found = inr.sample_grid(region=(x0, x1, y0, y1, z0, z1), progress=progress)
+        else:
+            found = self._stored(stored)[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1]
         if self.mask is None:
             return found
         for columns, valid in zip(self._columns, self.mask.at(theta, self.theta_bounds)):
             if not valid.all():
                 found[..., columns] = filled(found[..., columns], valid)
+        return found
+
+    def _stored(self, step: int) -> np.ndarray:
+        """(z, y, x, C) of a step of the bound, before shifts, with numbers at masked points."""
+        assert self.bound is not None
+        return self.bound.values(step, shifted_model(self, self.shifts).fields)
+
+    def _lacking(self, backend: str, step: int, progress: Progress | None = None) -> np.ndarray:
+        """(z, y, x, C) that the blended encoders lack at a step of the bound; those of the latest are kept."""
+        assert self.bound is not None
+        key = backend, step
+        found = self._lacked.get(key)  # threads share them: what one has found another may drop
+        if found is None:
+            while len(self._lacked) >= N_LACKED:
+                self._lacked.pop(next(iter(self._lacked)), None)
+            theta = self.bound.positions[step : step + 1]
+            values = self._generated(theta, *self._weights(theta, None), backend)
+            inr = INR(values, self.grid, self.fields, self.encoding.n_pos_dims)
+            self._lacked[key] = found = self._stored(step) - inr.sample_grid(progress=progress)
         return found
 
     @property
@@ -222,6 +260,10 @@ class HyperINR(Model):
 
     @cached_property
     def _decoded(self) -> dict[str, Steps]:
+        return {}
+
+    @cached_property
+    def _lacked(self) -> dict[tuple[str, int], np.ndarray]:
         return {}
 
     @cached_property

@@ -54,6 +54,11 @@ class Model(ABC):
         """Of what says how fields move."""
 
     @property
+    def largest_errors(self) -> tuple[float, ...]:
+        """What no point of a training step is off by, in the units of each field; empty where nobody knows."""
+        return ()
+
+    @property
     @abstractmethod
     def n_bytes(self) -> int:
         """Of the numbers that make the fields."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from hyperinr_core.errors import BackendError, FormatError
 
 #: Bytes that one byte of a frame may stand for. What training writes stays far below; a file that claims more is hostile.
 MOST_EXPANSION = 256
+
+#: Bytes of parts that are worth statistics of their own.
+LEAST_BLOCK = 1 << 13
 
 #: Zstandard's level: slow to write, as quick to read as any.
 MOST_EFFORT = 19
@@ -24,6 +28,34 @@ def packed(content: np.ndarray, what: str, effort: int = MOST_EFFORT) -> np.ndar
     """
     frame = zstandard(what).ZstdCompressor(level=effort).compress(np.ascontiguousarray(content).tobytes())
     return np.frombuffer(frame.ljust(-(-content.nbytes // MOST_EXPANSION), b"\0"), np.uint8)
+
+
+def packed_parts(parts: Sequence[np.ndarray], what: str) -> np.ndarray:
+    """The same of uint8 parts one after the other, each of whose numbers are alike, and with a sum that tells damage."""
+    library = zstandard(what)
+    size = sum(part.size for part in parts)
+    # what looks like a short repetition in numbers that are nearly random takes more than the numbers
+    parameters = library.ZstdCompressionParameters.from_level(
+        MOST_EFFORT, min_match=6, source_size=size, write_checksum=True
+    )
+    writer, frame, waiting = library.ZstdCompressor(compression_params=parameters).compressobj(size=size), [], 0
+    for part in parts:
+        frame.append(writer.compress(part.tobytes()))
+        waiting += part.size
+        if waiting >= LEAST_BLOCK:
+            frame.append(writer.flush(library.COMPRESSOBJ_FLUSH_BLOCK))
+            waiting = 0
+    frame.append(writer.flush())
+    return np.frombuffer(b"".join(frame).ljust(-(-size // MOST_EXPANSION), b"\0"), np.uint8)
+
+
+def content_size(codes: np.ndarray, what: str) -> int:
+    """Bytes that a frame says it holds; FormatError, without a file's name, for what is none."""
+    library = zstandard(what)
+    try:
+        return library.frame_content_size(codes)
+    except library.ZstdError as error:
+        raise FormatError(f"the {what} damaged ({error}); get the file again") from None
 
 
 def unpacked(codes: np.ndarray, size: int, what: str, expected: str) -> np.ndarray:

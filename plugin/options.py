@@ -16,6 +16,7 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.spaces.views import ViewSpace
 
 if TYPE_CHECKING:
+    from hyperinr_core.bounding import Promise
     from hyperinr_core.volume import VolumeSeries
 
 logger = logging.getLogger("hyperinr")
@@ -94,6 +95,29 @@ def parse_times(_: Any, __: Any, text: str | None) -> list[float] | None:
         return [float(number) for number in text.split(",")]
     except ValueError:
         raise ParameterError(f"--times is {text!r}; expected numbers with commas between, one for each step") from None
+
+
+def promise_of(max_error: float | None, relative: bool) -> Callable[[VolumeSeries], Promise] | None:
+    """What makes the promise that a model of a series is to keep at its training steps, None where nothing was asked for."""
+    from hyperinr_core.bounding import Promise
+
+    if max_error is None and relative:
+        raise ParameterError("--relative is given without --max-error; expected both, the share of a field's range")
+    return None if max_error is None else functools.partial(Promise, error=max_error, relative=relative)
+
+
+#: What the training steps shall keep to.
+PROMISE = (
+    click.option(
+        "--max-error",
+        type=click.FloatRange(0, min_open=True),
+        help="Store the training steps, too, so that none of their points is further from the data, in the field's units.",
+    ),
+    click.option("--relative", is_flag=True, help="The error is a share of each field's range."),
+)
+
+#: The options of every command that stores them, which gets them as `promise`.
+promise_options = gathered("promise", PROMISE, ("max_error", "relative"), promise_of)
 
 
 output_dims_option = dims_option("nx ny nz of the output.  [default: the training grid's]")

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 
+from hyperinr.filters.about import errors_in_words
 from hyperinr.plugin.estimates import duration, size
 from hyperinr.plugin.options import device_option, gathered, interruptible
 from hyperinr.plugin.progress import training_progress
 from hyperinr_core import hinr
+from hyperinr_core.bounding import Promise
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.radiance.model import RadianceModel
 from hyperinr_core.spline_base import Base
@@ -91,6 +93,7 @@ def run(
     opening: Callable[[], str],
     closing: Callable[[HyperINR], object],
     prepare: Callable[[Callable[[str, float, float], object]], object] = lambda tell: None,
+    promise: Promise | None = None,
 ) -> None:
     """Train with all processes that torchrun started, of which the first speaks.
 
@@ -98,6 +101,7 @@ def run(
     ----------
     opening : what is said before. closing : says what became of the model.
     prepare : what is to be done once before the processes read the data; called with what hears how far it is.
+    promise : what the training steps of the model shall keep to.
     """
     from hyperinr_core.training.distributed import join, leave
     from hyperinr_core.training.run import train
@@ -115,7 +119,17 @@ def run(
         if world.leads:
             prepare(progress.part)
         world.told(None)
-        model = train(task, output, config, device=device, resume=how.resume, tell=tell, world=world, initial=initial)
+        model = train(
+            task,
+            output,
+            config,
+            device=device,
+            resume=how.resume,
+            tell=tell,
+            world=world,
+            initial=initial,
+            promise=promise,
+        )
     if world.leads:
         click.echo(f"Trained in {duration(time.monotonic() - started)}.")
         closing(model)
@@ -161,6 +175,13 @@ def say_plan(plan: Plan) -> None:
         f"plan: {n_points} points in about {duration(plan.seconds)}, tables of "
         f"2^{plan.log2_hashmap_size}, a file of {size(plan.n_bytes)}{reached}."
     )
+
+
+def say_bound(model: HyperINR) -> None:
+    """Print what no point of a training step exceeds, where that is known."""
+    if model.bound is not None:
+        errors = errors_in_words([f.name for f in model.fields], [f.units for f in model.fields], model.largest_errors)
+        click.echo(f"At every training step {errors}: {size(model.bound.n_bytes)} of the file.")
 
 
 def say_psnr(model: HyperINR | RadianceModel, kind: str, of: str) -> None:

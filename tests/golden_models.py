@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from bound_models import bounded_model
 from brick_models import bricked
 from hostile import LIGHTS, VIEWS
 from masked import masked_model, wall
@@ -92,6 +93,17 @@ def carried_masked() -> Any:
     return moving_model(model), STEPS, True
 
 
+def bounded() -> Any:
+    """Two fields, of which one is a vector, that keep to a bound between which encoders blend; coded tables."""
+    fields = (Field("a", 1, ((0.0, 1.0),)), Field("v", 3, ((-1.0, 1.0),) * 3, "m/s"))
+    return bounded_model(random_model((6, 5, 4), fields=fields, encoding=EncodingConfig(**SMALL))), STEPS, False
+
+
+def bounded_carried() -> Any:
+    """Two fields along one motion, of which one has a wall that moves, that keep to a bound."""
+    return bounded_model(carried_masked()[0], 0.02, relative=False), (), False
+
+
 def coded() -> Any:
     return plain()[0], STEPS, False
 
@@ -102,7 +114,7 @@ def coded_differences() -> Any:
 
 MAKERS = (
     plain, vector, based, lights, pictures, polar_views, views_over_time, masked, coded, coded_differences, carried,
-    carried_plane, carried_masked,
+    carried_plane, carried_masked, bounded, bounded_carried,
 )  # fmt: skip
 KINDS = {make.__name__: make for make in MAKERS}  # a new kind of file is a new name
 

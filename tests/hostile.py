@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from bound_models import bounded_model
 from masked import masked_model, wall
 from models import based_model, random_model
 from moving_models import moving_model
@@ -68,6 +69,8 @@ def good_files(folder: Path) -> list[bytes]:
         masked_model(wall, dims=(6, 5, 4), encoding=EncodingConfig(**SMALL)),
         moving_model(dims=(9, 8, 7), periodic=(True, False, False), encoding=EncodingConfig(**SMALL)),
         moving_model(masked_model(wall, names=("a",), dims=(6, 5, 4), fields=vector, encoding=EncodingConfig(**SMALL))),
+        bounded_model(dims=(9, 8, 7), fields=vector, encoding=EncodingConfig(**SMALL)),
+        bounded_model(moving_model(masked_model(wall, 5, dims=(9, 8, 7), encoding=EncodingConfig(**SMALL)))),
     ]
     files = []
     for number, model in enumerate([*models, models[0]]):

@@ -132,10 +132,17 @@ def test_a_killed_training_ends_with_the_same_bytes(hyperinr, series, tmp_path, 
     )
 
 
-def test_a_killed_compress_leaves_the_old_model_or_the_new_one(hyperinr, tmp_path, amount, figures):
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_killed_compress_leaves_the_old_model_or_the_new_one(hyperinr, tmp_path, amount, figures, bounded):
     encoding = EncodingConfig(n_levels=6, log2_hashmap_size=12)
-    hinr.save(random_model((24, 24, 24), n_encoders=6, encoding=encoding), tmp_path / "m.hinr")
+    model = random_model((24, 24, 24), n_encoders=6, encoding=encoding)
+    hinr.save(model, tmp_path / "m.hinr")
     command = ["compress", tmp_path / "m.hinr", "--target-psnr", "40", "-o"]
+    if bounded:
+        np.save(
+            tmp_path / "s.npy", np.stack([model.generate(t).sample_grid()[..., 0] for t in model.parameters[0].values])
+        )
+        command[2:2] = [tmp_path / "s.npy", "--max-error", "0.01", "--times", "0,0.4,0.8,1.2,1.6,2"]
     begin = time.monotonic()
     status, said = hyperinr([*command, tmp_path / "whole.hinr"])
     lasts = time.monotonic() - begin
@@ -147,7 +154,8 @@ def test_a_killed_compress_leaves_the_old_model_or_the_new_one(hyperinr, tmp_pat
         hyperinr([*command, output], float(rng.uniform(0.3, 1.0)) * lasts)
         assert output.read_bytes() in (OLD, whole)
         done += output.read_bytes() == whole
-    figures(f"{kills} kills of `compress`, at random", f"{kills - done} left the old model, {done} were too late")
+    what = "compress --max-error" if bounded else "compress"
+    figures(f"{kills} kills of `{what}`, at random", f"{kills - done} left the old model, {done} were too late")
 
 
 def test_a_killed_export_leaves_whole_files(hyperinr, tmp_path, amount, figures):

@@ -13,6 +13,7 @@ from pathlib import Path
 import golden_models
 import numpy as np
 import pytest
+from bound_models import bounded_model, series_of
 from carried import carried_model
 from masked import masked_model, wall
 from models import random_model
@@ -392,6 +393,25 @@ def test_facts_about_the_model_are_text_and_field_data(path):
     reader.Modified()
     reader.Update()
     assert reader.GetModelQuality() == "not measured"
+
+
+def test_a_bound_is_told_and_holds_at_training_steps(path):
+    model = bounded_model(fields=FIELDS)
+    hinr.save(model, path)
+    reader, errors, _ = reader_of(path)
+    reader.Update()
+    assert "at every training step density within 0.04 kg/m^3, velocity within " in reader.GetModelQuality()
+    data = reader.GetOutputDataObject(0).GetFieldData()
+    for field, error in zip(FIELDS, model.largest_errors):
+        assert data.GetArray(f"model: largest error of {field.name} at training steps").GetValue(0) == error
+    reader.UpdateTimeStep(0.5)
+    image = reader.GetOutputDataObject(0)
+    found = vtk_to_numpy(image.GetPointData().GetArray("density")).reshape(model.grid.shape)
+    assert (
+        abs(found - series_of(random_model(fields=FIELDS)).read(1, ["density"])[..., 0]).max()
+        <= model.largest_errors[0]
+    )
+    assert not errors
 
 
 def test_the_size_counts_all_that_a_model_holds():

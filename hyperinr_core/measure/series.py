@@ -68,7 +68,7 @@ def measure_series(
     ------
     ParameterError for a model of several parameters or an unknown field; DataError when the series is not the model's.
     """
-    _check_match(model, series, names)
+    check_match(model, series, names)
     shifts = shifts_of(model.fields)
     series = shifted_series(series, shifts)
     trained = steps_at(series, np.array(model.parameters[0].values))
@@ -126,7 +126,8 @@ def value_range(series: VolumeSeries, name: str, steps: Sequence[int]) -> tuple[
     return min(lows), max(highs)
 
 
-def _check_match(model: Model, series: VolumeSeries, names: Sequence[str]) -> None:
+def check_match(model: Model, series: VolumeSeries, names: Sequence[str]) -> None:
+    """ParameterError for a model of several parameters or without a field; DataError for a series that is not the model's."""
     if len(model.parameters) != 1:
         listed = ", ".join(parameter.name for parameter in model.parameters)
         raise ParameterError(

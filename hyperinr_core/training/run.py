@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core import __version__, hinr
+from hyperinr_core.bounding import PREVIEW_PSNR, Promise, bounded
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -41,6 +42,7 @@ def train(
     tell: Tell | None = None,
     world: World | None = None,
     initial: HyperINR | None = None,
+    promise: Promise | None = None,
 ) -> HyperINR:
     """Train on a task and write the model.
 
@@ -54,6 +56,7 @@ def train(
     tell : hears what is going on.
     world : the processes that train together, of which the first writes and measures; this one alone when None.
     initial : a model of a task of the same kind to start from.
+    promise : what the training steps of the model shall keep to.
 
     Returns
     -------
@@ -61,8 +64,9 @@ def train(
 
     Raises
     ------
-    DataError for data that cannot be trained on; ParameterError when an unfinished run would be overwritten, or for a
-    setting that the task does not use; Interrupted when the run was stopped, with its checkpoint kept.
+    DataError for data that cannot be trained on; ParameterError when an unfinished run would be overwritten, for a setting
+    that the task does not use, or for a promise that cannot be kept; Interrupted when the run was stopped, with its
+    checkpoint kept.
     """
     started = time.monotonic()
     world, tell = world or World(), tell or Tell()
@@ -70,6 +74,8 @@ def train(
     task.check(config)
     context = Context(folder, device, world, tell, initial)
     lesson = task.learn(config, context)
+    if promise is not None:
+        promise.check(lesson.fields)
     begun = read_total(path)
     if world.leads:
         lesson, plan = planned(lesson, device, time.monotonic() - started, begun, world.size)
@@ -87,25 +93,40 @@ def train(
         return lesson.restored(model)
     model = dataclasses.replace(model, provenance=_provenance(task, lesson, trainer.evaluator.name, initial))
     del trainer  # tables in float32 and their moments are six times what is measured now
-    model, coded = _measured(model, lesson)
-    hinr.save(lesson.restored(model), output, coded)
+    model, coded = _measured(model, lesson, promise)
+    whole = _whole(model, lesson, promise, tell)
+    hinr.save(whole, output, coded)
     more = os.path.getsize(output) - (lesson.config.budget.max_bytes or math.inf)
     if more > 0:
         tables = model.encoder_params if coded is None else coded[1]
         model, coded = _smaller(model, lesson, int(tables.nbytes - more) - LONGER)
-        hinr.save(lesson.restored(model), output, coded)
-    model = lesson.restored(model)
+        whole = _whole(model, lesson, promise, tell)
+        hinr.save(whole, output, coded)
     path.unlink(missing_ok=True)
     lesson.forget()
     with contextlib.suppress(OSError):  # it was never made, or somebody keeps something there
         folder.rmdir()
-    return model
+    return whole
 
 
-def _measured(model: HyperINR, lesson: Lesson) -> tuple[HyperINR, tuple[TableCoding, np.ndarray] | None]:
-    """The model with its quality, and its tables in few bytes where they are sparse; it is then that of those bytes."""
+def _whole(model: HyperINR, lesson: Lesson, promise: Promise | None, tell: Tell) -> HyperINR:
+    """What goes into the file: the model with its values as the data has them, and what its steps keep to."""
+    model = lesson.restored(model)
+    return model if promise is None else bounded(model, promise, tell.fraction("bounding the training steps"))
+
+
+def _measured(
+    model: HyperINR, lesson: Lesson, promise: Promise | None
+) -> tuple[HyperINR, tuple[TableCoding, np.ndarray] | None]:
+    """The model with its quality, and its tables in few bytes where they are sparse, or of a model whose motion carries steps
+    that are stored; it is then that of those bytes.
+    """
     model = dataclasses.replace(model, quality=lesson.quality(model))
-    coded = _coded(model) if lesson.config.training.sparsity else None
+    coded = None
+    if promise is not None and model.motion is not None:
+        coded = _coded(model, PREVIEW_PSNR)
+    elif lesson.config.training.sparsity:
+        coded = _coded(model)
     if coded is None:
         return model, None
     tables = rounded(model.encoder_params, model.architecture.hash_grid, coded[0].steps)
@@ -124,11 +145,14 @@ def _smaller(model: HyperINR, lesson: Lesson, n_bytes: int) -> tuple[HyperINR, t
     return dataclasses.replace(model, quality=lesson.quality(model)), compression.coded(steps)
 
 
-def _coded(model: HyperINR) -> tuple[TableCoding, np.ndarray] | None:
-    """A sparse model's tables in few bytes; None where rounding would lose more than it may, or nothing is left of them."""
+def _coded(model: HyperINR, target: float | None = None) -> tuple[TableCoding, np.ndarray] | None:
+    """The tables in few bytes, at a PSNR in dB against the model's own values, or what a sparse model may lose; None where
+    that cannot be had, or nothing is left of them.
+    """
     compression = Compression(model)
     try:
-        return compression.coded(compression.coarsest_above(compression.tolerable(SPARSE_LOST)))
+        target = compression.tolerable(SPARSE_LOST) if target is None else target
+        return compression.coded(compression.coarsest_above(target))
     except ParameterError:
         return None
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from hyperinr.plugin.options import model_argument, output_option
+from hyperinr.plugin.options import model_argument, open_steps, output_option, promise_options, reading_options
+from hyperinr.plugin.training import say_bound
 from hyperinr_core import hinr
+from hyperinr_core.bounding import PREVIEW_PSNR, Promise, bounded
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
+from hyperinr_core.hinr_document import document_of
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.volume import VolumeSeries
+
+#: Bytes by which a document may grow with what is said of coded tables.
+LONGER = 1024
 
 #: What compression may lose by itself of the PSNR that a model has on its training data, in dB.
 MOST_LOST = 0.2
@@ -21,46 +31,83 @@ MOST_LOST = 0.2
 
 @click.command()
 @model_argument
+@click.argument("series", nargs=-1)
 @click.option(
-    "--target-psnr", type=float, help="dB against MODEL's own values.  [default: what loses 0.2 dB of the truth]"
+    "--target-psnr",
+    type=float,
+    help="dB of the tables against MODEL's.  [default: what loses 0.2 dB of the truth, 25 where a motion carries stored steps]",
 )
 @click.option("--max-bytes", type=click.IntRange(1), help="Largest size of the file, in place of a PSNR.")
+@promise_options
+@reading_options
 @output_option("The .hinr to write.")
-def compress(model: str, target_psnr: float | None, max_bytes: int | None, output: Path) -> None:
-    """Write MODEL with its tables rounded and entropy-coded.
+def compress(
+    model: str,
+    series: tuple[str, ...],
+    target_psnr: float | None,
+    max_bytes: int | None,
+    promise: Callable[[VolumeSeries], Promise] | None,
+    reading: dict[str, Any],
+    output: Path,
+) -> None:
+    """Write MODEL with its tables rounded and entropy-coded, and with --max-error the training steps of SERIES within a bound.
 
     The new file opens like any other. Its tables are decoded when it is opened: evaluating it is as quick as before.
     """
     if target_psnr is not None and max_bytes is not None:
         raise ParameterError("both --target-psnr and --max-bytes are given; expected one of them")
-    network = hinr.load_one(model)
+    if (promise is None) == bool(series):
+        found, missing = (
+            ("a series", "--max-error") if series else ("--max-error", "the series that MODEL was trained on")
+        )
+        raise ParameterError(f"{found} is given without {missing}; expected both or none")
+    original = network = hinr.load_one(model)
     compression = Compression(network)
+    if promise is not None:
+        network = bounded(network, promise(open_steps(series, fields=[f.name for f in network.fields], **reading)))
     if max_bytes is not None:
-        other = os.path.getsize(model) - network.encoder_params.nbytes  # what is not tables stays as it is
-        steps = compression.finest_within(max_bytes - max(other, 0))
+        other = max(os.path.getsize(model) - original.encoder_params.nbytes, 0) + _grown(original, network)
+        steps = compression.finest_within(max_bytes - other)
         if steps is None:
             raise ParameterError(
                 f"max-bytes is {max_bytes}, of which {max(max_bytes - other, 0)} are left for the tables; expected more, or "
                 "empty ones remain"
             )
     else:
-        steps = compression.coarsest_above(compression.tolerable(MOST_LOST) if target_psnr is None else target_psnr)
+        steps = compression.coarsest_above(_least_psnr(network, compression) if target_psnr is None else target_psnr)
     hinr.save(_described(network, compression.psnr_by_field(steps)), output, compression.coded(steps))
     begin = time.perf_counter()
     hinr.load_one(output)
     opening = time.perf_counter() - begin
     before, after = os.path.getsize(model), os.path.getsize(output)
+    say_bound(network)
     click.echo(
         f"{output}: {after / 1e6:.2f} MB, {after / before:.2f} of {model}; {compression.psnr(steps):.1f} dB PSNR against its "
-        f"values, opens in {1000 * opening:.0f} ms"
+        f"{'encoders' * (network.bound is not None)}{'values' * (network.bound is None)}, opens in {1000 * opening:.0f} ms"
     )
+
+
+def _grown(original: HyperINR, network: HyperINR) -> int:
+    """By how many bytes what is not tables will be longer than it was."""
+    stored = [0 if each.bound is None else each.bound.n_bytes for each in (original, network)]
+    told = [len(json.dumps(document_of(each))) for each in (original, _described(network, {}))]
+    return stored[1] - stored[0] + max(told[1] - told[0], 0) + LONGER
+
+
+def _least_psnr(network: HyperINR, compression: Compression) -> float:
+    """dB against the model's own values that its encoders need."""
+    shows_previews = network.bound is not None and network.motion is not None
+    return PREVIEW_PSNR if shows_previews else compression.tolerable(MOST_LOST)
 
 
 def _described(original: HyperINR, psnr_db: dict[str, list[float]]) -> HyperINR:
-    """The model with the quality that is known of it now: what its training data says is true of the original alone."""
+    """The model with the quality that is known of it now: what its training data says is true of the original alone.
+
+    Of stored steps it stays true.
+    """
     before = {"quality": original.quality}
     if "original" in original.provenance:
         before["original"] = original.provenance["original"]
-    return dataclasses.replace(
-        original, quality={"original_psnr_db": psnr_db}, provenance={**original.provenance, "original": before}
-    )
+    kept = {"training_psnr_db"} & original.quality.keys() if original.bound is not None else set()
+    quality = {**{key: original.quality[key] for key in kept}, "original_psnr_db": psnr_db}
+    return dataclasses.replace(original, quality=quality, provenance={**original.provenance, "original": before})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperinr.filters.about import mean_psnr, motion_in_words, quality_of_original
+from hyperinr.filters.about import errors_in_words, mean_psnr, motion_in_words, quality_of_original
 from hyperinr.plugin.options import (
     at_option,
     backend_option,
@@ -88,6 +88,10 @@ def _say_network(document: dict[str, Any]) -> None:
     if document.get("motion"):
         traced, size = motion_in_words(document["motion"]["anchored"]), document["motion_bytes"] / 1e6
         click.echo(f"  training steps carried along {traced}, {size:.2f} MB, unless --interpolation says otherwise")
+    if document.get("bound"):
+        fields, errors = document["fields"], document["bound"]["largest_errors"]
+        within = errors_in_words([f["name"] for f in fields], [f["units"] for f in fields], errors)
+        click.echo(f"  at every training step {within}, unless --interpolation says otherwise")
     if "tables" in document:
         how = ", differences between neighbouring encoders" if document["tables"]["differences"] else ""
         click.echo(f"  tables coded in steps of {max(document['tables']['steps']):.3g}{how}")

@@ -17,10 +17,18 @@ import click
 from hyperinr.filters.about import mean_psnr
 from hyperinr.plugin.brick_jobs import Job, Parts, Shares, absolute, begin, brick_options, train_all
 from hyperinr.plugin.estimates import check_room, duration, size
-from hyperinr.plugin.options import interruptible, open_with_velocity, output_option, reading_options, series_argument
+from hyperinr.plugin.options import (
+    interruptible,
+    open_with_velocity,
+    output_option,
+    promise_options,
+    reading_options,
+    series_argument,
+)
 from hyperinr.plugin.progress import training_progress
-from hyperinr.plugin.training import How, run, say_psnr, say_size, training_options
+from hyperinr.plugin.training import How, run, say_bound, say_psnr, say_size, training_options
 from hyperinr.plugin.understanding import understood
+from hyperinr_core.bounding import Promise
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.files import folder_for
 from hyperinr_core.hinr import load
@@ -67,6 +75,7 @@ Prepare = Callable[[Callable[[str, float, float], object]], object]
 @click.option(
     "--target-psnr", default=0.0, type=click.FloatRange(0, 120), help="dB on the training steps that are enough."
 )
+@promise_options
 @brick_options
 @reading_options
 @training_options
@@ -81,6 +90,7 @@ def train(
     velocity: str,
     max_bytes: int,
     target_psnr: float,
+    promise: Callable[[VolumeSeries], Promise] | None,
     parts: Parts,
     reading: dict[str, Any],
     how: How,
@@ -104,6 +114,8 @@ def train(
     budget = {"max_bytes": max_bytes, "target_psnr": target_psnr}
     given = {"distillation": {"teacher": teacher}, "motion": motion.to_dict(), "budget": budget}
     device, cuts = parts.device(how.device), parts.cuts(data.grid)
+    if promise is not None and (cuts is not None or len(data.parameters) > 1):
+        raise ParameterError("--max-error is given; expected one model along one parameter: leave it out, or --bricks")
     grid = data.grid if cuts is None else largest(data.grid, cuts)
     settings = how.settings(preset(how.preset, grid, device, len(chosen)).replace(**given))
     job = None
@@ -123,7 +135,9 @@ def train(
 
     with _resampled(data, chosen, kept) as prepare:
         if job is None:
-            run(task, output, settings, how, opening, lambda model: _say_result(model, data, chosen, output), prepare)
+            kept_to = promise and promise(data.select(chosen))
+            say = partial(_say_result, data=data, chosen=chosen, output=output)
+            run(task, output, settings, how, opening, say, prepare, kept_to)
         elif parts.number is not None:
             folder_for(folder_of(output))
             path = job.path(parts.number)
@@ -213,6 +227,7 @@ def _random_share(n_steps: int, share: float, seed: int) -> set[int]:
 def _say_result(model: HyperINR, data: VolumeSeries, chosen: list[int], output: Path) -> None:
     say_psnr(model, "training_psnr_db", "on the training steps")
     say_psnr(model, "teacher_psnr_db", "against its teacher between the steps")
+    say_bound(model)
     beyond = [step for step in range(len(data)) if not chosen[0] <= step <= chosen[-1]]
     if beyond:
         click.echo(
