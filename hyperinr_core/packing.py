@@ -11,8 +11,8 @@ from hyperinr_core.errors import BackendError, FormatError
 #: Bytes that one byte of a frame may stand for. What training writes stays far below; a file that claims more is hostile.
 MOST_EXPANSION = 256
 
-#: Zstandard's level: slow to write, as quick to read as any.
-MOST_EFFORT = 19
+#: Zstandard's level: slow to write, as quick to read as any; and the one while sizes are tried.
+MOST_EFFORT, QUICK = 19, 3
 
 
 def packed(content: np.ndarray, what: str, effort: int = MOST_EFFORT) -> np.ndarray:

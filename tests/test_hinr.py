@@ -292,7 +292,7 @@ def test_same_model_gives_same_bytes(tmp_path):
 
 
 DOCUMENTS = {
-    "newer version": (lambda d: d.update(version=6), "version is 6; expected at most 5; update HyperINR"),
+    "newer version": (lambda d: d.update(version=7), "version is 7; expected at most 6; update HyperINR"),
     "radiance fields": (lambda d: d.update(version=5), "it holds radiance fields; expected a HyperINR"),
     "version of a mask without one": (lambda d: d.update(version=2), "its document has keys"),
     "version of a motion without one": (lambda d: d.update(version=3), "its document has keys"),
