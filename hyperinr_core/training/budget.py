@@ -157,6 +157,7 @@ def look(lesson: Lesson, per_value: float, device: str, n_points: int = LOOKED_A
         training={
             "samples": samples,
             "sparsity": 0.0,
+            "rate": 0.0,
             "batch_steps": 1,
             "batch_points": math.ceil(config.training.batch_points / max(ratio, 1) ** FEWER),
         },

@@ -16,7 +16,8 @@ from hyperinr_core import __version__, hinr
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.table_coding import TableCoding, rounded
+from hyperinr_core.lean import LEAN_PSNR, lean
+from hyperinr_core.table_coding import Coding, rounded
 from hyperinr_core.training.budget import planned
 from hyperinr_core.training.checkpoint import begin, read_total
 from hyperinr_core.training.distributed import World
@@ -27,8 +28,8 @@ from hyperinr_core.training.trainer import Trainer, digest_of
 #: dB of its PSNR on the training data that a sparse model may lose where its tables are coded.
 SPARSE_LOST = 0.05
 
-#: Bytes by which a file's document may grow with what is said of coded tables.
-LONGER = 1024
+#: Bytes by which what a file says of its quality may grow where its tables are rounded.
+QUALITY = 256
 
 
 def train(
@@ -86,13 +87,12 @@ def train(
     if not world.leads:
         return lesson.restored(model)
     model = dataclasses.replace(model, provenance=_provenance(task, lesson, trainer.evaluator.name, initial))
+    steps = trainer.steps
     del trainer  # tables in float32 and their moments are six times what is measured now
-    model, coded = _measured(model, lesson)
+    model, coded = _measured(model, lesson, steps)
     hinr.save(lesson.restored(model), output, coded)
-    more = os.path.getsize(output) - (lesson.config.budget.max_bytes or math.inf)
-    if more > 0:
-        tables = model.encoder_params if coded is None else coded[1]
-        model, coded = _smaller(model, lesson, int(tables.nbytes - more) - LONGER)
+    if os.path.getsize(output) > (lesson.config.budget.max_bytes or math.inf):
+        model, coded = _smaller(model, lesson, lesson.config.budget.max_bytes)
         hinr.save(lesson.restored(model), output, coded)
     model = lesson.restored(model)
     path.unlink(missing_ok=True)
@@ -102,10 +102,19 @@ def train(
     return model
 
 
-def _measured(model: HyperINR, lesson: Lesson) -> tuple[HyperINR, tuple[TableCoding, np.ndarray] | None]:
-    """The model with its quality, and its tables in few bytes where they are sparse; it is then that of those bytes."""
-    model = dataclasses.replace(model, quality=lesson.quality(model))
-    coded = _coded(model) if lesson.config.training.sparsity else None
+def _measured(
+    model: HyperINR, lesson: Lesson, steps: tuple[float, ...] | None
+) -> tuple[HyperINR, tuple[Coding, np.ndarray] | None]:
+    """The model with its quality, and its tables in few bytes where they are sparse or were learned as multiples of `steps`.
+
+    It is then that of those bytes.
+    """
+    if steps is not None:
+        model = lean(model, lesson.config.training.rate)
+        coded = Compression.coded_of(model, steps)
+    else:
+        model = dataclasses.replace(model, quality=lesson.quality(model))
+        coded = _coded(model) if lesson.config.training.sparsity else None
     if coded is None:
         return model, None
     tables = rounded(model.encoder_params, model.architecture.hash_grid, coded[0].steps)
@@ -113,18 +122,19 @@ def _measured(model: HyperINR, lesson: Lesson) -> tuple[HyperINR, tuple[TableCod
     return dataclasses.replace(model, quality=lesson.quality(model)), coded
 
 
-def _smaller(model: HyperINR, lesson: Lesson, n_bytes: int) -> tuple[HyperINR, tuple[TableCoding, np.ndarray] | None]:
-    """The model with its tables in so many bytes, and its quality then; as it is where nothing would be left of them."""
-    compression = Compression(model)
-    steps = compression.finest_within(n_bytes)
+def _smaller(model: HyperINR, lesson: Lesson, n_bytes: int) -> tuple[HyperINR, tuple[Coding, np.ndarray] | None]:
+    """The model in so many bytes, and its quality then; as it is where nothing would be left of its tables."""
+    small = lean(model, LEAN_PSNR)
+    compression = Compression(small)
+    steps = compression.finest_within(n_bytes - hinr.bytes_beside(lesson.restored(small)) - QUALITY)
     if steps is None:
         return model, None
-    tables = rounded(model.encoder_params, model.architecture.hash_grid, steps)
-    model = dataclasses.replace(model, encoder_params=tables)
-    return dataclasses.replace(model, quality=lesson.quality(model)), compression.coded(steps)
+    tables = rounded(small.encoder_params, small.architecture.hash_grid, steps)
+    small = dataclasses.replace(small, encoder_params=tables)
+    return dataclasses.replace(small, quality=lesson.quality(small)), compression.coded(steps)
 
 
-def _coded(model: HyperINR) -> tuple[TableCoding, np.ndarray] | None:
+def _coded(model: HyperINR) -> tuple[Coding, np.ndarray] | None:
     """A sparse model's tables in few bytes; None where rounding would lose more than it may, or nothing is left of them."""
     compression = Compression(model)
     try:
