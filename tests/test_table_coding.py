@@ -76,7 +76,7 @@ def test_small_numbers_share_a_byte(largest, per_byte, n_encoders):
         decode(codes, n_encoders, GRID, coding), rounded(numbers.astype(np.float16), GRID, [1.0] * 4)
     )
     whole = encode(numbers.astype(np.float16), GRID, TableCoding((1.0,) * 4, False))
-    assert codes.size < (0.95 if per_byte == 4 else 1.02) * whole.size
+    assert codes.size < (0.95 if per_byte == 4 else 1.02 if n_encoders > 1 else 1.1) * whole.size
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,12 @@ from hyperinr_core.table_coding import levels
 
 #: The part of a run from which on numbers pay, that from which on they are rounded, and those at which steps are measured again.
 BEGIN, MEASURED = 0.3, (0.4, 0.6, 0.8)
+
+#: What is left of the bytes of tables, as they are at each measurement, by the end of the run: asked for where bytes are given.
+KEPT = (0.65, 0.9, 0.97)
+
+#: PSNR in dB that are tried for so many bytes; where the highest fits, nothing needs to be learned for it.
+LOWEST, HIGHEST, HALVINGS = 10.0, 60.0, 12
 
 #: How often in a run the mean magnitudes of levels are taken.
 N_ROUNDS = 100
@@ -49,38 +55,56 @@ class Rate:
     target : PSNR in dB of rounded tables against those as they are; 0 for no rounding.
     n_iterations : of the run.
     grid : of the tables, whose levels it knows.
+    n_bytes : what coded tables may take, which decides the target where that is 0; 0 for any.
     """
 
-    def __init__(self, target: float, n_iterations: int, grid: HashGrid) -> None:
-        self._target, self._grid = target, grid
+    def __init__(self, target: float, n_iterations: int, grid: HashGrid, n_bytes: int = 0) -> None:
+        self._target, self._grid, self._n_bytes = target, grid, 0 if target else n_bytes
         self._rounds = {round(BEGIN * n_iterations) + 1 + n * max(n_iterations // N_ROUNDS, 1) for n in range(N_ROUNDS)}
-        self._measured = {round(share * n_iterations) + 1 for share in MEASURED}
+        self._measured = {round(share * n_iterations) + 1: kept for share, kept in zip(MEASURED, KEPT)}
         self.cost = FREE
 
     def left(self, iteration: int) -> int:
         """Iterations until prices change; endless where they never do."""
-        due = self._rounds | self._measured if self._target else ()
+        due = self._rounds | set(self._measured) if self._target or self._n_bytes else ()
         return min((at - iteration for at in due if at > iteration), default=sys.maxsize)
 
     def look(self, iteration: int, tables: torch.Tensor, model: Callable[[], HyperINR]) -> None:
         """Take the prices that hold after this iteration from tables (N, M) and from the model as it is."""
-        if not self._target:
-            return
-        if iteration in self._measured:
-            steps = np.array(Compression(model()).steps_at(self._target), np.float32)
+        if iteration in self._measured and (self._target or self._n_bytes):
+            compression = Compression(model())
+            if self._n_bytes:
+                self._target = self._within(compression, tables, self._n_bytes / self._measured[iteration])
+            steps = np.array(compression.steps_at(self._target), np.float32) if self._target else None
             self.cost = self.cost._replace(steps=steps)
-        if iteration in self._rounds:
+        if iteration in self._rounds and self._target:
             self.cost = self.cost._replace(rates=self._rates(tables))
+
+    def _within(self, compression: Compression, tables: torch.Tensor, n_bytes: float) -> float:
+        """The highest PSNR in dB whose steps leave so many bytes; 0 where all do."""
+        numbers = tables.cpu().numpy()
+        if coded_bytes(numbers, self._grid, compression.steps_at(HIGHEST)) <= n_bytes:
+            return 0.0
+        low, high = LOWEST, HIGHEST
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            fits = coded_bytes(numbers, self._grid, compression.steps_at(middle)) <= n_bytes
+            low, high = (middle, high) if fits else (low, middle)
+        return float(np.float32(low))  # as a checkpoint has it
 
     @property
     def state(self) -> np.ndarray:
-        """(2, L) float32 that `resume` takes; NaN for what is not known."""
+        """(3, L) float32 that `resume` takes: costs, NaN for those that are none, and the target."""
         unknown = np.full(len(levels(self._grid)), np.nan, np.float32)
-        return np.stack([unknown if part is None else part for part in self.cost])
+        costs = [unknown if part is None else part for part in self.cost]
+        return np.stack([*costs, np.full_like(unknown, self._target)])
 
     def resume(self, state: np.ndarray) -> None:
-        """Go on with the prices of a run."""
-        self.cost = Cost(*(None if np.isnan(part).any() else np.ascontiguousarray(part) for part in state))
+        """Go on with the costs of a run."""
+        *costs, target = state
+        self.cost = Cost(*(None if np.isnan(part).any() else np.ascontiguousarray(part) for part in costs))
+        if self._n_bytes:
+            self._target = float(target[0])
 
     def rounded(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows (R, M) as they are evaluated."""
@@ -103,6 +127,15 @@ class Rate:
 
     def _spread(self, of_levels: np.ndarray) -> np.ndarray:
         return np.repeat(of_levels, [part.stop - part.start for part in levels(self._grid)])
+
+
+def coded_bytes(tables: np.ndarray, grid: HashGrid, steps: Sequence[float]) -> float:
+    """About what tables (N, M) take, rounded to steps: the entropy of each level's numbers by themselves."""
+    bits = 0.0
+    for part, step in zip(levels(grid), steps):
+        _, counts = np.unique(np.rint(tables[:, part] / np.float32(step)), return_counts=True)
+        bits -= float((counts * np.log2(counts / counts.sum())).sum())
+    return bits / 8
 
 
 def with_numbers(model: HyperINR, tables: torch.Tensor, network: torch.Tensor) -> HyperINR:

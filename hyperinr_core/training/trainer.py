@@ -86,7 +86,8 @@ class Trainer:
         self._coefficients = functools.lru_cache(N_KEPT)(functools.partial(_interpolated, self.model))
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
         self._pruning = Pruning(self.config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
-        self._rate = Rate(self.config.training.rate, self.n_iterations, self.model.architecture.hash_grid)
+        grid = self.model.architecture.hash_grid
+        self._rate = Rate(self.config.training.rate, self.n_iterations, grid, lesson.table_bytes)
         # a GPU draws evenly: it has batches ahead, and what it holds it draws itself
         self._focus = Focus(lesson.stream, self.n_iterations) if self.device.type == "cpu" else None
         self.iteration = 0
