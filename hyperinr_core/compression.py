@@ -9,10 +9,11 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.level_coding import LevelCoding
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.packing import MOST_EXPANSION
+from hyperinr_core.packing import MOST_EXPANSION, QUICK
 from hyperinr_core.shift import shifted_model, shifts_of
-from hyperinr_core.table_coding import MOST_STEPS, TableCoding, encode_best, levels, rounded
+from hyperinr_core.table_coding import MOST_STEPS, encode_best, levels, rounded
 
 #: PSNR in dB against the model itself that is asked for where a model does not know its quality.
 UNKNOWN_QUALITY = 60.0
@@ -20,8 +21,8 @@ UNKNOWN_QUALITY = 60.0
 #: Training thetas and points along an axis that the loss is measured on, at most.
 N_THETAS, MOST_POINTS = 6, 64
 
-#: Halvings of the range of steps, and zstandard's level while steps are tried.
-N_TRIALS, QUICK = 12, 3
+#: Halvings of the range of steps.
+N_TRIALS = 12
 
 #: Steps of the largest number of a level while its share in the error is measured.
 PROBE_STEPS = 100
@@ -54,6 +55,10 @@ class Compression:
         largest = np.where(self._largest > 0, self._largest, 1)
         return tuple(np.clip(scale * self._relative, largest / MOST_STEPS, 4 * largest).tolist())
 
+    def steps_at(self, target: float) -> tuple[float, ...]:
+        """(L,) steps at which independent errors of rounding come to a PSNR in dB; clipped as `steps` are."""
+        return self.steps(self._unit * 10 ** (-target / 20))
+
     def psnr(self, steps: Sequence[float]) -> float:
         """dB of tables rounded to multiples of steps against the model's own values, mean over thetas and components."""
         return self._psnr(rounded(self._model.encoder_params, self._model.architecture.hash_grid, steps))
@@ -73,9 +78,13 @@ class Compression:
             by_field[field.name] = np.minimum(decibel, PSNR_CAP).round(3).tolist()
         return by_field
 
-    def coded(self, steps: Sequence[float], *effort: int) -> tuple[TableCoding, np.ndarray]:
+    def coded(self, steps: Sequence[float], *effort: int) -> tuple[LevelCoding, np.ndarray]:
         """The rounded tables as `hinr.save` takes them."""
-        model = self._model
+        return self.coded_of(self._model, steps, *effort)
+
+    @staticmethod
+    def coded_of(model: HyperINR, steps: Sequence[float], *effort: int) -> tuple[LevelCoding, np.ndarray]:
+        """A model's tables, rounded to steps, as `hinr.save` takes them."""
         return encode_best(
             model.encoder_params, model.architecture.hash_grid, steps, len(model.parameters) == 1, *effort
         )
@@ -127,6 +136,8 @@ class Compression:
             changed[:, part] = np.rint(changed[:, part] / probe) * probe
             error = 10 ** (-self._psnr(changed) / 10)
             steps[level] = probe * np.sqrt((part.stop - part.start) / error)
+        # in these steps a level's error is its count of numbers, and that of all levels the length of a table
+        self._unit = float(steps[-1] / np.sqrt(self._levels[-1].stop))
         return steps / steps[-1]
 
     def _psnr(self, tables: np.ndarray) -> float:

@@ -16,9 +16,18 @@ from hyperinr_core.bound import Bound
 from hyperinr_core.bricks import Bricks
 from hyperinr_core.errors import FormatError, ParameterError
 from hyperinr_core.files import replacing
-from hyperinr_core.hinr_document import INDEX_VERSION, MAX_DOCUMENT, document_of, parse, read_document, require
+from hyperinr_core.hinr_document import (
+    INDEX_VERSION,
+    MAX_DOCUMENT,
+    NEWEST_VERSION,
+    document_of,
+    parse,
+    read_document,
+    require,
+)
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.index_document import read_index
+from hyperinr_core.level_coding import LevelCoding
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.mask import Mask
 from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
@@ -27,11 +36,14 @@ from hyperinr_core.model import Model
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.spline_base import SUPPORT, Base
 from hyperinr_core.stored_tables import TABLES_TENSOR, WORTH_IT, StoredTables
-from hyperinr_core.table_coding import CODES_TENSOR, TableCoding, decode
+from hyperinr_core.table_coding import CODES_TENSOR, Coding, decode
 from hyperinr_core.volume import Grid
 
+#: Bytes of what the document says of a coded level and the header of a tensor, at most about.
+PER_LEVEL, PER_TENSOR = 64, 100
 
-def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.ndarray] | None = None) -> None:
+
+def save(model: HyperINR, path: str | os.PathLike, coded: tuple[Coding, np.ndarray] | None = None) -> None:
     """Write a model. The name holds the old file or the new one, never half.
 
     Parameters
@@ -54,16 +66,33 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
     if coded:
         coding, codes = coded
         parts["tables"] = coding.to_dict()
+        if isinstance(coding, LevelCoding):
+            parts["version"] = NEWEST_VERSION
     document = text_of(path, parts)
     read_document(path, json.loads(document))
-    tensors: dict[str, np.ndarray] = {
-        "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
-        "mlp_params": np.ascontiguousarray(model.mlp_params, np.float32),
-    }
+    tensors = _beside_tables(model, parts["version"] == NEWEST_VERSION)
     if coded:
         tensors[CODES_TENSOR] = codes
     else:
-        tensors["encoder_params"] = np.ascontiguousarray(model.encoder_params, np.float16)
+        tensors[TABLES_TENSOR] = np.ascontiguousarray(model.encoder_params, np.float16)
+    for name, tensor in tensors.items():
+        require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
+    write(path, tensors, document)
+
+
+def bytes_beside(model: HyperINR) -> int:
+    """About what a file of a model with tables coded level by level takes besides them."""
+    text = json.dumps(document_of(model))
+    document = len(json.dumps(text)) + PER_LEVEL * model.encoding.n_levels + PER_TENSOR
+    return document + sum(tensor.nbytes + PER_TENSOR for tensor in _beside_tables(model, True).values())
+
+
+def _beside_tables(model: HyperINR, is_newest: bool) -> dict[str, np.ndarray]:
+    """What a file holds of a model, of the newest version or an older one, in addition to its tables."""
+    tensors: dict[str, np.ndarray] = {
+        "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
+        "mlp_params": _network_of(model, is_newest),
+    }
     if model.base is not None:
         tensors["base_positions"] = np.ascontiguousarray(model.base.positions, np.float64)
         tensors["base_coefficients"] = np.ascontiguousarray(model.base.coefficients, np.uint16)
@@ -72,12 +101,18 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[TableCoding, np.
     if model.mask is not None:
         tensors.update(mask_coding.tensors_of(model.mask))
     if model.motion is not None:
-        tensors.update(motion_coding.tensors_of(model.motion))
+        tensors.update(motion_coding.tensors_of(model.motion, is_newest))
     if model.bound is not None:
         tensors.update(bound_coding.tensors_of(model.bound))
-    for name, tensor in tensors.items():
-        require(_all_finite(tensor), path, f"{name} is not finite as {tensor.dtype}", "train again with a lower rate")
-    write(path, tensors, document)
+    return tensors
+
+
+def _network_of(model: HyperINR, may_be_half: bool) -> np.ndarray:
+    """The network's numbers, as float16 where a file may hold these and they are no others."""
+    network = np.ascontiguousarray(model.mlp_params, np.float32)
+    with np.errstate(over="ignore"):
+        half = network.astype(np.float16)
+    return half if may_be_half and (half == network).all() else network
 
 
 def save_index(document: dict[str, Any], path: str | os.PathLike) -> None:
@@ -151,11 +186,12 @@ def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> H
     _check_tensors(path, file, parts)
     stored = _stored(path, file)
     tensors = {name: file.get_tensor(name) for name in file.keys() if name not in stored}
-    coding, architecture = parts.pop("tables"), parts.pop("architecture")
+    coding, architecture, is_newest = (parts.pop(name) for name in ("tables", "architecture", "is_newest"))
     if coding is not None:
         tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, architecture, coding)
     for name, tensor in tensors.items():
         _check_finite(path, name, tensor)
+    tensors["mlp_params"] = tensors["mlp_params"].astype(np.float32, copy=False)
     if parts["mask"] is not None:
         parts["mask"] = _mask_of(path, tensors, parts["grid"], parts["mask"])
     if tensors["encoder_positions"].shape[1] == 1:
@@ -164,7 +200,7 @@ def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> H
         parts["base"] = Base(tensors.pop("base_positions"), tensors.pop("base_coefficients"), **parts["base"])
         _check_increasing(path, "base_positions", parts["base"].positions)
     if parts["motion"] is not None:
-        parts["motion"] = _motion_of(path, tensors, parts["motion"])
+        parts["motion"] = _motion_of(path, tensors, parts["motion"], is_newest)
     if parts["bound"] is not None:
         parts["bound"] = _bound_of(path, tensors, parts["bound"])
     if parts["guide"] is not None:
@@ -200,7 +236,7 @@ def _decoded(
     codes: np.ndarray,
     tensors: dict[str, Any],
     architecture: Architecture,
-    coding: TableCoding,
+    coding: Coding,
 ) -> np.ndarray:
     try:
         return decode(codes, len(tensors["encoder_positions"]), architecture.hash_grid, coding)
@@ -219,10 +255,10 @@ def _mask_of(path: str | os.PathLike, tensors: dict[str, Any], grid: Grid, n_she
         raise FormatError(f"{path} cannot be used: {error}") from None
 
 
-def _motion_of(path: str | os.PathLike, tensors: dict[str, Any], parts: dict[str, Any]) -> Motion:
+def _motion_of(path: str | os.PathLike, tensors: dict[str, Any], parts: dict[str, Any], mirrored: bool) -> Motion:
     codes = {name: tensors.pop(name) for name in (motion_coding.PATHS_TENSOR, motion_coding.TRUST_TENSOR)}
     try:
-        return motion_coding.motion_of(codes, parts, tensors["encoder_positions"][:, 0])
+        return motion_coding.motion_of(codes, parts, tensors["encoder_positions"][:, 0], mirrored)
     except FormatError as error:
         raise FormatError(f"{path} cannot be used: {error}") from None
 
@@ -283,7 +319,7 @@ def _expected_tensors(parts: dict[str, Any]) -> dict[str, tuple[tuple[str, ...],
         expected["encoder_params"] = (("F16", "F32"), [None, architecture.n_table])
     else:
         expected[CODES_TENSOR] = (("U8",), [None])
-    expected["mlp_params"] = (("F32",), [architecture.n_mlp])
+    expected["mlp_params"] = (("F16", "F32") if parts["is_newest"] else ("F32",), [architecture.n_mlp])
     if parts["base"] is not None:
         axes = [1 if encoding.n_pos_dims == 2 else None, None, None]
         expected["base_positions"] = (("F64",), [None])

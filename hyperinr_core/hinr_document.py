@@ -19,12 +19,12 @@ from hyperinr_core.shift import columns, shifts_of
 from hyperinr_core.spaces import check_interpolation
 from hyperinr_core.spaces.sphere import LIGHT_ROLES
 from hyperinr_core.spline_base import Base
-from hyperinr_core.table_coding import TableCoding
+from hyperinr_core.table_coding import coding_in
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: The version of an index of bricks, and that of a file that holds radiance fields in place of a HyperINR (radiance/file.py).
-#: A file of one model with a bound is of version 6; one without is of version 3 where it holds a motion, else of 2 where it holds
-#: a mask, else of 1.
+#: A file of one model with a bound, or whose tables are coded level by level, is of version 6; another is of version 3 where it
+#: holds a motion, else of 2 where it holds a mask, else of 1.
 INDEX_VERSION, RADIANCE_VERSION, NEWEST_VERSION = 4, 5, 6
 
 #: Most points a stored grid may have along an axis, and most bytes of the JSON document.
@@ -125,9 +125,9 @@ def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str,
         "a HyperINR; `hyperinr view` and ParaView show these",
     )
     keys = sorted(map(str, document))
-    # version 2 always has a mask, version 3 a motion and perhaps a mask, version 6 a bound and perhaps both
-    expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3), ("bound", 6)) if version == since}
-    optional = {"tables"} | {3: {"mask"}, 6: {"mask", "motion"}}.get(version, set())
+    # version 2 always has a mask, version 3 a motion and perhaps a mask, version 6 perhaps these and a bound
+    expected = _KEYS | {name for name, since in (("mask", 2), ("motion", 3)) if version == since}
+    optional = {"tables"} | {3: {"mask"}, 6: {"mask", "motion", "bound"}}.get(version, set())
     if version == INDEX_VERSION:
         expected, optional = _INDEX_KEYS, set()
     require(
@@ -138,18 +138,20 @@ def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str,
 
 
 def read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of HyperINR that the document holds, each checked, its tables' coding and its architecture."""
+    """The arguments of HyperINR that the document holds, each checked, its tables' coding, its architecture, and its newness."""
+    newest = document["version"] == NEWEST_VERSION
     try:
         parts = {
             "encoding": EncodingConfig.from_dict(document["encoding"]),
             "network": NetworkConfig.from_dict(document["network"]),
             **told(document),
             "interpolation": document["interpolation"],
-            "tables": TableCoding.from_dict(document.get("tables"), document["encoding"]["n_levels"]),
+            "tables": coding_in(document.get("tables"), document["encoding"]["n_levels"], newest),
             "guide": _guide(document["guide"]),
             "mask": mask_coding.n_sheets_of(document["mask"], len(document["fields"])) if "mask" in document else None,
             "motion": None,
             "bound": None,
+            "is_newest": newest,
         }
         roles = [parameter.role for parameter in parts["parameters"]]
         check_interpolation(parts["interpolation"], roles)

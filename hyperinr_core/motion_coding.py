@@ -86,17 +86,28 @@ def _are(items: Any, kind: Any, n: int) -> bool:
     return isinstance(items, list) and len(items) == n and all(type(item) in kinds for item in items)
 
 
-def tensors_of(motion: Motion) -> dict[str, np.ndarray]:
-    """What a file holds of a motion beside its document."""
-    differences = np.diff(motion.paths, axis=-1, prepend=np.int16(0))
+def tensors_of(motion: Motion, mirrored: bool = False) -> dict[str, np.ndarray]:
+    """What a file holds of a motion beside its document.
+
+    Parameters
+    ----------
+    mirrored : of a path's second end the file holds the sum of both, which is zero where it leads as far back as on.
+    """
+    paths = motion.paths
+    if mirrored:
+        paths = paths.copy()
+        paths[:, :, 1] += paths[:, :, 0]  # modulo 2^16
+    differences = np.diff(paths, axis=-1, prepend=np.int16(0))
     codes = folded(differences)
     planes = np.concatenate([(codes & 0xFF).ravel(), (codes >> 8).ravel()]).astype(np.uint8)
     believed = np.diff(np.stack([motion.trust, motion.error]), axis=-1, prepend=np.uint8(0))
     return {PATHS_TENSOR: packed(planes, "motion is"), TRUST_TENSOR: packed(believed, "motion is")}
 
 
-def motion_of(tensors: dict[str, np.ndarray], parts: dict[str, Any], times: np.ndarray) -> Motion:
-    """A motion of what `checked` gave and the tensors of a file.
+def motion_of(
+    tensors: dict[str, np.ndarray], parts: dict[str, Any], times: np.ndarray, mirrored: bool = False
+) -> Motion:
+    """A motion of what `checked` gave and the tensors of a file, `mirrored` as for `tensors_of`.
 
     Raises
     ------
@@ -112,5 +123,7 @@ def motion_of(tensors: dict[str, np.ndarray], parts: dict[str, Any], times: np.n
     believed = unpacked(tensors[TRUST_TENSOR], 2 * n_believed * size, "motion is", "its settings")
     differences = unfolded(*planes.reshape(2, -1)).reshape(len(parts["anchored"]), n_gaps, 2, 3, *shape)
     paths = np.cumsum(differences, axis=-1, dtype=np.int16)
+    if mirrored:
+        paths[:, :, 1] -= paths[:, :, 0]
     trust, error = np.cumsum(believed.reshape(2, len(parts["owners"]), n_gaps, *shape), axis=-1, dtype=np.uint8)
     return Motion(times=times, paths=paths, trust=trust, error=error, **parts)

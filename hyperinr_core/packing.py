@@ -15,8 +15,8 @@ MOST_EXPANSION = 256
 #: Bytes of parts that are worth statistics of their own.
 LEAST_BLOCK = 1 << 13
 
-#: Zstandard's level: slow to write, as quick to read as any.
-MOST_EFFORT = 19
+#: Zstandard's level: slow to write, as quick to read as any; and the one while sizes are tried.
+MOST_EFFORT, QUICK = 19, 3
 
 
 def packed(content: np.ndarray, what: str, effort: int = MOST_EFFORT) -> np.ndarray:

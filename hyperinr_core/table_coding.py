@@ -7,14 +7,15 @@ a table has many, become short codes, and zeros cost next to nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hash_grid import HashGrid
+from hyperinr_core.level_coding import LevelCoding, decode_levels, encode_level
 from hyperinr_core.packing import MOST_EFFORT, MOST_EXPANSION, folded, unfolded, unpacked, zstandard
 
 #: What a file calls the coded tables.
@@ -41,22 +42,35 @@ class TableCoding:
         """What a file's document says of the coding."""
         return {"steps": list(self.steps), "differences": self.differences}
 
-    @classmethod
-    def from_dict(cls, item: Any, n_levels: int) -> TableCoding | None:
-        """The coding that an untrusted document says; None for tables that are stored as they are.
 
-        Raises ValueError with what was found and expected.
-        """
-        if item is None:
-            return None
-        if not isinstance(item, dict) or set(item) != {"steps", "differences"}:
-            raise ValueError(f"tables is {str(item)[:60]!r}; expected null, or steps and differences")
-        steps, differences = item["steps"], item["differences"]
-        if type(steps) is not list or len(steps) != n_levels or not all(_is_step(step) for step in steps):
-            raise ValueError(f"steps of the tables are {str(steps)[:60]}; expected {n_levels} numbers above 0")
-        if type(differences) is not bool:
-            raise ValueError(f"differences is {str(differences)[:60]!r}; expected true or false")
-        return cls(tuple(map(float, steps)), differences)
+#: What a file's document says of its tables: either of these.
+Coding = Union[TableCoding, LevelCoding]
+
+
+def coding_in(item: Any, n_levels: int, by_level: bool) -> Coding | None:
+    """The coding that an untrusted document says; None for tables that are stored as they are.
+
+    Parameters
+    ----------
+    by_level : whether the file is of a version whose tables may be coded level by level.
+
+    Raises ValueError with what was found and expected.
+    """
+    if item is None:
+        return None
+    if not isinstance(item, dict) or not {"steps", "differences"} <= set(item):
+        raise ValueError(f"tables is {str(item)[:60]!r}; expected null, or steps and differences")
+    steps, differences = item["steps"], item["differences"]
+    if type(steps) is not list or len(steps) != n_levels or not all(_is_step(step) for step in steps):
+        raise ValueError(f"steps of the tables are {str(steps)[:60]}; expected {n_levels} numbers above 0")
+    read = tuple(map(float, steps))
+    if by_level and type(differences) is list:
+        return LevelCoding.from_dict(item, read)
+    if set(item) != {"steps", "differences"}:
+        raise ValueError(f"tables is {str(item)[:60]!r}; expected null, or steps and differences")
+    if type(differences) is not bool:
+        raise ValueError(f"differences is {str(differences)[:60]!r}; expected true or false")
+    return TableCoding(read, differences)
 
 
 def _is_step(step: Any) -> bool:
@@ -64,7 +78,7 @@ def _is_step(step: Any) -> bool:
 
 
 def encode(tables: np.ndarray, hash_grid: HashGrid, coding: TableCoding, effort: int = MOST_EFFORT) -> np.ndarray:
-    """(B,) uint8 of tables (N, M).
+    """(B,) uint8 of tables (N, M), as files of versions 1 to 3 have them.
 
     Parameters
     ----------
@@ -76,31 +90,62 @@ def encode(tables: np.ndarray, hash_grid: HashGrid, coding: TableCoding, effort:
     zstandard.
     """
     codes = np.empty(tables.shape, np.uint16)
-    for level, (part, step) in enumerate(zip(levels(hash_grid), coding.steps)):
+    for part, numbers in zip(levels(hash_grid), _multiples(tables, hash_grid, coding.steps)):
+        if coding.differences:
+            numbers[1:] = np.diff(numbers, axis=0)
+        codes[:, part] = folded(numbers)
+    planes = np.concatenate([_by_level(codes & 0xFF, hash_grid), _by_level(codes >> 8, hash_grid)]).astype(np.uint8)
+    coded = np.frombuffer(zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
+    _check_left(planes.size, coded.size, coding.steps)
+    return coded
+
+
+def encode_best(
+    tables: np.ndarray, hash_grid: HashGrid, steps: Sequence[float], in_order: bool, effort: int = MOST_EFFORT
+) -> tuple[LevelCoding, np.ndarray]:
+    """The coding of given steps that takes the fewest bytes, of each level by itself, and these: (B,) uint8 of tables (N, M).
+
+    Parameters
+    ----------
+    in_order : whether encoders stand in a row, so that neighbours may be alike.
+
+    Raises
+    ------
+    ParameterError and BackendError as `encode` does.
+    """
+    found = [encode_level(numbers, in_order, effort) for numbers in _multiples(tables, hash_grid, steps)]
+    differences, per_byte, frames = zip(*found)
+    coded = np.concatenate(frames)
+    _check_left(2 * tables.size, coded.size, steps)
+    return LevelCoding(tuple(map(float, steps)), differences, per_byte, tuple(map(len, frames))), coded
+
+
+def _multiples(tables: np.ndarray, hash_grid: HashGrid, steps: Sequence[float]) -> Iterator[np.ndarray]:
+    """(N, m) int16 of each level, in its steps."""
+    for level, (part, step) in enumerate(zip(levels(hash_grid), steps)):
         multiples = np.rint(tables[:, part].astype(np.float32) / np.float32(step))
         if abs(multiples).max(initial=0) > MOST_STEPS:
             raise ParameterError(
                 f"level {level} has numbers of {abs(multiples).max():.0f} steps of {step:g}; expected at most {MOST_STEPS}, "
                 "take larger steps"
             )
-        numbers = multiples.astype(np.int16)
-        if coding.differences:
-            numbers[1:] = np.diff(numbers, axis=0)
-        codes[:, part] = folded(numbers)
-    planes = np.concatenate([_by_level(codes & 0xFF, hash_grid), _by_level(codes >> 8, hash_grid)]).astype(np.uint8)
-    coded = np.frombuffer(zstandard().ZstdCompressor(level=effort).compress(planes.tobytes()), np.uint8)
-    if planes.size > MOST_EXPANSION * coded.size:
-        raise ParameterError(f"steps of {max(coding.steps):g} leave next to nothing of the tables; take smaller ones")
-    return coded
+        yield multiples.astype(np.int16)
 
 
-def decode(codes: np.ndarray, n_encoders: int, hash_grid: HashGrid, coding: TableCoding) -> np.ndarray:
+def _check_left(n_bytes: int, n_coded: int, steps: Sequence[float]) -> None:
+    if n_bytes > MOST_EXPANSION * n_coded:
+        raise ParameterError(f"steps of {max(steps):g} leave next to nothing of the tables; take smaller ones")
+
+
+def decode(codes: np.ndarray, n_encoders: int, hash_grid: HashGrid, coding: Coding) -> np.ndarray:
     """(N, M) float16 tables.
 
     Raises
     ------
     FormatError, without a file's name, for bytes that are no such tables, before memory is taken for them.
     """
+    if isinstance(coding, LevelCoding):
+        return decode_levels(codes, n_encoders, levels(hash_grid), coding)
     size = 2 * n_encoders * hash_grid.n_params
     planes = unpacked(codes, size, "tables are", "the settings")
     low, high = planes.reshape(2, -1)
@@ -122,22 +167,6 @@ def rounded(tables: np.ndarray, hash_grid: HashGrid, steps: Sequence[float]) -> 
     for part, step in zip(levels(hash_grid), steps):
         values[:, part] = np.rint(tables[:, part].astype(np.float32) / np.float32(step)) * np.float32(step)
     return values
-
-
-def encode_best(
-    tables: np.ndarray, hash_grid: HashGrid, steps: Sequence[float], in_order: bool, effort: int = MOST_EFFORT
-) -> tuple[TableCoding, np.ndarray]:
-    """The coding of given steps that takes the fewest bytes, and these.
-
-    Parameters
-    ----------
-    in_order : whether encoders stand in a row, so that neighbours may be alike.
-    """
-    kinds = [
-        TableCoding(tuple(map(float, steps)), differences) for differences in ([False, True] if in_order else [False])
-    ]
-    coded = [(kind, encode(tables, hash_grid, kind, effort)) for kind in kinds]
-    return min(coded, key=lambda item: len(item[1]))
 
 
 def levels(hash_grid: HashGrid) -> list[slice]:

@@ -39,6 +39,13 @@ OPTIONS = (
         help="Share of the tables that is made zero on the way.  [default: 0]",
     ),
     click.option(
+        "--rate",
+        type=click.FloatRange(0, 100),
+        metavar="DB",
+        help="Learn tables that are small once coded, for rounding that leaves so many dB: 40 loses little.  "
+        "[default: not]",
+    ),
+    click.option(
         "--init-from", type=click.Path(dir_okay=False), help="Start from this .hinr of data of the same kind."
     ),
     device_option,
@@ -62,6 +69,7 @@ class How:
     config: str | None
     minutes: float | None
     sparsity: float | None
+    rate: float | None
     init_from: str | None
     device: str
     seed: int | None
@@ -76,6 +84,8 @@ class How:
             config = config.replace(training={"seed": self.seed})
         if self.sparsity is not None:
             config = config.replace(training={"sparsity": self.sparsity})
+        if self.rate is not None:
+            config = config.replace(training={"rate": self.rate})
         if self.minutes is not None:
             config = config.replace(budget={"minutes": self.minutes})
         return config

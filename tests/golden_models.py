@@ -112,9 +112,18 @@ def coded_differences() -> Any:
     return plain()[0], STEPS, True
 
 
+def coded_levels() -> Any:
+    return plain()[0], (0.02, 0.1, 0.5), None
+
+
+def carried_levels() -> Any:
+    """Along a coarse motion, with a network of float16 numbers."""
+    return carried()[0], STEPS, None
+
+
 MAKERS = (
     plain, vector, based, lights, pictures, polar_views, views_over_time, masked, coded, coded_differences, carried,
-    carried_plane, carried_masked, bounded, bounded_carried,
+    carried_plane, carried_masked, bounded, bounded_carried, coded_levels, carried_levels,
 )  # fmt: skip
 KINDS = {make.__name__: make for make in MAKERS}  # a new kind of file is a new name
 

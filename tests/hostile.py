@@ -27,6 +27,7 @@ from radiance_models import ball_model
 from hyperinr_core import hinr
 from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import FormatError
+from hyperinr_core.lean import lean
 from hyperinr_core.loading import load_any
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
@@ -73,11 +74,11 @@ def good_files(folder: Path) -> list[bytes]:
         bounded_model(moving_model(masked_model(wall, 5, dims=(9, 8, 7), encoding=EncodingConfig(**SMALL)))),
     ]
     files = []
-    for number, model in enumerate([*models, models[0]]):
+    for number, model in enumerate([*models, models[0], lean(models[-2], 20)]):
         model = dataclasses.replace(model, provenance={"source": "here", "training": {"samples": 3}})
         path = folder / f"good{number}.hinr"
         coded = encode_best(model.encoder_params, model.architecture.hash_grid, [0.05] * 3, True)
-        hinr.save(model, path, coded if number == len(models) else None)
+        hinr.save(model, path, coded if number >= len(models) else None)
         files.append(path.read_bytes())
     for number, times in enumerate((False, True)):
         path = folder / f"ball{number}.hinr"

@@ -80,8 +80,10 @@ def stepped(lesson):
         ({"fields": ("density", "motion")}, 30),
         ({"series": masked_blob(coast)}, 30),
         ({"sparsity": 0.6}, 30),
+        ({"rate": 30.0}, 30),
+        ({"rate": 25.0, "batch_steps": 3}, 8),
     ],
-    ids=["plain", "l1", "several steps", "fields", "masked", "sparse"],
+    ids=["plain", "l1", "several steps", "fields", "masked", "sparse", "rate", "rate of several steps"],
 )
 def test_the_loop_gives_the_bytes_of_single_steps(tmp_path, options, at_least):
     lesson = blob_lesson(tmp_path, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -50,8 +51,8 @@ def test_neighbours_that_are_alike_are_coded_as_differences_and_zeros_cost_nothi
     rng = np.random.default_rng(2)
     alike = np.repeat(tables(1), 8, axis=0) + rng.choice([-0.001, 0, 0.001], (8, GRID.n_params))
     coding, codes = encode_best(alike, GRID, [0.001] * 4, True)
-    assert coding.differences and len(codes) < 0.6 * len(encode_best(alike, GRID, [0.001] * 4, False)[1])
-    assert not encode_best(alike, GRID, [0.001] * 4, False)[0].differences
+    assert all(coding.differences) and len(codes) < 0.6 * len(encode_best(alike, GRID, [0.001] * 4, False)[1])
+    assert not any(encode_best(alike, GRID, [0.001] * 4, False)[0].differences)
     sparse = tables() * (np.random.default_rng(1).random((5, GRID.n_params)) < 0.1)
     dense, thin = (len(encode_best(values, GRID, [0.001] * 4, True)[1]) for values in (tables(), sparse))
     assert thin < 0.25 * dense
@@ -60,6 +61,42 @@ def test_neighbours_that_are_alike_are_coded_as_differences_and_zeros_cost_nothi
 def test_a_step_that_is_too_small_is_named():
     with pytest.raises(ParameterError, match=r"level 0 has numbers of .* expected at most 16383"):
         encode(tables(), GRID, TableCoding((1e-6,) * 4, False))
+
+
+@pytest.mark.parametrize("largest, per_byte", [(1, 4), (7, 2), (100, 1), (9000, 0)])
+@pytest.mark.parametrize("n_encoders", [1, 5])
+def test_small_numbers_share_a_byte(largest, per_byte, n_encoders):
+    rng = np.random.default_rng(4)
+    numbers = rng.integers(-largest, largest + 1, (n_encoders, GRID.n_params))
+    numbers *= rng.random(numbers.shape) < 0.2
+    numbers[0, :2] = -largest, largest
+    coding, codes = encode_best(numbers.astype(np.float16), GRID, [1.0] * 4, True)
+    assert max(coding.per_byte) == per_byte and codes.size == sum(coding.sizes)
+    np.testing.assert_array_equal(
+        decode(codes, n_encoders, GRID, coding), rounded(numbers.astype(np.float16), GRID, [1.0] * 4)
+    )
+    whole = encode(numbers.astype(np.float16), GRID, TableCoding((1.0,) * 4, False))
+    assert codes.size < (0.95 if per_byte == 4 else 1.02 if n_encoders > 1 else 1.1) * whole.size
+
+
+@pytest.mark.parametrize(
+    "spoil", ["cut", "longer", "flipped", "another size", "bomb", "empty", "a frame of another size"]
+)
+def test_damaged_levels_are_refused(spoil):
+    coding, codes = encode_best(tables(), GRID, [0.01] * 4, True)
+    count = {"another size": 6, "bomb": 10**9}.get(spoil, 5)
+    if spoil == "cut":
+        codes = codes[:-1]
+    elif spoil == "longer":
+        codes = np.append(codes, np.uint8(0))
+    elif spoil == "flipped":
+        codes = codes ^ np.uint8(255)
+    elif spoil == "empty":
+        codes = codes[:0]
+    elif spoil == "a frame of another size":
+        coding = dataclasses.replace(coding, per_byte=(0, *coding.per_byte[1:]))
+    with pytest.raises(FormatError, match="get the file again"):
+        decode(codes, count, GRID, coding)
 
 
 @pytest.mark.parametrize("spoil", ["cut", "flipped", "another size", "bomb", "empty", "no frame"])
@@ -90,7 +127,7 @@ def test_a_coded_model_opens_like_any_other(tmp_path):
     found = hinr.load(tmp_path / "m.hinr")
     np.testing.assert_array_equal(found.encoder_params, rounded(model.encoder_params, GRID, [0.02] * 4))
     document = hinr.read_header(tmp_path / "m.hinr")
-    assert document["tables"] == {"steps": [0.02] * 4, "differences": coded[0].differences}
+    assert document["version"] == 6 and document["tables"] == coded[0].to_dict()
     hinr.save(found, tmp_path / "plain.hinr")
     assert "tables" not in hinr.read_header(tmp_path / "plain.hinr")
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core import hinr
+from hyperinr_core.lean import lean
 from hyperinr_core.radiance import file
-from hyperinr_core.table_coding import TableCoding, encode
+from hyperinr_core.table_coding import TableCoding, encode, encode_best
 
 HERE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(HERE / "tests"))
@@ -50,11 +51,13 @@ def main() -> None:
         print(path, path.stat().st_size)
 
 
-def _save(path: Path, model: Any, steps: tuple[float, ...], differences: bool) -> None:
-    coded = None
-    if steps:
+def _save(path: Path, model: Any, steps: tuple[float, ...], differences: bool | None) -> None:
+    coded, grid = None, model.architecture.hash_grid
+    if differences is None:  # level by level
+        model, coded = lean(model, 20), encode_best(model.encoder_params, grid, steps, True)
+    elif steps:
         coding = TableCoding(steps, differences)
-        coded = coding, encode(model.encoder_params, model.architecture.hash_grid, coding)
+        coded = coding, encode(model.encoder_params, grid, coding)
     hinr.save(model, path, coded)
 
 

@@ -14,6 +14,7 @@ from hyperinr_core import hinr
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.lean import lean
 from hyperinr_core.mask import filled
 from hyperinr_core.measure.codecs import CODECS
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
@@ -115,7 +116,7 @@ def model_points(model: HyperINR, path: str, truth: Truth) -> Iterator[Point]:
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small.hinr"
         for target in TARGETS[::-1]:
-            hinr.save(model, small, compression.coded(compression.coarsest_above(target)))
+            hinr.save(lean(model, target), small, compression.coded(compression.coarsest_above(target)))
             yield truth.point(CODED, f"{target} dB", small.stat().st_size, decoded(hinr.load_one(small)))
 
 

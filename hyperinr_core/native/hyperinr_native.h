@@ -14,7 +14,7 @@
 #define HINR_API __attribute__((visibility("default")))
 #endif
 
-#define HINR_ABI_VERSION 8
+#define HINR_ABI_VERSION 9
 
 enum { HINR_ISA_GENERIC = 0, HINR_ISA_AVX2 = 1, HINR_ISA_AVX512 = 2, HINR_ISA_AVX512_BF16 = 3, HINR_ISA_COUNT = 4 };
 
@@ -111,6 +111,10 @@ typedef struct {
     double lr_tables, lr_mlp, beta1, beta2, eps; /* rates at the first iteration; they fall to zero along a cosine */
     int64_t n_iterations;                        /* of the whole run */
     int32_t kind, keep_zeros;                    /* a HINR_LOSS_*; whether numbers of tables that are zero stay so */
+    const float *steps; /* (n_levels) what tables are rounded to multiples of where they are evaluated; null: of nothing */
+    const float *rates; /* (n_levels) by which a number of a table that is above 0 adds to its gradient, and takes off it one
+                           that is below; null: none */
+    int64_t n_levels;   /* that rows have */
 } hinr_learner;
 
 /* What is known at one theta: values (n, C) at points (n, D), or at points of the grid where points is null: `first` plus

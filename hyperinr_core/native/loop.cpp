@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 #include "adam.h"
 #include "draws.h"
@@ -19,6 +20,7 @@ constexpr int64_t kBlendParts = 16;
 constexpr int kReduceParts = 8;
 constexpr int64_t kRun = 512;           // values that share what is drawn of them, RUN of training/drawing.py
 constexpr uint32_t kFine = 1u << 31;    // its FINE
+constexpr float kRounding = 12582912;   // added to a float32 and taken off again it leaves a whole number, the even one of two
 constexpr double kPi = 3.14159265358979323846;
 
 // What a sum is of: a blended table's encoders, or an encoder's shares in the gradients of tables.
@@ -140,17 +142,22 @@ private:
     // The tables of a batch: an encoder's own where it is the only one, else a sum in memory of ours.
     void blend() {
         bool any = false;
+        n_rounded_ = 0;
         for (int64_t s = 0; s < data_.n_tables; ++s) {
             const hinr_scene &scene = *scenes_[size_t(s)];
             Terms &terms = terms_[size_t(s)];
             terms.clear();
             for (int64_t k = 0; k < scene.n_rows; ++k)
-                if (scene.weights[k] != 0) terms.push_back(row_of(scene.rows[k]), scene.weights[k]);
+                if (scene.weights[k] != 0) terms.push_back(as_evaluated(scene.rows[k]), scene.weights[k]);
             const bool alone = terms.rows.size() == 1 && terms.weights[0] == 1 && !scene.rest;
             any |= !alone;
             if (!alone) blended_[size_t(s)].resize(size_t(table_length_));
             tables_[size_t(s)] = alone ? static_cast<const float *>(terms.rows[0]) : blended_[size_t(s)].data();
         }
+        if (n_rounded_) team_.phase(int64_t(n_rounded_) * n_levels_, [this](int64_t task, int) {
+            const Rounded &rounded = rounded_[size_t(task / n_levels_)];
+            round_level(rounded.row, int(task % n_levels_), rounded.numbers->data());
+        });
         if (!any) return;
         team_.phase(data_.n_tables * kBlendParts, [this](int64_t task, int) {
             const int64_t s = task / kBlendParts, part = task % kBlendParts, n_eights = learner_.row_length / 8;
@@ -161,6 +168,24 @@ private:
             if (part == 0 && n_rest)
                 std::memcpy(table + learner_.row_length, scenes_[size_t(s)]->rest, size_t(n_rest) * sizeof(float));
         });
+    }
+
+    // An encoder, or memory of ours that it will be rounded into.
+    const float *as_evaluated(int64_t row) {
+        if (!learner_.steps) return row_of(row);
+        for (size_t i = 0; i < n_rounded_; ++i)
+            if (rounded_[i].row == row) return rounded_[i].numbers->data();
+        if (rounded_.size() == n_rounded_) rounded_.push_back({0, std::make_unique<Buffer>(size_t(learner_.row_length))});
+        rounded_[n_rounded_].row = row;
+        return rounded_[n_rounded_++].numbers->data();
+    }
+
+    void round_level(int64_t row, int level, float *out) const {
+        const float step = learner_.steps[level], inverse = 1 / step, *numbers = row_of(row);
+        for (int64_t i = m_.levels[level].offset * m_.n_features; i < end_of(level); ++i) {
+            const float whole = numbers[i] * inverse + kRounding;
+            out[i] = (whole - kRounding) * step;
+        }
     }
 
     void sum(const Terms &terms, int64_t begin, int64_t end, float *out) const {
@@ -218,12 +243,12 @@ private:
             gradients_.scatter(s, level, grad_of(s) + m_.levels[level].offset * m_.n_features);
         for (int64_t begin = m_.levels[level].offset * m_.n_features; begin < end_of(level); begin += kAdamPart) {
             const int64_t n = std::min(kAdamPart, end_of(level) - begin);
-            for (size_t i = 0; i < n_shares_; ++i) learn_part(shares_[i], begin, n);
+            for (size_t i = 0; i < n_shares_; ++i) learn_part(shares_[i], level, begin, n);
             for (int64_t s = 0; s < data_.n_tables; ++s) std::fill_n(grad_of(s) + begin, n, 0.0f);
         }
     }
 
-    void learn_part(const Share &share, int64_t begin, int64_t n) const {
+    void learn_part(const Share &share, int level, int64_t begin, int64_t n) const {
         AdamStep adam = share.adam;
         const float *grad = sums_.data();
         if (share.gradient.rows.size() == 1) {  // the step itself weighs the gradient
@@ -233,6 +258,14 @@ private:
             sum(share.gradient, begin, begin + n, sums_.data());
         }
         const int64_t at = share.row * learner_.row_length + begin;
+        if (learner_.rates) {
+            const float *numbers = learner_.tables + at, rate = learner_.rates[level], scale = adam.grad_scale;
+            float *sums = sums_.data() + begin;
+            for (int64_t i = 0; i < n; ++i)
+                sums[i] = scale * grad[begin + i] + (numbers[i] > 0 ? rate : numbers[i] < 0 ? -rate : 0);
+            grad = sums_.data();
+            adam.grad_scale = 1;
+        }
         m_.kernels->adam(learner_.tables + at, grad + begin, learner_.tables_m + at, learner_.tables_v + at, n, adam);
     }
 
@@ -272,7 +305,12 @@ private:
     std::vector<float> axes_[3], points_, targets_;
     std::vector<int64_t> starts_, order_;
     std::vector<Share> shares_;
-    size_t n_shares_ = 0;
+    struct Rounded {
+        int64_t row;
+        std::unique_ptr<Buffer> numbers;
+    };
+    std::vector<Rounded> rounded_;
+    size_t n_shares_ = 0, n_rounded_ = 0;
     int n_levels_ = 0;  // that are learned
 };
 
@@ -300,6 +338,9 @@ int check(const Model &m, const hinr_learner &learner, const hinr_data &data, in
         return HINR_ERROR_NULL;
     if (m.precision != HINR_FLOAT32) return HINR_ERROR_CONFIG;
     if (learner.kind != HINR_LOSS_L1 && learner.kind != HINR_LOSS_L2) return HINR_ERROR_CONFIG;
+    if ((learner.steps || learner.rates) && !(learner.n_levels > 0 && learner.n_levels <= m.n_levels &&
+        (m.levels[learner.n_levels - 1].offset + m.levels[learner.n_levels - 1].size) * m.n_features == learner.row_length))
+        return HINR_ERROR_SIZE;
     if (learner.n_mlp_params != m.n_mlp_params || !ends_level(m, learner.row_length)) return HINR_ERROR_SIZE;
     if (data.n_tables < 1 || data.n_points < 1 || count < 1 || learner.n_iterations < 1) return HINR_ERROR_SIZE;
     if (data.drawn ? data.n_scenes < data.n_tables : data.n_scenes != count * data.n_tables) return HINR_ERROR_SIZE;

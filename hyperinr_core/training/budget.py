@@ -16,7 +16,9 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hash_grid import hash_grid
+from hyperinr_core.lean import coarser
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
+from hyperinr_core.motion_coding import tensors_of
 from hyperinr_core.training.crop import cropped
 from hyperinr_core.training.gpu import memory_errors_explained
 from hyperinr_core.training.samples import SampleStream
@@ -45,6 +47,9 @@ MARGIN, TRIED, LARGER = 0.5, (5, 10, 20, 40, 80), 2
 #: Iterations after which a trainer is at its pace, how many are timed at least where minutes depend on them, and seconds for
 #: which they are at most.
 N_WARM, PROBED, PROBED_SECONDS = 20, 200, 0.3
+
+#: How many times larger than found the steps of a motion are taken where bytes are short.
+MOTION_FACTOR = 16
 
 #: Bytes of a file's document, about.
 DOCUMENT = 8000
@@ -156,6 +161,7 @@ def look(lesson: Lesson, per_value: float, device: str, n_points: int = LOOKED_A
         training={
             "samples": samples,
             "sparsity": 0.0,
+            "rate": 0.0,
             "batch_steps": 1,
             "batch_points": math.ceil(config.training.batch_points / max(ratio, 1) ** FEWER),
         },
@@ -183,7 +189,7 @@ def _within(lesson: Lesson, max_bytes: int) -> Lesson:
         raise ParameterError(
             f"max-bytes is {max_bytes}; expected {least} at least: {_other_bytes(lesson)} bytes are for what is not tables"
         )
-    return _with(lesson, encoding={"log2_hashmap_size": size})
+    return replace(_with(lesson, encoding={"log2_hashmap_size": size}), table_bytes=left)
 
 
 def _reaching(lesson: Lesson, target: float, device: str) -> tuple[Lesson, float]:
@@ -229,7 +235,10 @@ def _other_bytes(lesson: Lesson) -> int:
     stored += lesson.base.coefficients.nbytes if lesson.base else 0
     stored += lesson.guide.extinction.nbytes if lesson.guide else 0
     stored += lesson.mask.sheets.nbytes if lesson.mask else 0
-    return stored + (lesson.motion.n_bytes if lesson.motion else 0)
+    if lesson.motion is None:
+        return stored
+    coded = tensors_of(coarser(lesson.motion, MOTION_FACTOR) if lesson.config.budget.max_bytes else lesson.motion, True)
+    return stored + sum(tensor.nbytes for tensor in coded.values())
 
 
 def _psnr(values: np.ndarray, truth: np.ndarray, field: Field) -> float:

@@ -16,6 +16,7 @@ from hyperinr_core.training.evaluators import triton_kernels as kernels
 from hyperinr_core.training.evaluators.base import adam_rate
 from hyperinr_core.training.evaluators.triton import POINTS, TritonEvaluator
 from hyperinr_core.training.loop import Blend, State
+from hyperinr_core.training.rate import FREE, Cost
 from hyperinr_core.training.replay import Replay
 from hyperinr_core.training.resident import ResidentSeries
 from hyperinr_core.training.settings import TrainingConfig
@@ -146,13 +147,16 @@ class GraphLoop:
         self.replay = Replay(self._rows.width, device)
         self._draw(torch.zeros(self._rows.width, dtype=torch.int32, device=device))  # compiles it now
 
-    def run(self, state: State, iteration: int, most: int, keep_zeros: bool) -> tuple[int, torch.Tensor]:
+    def run(
+        self, state: State, iteration: int, most: int, keep_zeros: bool, cost: Cost = FREE
+    ) -> tuple[int, torch.Tensor]:
         """Launch iterations, `most` at most, and as many as take about a tenth of a second: how many, and the last one's loss.
 
         Parameters
         ----------
         state : the tensors that were given at first.
         keep_zeros : whether numbers of tables that are zero stay so.
+        cost : of the bytes that tables take: none.
         """
         self._state = state
         if keep_zeros != self._keep_zeros:

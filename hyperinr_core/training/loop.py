@@ -18,6 +18,7 @@ import torch
 
 from hyperinr_core.backends import native
 from hyperinr_core.training.evaluators.native import LOSSES, NativeEvaluator
+from hyperinr_core.training.rate import FREE, Cost
 from hyperinr_core.training.samples import Batch, Resident, SampleStream
 from hyperinr_core.training.settings import TrainingConfig
 from hyperinr_core.training.task import Stream
@@ -45,6 +46,9 @@ class Learner(ctypes.Structure):
         ("n_iterations", c_int64),
         ("kind", c_int32),
         ("keep_zeros", c_int32),
+        ("steps", c_void_p),
+        ("rates", c_void_p),
+        ("n_levels", c_int64),
     ]
 
 
@@ -131,7 +135,9 @@ class Loop:
         self._library = native.declared(_SIGNATURES, "loop of training")
         self._count, self._lot = 1, Lot(Data(), 0, None)
 
-    def run(self, state: State, iteration: int, most: int, keep_zeros: bool) -> tuple[int, float] | None:
+    def run(
+        self, state: State, iteration: int, most: int, keep_zeros: bool, cost: Cost = FREE
+    ) -> tuple[int, float] | None:
         """About CALL_SECONDS of iterations, `most` at most: how many, and the last one's loss.
 
         None where this one has to be done elsewhere, since some of its data is yet to be read.
@@ -139,13 +145,14 @@ class Loop:
         Parameters
         ----------
         keep_zeros : whether numbers of tables that are zero stay so.
+        cost : of the bytes that tables take.
         """
         started = time.monotonic()
         lot = self._lot_at(iteration, min(most, self._count))
         if lot is None:
             return None
         count = min(most, self._count, lot.stop - iteration)
-        learner, loss = self._learner(state, keep_zeros), c_double()
+        learner, loss = self._learner(state, keep_zeros, cost), c_double()
         code = self._library.hinr_train(
             *(self._evaluator.handle, ctypes.byref(learner), ctypes.byref(lot.data)),
             *(iteration, count, ctypes.byref(loss)),
@@ -155,7 +162,7 @@ class Loop:
         self._count = max(1, min(GROWTH * self._count, int(CALL_SECONDS * count / seconds)))
         return count, loss.value
 
-    def _learner(self, state: State, keep_zeros: bool) -> Learner:
+    def _learner(self, state: State, keep_zeros: bool, cost: Cost) -> Learner:
         training, moments = self._training, state.moments
         return Learner(
             *(state.tables.data_ptr(), moments["tables_m"].data_ptr(), moments["tables_v"].data_ptr()),
@@ -163,6 +170,7 @@ class Loop:
             *(state.mlp.data_ptr(), moments["mlp_m"].data_ptr(), moments["mlp_v"].data_ptr(), state.mlp.numel()),
             *(training.lr_encoding, training.lr_network, training.beta1, training.beta2, training.eps),
             *(self._n_iterations, LOSSES[training.loss], keep_zeros),
+            *(_address(cost.steps), _address(cost.rates), self._evaluator.architecture.encoding.n_levels),
         )
 
     def _lot_at(self, iteration: int, count: int) -> Lot | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import os
 import time
 from pathlib import Path
@@ -17,7 +16,8 @@ from hyperinr_core.bounding import PREVIEW_PSNR, Promise, bounded
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
-from hyperinr_core.table_coding import TableCoding, rounded
+from hyperinr_core.lean import LEAN_PSNR, lean
+from hyperinr_core.table_coding import Coding, rounded
 from hyperinr_core.training.budget import planned
 from hyperinr_core.training.checkpoint import begin, read_total
 from hyperinr_core.training.distributed import World
@@ -28,8 +28,8 @@ from hyperinr_core.training.trainer import Trainer, digest_of
 #: dB of its PSNR on the training data that a sparse model may lose where its tables are coded.
 SPARSE_LOST = 0.05
 
-#: Bytes by which a file's document may grow with what is said of coded tables.
-LONGER = 1024
+#: Bytes by which what a file says of its quality may grow where its tables are rounded.
+QUALITY = 256
 
 
 def train(
@@ -92,14 +92,14 @@ def train(
     if not world.leads:
         return lesson.restored(model)
     model = dataclasses.replace(model, provenance=_provenance(task, lesson, trainer.evaluator.name, initial))
+    steps = trainer.steps
     del trainer  # tables in float32 and their moments are six times what is measured now
-    model, coded = _measured(model, lesson, promise)
+    model, coded = _measured(model, lesson, steps, promise)
     whole = _whole(model, lesson, promise, tell)
     hinr.save(whole, output, coded)
-    more = os.path.getsize(output) - (lesson.config.budget.max_bytes or math.inf)
-    if more > 0:
-        tables = model.encoder_params if coded is None else coded[1]
-        model, coded = _smaller(model, lesson, int(tables.nbytes - more) - LONGER)
+    most = lesson.config.budget.max_bytes
+    if most and os.path.getsize(output) > most:
+        model, coded = _smaller(model, lesson, most, whole)
         whole = _whole(model, lesson, promise, tell)
         hinr.save(whole, output, coded)
     path.unlink(missing_ok=True)
@@ -116,17 +116,21 @@ def _whole(model: HyperINR, lesson: Lesson, promise: Promise | None, tell: Tell)
 
 
 def _measured(
-    model: HyperINR, lesson: Lesson, promise: Promise | None
-) -> tuple[HyperINR, tuple[TableCoding, np.ndarray] | None]:
-    """The model with its quality, and its tables in few bytes where they are sparse, or of a model whose motion carries steps
-    that are stored; it is then that of those bytes.
+    model: HyperINR, lesson: Lesson, steps: tuple[float, ...] | None, promise: Promise | None
+) -> tuple[HyperINR, tuple[Coding, np.ndarray] | None]:
+    """The model with its quality, and its tables in few bytes where they are sparse, were learned as multiples of `steps`, or are
+    of a model whose motion carries steps that are stored; it is then that of those bytes.
     """
-    model = dataclasses.replace(model, quality=lesson.quality(model))
-    coded = None
-    if promise is not None and model.motion is not None:
-        coded = _coded(model, PREVIEW_PSNR)
-    elif lesson.config.training.sparsity:
-        coded = _coded(model)
+    coded: tuple[Coding, np.ndarray] | None = None
+    if steps is not None:
+        model = lean(model, lesson.config.training.rate or LEAN_PSNR)
+        coded = Compression.coded_of(model, steps)
+    else:
+        model = dataclasses.replace(model, quality=lesson.quality(model))
+        if promise is not None and model.motion is not None:
+            coded = _coded(model, PREVIEW_PSNR)
+        elif lesson.config.training.sparsity:
+            coded = _coded(model)
     if coded is None:
         return model, None
     tables = rounded(model.encoder_params, model.architecture.hash_grid, coded[0].steps)
@@ -134,18 +138,27 @@ def _measured(
     return dataclasses.replace(model, quality=lesson.quality(model)), coded
 
 
-def _smaller(model: HyperINR, lesson: Lesson, n_bytes: int) -> tuple[HyperINR, tuple[TableCoding, np.ndarray] | None]:
-    """The model with its tables in so many bytes, and its quality then; as it is where nothing would be left of them."""
-    compression = Compression(model)
-    steps = compression.finest_within(n_bytes)
+def _smaller(
+    model: HyperINR, lesson: Lesson, n_bytes: int, whole: HyperINR
+) -> tuple[HyperINR, tuple[Coding, np.ndarray] | None]:
+    """The model in so many bytes, and its quality then; as it is where nothing would be left of its tables.
+
+    Parameters
+    ----------
+    whole : what would go into the file, in more bytes; its bound takes what it takes.
+    """
+    small = lean(model, LEAN_PSNR)
+    compression = Compression(small)
+    beside = dataclasses.replace(lesson.restored(small), bound=whole.bound)
+    steps = compression.finest_within(n_bytes - hinr.bytes_beside(beside) - QUALITY)
     if steps is None:
         return model, None
-    tables = rounded(model.encoder_params, model.architecture.hash_grid, steps)
-    model = dataclasses.replace(model, encoder_params=tables)
-    return dataclasses.replace(model, quality=lesson.quality(model)), compression.coded(steps)
+    tables = rounded(small.encoder_params, small.architecture.hash_grid, steps)
+    small = dataclasses.replace(small, encoder_params=tables)
+    return dataclasses.replace(small, quality=lesson.quality(small)), compression.coded(steps)
 
 
-def _coded(model: HyperINR, target: float | None = None) -> tuple[TableCoding, np.ndarray] | None:
+def _coded(model: HyperINR, target: float | None = None) -> tuple[Coding, np.ndarray] | None:
     """The tables in few bytes, at a PSNR in dB against the model's own values, or what a sparse model may lose; None where
     that cannot be had, or nothing is left of them.
     """

@@ -29,6 +29,8 @@ class TrainingConfig(Config):
     base : whether the network adds to splines of each field's training steps: auto, where a field is smooth in time; never;
         always. See training.base.
     sparsity : share of the tables' numbers that are made zero on the way; see training.pruning.
+    rate : PSNR in dB of rounded tables against unrounded ones that tables are learned for, which makes them small once coded; 0
+        for tables that are not rounded. See training.rate.
     memory_mb : training data kept in memory at a time; more than that is streamed from the files.
     seed : decides initialisation and every drawn point; equal seeds give equal models on a CPU.
     """
@@ -44,6 +46,7 @@ class TrainingConfig(Config):
     loss: str = "l2"
     base: str = "auto"
     sparsity: float = 0.0
+    rate: float = 0.0
     memory_mb: int = 4096
     seed: int = 0
 
@@ -59,6 +62,7 @@ class TrainingConfig(Config):
         "loss": ("l1", "l2"),
         "base": ("auto", "never", "always"),
         "sparsity": (0.0, 0.99),
+        "rate": (0.0, 100.0),
         "memory_mb": (1, 1 << 30),
         "seed": (0, 2**63 - 1),
     }

@@ -155,6 +155,7 @@ class Lesson:
     guide : computes the guide's level, where the encoding has one.
     mask : where the fields hold values, where they do not everywhere.
     motion : along which the model carries its steps, if it does.
+    table_bytes : what its coded tables may take; 0 for any.
     identity : what, besides data and settings, a checkpoint must have been made for.
     provenance : what the task adds to the model's; `choices` are added to it by field.
     restored : of the finished model, with its values as the data has them: what goes into the file.
@@ -172,6 +173,7 @@ class Lesson:
     guide: Guide | None = None
     mask: Mask | None = None
     motion: Motion | None = None
+    table_bytes: int = 0
     identity: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     choices: Mapping[str, Choice] = field(default_factory=dict)

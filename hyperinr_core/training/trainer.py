@@ -21,13 +21,14 @@ from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.evaluators import make_evaluator
-from hyperinr_core.training.evaluators.base import Adam, Evaluator
+from hyperinr_core.training.evaluators.base import Adam, Evaluator, weighted_sum
 from hyperinr_core.training.evaluators.native import NativeEvaluator
 from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.focus import Focus
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
 from hyperinr_core.training.loop import Blend, Loop, State
 from hyperinr_core.training.pruning import Pruning
+from hyperinr_core.training.rate import Rate, with_numbers
 from hyperinr_core.training.resident import ResidentSeries, fits
 from hyperinr_core.training.samples import SampleStream
 from hyperinr_core.training.task import Lesson, Report
@@ -89,6 +90,8 @@ class Trainer:
         self._coefficients = functools.lru_cache(N_KEPT)(functools.partial(_interpolated, self.model))
         self._scale = LossScale(self.device.type == "cuda" and self.evaluator.scales_loss)
         self._pruning = Pruning(self.config.training.sparsity, self.n_iterations, self.model.architecture.hash_grid)
+        grid = self.model.architecture.hash_grid
+        self._rate = Rate(self.config.training.rate, self.n_iterations, grid, lesson.table_bytes)
         # a GPU draws evenly: it has batches ahead, and what it holds it draws itself
         self._focus = Focus(lesson.stream, self.n_iterations) if self.device.type == "cpu" else None
         self.iteration = 0
@@ -99,6 +102,12 @@ class Trainer:
     def batch_size(self) -> int:
         """Points of an iteration."""
         return self._stream.batch_size
+
+    @property
+    def steps(self) -> tuple[float, ...] | None:
+        """(L,) what tables have been rounded to multiples of while they were learned; None where they were not."""
+        found = self._rate.cost.steps
+        return None if found is None else tuple(map(float, found))
 
     @property
     def n_iterations(self) -> int:
@@ -135,7 +144,7 @@ class Trainer:
     def advance(self, most: int = sys.maxsize) -> torch.Tensor | float:
         """Iterations of about a tenth of a second where a kernel or a graph loops, one elsewhere: the loss of the last."""
         most = max(1, min(most, self.n_iterations - self.iteration))
-        rounds = [each.left(self.iteration) for each in (self._pruning, self._focus) if each]
+        rounds = [each.left(self.iteration) for each in (self._pruning, self._rate, self._focus) if each]
         done = self._loop_on(min(most, *rounds))
         if done is None:
             self._latest, loss = self.step()
@@ -166,6 +175,7 @@ class Trainer:
         tensors = {name: tensor.cpu().numpy() for name, tensor in self._moments.items()}
         tensors.update(tables=self._tables.cpu().numpy(), mlp=self._mlp.cpu().numpy(), table_steps=self._table_steps)
         tensors["bounds"] = self._focus.state if self._focus else np.empty(0)
+        tensors["rate"] = self._rate.state
         tensors["loss_scale"] = np.array([self._scale.value, self._scale.good_steps])
         checkpoint.write(path, tensors, self.iteration, self._digest, self.config.training.samples)
 
@@ -174,6 +184,7 @@ class Trainer:
         tensors, self.iteration = checkpoint.read(path, self._digest)
         self._table_steps = tensors["table_steps"]
         self._scale.resume(*tensors["loss_scale"].tolist())
+        self._rate.resume(tensors["rate"])
         if self._focus:
             self._focus.resume(tensors["bounds"])
         for name, target in {**self._moments, "tables": self._tables, "mlp": self._mlp}.items():
@@ -187,6 +198,7 @@ class Trainer:
         steps = torch.tensor(counts, dtype=torch.int64, device=self.device)
         scale = torch.tensor([self._scale.value], device=self.device)
         self.world.same([steps, scale, self._tables, self._mlp, *self._moments.values()])
+        self._rate.resume(self.world.told(self._rate.state))
         if self._focus:
             self._focus.resume(self.world.told(self._focus.state))
         self.iteration, self._scale.good_steps, *table_steps = steps.tolist()
@@ -197,7 +209,8 @@ class Trainer:
         blend_of = functools.partial(_blend_of, self.model, self._coefficients)
         if isinstance(self.evaluator, NativeEvaluator) and self.world.size == 1:
             return Loop(self.evaluator, self._stream, self.config.training, self.n_iterations, blend_of)
-        if self._resident is None or self.evaluator.name != "triton" or self.model.guide:
+        pays = self._rate.left(0) < sys.maxsize  # then each step rounds tables
+        if self._resident is None or self.evaluator.name != "triton" or self.model.guide or pays:
             return None
         from hyperinr_core.training.graph_loop import GraphLoop  # it needs Triton
 
@@ -212,7 +225,9 @@ class Trainer:
     def _loop_on(self, most: int) -> tuple[int, float | torch.Tensor] | None:
         if self._loop is None:
             return None
-        return self._loop.run(self._state, self.iteration, most, self._pruning.has_begun(self.iteration))
+        return self._loop.run(
+            self._state, self.iteration, most, self._pruning.has_begun(self.iteration), self._rate.cost
+        )
 
     @property
     def _state(self) -> State:
@@ -221,6 +236,8 @@ class Trainer:
     def _turn(self) -> None:
         """What is done at some iterations alone."""
         self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
+        now = functools.partial(with_numbers, self.model, self._tables, self._mlp)
+        self._rate.look(self.iteration, self._tables, now)
         if self._focus:
             self._focus.look(self.iteration, self._values)
 
@@ -257,7 +274,9 @@ class Trainer:
         """Tables (S, M and the guide's level) of a batch."""
         given = [self.model.guide_level(theta) for theta in thetas]
         levels = np.stack([level for level in given if level is not None]) if self.model.guide else None
-        return self.evaluator.blend(self._tables, rows, mixing, levels)
+        if self._rate.cost.steps is None:
+            return self.evaluator.blend(self._tables, rows, mixing, levels)
+        return self.evaluator.blend(self._rate.rounded(self._tables[rows]), range(len(rows)), mixing, levels)
 
     def _optimise(self, rows: list[int], mixing: np.ndarray, grad: torch.Tensor, mlp_grad: torch.Tensor) -> None:
         """Adam on the network and on the tables that took part."""
@@ -268,6 +287,10 @@ class Trainer:
         self._table_steps[rows] += 1
         kept = [self._tables[row] != 0 for row in rows] if self._pruning.has_begun(self.iteration) else []
         adams = [Adam(int(self._table_steps[row]), training.lr_encoding * decay, *betas) for row in rows]
+        price = self._rate.gradient(self._tables[rows])
+        if price is not None:
+            own = [weighted_sum(list(grad), weights) for weights in mixing.T]
+            grad, mixing = price + torch.stack(own), np.eye(len(rows))
         self.evaluator.adam_rows(self._tables, rows, mixing, grad, moments["tables_m"], moments["tables_v"], adams)
         for row, mask in zip(rows, kept):
             self._tables[row].mul_(mask)

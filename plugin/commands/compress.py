@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable
@@ -16,14 +15,12 @@ from hyperinr.plugin.options import model_argument, open_steps, output_option, p
 from hyperinr.plugin.training import say_bound
 from hyperinr_core import hinr
 from hyperinr_core.bounding import PREVIEW_PSNR, Promise, bounded
-from hyperinr_core.compression import Compression
+from hyperinr_core.compression import N_THETAS, Compression
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.hinr_document import document_of
 from hyperinr_core.hypernet import HyperINR
+from hyperinr_core.lean import LEAN_PSNR, lean
+from hyperinr_core.measure.metrics import PSNR_CAP
 from hyperinr_core.volume import VolumeSeries
-
-#: Bytes by which a document may grow with what is said of coded tables.
-LONGER = 1024
 
 #: What compression may lose by itself of the PSNR that a model has on its training data, in dB.
 MOST_LOST = 0.2
@@ -50,7 +47,8 @@ def compress(
     reading: dict[str, Any],
     output: Path,
 ) -> None:
-    """Write MODEL with its tables rounded and entropy-coded, and with --max-error the training steps of SERIES within a bound.
+    """Write MODEL with its tables and its motion rounded and entropy-coded, and with --max-error the training steps of SERIES
+    within a bound.
 
     The new file opens like any other. Its tables are decoded when it is opened: evaluating it is as quick as before.
     """
@@ -61,13 +59,14 @@ def compress(
             ("a series", "--max-error") if series else ("--max-error", "the series that MODEL was trained on")
         )
         raise ParameterError(f"{found} is given without {missing}; expected both or none")
-    original = network = hinr.load_one(model)
+    network = hinr.load_one(model)
     compression = Compression(network)
     if promise is not None:
         network = bounded(network, promise(open_steps(series, fields=[f.name for f in network.fields], **reading)))
     if max_bytes is not None:
-        other = max(os.path.getsize(model) - original.encoder_params.nbytes, 0) + _grown(original, network)
-        steps = compression.finest_within(max_bytes - other)
+        told = {field.name: [PSNR_CAP] * N_THETAS for field in network.fields}
+        other = hinr.bytes_beside(_described(lean(network, LEAN_PSNR), told))
+        steps = compression.finest_within(max_bytes - max(other, 0))
         if steps is None:
             raise ParameterError(
                 f"max-bytes is {max_bytes}, of which {max(max_bytes - other, 0)} are left for the tables; expected more, or "
@@ -75,6 +74,8 @@ def compress(
             )
     else:
         steps = compression.coarsest_above(_least_psnr(network, compression) if target_psnr is None else target_psnr)
+    reached = compression.psnr(steps)
+    network = lean(network, _motion_psnr(network, reached, max_bytes))
     hinr.save(_described(network, compression.psnr_by_field(steps)), output, compression.coded(steps))
     begin = time.perf_counter()
     hinr.load_one(output)
@@ -82,22 +83,22 @@ def compress(
     before, after = os.path.getsize(model), os.path.getsize(output)
     say_bound(network)
     click.echo(
-        f"{output}: {after / 1e6:.2f} MB, {after / before:.2f} of {model}; {compression.psnr(steps):.1f} dB PSNR against its "
+        f"{output}: {after / 1e6:.2f} MB, {after / before:.2f} of {model}; {reached:.1f} dB PSNR against its "
         f"{'encoders' * (network.bound is not None)}{'values' * (network.bound is None)}, opens in {1000 * opening:.0f} ms"
     )
-
-
-def _grown(original: HyperINR, network: HyperINR) -> int:
-    """By how many bytes what is not tables will be longer than it was."""
-    stored = [0 if each.bound is None else each.bound.n_bytes for each in (original, network)]
-    told = [len(json.dumps(document_of(each))) for each in (original, _described(network, {}))]
-    return stored[1] - stored[0] + max(told[1] - told[0], 0) + LONGER
 
 
 def _least_psnr(network: HyperINR, compression: Compression) -> float:
     """dB against the model's own values that its encoders need."""
     shows_previews = network.bound is not None and network.motion is not None
     return PREVIEW_PSNR if shows_previews else compression.tolerable(MOST_LOST)
+
+
+def _motion_psnr(network: HyperINR, reached: float, max_bytes: int | None) -> float:
+    """dB of tables that the motion suits: of those that are written, or finer ones where it carries stored steps instead."""
+    if network.bound is not None:
+        return LEAN_PSNR
+    return reached if max_bytes is None else min(reached, LEAN_PSNR)
 
 
 def _described(original: HyperINR, psnr_db: dict[str, list[float]]) -> HyperINR:

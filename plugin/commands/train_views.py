@@ -119,7 +119,7 @@ def train_views(
 
 def for_pictures_only(how: How, views: ViewsConfig) -> str:
     """What is set of that which only a HyperINR over the angles has; "" where nothing is."""
-    names = [name for name in ("config", "minutes", "sparsity", "init_from") if getattr(how, name) is not None]
+    names = [name for name in ("config", "minutes", "sparsity", "rate", "init_from") if getattr(how, name) is not None]
     names += [field.name for field in dataclasses.fields(views) if getattr(views, field.name) != field.default]
     from hyperinr_core.training.distributed import n_started
 
