@@ -26,6 +26,7 @@ from hyperinr_core.hinr_document import (
 )
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.index_document import read_index
+from hyperinr_core.level_coding import LevelCoding
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.mask import Mask
 from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
@@ -34,7 +35,7 @@ from hyperinr_core.model import Model
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.spline_base import SUPPORT, Base
 from hyperinr_core.stored_tables import TABLES_TENSOR, WORTH_IT, StoredTables
-from hyperinr_core.table_coding import CODES_TENSOR, Coding, LevelCoding, decode
+from hyperinr_core.table_coding import CODES_TENSOR, Coding, decode
 from hyperinr_core.volume import Grid
 
 #: Bytes of what the document says of a coded level and the header of a tensor, at most about.

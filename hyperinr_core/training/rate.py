@@ -140,5 +140,4 @@ def coded_bytes(tables: np.ndarray, grid: HashGrid, steps: Sequence[float]) -> f
 
 def with_numbers(model: HyperINR, tables: torch.Tensor, network: torch.Tensor) -> HyperINR:
     """A model with the numbers of a run."""
-    numbers = {"encoder_params": tables.cpu().numpy(), "mlp_params": network.cpu().numpy()}
-    return dataclasses.replace(model, **numbers)
+    return dataclasses.replace(model, encoder_params=tables.cpu().numpy(), mlp_params=network.cpu().numpy())

@@ -109,6 +109,7 @@ def _measured(
 
     It is then that of those bytes.
     """
+    coded: tuple[Coding, np.ndarray] | None
     if steps is not None:
         model = lean(model, lesson.config.training.rate)
         coded = Compression.coded_of(model, steps)
