@@ -83,7 +83,10 @@ def test_steps_are_kept_and_flows_forgotten():
     assert len(pairs._steps) <= 6
     pairs.blended(0, 1, (1.0, 1.0), False)
     pairs.forget()
-    assert len(pairs._flows) == 0 and pairs.blended(0, 1, (1.0, 1.0), False)[0] is pairs.blended(0, 1, (1.0, 1.0), False)[0]
+    assert (
+        len(pairs._flows) == 0
+        and pairs.blended(0, 1, (1.0, 1.0), False)[0] is pairs.blended(0, 1, (1.0, 1.0), False)[0]
+    )
 
 
 def test_numbers_at_masked_points_do_not_count_as_a_match():
