@@ -12,7 +12,7 @@ import numpy as np
 
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.motion.motion import BYTE, Motion
+from hyperinr_core.motion.motion import Motion
 from hyperinr_core.shift import shifted_model, shifts_of
 
 #: dB that a motion's error lies below that of the tables, and the largest factor between its steps and those it had.
@@ -21,8 +21,8 @@ BELOW, MOST_FACTOR = 6.0, 64
 #: PSNR in dB of the tables beyond which a file of so many bytes keeps no finer motion.
 LEAN_PSNR = 40.0
 
-#: Levels of trust and of the expected error that are kept; times 17 they are shares of a byte.
-N_SHARES = 15
+#: What trust is rounded to multiples of, and the expected error up to, both of 255.
+SHARE = 51
 
 #: Gaps in whose middle a motion is measured, and points along an axis, at most.
 N_GAPS, MOST_POINTS = 4, 64
@@ -54,13 +54,12 @@ def lean(model: HyperINR, target: float) -> HyperINR:
 
 def coarser(motion: Motion, factor: int) -> Motion:
     """The motion with paths in steps `factor` times as large, and trust in few levels."""
-    shares = BYTE // N_SHARES
     return dataclasses.replace(
         motion,
         paths=np.rint(motion.paths / factor).astype(np.int16),
         path_step=motion.path_step * factor,
-        trust=(np.rint(motion.trust / shares) * shares).astype(np.uint8),
-        error=(np.rint(motion.error / shares) * shares).astype(np.uint8),
+        trust=(np.rint(motion.trust / SHARE) * SHARE).astype(np.uint8),
+        error=(np.ceil(motion.error / SHARE) * SHARE).astype(np.uint8),
     )
 
 
