@@ -27,6 +27,9 @@ LEAST = 2
 #: dB against its own values that the tables of a model with a motion and a bound need: what they show are previews.
 PREVIEW_PSNR = 25.0
 
+#: The same that its motion is made coarser for, where it may be.
+CARRIED_PSNR = 50.0
+
 
 @dataclass(frozen=True)
 class Promise:

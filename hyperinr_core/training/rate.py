@@ -64,6 +64,11 @@ class Rate:
         self._measured = {round(share * n_iterations) + 1: kept for share, kept in zip(MEASURED, KEPT)}
         self.cost = FREE
 
+    @property
+    def target(self) -> float:
+        """PSNR in dB of rounded tables against those as they are: that was asked for, or was found for so many bytes."""
+        return self._target
+
     def left(self, iteration: int) -> int:
         """Iterations until prices change; endless where they never do."""
         due = self._rounds | set(self._measured) if self._target or self._n_bytes else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core import __version__, hinr
-from hyperinr_core.bounding import PREVIEW_PSNR, Promise, bounded
+from hyperinr_core.bounding import CARRIED_PSNR, PREVIEW_PSNR, Promise, bounded
 from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -92,14 +93,14 @@ def train(
     if not world.leads:
         return lesson.restored(model)
     model = dataclasses.replace(model, provenance=_provenance(task, lesson, trainer.evaluator.name, initial))
-    steps = trainer.steps
+    rounding = trainer.rounding
     del trainer  # tables in float32 and their moments are six times what is measured now
-    model, coded = _measured(model, lesson, steps, promise)
+    model, coded = _measured(model, lesson, rounding, promise)
     whole = _whole(model, lesson, promise, tell)
     hinr.save(whole, output, coded)
-    most = lesson.config.budget.max_bytes
-    if most and os.path.getsize(output) > most:
-        model, coded = _smaller(model, lesson, most, whole)
+    if os.path.getsize(output) > (lesson.config.budget.max_bytes or math.inf):
+        stored = hinr.bytes_beside(whole) - hinr.bytes_beside(lesson.restored(model))
+        model, coded = _smaller(model, lesson, lesson.config.budget.max_bytes - stored)
         whole = _whole(model, lesson, promise, tell)
         hinr.save(whole, output, coded)
     path.unlink(missing_ok=True)
@@ -116,21 +117,24 @@ def _whole(model: HyperINR, lesson: Lesson, promise: Promise | None, tell: Tell)
 
 
 def _measured(
-    model: HyperINR, lesson: Lesson, steps: tuple[float, ...] | None, promise: Promise | None
+    model: HyperINR, lesson: Lesson, rounding: tuple[tuple[float, ...], float] | None, promise: Promise | None
 ) -> tuple[HyperINR, tuple[Coding, np.ndarray] | None]:
-    """The model with its quality, and its tables in few bytes where they are sparse, were learned as multiples of `steps`, or are
-    of a model whose motion carries steps that are stored; it is then that of those bytes.
+    """The model with its quality, and its tables in few bytes where they are sparse, were learned as multiples of steps, or
+    are those of a model whose motion carries steps that are stored.
+
+    It is then that of those bytes.
     """
-    coded: tuple[Coding, np.ndarray] | None = None
-    if steps is not None:
-        model = lean(model, lesson.config.training.rate or LEAN_PSNR)
+    if promise is not None and model.motion is not None:
+        model = lean(model, CARRIED_PSNR)
+        model = dataclasses.replace(model, quality=lesson.quality(model))
+        coded = _coded(model, PREVIEW_PSNR)
+    elif rounding is not None:
+        steps, reached = rounding
+        model = lean(model, min(reached, LEAN_PSNR))
         coded = Compression.coded_of(model, steps)
     else:
         model = dataclasses.replace(model, quality=lesson.quality(model))
-        if promise is not None and model.motion is not None:
-            coded = _coded(model, PREVIEW_PSNR)
-        elif lesson.config.training.sparsity:
-            coded = _coded(model)
+        coded = _coded(model) if lesson.config.training.sparsity else None
     if coded is None:
         return model, None
     tables = rounded(model.encoder_params, model.architecture.hash_grid, coded[0].steps)
@@ -138,19 +142,11 @@ def _measured(
     return dataclasses.replace(model, quality=lesson.quality(model)), coded
 
 
-def _smaller(
-    model: HyperINR, lesson: Lesson, n_bytes: int, whole: HyperINR
-) -> tuple[HyperINR, tuple[Coding, np.ndarray] | None]:
-    """The model in so many bytes, and its quality then; as it is where nothing would be left of its tables.
-
-    Parameters
-    ----------
-    whole : what would go into the file, in more bytes; its bound takes what it takes.
-    """
+def _smaller(model: HyperINR, lesson: Lesson, n_bytes: int) -> tuple[HyperINR, tuple[Coding, np.ndarray] | None]:
+    """The model in so many bytes, and its quality then; as it is where nothing would be left of its tables."""
     small = lean(model, LEAN_PSNR)
     compression = Compression(small)
-    beside = dataclasses.replace(lesson.restored(small), bound=whole.bound)
-    steps = compression.finest_within(n_bytes - hinr.bytes_beside(beside) - QUALITY)
+    steps = compression.finest_within(n_bytes - hinr.bytes_beside(lesson.restored(small)) - QUALITY)
     if steps is None:
         return model, None
     tables = rounded(small.encoder_params, small.architecture.hash_grid, steps)

@@ -104,10 +104,10 @@ class Trainer:
         return self._stream.batch_size
 
     @property
-    def steps(self) -> tuple[float, ...] | None:
-        """(L,) what tables have been rounded to multiples of while they were learned; None where they were not."""
+    def rounding(self) -> tuple[tuple[float, ...], float] | None:
+        """(L,) what tables were rounded to multiples of while they were learned, and the PSNR in dB of that; None without."""
         found = self._rate.cost.steps
-        return None if found is None else tuple(map(float, found))
+        return None if found is None else (tuple(map(float, found)), self._rate.target)
 
     @property
     def n_iterations(self) -> int:

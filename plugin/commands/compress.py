@@ -14,7 +14,7 @@ import click
 from hyperinr.plugin.options import model_argument, open_steps, output_option, promise_options, reading_options
 from hyperinr.plugin.training import say_bound
 from hyperinr_core import hinr
-from hyperinr_core.bounding import PREVIEW_PSNR, Promise, bounded
+from hyperinr_core.bounding import CARRIED_PSNR, PREVIEW_PSNR, Promise, bounded
 from hyperinr_core.compression import N_THETAS, Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -47,8 +47,7 @@ def compress(
     reading: dict[str, Any],
     output: Path,
 ) -> None:
-    """Write MODEL with its tables and its motion rounded and entropy-coded, and with --max-error the training steps of SERIES
-    within a bound.
+    """Write MODEL with its tables and its motion rounded and entropy-coded, and with --max-error SERIES within a bound.
 
     The new file opens like any other. Its tables are decoded when it is opened: evaluating it is as quick as before.
     """
@@ -65,7 +64,7 @@ def compress(
         network = bounded(network, promise(open_steps(series, fields=[f.name for f in network.fields], **reading)))
     if max_bytes is not None:
         told = {field.name: [PSNR_CAP] * N_THETAS for field in network.fields}
-        other = hinr.bytes_beside(_described(lean(network, LEAN_PSNR), told))
+        other = hinr.bytes_beside(_described(lean(network, _least_carried(network, LEAN_PSNR)), told))
         steps = compression.finest_within(max_bytes - max(other, 0))
         if steps is None:
             raise ParameterError(
@@ -75,7 +74,7 @@ def compress(
     else:
         steps = compression.coarsest_above(_least_psnr(network, compression) if target_psnr is None else target_psnr)
     reached = compression.psnr(steps)
-    network = lean(network, _motion_psnr(network, reached, max_bytes))
+    network = lean(network, _least_carried(network, reached if max_bytes is None else min(reached, LEAN_PSNR)))
     hinr.save(_described(network, compression.psnr_by_field(steps)), output, compression.coded(steps))
     begin = time.perf_counter()
     hinr.load_one(output)
@@ -84,7 +83,7 @@ def compress(
     say_bound(network)
     click.echo(
         f"{output}: {after / 1e6:.2f} MB, {after / before:.2f} of {model}; {reached:.1f} dB PSNR against its "
-        f"{'encoders' * (network.bound is not None)}{'values' * (network.bound is None)}, opens in {1000 * opening:.0f} ms"
+        f"{'values' if network.bound is None else 'encoders'}, opens in {1000 * opening:.0f} ms"
     )
 
 
@@ -94,11 +93,9 @@ def _least_psnr(network: HyperINR, compression: Compression) -> float:
     return PREVIEW_PSNR if shows_previews else compression.tolerable(MOST_LOST)
 
 
-def _motion_psnr(network: HyperINR, reached: float, max_bytes: int | None) -> float:
-    """dB of tables that the motion suits: of those that are written, or finer ones where it carries stored steps instead."""
-    if network.bound is not None:
-        return LEAN_PSNR
-    return reached if max_bytes is None else min(reached, LEAN_PSNR)
+def _least_carried(network: HyperINR, tables: float) -> float:
+    """dB that a motion's rounding may come to, beside that of tables: stored steps that it carries deserve better."""
+    return tables if network.bound is None else max(tables, CARRIED_PSNR)
 
 
 def _described(original: HyperINR, psnr_db: dict[str, list[float]]) -> HyperINR:
