@@ -81,7 +81,7 @@ DAMAGES = {
     "odd turn": (lambda d, t: d["optics"].update(turn=True), "0 to 170 degrees"),
     "light from behind": (lambda d, t: d["scenes"][0].update(light=120), "expected -90 to 90 degrees"),
     "limits": (lambda d, t: d["limits"][0].reverse(), "smaller number first"),
-    "version": (lambda d, t: d.update(version=6), "update HyperINR"),
+    "version": (lambda d, t: d.update(version=7), "update HyperINR"),
     "motion without scenes to go to": (lambda d, t: d.update(motion=MOTION), "a motion stands beside 0 parameters"),
     "motion that goes nowhere": (lambda d, t: d.update(motion={**MOTION, "step": 0}), "a spacing and a step above 0"),
     "keys": (lambda d, t: d.update(more=1), "its document has keys"),

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 
 from hyperinr_core.backends.device import to_device
 from hyperinr_core.training.samples import Batch
-from hyperinr_core.training.task import Stream
+
+if TYPE_CHECKING:
+    from hyperinr_core.training.task import Stream
 
 #: Batches that are drawn and sent before they are asked for.
 AHEAD = 3
