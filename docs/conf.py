@@ -18,7 +18,7 @@ apidoc_modules = [
     {
         "path": "../hyperinr_core",
         "destination": "api/",
-        "exclude_patterns": ["**/triton*.py", "**/tcnn.py"],
+        "exclude_patterns": ["**/triton*.py", "**/tcnn.py", "**/graph_loop.py"],
         "separate_modules": True,
         "module_first": True,
         "automodule_options": {"members", "show-inheritance", "ignore-module-all"},
