@@ -2,8 +2,8 @@
 
 From a third of a run on numbers pay for their size, and soon tables are evaluated as they will be stored, rounded to a step
 for each level, while gradients pass as though they were not (Bengio et al., 2013); the network and the numbers beside learn to
-do with what is left. Coded by Laplace's distribution of its level's mean magnitude b a number takes its magnitude over b ln 2 bits
-more than a zero, as in Shacira (Girish et al., 2023), whose distributions are learned. What a bit is worth follows from the
+do with what is left. Coded by Laplace's distribution of its level's mean magnitude b a number takes its magnitude over b ln 2
+bits more than a zero, as in Shacira (Girish et al., 2023), whose distributions are learned. What a bit is worth follows from the
 error of rounding that is asked for: at the best point one bit more in any number takes off 2 ln 2 times the error that it has.
 """
 
