@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 from series import moving_blob, waves
 
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.training.teachers import create
-from hyperinr_core.training.teachers.flow import MotionCache
 
 
 def accuracy(teacher, series, step_thetas, truth) -> float:
@@ -32,25 +29,6 @@ def test_flow_of_a_plane_and_of_a_vector_field():
     given, truth = blob.select([0, 2, 4]), blob.read(1, ["motion"])
     flow, linear = (accuracy(create(name, given, "motion"), given, 0.5, truth) for name in ("flow", "linear"))
     assert flow > linear
-
-
-def test_many_threads_compute_a_motion_once():
-    cache, calls, gate = MotionCache(), [], threading.Barrier(4)
-
-    def compute():
-        calls.append(1)
-        return np.ones((3, 2, 2, 2), np.float32)
-
-    def ask():
-        gate.wait()
-        cache.get((0.0, 1.0), compute)
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(calls) == 1
 
 
 def test_constant_regions_and_masks_do_not_break_the_flow():

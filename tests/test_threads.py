@@ -1,19 +1,19 @@
-"""Work that threads share: results in order, ended by an exception, and computed once."""
+"""Work that threads share: results in order, and ended by an exception."""
 
 from __future__ import annotations
 
-import threading
 import time
 
 import numpy as np
 import pytest
 from drifts import drift
 
+from hyperinr_core.backends import native
 from hyperinr_core.training.motion.build import build
 from hyperinr_core.training.motion.evidence import examine
 from hyperinr_core.training.motion.pairs import Pairs
 from hyperinr_core.training.motion.velocity import Velocity, scales
-from hyperinr_core.training.threads import Once, in_order, workers
+from hyperinr_core.training.threads import in_order, workers
 
 
 @pytest.mark.parametrize("n_workers", [1, 4])
@@ -41,44 +41,32 @@ def test_an_exception_ends_what_is_not_begun(n_workers):
     assert len(begun) < 10
 
 
-def test_one_thread_for_two_processors_as_memory_allows(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 16)
-    assert workers(100, 350) == 3 and workers(1, 1 << 40) == 8 and workers(100, 0) == 1
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert workers(1, 1 << 40) == 1
+@pytest.mark.parametrize("n_workers", [1, 3])
+def test_an_exception_where_results_are_used_ends_it_too(n_workers):
+    begun = []
 
-
-def test_a_result_is_computed_once_and_the_oldest_goes():
-    once, calls, gate = Once(2), [], threading.Barrier(4)
-
-    def compute():
-        calls.append(1)
+    def work(item):
+        begun.append(item)
         time.sleep(0.02)
-        return "found"
 
-    def ask():
-        gate.wait()
-        assert once.get("a", compute) == "found"
+    with pytest.raises(KeyError):
+        for _ in in_order(work, range(100), n_workers):
+            raise KeyError
+    assert len(begun) < 10
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(calls) == 1
-    once.get("b", compute), once.get("a", compute), once.get("c", compute)
-    assert len(calls) == 3
-    once.get("a", compute)
-    assert len(calls) == 3, "it was asked for later than b"
-    once.get("b", compute)
-    assert len(calls) == 4
+
+def test_one_thread_for_two_processors_as_memory_allows(monkeypatch):
+    monkeypatch.setattr(native, "n_threads", lambda: 16)
+    assert workers(100, 350) == 3 and workers(1, 1 << 40) == 8 and workers(100, 0) == 1
+    monkeypatch.setattr(native, "n_threads", lambda: 2)
+    assert workers(1, 1 << 40) == 1
 
 
 @pytest.mark.parametrize("traced", [False, True])
 def test_motion_is_the_same_whatever_the_number_of_threads(monkeypatch, traced):
     found = []
     for processors in (2, 8):
-        monkeypatch.setattr("os.cpu_count", lambda n=processors: n)
+        monkeypatch.setattr(native, "n_threads", lambda n=processors: n)
         series, around = drift(n_steps=6), (True, True, True)
         velocity = Velocity(series, ["U"], next(scales(series.grid, series.thetas[:, 0])), around) if traced else None
         pairs = Pairs(series, "c", around, velocity, memory_bytes=1 << 32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -216,7 +216,7 @@ class Parts:
         entry["first_ms"] = 1000 * (time.perf_counter() - start)
         source, moment = network._decoded["triton"], network.motion.moment(0, 0.45)
         steps = source.get(moment.steps, box)
-        here = [step.on_host() for step in steps]
+        here = [replace(step, splines=step.splines.cpu().numpy(), values=step.values.cpu().numpy()) for step in steps]
         entry["deviation"] = apart(found, network.generate(0.45, "native").sample_grid())
         entry["carrying_deviation"] = apart(found, kernel.carry(moment, here, axes))
         if source.failed or not (entry["deviation"] <= CARRIED and entry["carrying_deviation"] <= CARRYING):

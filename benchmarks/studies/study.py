@@ -80,7 +80,7 @@ def run(name: str, title: str, variants: Callable[[int], dict[str, Variant]]) ->
     card = f"_{_card().lower().replace(' ', '_')}" if options.full and device == "cuda" else ""
     path, begun = options.output / f"{name}{card}.json", time.monotonic()
     results = _read(path, setup)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     labels = list(variants((n_steps - 1) // EVERY + 1))
     for seed in range(options.seeds):
         missing = [label for label in labels if f"{label}/{seed}" not in results]
@@ -91,10 +91,14 @@ def run(name: str, title: str, variants: Callable[[int], dict[str, Variant]]) ->
                     print(f"no time is left for {label}, seed {seed}", flush=True)
                     continue
                 variant = variants((n_steps - 1) // EVERY + 1)[label]
-                results[f"{label}/{seed}"] = _measure(variant, series, samples, seed, device, Path(folder) / "teacher")
+                results[f"{label}/{seed}"] = _measure(
+                    variant, series, samples, seed, device, Path(folder) / "teacher", options.full
+                )
                 path.write_text(json.dumps({"setup": setup, "results": results}, indent=1))
                 print(f"{label}, seed {seed}: {results[f'{label}/{seed}']['psnr']:.2f} dB", flush=True)
     found = [label for label in labels if f"{label}/0" in results]
+    if not found:
+        return
     table = _table(title, found, results, setup, _card() if card else "")
     path.with_suffix(".md").write_text(table)
     _draw(title, found, results, path.with_suffix(".png"))
@@ -146,7 +150,7 @@ def turbulence_series(n: int, n_steps: int, seed: int, device: str = "cpu") -> V
 
 
 def _measure(
-    variant: Variant, series: VolumeSeries, samples: int, seed: int, device: str, folder: Path
+    variant: Variant, series: VolumeSeries, samples: int, seed: int, device: str, folder: Path, full: bool
 ) -> dict[str, float]:
     """Means over the held-out steps; teachers leave their volumes in a folder."""
     volumes = [series.read(step, [FIELD]) for step in range(len(series))]
@@ -158,8 +162,8 @@ def _measure(
     method.fit(FitSettings(samples=int(samples * variant.samples), seed=seed, device=device))
     train_s = time.monotonic() - started
     held_out = [step for step in range(len(series)) if step % EVERY]
-    spread = np.linspace(0, len(held_out) - 1, min(MOST_MEASURED, len(held_out))).round().astype(int)
-    held_out = [held_out[i] for i in spread] if series.grid.dims[0] > 32 else held_out
+    if full:
+        held_out = [held_out[i] for i in np.linspace(0, len(held_out) - 1, MOST_MEASURED).round().astype(int)]
     values = [method.evaluate(series.thetas[step]) for step in held_out]
     truths = [volumes[step] for step in held_out]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -209,7 +213,7 @@ def _draw(title: str, labels: list[str], results: dict, path: Path) -> None:
         decibel = [entry["psnr"] for entry in _seeds(label, results)]
         axes.barh(place, np.mean(decibel), xerr=np.std(decibel), color="#56b4e9")
         axes.plot(decibel, [place] * len(decibel), "k.", markersize=4)
-    values = [entry["psnr"] for entry in results.values()]
+    values = [entry["psnr"] for label in labels for entry in _seeds(label, results)]
     axes.set_xlim(min(values) - 2, max(values) + 1)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()

@@ -53,16 +53,18 @@ class Slabs:
     def in_slabs(self, n: int, size: int, run: Callable[[int, int], torch.Tensor], target: torch.Tensor) -> None:
         """`target[start:stop] = run(start, stop)` for n items of `size` points each, as many at a time as fit."""
         start = 0
-        while start < n:
-            stop = min(start + max(1, self._slab // size), n)
-            try:
-                self._copy(run(start, stop), target[start:stop])
-            except torch.cuda.OutOfMemoryError as error:
-                self._shrink(error)
-                continue
-            start = stop
-        if self._copier is not None:
-            self._copier.synchronize()
+        try:
+            while start < n:
+                stop = min(start + max(1, self._slab // size), n)
+                try:
+                    self._copy(run(start, stop), target[start:stop])
+                except torch.cuda.OutOfMemoryError as error:
+                    self._shrink(error)
+                    continue
+                start = stop
+        finally:
+            if self._copier is not None:  # whoever goes on after a failure writes to the same memory
+                self._copier.synchronize()
 
     def _copy(self, values: torch.Tensor, target: torch.Tensor) -> None:
         values = values.view(target.shape)

@@ -177,7 +177,12 @@ def chosen() -> tuple[int, str, str]:
 
 
 def set_threads_from_environment() -> None:
-    """Use HYPERINR_NUM_THREADS threads, or as many as this process has processors."""
+    """Use as many threads as `n_threads` says."""
+    check(library().hinr_set_num_threads(n_threads()))
+
+
+def n_threads() -> int:
+    """HYPERINR_NUM_THREADS, or as many as this process has processors; ParameterError for another number than 1 to 1024."""
     text = os.environ.get("HYPERINR_NUM_THREADS", "")
     try:
         count = int(text) if text.strip() else _n_processors()
@@ -185,7 +190,7 @@ def set_threads_from_environment() -> None:
         count = 0
     if not 1 <= count <= 1024:
         raise ParameterError(f"HYPERINR_NUM_THREADS is {text!r}; expected 1 to 1024, or unset to use all processors")
-    check(library().hinr_set_num_threads(count))
+    return count
 
 
 def _n_processors() -> int:

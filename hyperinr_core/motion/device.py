@@ -56,12 +56,6 @@ class DeviceStep(Step):
         (nz, ny, nx), (wz, wy, wx) = shape, (bool(wraps) for wraps in periodic)
         return cls((nz, ny, nx), (wz, wy, wx), (begins[0], begins[1], begins[2]), splines, inner)
 
-    def on_host(self) -> Step:
-        """The same in arrays."""
-        arrays: Any = self.splines, self.values
-        splines, values = (array.cpu().numpy() for array in arrays)
-        return Step(self.shape, self.periodic, self.start, splines, values, self.origin)
-
 
 class DeviceSteps(Slabs, Steps):
     """Steps on the device of a backend; when that fails, its memory full or else, those on the host go on, which is said.
@@ -144,7 +138,9 @@ class DeviceSteps(Slabs, Steps):
         z, y, x = places
         target = torch.from_numpy(out)
         if scattered:
-            self.in_slabs(len(x), 1, lambda a, b: values(z[a:b], y[a:b], x[a:b]), target)
+            # torch's operations carry them, which keep more than the fused kernels
+            size = max(1, self.most_points // type(self).most_points)
+            self.in_slabs(len(x), size, lambda a, b: values(z[a:b], y[a:b], x[a:b]), target)
         elif len(y) * len(x) <= self._slab:
             self.in_slabs(len(z), len(y) * len(x), lambda a, b: values(z[a:b], y, x), target)
         else:

@@ -11,6 +11,7 @@ import numpy as np
 from hyperinr_core.motion import kernel
 from hyperinr_core.motion.reference import ERROR, N_CHANNELS, N_FIXED_POINT, N_STEPS, TRUST, here, weighted
 from hyperinr_core.motion.splines import Nodes
+from hyperinr_core.once import Once
 from hyperinr_core.spaces.line import catmull_rom_weights
 
 #: Share of a gap over which the speed of a path is measured.
@@ -80,13 +81,10 @@ class Motion:
 
     def gap(self, field: int, gap: int) -> Gap:
         """The paths of a field through a gap; the latest are kept."""
-        key = field, gap
-        found = self._gaps.get(key)  # threads share them: what one has found another may drop
-        if found is None:
-            while len(self._gaps) >= 2 * len(self.owners):
-                self._gaps.pop(next(iter(self._gaps)), None)
+
+        def found() -> Gap:
             beside = [self._ends(field, g) if 0 <= g < len(self.times) - 1 else None for g in (gap - 1, gap + 1)]
-            found = Gap.of(
+            return Gap.of(
                 self.lattice,
                 self.times,
                 gap,
@@ -98,8 +96,8 @@ class Motion:
                 self.bend[field],
                 self.largest_error[field],
             )
-            self._gaps[key] = found
-        return found
+
+        return self._gaps.get((field, gap), found)
 
     def _within(self, time: float) -> float:
         return float(np.clip(time, self.times[0], self.times[-1]))
@@ -111,8 +109,8 @@ class Motion:
         return self.paths[self.owners[field], gap] * np.float32(self.path_step)
 
     @cached_property
-    def _gaps(self) -> dict[tuple[int, int], Gap]:
-        return {}
+    def _gaps(self) -> Once[Gap]:
+        return Once(2 * len(self.owners))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -28,9 +29,6 @@ MOST_NUMBERS = 1 << 30
 
 #: Numbers that vectors begin at.
 ALIGNED = 4
-
-#: Lattices that are kept on the device.
-MOST_LATTICES = 8
 
 
 def channels_first(gap: Gap, device: torch.device) -> torch.Tensor:
@@ -142,15 +140,15 @@ def _numbers(moment: Moment, step: Step) -> np.ndarray:
 
 def _there(nodes: Nodes, device: torch.device) -> tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]:
     """Of a lattice on the device: where nodes lie along z, y, x, what `now_kernel` wants to know, and the matrices `through`."""
-    if (nodes, device) not in _known:
-        if len(_known) >= MOST_LATTICES:
-            _known.pop(next(iter(_known)), None)
+    known = _known.setdefault(nodes, {})
+    if device not in known:
         axes, matrices = ([to_device(array, device) for array in arrays] for arrays in (nodes.axes, nodes.through))
-        _known[nodes, device] = axes, to_device(_lattice_numbers(nodes), device), matrices
-    return _known[nodes, device]
+        known[device] = axes, to_device(_lattice_numbers(nodes), device), matrices
+    return known[device]
 
 
-_known: dict[tuple[Nodes, torch.device], tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]] = {}
+_known: WeakKeyDictionary[Nodes, dict[torch.device, tuple[list[torch.Tensor], torch.Tensor, list[torch.Tensor]]]]
+_known = WeakKeyDictionary()
 
 
 def _lattice_numbers(nodes: Nodes) -> np.ndarray:

@@ -9,13 +9,14 @@ import numpy as np
 from hyperinr_core.motion.kernel import sample
 from hyperinr_core.motion.splines import Nodes
 from hyperinr_core.motion.steps import Step
+from hyperinr_core.once import Once
 from hyperinr_core.training.crop import cut_out
 from hyperinr_core.training.motion.refine import refined
 from hyperinr_core.training.motion.velocity import Velocity
 from hyperinr_core.training.teachers.base import Latest
 from hyperinr_core.training.teachers.lattice import Lattice
-from hyperinr_core.training.teachers.optical_flow import optical_flow
-from hyperinr_core.training.threads import Once, workers
+from hyperinr_core.training.teachers.optical_flow import flow_between
+from hyperinr_core.training.threads import workers
 from hyperinr_core.volume import VolumeSeries
 
 #: Windows of the optical flow: narrow ones follow small structures, wide ones survive noise.
@@ -27,7 +28,7 @@ SIGMA = 3.0
 #: Points of a grid whose motion is found at once; of a larger one it takes too much memory.
 MOST_AT_ONCE = 1 << 22
 
-#: Bytes for each point that finding the motion of one pair takes, about.
+#: Bytes for each value that finding the motion of one pair takes, about.
 WORKING_BYTES = 300
 
 #: Steps that stay in memory for each thread.
@@ -64,7 +65,8 @@ class Pairs:
     ) -> None:
         self.series, self.field, self.velocity, self.inner = series, field, velocity, inner
         self.times = series.thetas[:, 0]
-        self.n_workers = workers(WORKING_BYTES * min(series.grid.n_points, MOST_AT_ONCE), memory_bytes)
+        n_values = min(series.grid.n_points, MOST_AT_ONCE) * series.field_info[field]
+        self.n_workers = workers(WORKING_BYTES * n_values, memory_bytes)
         self.latest = Latest(series, field)
         self.latest.most = N_KEPT * self.n_workers
         self.periodic = periodic
@@ -185,22 +187,12 @@ class Pairs:
         self._flows.clear()
 
     def _flow(self, a: int, b: int, window: float) -> np.ndarray:
-        return self._flows.get((a, b, window), lambda: self._found(a, b, window).astype(np.float16)).astype(np.float32)
-
-    def _found(self, a: int, b: int, window: float) -> np.ndarray:
         """(3, nz, ny, nx) points from a step to another, by the optical flow."""
-        before, after = (np.moveaxis(self.latest(step), -1, 0) for step in (a, b))
-        plane = self.series.grid.dims[2] == 1
-        # to the pair's own range, so that a motion does not depend on what else is in the series
-        extent = max(float(before.max()), float(after.max())) - min(float(before.min()), float(after.min()))
-        flow = np.zeros((3, *self.series.grid.shape), np.float32)
-        if extent > 0:
-            scale = np.float32(1 / extent)
-            if plane:
-                flow[1:, 0] = optical_flow(before[:, 0] * scale, after[:, 0] * scale, self.periodic[1:], window)
-            else:
-                flow = optical_flow(before * scale, after * scale, self.periodic, window)
-        return flow
+
+        def found() -> np.ndarray:
+            return flow_between(self.latest(a), self.latest(b), self.periodic, window).astype(np.float16)
+
+        return self._flows.get((a, b, window), found).astype(np.float32)
 
     def _mean(self, values: np.ndarray) -> np.ndarray:
         return self.lattice.smooth(values, SIGMA)

@@ -10,9 +10,9 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.motion.splines import Nodes
+from hyperinr_core.once import Once
 from hyperinr_core.training.teachers.base import Latest
 from hyperinr_core.training.teachers.lattice import Lattice
-from hyperinr_core.training.threads import Once
 from hyperinr_core.volume import Grid, VolumeSeries
 
 #: What a field of vectors is called that is a velocity.
@@ -134,30 +134,23 @@ class Velocity:
     def ends(self, a: int, b: int, nodes: Nodes) -> np.ndarray:
         """(2, 3, nz, ny, nx) points from where a path is in the middle between steps a and b to its places at both."""
         times = self.series.thetas[:, 0]
-        middle = 0.5 * (times[a] + times[b])
-        found = np.stack([self._path(a, b, middle, end, nodes.places) - nodes.places for end in (a, b)])
+        span, vectors = times[b] - times[a], (self._at(a), self._at(b))
+        found = np.stack([self._path(vectors, span, end, nodes.places) - nodes.places for end in (0, 1)])
         coefficients = nodes.interpolate(found).reshape(6, *nodes.coefficient_shape)
         return nodes.at(nodes.padded(coefficients), self._lattice.points).reshape(2, 3, *self._lattice.shape)
 
-    def _path(self, a: int, b: int, time: float, end: int, places: np.ndarray) -> np.ndarray:
-        """Where what passes places (3, ...) at a time is at step a or b: midpoint rule, velocity linear in time."""
-        times = self.series.thetas[:, 0]
-        span, goal = times[b] - times[a], times[end]
-        n = self._n_pieces(a, b)
-        now, dt = time, (goal - time) / n
+    def _path(self, vectors: _Vectors, span: float, end: int, places: np.ndarray) -> np.ndarray:
+        """Where what passes places (3, ...) half way between two steps is at one of them: midpoint rule, linear in time."""
+        n = _n_pieces(vectors, span)
+        share, part = 0.5, (end - 0.5) / n
         for _ in range(n):
-            half = places + np.float32(dt / 2) * self._speed(a, b, (now - times[a]) / span, places)
-            places = places + np.float32(dt) * self._speed(a, b, (now + dt / 2 - times[a]) / span, half)
-            now += dt
+            half = places + np.float32(span * part / 2) * self._speed(vectors, share, places)
+            places = places + np.float32(span * part) * self._speed(vectors, share + part / 2, half)
+            share += part
         return places
 
-    def _n_pieces(self, a: int, b: int) -> int:
-        times = self.series.thetas[:, 0]
-        fastest = max(max(float(abs(part).max()) for part in self._at(step)) for step in (a, b))
-        return int(np.clip(np.ceil(fastest * (times[b] - times[a]) / (2 * LENGTH)), FEWEST, MOST))
-
-    def _speed(self, a: int, b: int, share: float, places: np.ndarray) -> np.ndarray:
-        first, last = (np.stack([self._lattice.sample(part, places, 1) for part in self._at(step)]) for step in (a, b))
+    def _speed(self, vectors: _Vectors, share: float, places: np.ndarray) -> np.ndarray:
+        first, last = (np.stack([self._lattice.sample(part, places, 1) for part in each]) for each in vectors)
         return np.float32(1 - share) * first + np.float32(share) * last
 
     def _at(self, step: int) -> list[np.ndarray]:
@@ -171,6 +164,15 @@ class Velocity:
             return [self._lattice.padded(vectors[..., axis], 1) for axis in (2, 1, 0)]
 
         return self._padded.get(step, padded)
+
+
+#: Components along z, y, x at two steps, as of `Velocity._at`.
+_Vectors = tuple[list[np.ndarray], list[np.ndarray]]
+
+
+def _n_pieces(vectors: _Vectors, span: float) -> int:
+    fastest = max(float(abs(part).max()) for each in vectors for part in each)
+    return int(np.clip(np.ceil(fastest * span / (2 * LENGTH)), FEWEST, MOST))
 
 
 def matching(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
@@ -12,29 +9,18 @@ import numpy as np
 
 from hyperinr_core.motion.kernel import sample
 from hyperinr_core.motion.steps import Step
+from hyperinr_core.once import Once
 from hyperinr_core.spaces.line import catmull_rom_weights
 from hyperinr_core.training.teachers.base import Teacher
 from hyperinr_core.training.teachers.lattice import Lattice, periodic_axes
-from hyperinr_core.training.teachers.optical_flow import optical_flow
-from hyperinr_core.training.threads import Once
+from hyperinr_core.training.teachers.optical_flow import flow_between
 from hyperinr_core.volume import VolumeSeries
 
-#: Gaps whose paths and spline coefficients stay in memory.
+#: Gaps whose paths stay in memory, with the splines of the steps around.
 N_GAPS = 3
 
 #: Iterations that find the path through a point.
 N_FIXED_POINT = 2
-
-
-class MotionCache:
-    """Motion between pairs of steps, each pair's computed once whoever asks; float16, 6 bytes a point in 3-D."""
-
-    def __init__(self) -> None:
-        self._motions: Once[np.ndarray] = Once()
-
-    def get(self, key: tuple[float, float], compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """The motion stored under a key, or what `compute` returns."""
-        return self._motions.get(key, lambda: compute().astype(np.float16)).astype(np.float32)
 
 
 class Flow(Teacher):
@@ -46,13 +32,12 @@ class Flow(Teacher):
 
     max_parameters = 1
 
-    def __init__(self, series: VolumeSeries, field: str, motions: MotionCache | None = None) -> None:
+    def __init__(self, series: VolumeSeries, field: str, motions: Once[np.ndarray] | None = None) -> None:
         super().__init__(series, field)
         self._times = series.thetas[:, 0]
-        self._motions = MotionCache() if motions is None else motions
-        self._gaps: OrderedDict[int, _Gap] = OrderedDict()
-        self._gap_lock = threading.Lock()
-        self._plane = series.grid.dims[2] == 1
+        self._motions: Once[np.ndarray] = Once() if motions is None else motions
+        self._gaps: Once[_Gap] = Once(N_GAPS)
+        self._steps: Once[Step] = Once(N_GAPS + 3)
         self.periodic = periodic_axes([self.volume(0), self.volume(len(series) - 1)])
 
     def without(self, step: int) -> Flow:
@@ -81,7 +66,7 @@ class Flow(Teacher):
         middle = self._middles(gap, weights)
         values = np.zeros((self.series.grid.n_points, self.volume(0).shape[-1]), np.float32)
         for step, weight, offset in zip(steps, weights, gap.offsets):
-            values += np.float32(weight) * sample(gap.volume(int(step)), middle + sample(offset, middle).T)
+            values += np.float32(weight) * sample(self._step(int(step)), middle + sample(offset, middle).T)
         return values.reshape(*self.series.grid.shape, -1)
 
     def _middles(self, gap: _Gap, weights: np.ndarray) -> np.ndarray:
@@ -96,34 +81,21 @@ class Flow(Teacher):
             middle = self.points - sample(travelled, middle).T
         return middle
 
+    def _step(self, step: int) -> Step:
+        return self._steps.get(step, lambda: self.splines(self.volume(step)))
+
     def _gap(self, left: int) -> _Gap:
-        with self._gap_lock:
-            if left not in self._gaps:
-                self._gaps[left] = _Gap(self, left)
-            self._gaps.move_to_end(left)
-            while len(self._gaps) > N_GAPS:
-                self._gaps.popitem(last=False)
-            gap = self._gaps[left]
-        gap.fill()
-        return gap
+        return self._gaps.get(left, lambda: _Gap(self, left))
 
     def _motion(self, gap: int) -> np.ndarray:
-        """(n, 3) displacement z, y, x over a gap, by its middle."""
-        key = (self._times[gap], self._times[gap + 1])
-        return self._motions.get(key, lambda: self._find_motion(gap))
+        """(n, 3) displacement z, y, x over a gap, by its middle; 6 bytes a point stay in memory."""
 
-    def _find_motion(self, gap: int) -> np.ndarray:
-        before, after = (np.moveaxis(self.volume(step), -1, 0) for step in (gap, gap + 1))
-        found = np.zeros((3, *self.series.grid.shape), np.float32)
-        # to the pair's own range, so that a motion does not depend on what else is in the series
-        extent = max(float(before.max()), float(after.max())) - min(float(before.min()), float(after.min()))
-        if extent > 0:
-            scale = np.float32(1 / extent)
-            if self._plane:
-                found[1:, 0] = optical_flow(before[:, 0] * scale, after[:, 0] * scale, self.periodic[1:])
-            else:
-                found = optical_flow(before * scale, after * scale, self.periodic)
-        return found.reshape(3, -1).T
+        def found() -> np.ndarray:
+            return (
+                flow_between(self.volume(gap), self.volume(gap + 1), self.periodic).reshape(3, -1).T.astype(np.float16)
+            )
+
+        return self._motions.get((self._times[gap], self._times[gap + 1]), found).astype(np.float32)
 
 
 class _Gap:
@@ -136,22 +108,7 @@ class _Gap:
 
     def __init__(self, teacher: Flow, left: int) -> None:
         self._teacher, self._left = teacher, left
-        self._lock = threading.Lock()
-        self._volumes: dict[int, Step] = {}
-        self.offsets: list[Step] = []
-
-    def fill(self) -> None:
-        """Compute the offsets, once."""
-        with self._lock:
-            if not self.offsets:
-                self.offsets = [self._teacher.splines(offset) for offset in self._find_offsets()]
-
-    def volume(self, step: int) -> Step:
-        """Splines of a training step."""
-        with self._lock:
-            if step not in self._volumes:
-                self._volumes[step] = self._teacher.splines(self._teacher.volume(step))
-            return self._volumes[step]
+        self.offsets = [teacher.splines(offset) for offset in self._find_offsets()]
 
     def _find_offsets(self) -> list[np.ndarray]:
         half = np.float32(0.5) * self._teacher._motion(self._left)

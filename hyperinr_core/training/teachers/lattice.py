@@ -62,10 +62,6 @@ class Lattice:
             inside[axis] = (p - n * np.floor(p / n) if wraps else np.clip(p, 0, n - 1)) + PAD
         return ndimage.map_coordinates(padded, inside, output=np.float32, order=order, mode="nearest", prefilter=False)
 
-    def at(self, vectors: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Vectors (D, ...) interpolated linearly at positions."""
-        return np.stack([self.sample(self.padded(part, 1), positions, 1) for part in vectors])
-
     def smooth(self, values: np.ndarray, sigma: float) -> np.ndarray:
         """Gaussian mean over a neighbourhood."""
         return ndimage.gaussian_filter(values, sigma, mode=self._modes, truncate=2.5)

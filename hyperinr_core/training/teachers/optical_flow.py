@@ -31,3 +31,28 @@ def optical_flow(before: np.ndarray, after: np.ndarray, periodic: Sequence[bool]
     from hyperinr_core.training.teachers import flow_native
 
     return flow_native.optical_flow(before, after, tuple(periodic), window)
+
+
+def flow_between(before: np.ndarray, after: np.ndarray, periodic: Sequence[bool], window: float = WINDOW) -> np.ndarray:
+    """The optical flow of two volumes of any range, or planes.
+
+    Parameters
+    ----------
+    before, after : (nz, ny, nx, c) float32.
+    periodic : (3,) z, y, x.
+
+    Returns
+    -------
+    (3, nz, ny, nx) float32 z, y, x, in points; of planes nothing along z.
+    """
+    flow = np.zeros((3, *before.shape[:3]), np.float32)
+    before, after = (np.moveaxis(volume, -1, 0) for volume in (before, after))
+    # to the pair's own range, so that a motion does not depend on what else is in the series
+    extent = max(float(before.max()), float(after.max())) - min(float(before.min()), float(after.min()))
+    if not extent > 0:
+        return flow
+    scale = np.float32(1 / extent)
+    if before.shape[1] == 1:
+        flow[1:, 0] = optical_flow(before[:, 0] * scale, after[:, 0] * scale, periodic[1:], window)
+        return flow
+    return optical_flow(before * scale, after * scale, periodic, window)

@@ -26,6 +26,7 @@ from hyperinr_core.training.task import Context, Lesson, Task, Tell
 from hyperinr_core.training.teachers import CHEAP, create
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
 from hyperinr_core.training.teachers.choice import Choice, PerGap, choose
+from hyperinr_core.training.threads import workers
 from hyperinr_core.training.volumes.carry import find_carry
 from hyperinr_core.training.volumes.distillation import DistillationSet
 from hyperinr_core.training.volumes.smooth import fit_base, residual_series
@@ -37,6 +38,10 @@ N_COMPARED = 16
 
 #: Points of each training step that the stored quality is measured on, at most (whole planes of z).
 QUALITY_POINTS = 1 << 20
+
+
+#: Bytes for each point that a teacher takes while it makes a volume, about.
+ASKING_BYTES = 60
 
 
 class Volumes(Task):
@@ -284,7 +289,8 @@ def _teach(found: Survey, velocity: Sequence[str], config: RunConfig, context: C
     distilled = DistillationSet(
         series, teachers, config.distillation, context.folder, training.memory_bytes, training.seed
     )
-    distilled.precompute(os.cpu_count() or 1, lambda done, total: tell.progress("asking the teacher", done, total))
+    n_workers = workers(ASKING_BYTES * series.grid.n_points, training.memory_bytes)
+    distilled.precompute(n_workers, lambda done, total: tell.progress("asking the teacher", done, total))
     step_weights = np.where(distilled.is_truth, 1, config.distillation.weight).astype(np.float32)
 
     def forget() -> None:
