@@ -18,8 +18,8 @@ from hyperinr_core.inr import Progress, Values
 from hyperinr_core.volume import Field
 from hyperinr_core.volume_coding import decode_volume
 
-#: Bytes of steps that stay in memory once they are decoded, two at least.
-MOST_BYTES = 1 << 28
+#: Bytes of steps that stay in memory once they are decoded, and how many do at least: as many as a motion carries.
+MOST_BYTES, LEAST_KEPT = 1 << 28, 4
 
 #: Points. A coordinate that is so near to a point of the training grid is one: unit coordinates are float32.
 ON_POINT = 1e-4
@@ -72,18 +72,20 @@ class Bound:
         share = float((place - at[right - 1]) / (at[right] - at[right - 1]))
         return (right, 2 * share - 1) if share > 0.5 else (right - 1, 1 - 2 * share)
 
-    def values(self, step: int, fields: Sequence[Field]) -> np.ndarray:
+    def values(self, step: int, fields: Sequence[Field], box: Sequence[tuple[int, int]] | None = None) -> np.ndarray:
         """(nz, ny, nx, C) float32 of a step; some numbers at masked points. FormatError where it is damaged.
 
         Parameters
         ----------
         fields : the model's, in whose ranges the values are.
+        box : inclusive first and last points along z, y, x; all when None.
         """
-        found = np.empty((*self.shape, self.ends.shape[1]), np.float32)
+        inside = tuple(slice(first, last + 1) for first, last in box or [(0, n - 1) for n in self.shape])
+        found = np.empty((*(part.stop - part.start for part in inside), self.ends.shape[1]), np.float32)
         lows, extents = ranges_of(fields)
         units = np.repeat(self.units, [f.n_components for f in fields])
         for component, numbers in enumerate(self._numbers(step)):
-            found[..., component] = numbers * (units[component] * extents[component]) + lows[component]
+            found[..., component] = numbers[inside] * (units[component] * extents[component]) + lows[component]
         return found
 
     def _numbers(self, step: int) -> np.ndarray:
@@ -98,7 +100,7 @@ class Bound:
                 except FormatError as error:
                     raise FormatError(f"{self.path} cannot be used: {error}") from None
             self._kept.move_to_end(step)
-            while len(self._kept) > 2 and len(self._kept) * self._kept[step].nbytes > MOST_BYTES:
+            while len(self._kept) > LEAST_KEPT and len(self._kept) * self._kept[step].nbytes > MOST_BYTES:
                 self._kept.popitem(last=False)
             return self._kept[step]
 

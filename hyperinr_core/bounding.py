@@ -56,6 +56,41 @@ class Promise:
         for each, scale in zip(fields, _scales(fields, shifts_for(self.series, names))):
             self.error_of(each, scale)
 
+    def bound(
+        self,
+        fields: Sequence[Field],
+        shifts: Shifts,
+        times: np.ndarray,
+        progress: Callable[[float], object] = lambda fraction: None,
+    ) -> Bound:
+        """The stored steps.
+
+        Parameters
+        ----------
+        fields : of the model, shifted by shifts.
+        times : (K,) of the training steps, increasing.
+        """
+        series, names = shifted_series(self.series, shifts), [each.name for each in fields]
+        scales = _scales(fields, shifts)
+        asked = [self.error_of(each, scale) for each, scale in zip(fields, scales)]
+        lows, extents = ranges_of(fields)
+        rounding = [ROUNDING * max(map(abs, each.whole_range)) for each in fields]
+        starts = np.cumsum([0, *(each.n_components for each in fields)])[:-1]
+        # one field's components are whole numbers of one unit
+        units = [2 * (error - less) / extents[start] for error, less, start in zip(asked, rounding, starts)]
+        widths = np.repeat(units, [each.n_components for each in fields]) * extents
+        frames: list[np.ndarray] = []
+        for done, step in enumerate(steps_at(self.series, times)):
+            truth = _whole(series, step, names)
+            frames += [
+                encode_volume(np.rint((truth[..., c] - lows[c]) / width).astype(np.int32))
+                for c, width in enumerate(widths)
+            ]
+            progress((done + 1) / len(times))
+        ends = np.cumsum([frame.size for frame in frames]).reshape(len(times), -1)
+        largest = tuple(float(error * scale) for error, scale in zip(asked, scales))
+        return Bound(self.series.grid.shape, times, np.concatenate(frames), ends, tuple(map(float, units)), largest)
+
     def error_of(self, field: Field, scale: float) -> float:
         """What is promised of a field's numbers, one of which is so many of its units; errors as of `check`."""
         low, high = field.whole_range
@@ -75,10 +110,19 @@ class Promise:
         return error
 
 
-def bounded(model: HyperINR, promise: Promise, progress: Callable[[float], object] = lambda fraction: None) -> HyperINR:
+def bounded(
+    model: HyperINR,
+    promise: Promise,
+    progress: Callable[[float], object] = lambda fraction: None,
+    bound: Bound | None = None,
+) -> HyperINR:
     """The model with its training steps stored, so that none of their points is further from the data than was promised.
 
     Its quality says how well it fits then; `unbounded_psnr_db` is how well its encoders do.
+
+    Parameters
+    ----------
+    bound : the steps, if they are stored already.
 
     Raises
     ------
@@ -90,9 +134,11 @@ def bounded(model: HyperINR, promise: Promise, progress: Callable[[float], objec
     times = np.unique(model.parameters[0].values)
     if not len(times):
         raise ParameterError("the model does not say what steps it was trained on; expected some, train it again")
-    steps = steps_at(promise.series, times)
-    bound = _stored(model, promise, times, steps, lambda fraction: progress(fraction / 2))
+    if bound is None:
+        fields = shifted_model(model, model.shifts).fields
+        bound = promise.bound(fields, model.shifts, times, lambda fraction: progress(fraction / 2))
     model = dataclasses.replace(model, bound=bound)
+    steps = steps_at(promise.series, times)
     fitting = _checked(model, promise.series, times, steps, lambda fraction: progress(0.5 + fraction / 2))
     before = model.quality.get("unbounded_psnr_db", model.quality.get("training_psnr_db"))
     quality = {key: value for key, value in model.quality.items() if key not in ("original_psnr_db", "planes_per_step")}
@@ -100,39 +146,11 @@ def bounded(model: HyperINR, promise: Promise, progress: Callable[[float], objec
     return dataclasses.replace(model, quality=quality)
 
 
-def _stored(
-    model: HyperINR,
-    promise: Promise,
-    times: np.ndarray,
-    steps: Sequence[int],
-    progress: Callable[[float], object],
-) -> Bound:
-    inner, series = shifted_model(model, model.shifts), shifted_series(promise.series, model.shifts)
-    scales = _scales(model.fields, model.shifts)
-    asked = [promise.error_of(each, scale) for each, scale in zip(inner.fields, scales)]
-    lows, extents = ranges_of(inner.fields)
-    rounding = [ROUNDING * max(map(abs, each.whole_range)) for each in inner.fields]
-    starts = np.cumsum([0, *(each.n_components for each in inner.fields)])[:-1]
-    # one field's components are whole numbers of one unit
-    units = [2 * (error - less) / extents[start] for error, less, start in zip(asked, rounding, starts)]
-    widths = np.repeat(units, [each.n_components for each in inner.fields]) * extents
-    frames: list[np.ndarray] = []
-    for done, step in enumerate(steps):
-        truth = _whole(series, step, model)
-        frames += [
-            encode_volume(np.rint((truth[..., c] - lows[c]) / width).astype(np.int32)) for c, width in enumerate(widths)
-        ]
-        progress((done + 1) / len(steps))
-    ends = np.cumsum([frame.size for frame in frames]).reshape(len(steps), -1)
-    largest = tuple(float(error * scale) for error, scale in zip(asked, scales))
-    return Bound(model.grid.shape, times, np.concatenate(frames), ends, tuple(map(float, units)), largest)
-
-
-def _whole(series: VolumeSeries, step: int, model: HyperINR) -> np.ndarray:
+def _whole(series: VolumeSeries, step: int, names: Sequence[str]) -> np.ndarray:
     """(nz, ny, nx, C) float64 of a step, with smooth numbers at masked points, which cost little."""
     parts = []
-    for each in model.fields:
-        part = series.truth(step, [each.name])
+    for name in names:
+        part = series.truth(step, [name])
         valid = valid_points(part)
         parts.append(part if valid.all() else filled(part, valid))
     return np.concatenate(parts, axis=-1, dtype=np.float64)
@@ -163,7 +181,7 @@ def _checked(
             if not worst <= most:
                 raise DataError(
                     f"{each.name} at step {step} would be off by {worst:g}; expected at most {most:g}: the model does not give "
-                    "what is stored at its training steps, train it again without --carry"
+                    "what is stored at its training steps, train it again with --carry never"
                 )
             decibel = psnr(error, np.zeros_like(error), each.whole_range)
             found[each.name].append(round(float(decibel), 3) if np.isfinite(decibel) else None)

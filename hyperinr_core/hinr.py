@@ -17,9 +17,9 @@ from hyperinr_core.bricks import Bricks
 from hyperinr_core.errors import FormatError, ParameterError
 from hyperinr_core.files import replacing
 from hyperinr_core.hinr_document import (
+    COMPACT_VERSION,
     INDEX_VERSION,
     MAX_DOCUMENT,
-    NEWEST_VERSION,
     document_of,
     parse,
     read_document,
@@ -67,10 +67,10 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[Coding, np.ndarr
         coding, codes = coded
         parts["tables"] = coding.to_dict()
         if isinstance(coding, LevelCoding):
-            parts["version"] = NEWEST_VERSION
+            parts["version"] = COMPACT_VERSION
     document = text_of(path, parts)
     read_document(path, json.loads(document))
-    tensors = _beside_tables(model, parts["version"] == NEWEST_VERSION)
+    tensors = _beside_tables(model, parts["version"] == COMPACT_VERSION)
     if coded:
         tensors[CODES_TENSOR] = codes
     else:
@@ -87,11 +87,11 @@ def bytes_beside(model: HyperINR) -> int:
     return document + sum(tensor.nbytes + PER_TENSOR for tensor in _beside_tables(model, True).values())
 
 
-def _beside_tables(model: HyperINR, is_newest: bool) -> dict[str, np.ndarray]:
-    """What a file holds of a model, of the newest version or an older one, in addition to its tables."""
+def _beside_tables(model: HyperINR, is_compact: bool) -> dict[str, np.ndarray]:
+    """What a file holds of a model, of the compact version or an older one, in addition to its tables."""
     tensors: dict[str, np.ndarray] = {
         "encoder_positions": np.ascontiguousarray(model.encoder_positions, np.float64),
-        "mlp_params": _network_of(model, is_newest),
+        "mlp_params": _network_of(model, is_compact),
     }
     if model.base is not None:
         tensors["base_positions"] = np.ascontiguousarray(model.base.positions, np.float64)
@@ -101,7 +101,7 @@ def _beside_tables(model: HyperINR, is_newest: bool) -> dict[str, np.ndarray]:
     if model.mask is not None:
         tensors.update(mask_coding.tensors_of(model.mask))
     if model.motion is not None:
-        tensors.update(motion_coding.tensors_of(model.motion, is_newest))
+        tensors.update(motion_coding.tensors_of(model.motion, is_compact))
     if model.bound is not None:
         tensors.update(bound_coding.tensors_of(model.bound))
     return tensors
@@ -186,7 +186,7 @@ def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> H
     _check_tensors(path, file, parts)
     stored = _stored(path, file)
     tensors = {name: file.get_tensor(name) for name in file.keys() if name not in stored}
-    coding, architecture, is_newest = (parts.pop(name) for name in ("tables", "architecture", "is_newest"))
+    coding, architecture, is_compact = (parts.pop(name) for name in ("tables", "architecture", "is_compact"))
     if coding is not None:
         tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, architecture, coding)
     for name, tensor in tensors.items():
@@ -200,7 +200,7 @@ def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> H
         parts["base"] = Base(tensors.pop("base_positions"), tensors.pop("base_coefficients"), **parts["base"])
         _check_increasing(path, "base_positions", parts["base"].positions)
     if parts["motion"] is not None:
-        parts["motion"] = _motion_of(path, tensors, parts["motion"], is_newest)
+        parts["motion"] = _motion_of(path, tensors, parts["motion"], is_compact)
     if parts["bound"] is not None:
         parts["bound"] = _bound_of(path, tensors, parts["bound"])
     if parts["guide"] is not None:
@@ -319,7 +319,7 @@ def _expected_tensors(parts: dict[str, Any]) -> dict[str, tuple[tuple[str, ...],
         expected["encoder_params"] = (("F16", "F32"), [None, architecture.n_table])
     else:
         expected[CODES_TENSOR] = (("U8",), [None])
-    expected["mlp_params"] = (("F16", "F32") if parts["is_newest"] else ("F32",), [architecture.n_mlp])
+    expected["mlp_params"] = (("F16", "F32") if parts["is_compact"] else ("F32",), [architecture.n_mlp])
     if parts["base"] is not None:
         axes = [1 if encoding.n_pos_dims == 2 else None, None, None]
         expected["base_positions"] = (("F64",), [None])

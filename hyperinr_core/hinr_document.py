@@ -25,7 +25,10 @@ from hyperinr_core.volume import Field, Grid, Parameter
 #: The version of an index of bricks, and that of a file that holds radiance fields in place of a HyperINR (radiance/file.py).
 #: A file of one model with a bound, or whose tables are coded level by level, is of version 6; another is of version 3 where it
 #: holds a motion, else of 2 where it holds a mask, else of 1.
-INDEX_VERSION, RADIANCE_VERSION, NEWEST_VERSION = 4, 5, 6
+INDEX_VERSION, RADIANCE_VERSION, COMPACT_VERSION = 4, 5, 6
+
+#: The newest version that this reads.
+NEWEST_VERSION = COMPACT_VERSION
 
 #: Most points a stored grid may have along an axis, and most bytes of the JSON document.
 MAX_DIM = 1 << 20
@@ -82,7 +85,7 @@ def document_of(model: HyperINR) -> dict[str, Any]:
     if model.motion is not None:
         document |= {"version": 3, "motion": motion_coding.document_of(model.motion)}
     if model.bound is not None:
-        document |= {"version": 6, "bound": bound_coding.document_of(model.bound)}
+        document |= {"version": COMPACT_VERSION, "bound": bound_coding.document_of(model.bound)}
     return document
 
 
@@ -139,19 +142,19 @@ def parse(path: str | os.PathLike, metadata: dict[str, str] | None) -> dict[str,
 
 def read_document(path: str | os.PathLike, document: dict[str, Any]) -> dict[str, Any]:
     """The arguments of HyperINR that the document holds, each checked, its tables' coding, its architecture, and its newness."""
-    newest = document["version"] == NEWEST_VERSION
+    is_compact = document["version"] == COMPACT_VERSION
     try:
         parts = {
             "encoding": EncodingConfig.from_dict(document["encoding"]),
             "network": NetworkConfig.from_dict(document["network"]),
             **told(document),
             "interpolation": document["interpolation"],
-            "tables": coding_in(document.get("tables"), document["encoding"]["n_levels"], newest),
+            "tables": coding_in(document.get("tables"), document["encoding"]["n_levels"], is_compact),
             "guide": _guide(document["guide"]),
             "mask": mask_coding.n_sheets_of(document["mask"], len(document["fields"])) if "mask" in document else None,
             "motion": None,
             "bound": None,
-            "is_newest": newest,
+            "is_compact": is_compact,
         }
         roles = [parameter.role for parameter in parts["parameters"]]
         check_interpolation(parts["interpolation"], roles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from hyperinr_core.model import Model, Theta
 from hyperinr_core.motion.carried import Carried
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.motion.steps import Box, Source, Steps
+from hyperinr_core.once import Once
 from hyperinr_core.shift import Shifts, shifted_model, shifts_of
 from hyperinr_core.spaces import check_interpolation, space_of
 from hyperinr_core.spaces.space import Coefficients, Space
@@ -191,6 +192,12 @@ class HyperINR(Model):
         spline = None if plain.base is None else plain.base.at(float(theta[0]))
         return Generated(chosen, table, spline, plain.network_range, stays)
 
+    def along(self, motion: Motion) -> HyperINR:
+        """The model along another motion through the same gaps; what it has decoded of its steps is shared."""
+        other = replace(self, motion=motion)
+        vars(other)["_decoded"] = self._decoded
+        return other
+
     def _steps(self, motion: Motion, backend: str) -> Steps:
         """The decoded training steps that motion carries from."""
         if backend not in self._decoded:
@@ -225,7 +232,7 @@ class HyperINR(Model):
             inr = INR(values, self.grid, self.fields, self.encoding.n_pos_dims)
             found = inr.sample_grid(region=(x0, x1, y0, y1, z0, z1), progress=progress)
         else:
-            found = self._stored(stored)[z0 : z1 + 1, y0 : y1 + 1, x0 : x1 + 1]
+            found = self._stored(stored, box)
         if self.mask is None:
             return found
         for columns, valid in zip(self._columns, self.mask.at(theta, self.theta_bounds)):
@@ -233,24 +240,22 @@ class HyperINR(Model):
                 found[..., columns] = filled(found[..., columns], valid)
         return found
 
-    def _stored(self, step: int) -> np.ndarray:
+    def _stored(self, step: int, box: Box | None = None) -> np.ndarray:
         """(z, y, x, C) of a step of the bound, before shifts, with numbers at masked points."""
         assert self.bound is not None
-        return self.bound.values(step, shifted_model(self, self.shifts).fields)
+        return self.bound.values(step, shifted_model(self, self.shifts).fields, box)
 
     def _lacking(self, backend: str, step: int, progress: Progress | None = None) -> np.ndarray:
         """(z, y, x, C) that the blended encoders lack at a step of the bound; those of the latest are kept."""
         assert self.bound is not None
-        key = backend, step
-        found = self._lacked.get(key)  # threads share them: what one has found another may drop
-        if found is None:
-            while len(self._lacked) >= N_LACKED:
-                self._lacked.pop(next(iter(self._lacked)), None)
-            theta = self.bound.positions[step : step + 1]
+        theta = self.bound.positions[step : step + 1]
+
+        def found() -> np.ndarray:
             values = self._generated(theta, *self._weights(theta, None), backend)
             inr = INR(values, self.grid, self.fields, self.encoding.n_pos_dims)
-            self._lacked[key] = found = self._stored(step) - inr.sample_grid(progress=progress)
-        return found
+            return self._stored(step) - inr.sample_grid(progress=progress)
+
+        return self._lacked.get((backend, step), found)
 
     @property
     def _columns(self) -> list[slice]:
@@ -263,8 +268,8 @@ class HyperINR(Model):
         return {}
 
     @cached_property
-    def _lacked(self) -> dict[tuple[str, int], np.ndarray]:
-        return {}
+    def _lacked(self) -> Once[np.ndarray]:
+        return Once(N_LACKED)
 
     @cached_property
     def shifts(self) -> Shifts:

@@ -45,7 +45,7 @@ def lean(model: HyperINR, target: float) -> HyperINR:
     thetas, factor, best = _middles(model), 1, model
     truths = [_values(model, theta) for theta in thetas]
     while factor <= MOST_FACTOR:
-        candidate = dataclasses.replace(model, motion=coarser(model.motion, factor))
+        candidate = model.along(coarser(model.motion, factor))
         if _psnr(candidate, thetas, truths) < target + BELOW:
             return best
         best, factor = candidate, 2 * factor

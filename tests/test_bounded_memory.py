@@ -69,7 +69,7 @@ def test_no_two_sets_of_tables_are_in_memory(tmp_path, monkeypatch):
 
     for room in ("run", "budget"):
         monkeypatch.setattr(f"hyperinr_core.training.{room}.Trainer", Watched)
-    monkeypatch.setattr("hyperinr_core.training.run._measured", lambda model, *_: held() or (model, None))
+    monkeypatch.setattr("hyperinr_core.training.finish._measured", lambda model, *_: held() or (model, None))
     monkeypatch.setattr("hyperinr_core.training.budget.look", lambda *_: 40.0)
     gc.disable()  # by counting references alone
     try:

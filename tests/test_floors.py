@@ -56,7 +56,7 @@ FLOORS = {
 #: from the lines above it and from itself.
 ROOMS = (
     ("__init__.py", "errors.py"),
-    ("config.py", "files.py", "mask.py", "packing.py"),
+    ("config.py", "files.py", "mask.py", "once.py", "packing.py"),
     ("volume.py", "level_coding.py", "volume_coding.py"),
     ("cuts.py",),
     ("hash_grid.py",),

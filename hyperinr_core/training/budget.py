@@ -19,6 +19,7 @@ from hyperinr_core.hash_grid import hash_grid
 from hyperinr_core.lean import coarser
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
 from hyperinr_core.motion_coding import tensors_of
+from hyperinr_core.packing import MOST_EXPANSION
 from hyperinr_core.training.crop import cropped
 from hyperinr_core.training.gpu import memory_errors_explained
 from hyperinr_core.training.samples import SampleStream
@@ -28,6 +29,9 @@ from hyperinr_core.volume import Field
 
 #: How many times as many bytes as a file may have its tables take before they are coded, at most.
 CODED = 16
+
+#: The same where a PSNR is asked for, too, which a look promises that knows no coding: so much costs little of it.
+CODED_WELL = 4
 
 #: The smallest tables that --max-bytes leads to.
 LEAST_LOG2_HASHMAP_SIZE = 8
@@ -87,7 +91,9 @@ def planned(
         samples = min(asked, most) if budget.target_psnr else most
     lesson = _with(lesson, training={"samples": samples})
     if samples != asked or expected is None:
-        expected = None if begun else _aside(lesson, device)
+        expected = None if begun or budget.max_bytes else _aside(lesson, device)
+    if expected is not None and lesson.config.training.rate:  # what is rounded away is lost beside it
+        expected = -10 * math.log10(10 ** (-expected / 10) + 10 ** (-lesson.config.training.rate / 10))
     stored = _other_bytes(lesson) + _table_bytes(lesson)
     n_bytes = min(stored, budget.max_bytes) if budget.max_bytes else stored
     return lesson, Plan(samples, lesson.config.encoding.log2_hashmap_size, samples / rate, n_bytes, expected)
@@ -180,12 +186,14 @@ def look(lesson: Lesson, per_value: float, device: str, n_points: int = LOOKED_A
 def _within(lesson: Lesson, max_bytes: int) -> Lesson:
     """With the largest tables, none larger than they are, that can be coded in what a file of so many bytes has for them."""
     config, left = lesson.config, max_bytes - _other_bytes(lesson)
-    most = CODED * left / (1 - config.training.sparsity)
+    coded = CODED_WELL if config.budget.target_psnr else CODED
+    factor = min(coded / (1 - config.training.sparsity), MOST_EXPANSION / 4)
+    most = factor * left
     size = config.encoding.log2_hashmap_size
     while size > LEAST_LOG2_HASHMAP_SIZE and _table_bytes(lesson, size) > most:
         size -= 1
     if _table_bytes(lesson, size) > most:
-        least = _other_bytes(lesson) + math.ceil(_table_bytes(lesson, size) * (1 - config.training.sparsity) / CODED)
+        least = _other_bytes(lesson) + math.ceil(_table_bytes(lesson, size) / factor)
         raise ParameterError(
             f"max-bytes is {max_bytes}; expected {least} at least: {_other_bytes(lesson)} bytes are for what is not tables"
         )
@@ -235,6 +243,7 @@ def _other_bytes(lesson: Lesson) -> int:
     stored += lesson.base.coefficients.nbytes if lesson.base else 0
     stored += lesson.guide.extinction.nbytes if lesson.guide else 0
     stored += lesson.mask.sheets.nbytes if lesson.mask else 0
+    stored += lesson.bound.n_bytes if lesson.bound else 0
     if lesson.motion is None:
         return stored
     coded = tensors_of(coarser(lesson.motion, MOTION_FACTOR) if lesson.config.budget.max_bytes else lesson.motion, True)

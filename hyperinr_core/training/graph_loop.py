@@ -16,7 +16,6 @@ from hyperinr_core.training.evaluators import triton_kernels as kernels
 from hyperinr_core.training.evaluators.base import adam_rate
 from hyperinr_core.training.evaluators.triton import POINTS, TritonEvaluator
 from hyperinr_core.training.loop import Blend, State
-from hyperinr_core.training.rate import FREE, Cost
 from hyperinr_core.training.replay import Replay
 from hyperinr_core.training.resident import ResidentSeries
 from hyperinr_core.training.settings import TrainingConfig
@@ -125,7 +124,6 @@ class GraphLoop:
     Parameters
     ----------
     blends : of each step of the series, without a guide's level.
-    state : what is trained.
     """
 
     def __init__(
@@ -135,7 +133,6 @@ class GraphLoop:
         blends: Sequence[Blend],
         training: TrainingConfig,
         n_iterations: int,
-        state: State,
     ) -> None:
         self._evaluator, self._resident, self._training = evaluator, resident, training
         self._rows = Rows(resident, blends, training, n_iterations)
@@ -143,20 +140,17 @@ class GraphLoop:
         self._points = torch.empty((*stream.shape, resident.points.shape[1]), device=device)
         self._targets = torch.empty((*stream.shape, resident.values.shape[2]), device=device)
         self._loss = torch.zeros((), device=device)
-        self._state, self._keep_zeros = state, False
+        self._keep_zeros = False
         self.replay = Replay(self._rows.width, device)
         self._draw(torch.zeros(self._rows.width, dtype=torch.int32, device=device))  # compiles it now
 
-    def run(
-        self, state: State, iteration: int, most: int, keep_zeros: bool, cost: Cost = FREE
-    ) -> tuple[int, torch.Tensor]:
+    def run(self, state: State, iteration: int, most: int, keep_zeros: bool) -> tuple[int, torch.Tensor]:
         """Launch iterations, `most` at most, and as many as take about a tenth of a second: how many, and the last one's loss.
 
         Parameters
         ----------
         state : the tensors that were given at first.
         keep_zeros : whether numbers of tables that are zero stay so.
-        cost : of the bytes that tables take: none.
         """
         self._state = state
         if keep_zeros != self._keep_zeros:

@@ -1,6 +1,6 @@
 """Tables that take few bytes once they are coded: what coding will make of them is part of what is learned.
 
-From a third of a run on numbers pay for their size, and soon tables are evaluated as they will be stored, rounded to a step
+From 0.3 of a run on numbers pay for their size, and soon tables are evaluated as they will be stored, rounded to a step
 for each level, while gradients pass as though they were not (Bengio et al., 2013); the network and the numbers beside learn to
 do with what is left. Coded by Laplace's distribution of its level's mean magnitude b a number takes its magnitude over b ln 2
 bits more than a zero, as in Shacira (Girish et al., 2023), whose distributions are learned. What a bit is worth follows from the
@@ -42,6 +42,11 @@ class Cost(NamedTuple):
     steps: np.ndarray | None = None
     rates: np.ndarray | None = None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether bytes cost nothing."""
+        return self.steps is None and self.rates is None
+
 
 #: No cost.
 FREE = Cost()
@@ -52,38 +57,47 @@ class Rate:
 
     Parameters
     ----------
-    target : PSNR in dB of rounded tables against those as they are; 0 for no rounding.
+    asked : PSNR in dB of rounded tables against those as they are; 0 for any.
     n_iterations : of the run.
     grid : of the tables, whose levels it knows.
-    n_bytes : what coded tables may take, which decides the target where that is 0; 0 for any.
+    n_bytes : what coded tables may take; 0 for any.
+
+    Attributes
+    ----------
+    cost : now.
+    target : what was asked for, or less where so many bytes do not hold it; 0 for no rounding.
     """
 
-    def __init__(self, target: float, n_iterations: int, grid: HashGrid, n_bytes: int = 0) -> None:
-        self._target, self._grid, self._n_bytes = target, grid, 0 if target else n_bytes
+    def __init__(self, asked: float, n_iterations: int, grid: HashGrid, n_bytes: int = 0) -> None:
+        self._asked, self._grid, self._n_bytes = asked, grid, n_bytes
         self._rounds = {round(BEGIN * n_iterations) + 1 + n * max(n_iterations // N_ROUNDS, 1) for n in range(N_ROUNDS)}
         self._measured = {round(share * n_iterations) + 1: kept for share, kept in zip(MEASURED, KEPT)}
-        self.cost = FREE
+        self.target, self.cost = asked, FREE
+        self._spread: dict[tuple[str, torch.device], torch.Tensor] = {}
 
-    @property
-    def target(self) -> float:
-        """PSNR in dB of rounded tables against those as they are: that was asked for, or was found for so many bytes."""
-        return self._target
+    def is_due(self, iteration: int) -> bool:
+        """Whether prices change after an iteration."""
+        return bool(self._asked or self._n_bytes) and (iteration in self._rounds or iteration in self._measured)
 
     def left(self, iteration: int) -> int:
         """Iterations until prices change; endless where they never do."""
-        due = self._rounds | set(self._measured) if self._target or self._n_bytes else ()
+        due = self._rounds | set(self._measured) if self._asked or self._n_bytes else ()
         return min((at - iteration for at in due if at > iteration), default=sys.maxsize)
 
     def look(self, iteration: int, tables: torch.Tensor, model: Callable[[], HyperINR]) -> None:
         """Take the prices that hold after this iteration from tables (N, M) and from the model as it is."""
-        if iteration in self._measured and (self._target or self._n_bytes):
+        if not self.is_due(iteration):
+            return
+        steps, rates = self.cost
+        if iteration in self._measured:
             compression = Compression(model())
             if self._n_bytes:
-                self._target = self._within(compression, tables, self._n_bytes / self._measured[iteration])
-            steps = np.array(compression.steps_at(self._target), np.float32) if self._target else None
-            self.cost = self.cost._replace(steps=steps)
-        if iteration in self._rounds and self._target:
-            self.cost = self.cost._replace(rates=self._rates(tables))
+                within = self._within(compression, tables, self._n_bytes / self._measured[iteration])
+                self.target = min(filter(None, (self._asked, within)), default=0.0)
+            steps = np.array(compression.steps_at(self.target), np.float32) if self.target else None
+        if iteration in self._rounds and self.target:
+            rates = self._rates(tables)
+        self._change(Cost(steps, rates))
 
     def _within(self, compression: Compression, tables: torch.Tensor, n_bytes: float) -> float:
         """The highest PSNR in dB whose steps leave so many bytes; 0 where all do."""
@@ -102,44 +116,51 @@ class Rate:
         """(3, L) float32 that `resume` takes: costs, NaN for those that are none, and the target."""
         unknown = np.full(len(levels(self._grid)), np.nan, np.float32)
         costs = [unknown if part is None else part for part in self.cost]
-        return np.stack([*costs, np.full_like(unknown, self._target)])
+        return np.stack([*costs, np.full_like(unknown, self.target)])
 
     def resume(self, state: np.ndarray) -> None:
         """Go on with the costs of a run."""
         *costs, target = state
-        self.cost = Cost(*(None if np.isnan(part).any() else np.ascontiguousarray(part) for part in costs))
-        if self._n_bytes:
-            self._target = float(target[0])
+        self._change(Cost(*(None if np.isnan(part).any() else np.ascontiguousarray(part) for part in costs)))
+        self.target = float(target[0])
 
     def rounded(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows (R, M) as they are evaluated."""
         if self.cost.steps is None:
             return rows
-        steps = torch.from_numpy(self._spread(self.cost.steps)).to(rows.device)
+        steps = self._wide("steps", rows.device)
         return torch.round(rows * torch.reciprocal(steps)) * steps
 
     def gradient(self, rows: torch.Tensor) -> torch.Tensor | None:
         """(R, M) of what the sizes of rows cost; None where they cost nothing."""
-        if self.cost.rates is None:
-            return None
-        return torch.sign(rows) * torch.from_numpy(self._spread(self.cost.rates)).to(rows.device)
+        return None if self.cost.rates is None else torch.sign(rows) * self._wide("rates", rows.device)
+
+    def _change(self, cost: Cost) -> None:
+        self.cost = cost
+        self._spread.clear()
 
     def _rates(self, tables: torch.Tensor) -> np.ndarray:
         parts = levels(self._grid)
-        bit = 2 * math.log(2) * 10 ** (-self._target / 10) / parts[-1].stop
+        bit = 2 * math.log(2) * 10 ** (-self.target / 10) / parts[-1].stop
         means = [float(tables[:, part].abs().mean()) for part in parts]
         return np.array([bit / math.log(2) / mean if mean > 0 else 0 for mean in means], np.float32)
 
-    def _spread(self, of_levels: np.ndarray) -> np.ndarray:
-        return np.repeat(of_levels, [part.stop - part.start for part in levels(self._grid)])
+    def _wide(self, name: str, device: torch.device) -> torch.Tensor:
+        """(M,) what a cost of each level is of each number of a table."""
+        if (name, device) not in self._spread:
+            counts = [part.stop - part.start for part in levels(self._grid)]
+            self._spread[name, device] = torch.from_numpy(np.repeat(getattr(self.cost, name), counts)).to(device)
+        return self._spread[name, device]
 
 
 def coded_bytes(tables: np.ndarray, grid: HashGrid, steps: Sequence[float]) -> float:
     """About what tables (N, M) take, rounded to steps: the entropy of each level's numbers by themselves."""
     bits = 0.0
     for part, step in zip(levels(grid), steps):
-        _, counts = np.unique(np.rint(tables[:, part] / np.float32(step)), return_counts=True)
-        bits -= float((counts * np.log2(counts / counts.sum())).sum())
+        numbers = np.rint(tables[:, part] / np.float32(step)).astype(np.int64).ravel()
+        counts = np.bincount(numbers - numbers.min())
+        counts = counts[counts > 0]
+        bits -= float((counts * np.log2(counts / numbers.size)).sum())
     return bits / 8
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from hyperinr_core.architecture import Architecture
+from hyperinr_core.bound import Bound
 from hyperinr_core.config import Config
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
@@ -155,6 +156,7 @@ class Lesson:
     guide : computes the guide's level, where the encoding has one.
     mask : where the fields hold values, where they do not everywhere.
     motion : along which the model carries its steps, if it does.
+    bound : the training steps as they are stored, where they are to keep to one; in the first process alone.
     table_bytes : what its coded tables may take; 0 for any.
     identity : what, besides data and settings, a checkpoint must have been made for.
     provenance : what the task adds to the model's; `choices` are added to it by field.
@@ -173,6 +175,7 @@ class Lesson:
     guide: Guide | None = None
     mask: Mask | None = None
     motion: Motion | None = None
+    bound: Bound | None = None
     table_bytes: int = 0
     identity: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)

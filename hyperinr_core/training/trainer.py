@@ -209,13 +209,12 @@ class Trainer:
         blend_of = functools.partial(_blend_of, self.model, self._coefficients)
         if isinstance(self.evaluator, NativeEvaluator) and self.world.size == 1:
             return Loop(self.evaluator, self._stream, self.config.training, self.n_iterations, blend_of)
-        pays = self._rate.left(0) < sys.maxsize  # then each step rounds tables
-        if self._resident is None or self.evaluator.name != "triton" or self.model.guide or pays:
+        if self._resident is None or self.evaluator.name != "triton" or self.model.guide:
             return None
         from hyperinr_core.training.graph_loop import GraphLoop  # it needs Triton
 
         blends = [blend_of(theta) for theta in self._stream.series.thetas]
-        given = self._resident, blends, self.config.training, self.n_iterations, self._state
+        given = self._resident, blends, self.config.training, self.n_iterations
         try:
             return GraphLoop(cast(Any, self.evaluator), *given)
         except Exception as error:  # compiler and driver raise whatever they like
@@ -225,9 +224,10 @@ class Trainer:
     def _loop_on(self, most: int) -> tuple[int, float | torch.Tensor] | None:
         if self._loop is None:
             return None
-        return self._loop.run(
-            self._state, self.iteration, most, self._pruning.has_begun(self.iteration), self._rate.cost
-        )
+        given = self._state, self.iteration, most, self._pruning.has_begun(self.iteration)
+        if isinstance(self._loop, Loop):
+            return self._loop.run(*given, self._rate.cost)
+        return self._loop.run(*given) if self._rate.cost.is_free else None
 
     @property
     def _state(self) -> State:
@@ -236,8 +236,11 @@ class Trainer:
     def _turn(self) -> None:
         """What is done at some iterations alone."""
         self._pruning.prune(self.iteration, self._tables, (self._moments["tables_m"], self._moments["tables_v"]))
-        now = functools.partial(with_numbers, self.model, self._tables, self._mlp)
-        self._rate.look(self.iteration, self._tables, now)
+        if self._rate.is_due(self.iteration):
+            if self.world.leads:
+                now = functools.partial(with_numbers, self.model, self._tables, self._mlp)
+                self._rate.look(self.iteration, self._tables, now)
+            self._rate.resume(self.world.told(self._rate.state))  # unlike processors would measure otherwise
         if self._focus:
             self._focus.look(self.iteration, self._values)
 

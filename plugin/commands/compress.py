@@ -65,7 +65,7 @@ def compress(
     if max_bytes is not None:
         told = {field.name: [PSNR_CAP] * N_THETAS for field in network.fields}
         other = hinr.bytes_beside(_described(lean(network, _least_carried(network, LEAN_PSNR)), told))
-        steps = compression.finest_within(max_bytes - max(other, 0))
+        steps = compression.finest_within(max_bytes - other)
         if steps is None:
             raise ParameterError(
                 f"max-bytes is {max_bytes}, of which {max(max_bytes - other, 0)} are left for the tables; expected more, or "

@@ -93,7 +93,9 @@ def _say_network(document: dict[str, Any]) -> None:
         within = errors_in_words([f["name"] for f in fields], [f["units"] for f in fields], errors)
         click.echo(f"  at every training step {within}, unless --interpolation says otherwise")
     if "tables" in document:
-        how = ", differences between neighbouring encoders" if document["tables"]["differences"] else ""
+        differences = document["tables"]["differences"]  # of all levels, or of each
+        told = any(differences) if isinstance(differences, list) else differences
+        how = ", differences between neighbouring encoders" if told else ""
         click.echo(f"  tables coded in steps of {max(document['tables']['steps']):.3g}{how}")
     if document.get("base"):
         click.echo(f"  base of splines for output(s) {', '.join(map(str, document['base']['components']))}")
