@@ -17,7 +17,7 @@ from hyperinr.plugin.commands.model import info
 from hyperinr_core import hinr
 from hyperinr_core.bounding import Promise
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.training import finish
+from hyperinr_core.training import finish, watch
 from hyperinr_core.training.rate import Rate
 from hyperinr_core.training.run import train
 from hyperinr_core.training.task import Tell
@@ -94,7 +94,8 @@ def test_what_cannot_be_made_smaller_is_said_and_kept(trained, tmp_path, caplog)
     np.testing.assert_array_equal(hinr.load(tmp_path / "m.hinr").encoder_params, model.encoder_params)
 
 
-def test_a_run_that_pays_for_bytes_goes_on_where_it_was(tmp_path):
+def test_a_run_that_pays_for_bytes_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(watch, "REPORT_SECONDS", 0.0)  # after every iteration, however fast
     settings = with_training(samples=200_000, batch_steps=1, batch_points=400, rate=30.0)
 
     def stop_late(report):

@@ -116,15 +116,26 @@ def test_the_lattice_of_a_moment_is_that_of_numpy(isa, shape, periodic, anchored
         np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("n_steps", [2, 3, 4])
-@pytest.mark.parametrize("bend, anchored, n_components", [(0.0, True, 1), (1.0, False, 3), (0.4, True, 2)])
-def test_two_to_four_steps_of_any_number_of_components(isa, n_steps, bend, anchored, n_components):
+#: Parametrises a test over two to four steps of one to three components, that bend or not.
+STEPS = pytest.mark.parametrize(
+    "n_steps, bend, anchored, n_components",
+    [(n, *kind) for n in (2, 3, 4) for kind in ((0.0, True, 1), (1.0, False, 3), (0.4, True, 2))],
+)
+
+
+def moments_of(n_steps, bend, anchored, n_components):
+    """Moments in the first and the last gap of so many steps, the steps of each, and axes beside the points."""
     shape, periodic = (14, 15, 16), (False, True, False)
     motion = random_motion(shape, periodic, TIMES[:n_steps], anchored=(anchored,), bend=(bend,))
-    every, axes = steps_of(shape, periodic, n_steps, n_components), axes_of(shape)
+    every = steps_of(shape, periodic, n_steps, n_components)
     for time in (0.3, 0.5 * (TIMES[n_steps - 2] + TIMES[n_steps - 1])):
         moment = motion.moment(0, time)
-        steps = [every[step] for step in moment.steps]
+        yield moment, [every[step] for step in moment.steps], axes_of(shape)
+
+
+@STEPS
+def test_two_to_four_steps_of_any_number_of_components(isa, n_steps, bend, anchored, n_components):
+    for moment, steps, axes in moments_of(n_steps, bend, anchored, n_components):
         assert len(steps) == (n_steps if n_steps < 4 else 3)  # a gap at an end has one beside it
         found, expected = (part.carry(moment, steps, axes, False) for part in (native, reference))
         assert found.shape[-1] == n_components

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from moving_models import TIMES, random_motion
-from test_motion_native import CASES, LATTICES, axes_of, scattered, steps_of
+from test_motion_native import CASES, LATTICES, STEPS, axes_of, moments_of, scattered, steps_of
 
 torch = pytest.importorskip("torch")
 
@@ -65,15 +65,9 @@ def test_carrying_is_what_numpy_says_on_a_mesh_and_at_points(shape, periodic, ti
         np.testing.assert_allclose(points.reshape(found.shape), expected, atol=5e-5)
 
 
-@pytest.mark.parametrize("n_steps", [2, 3, 4])
-@pytest.mark.parametrize("bend, anchored, n_components", [(0.0, True, 1), (1.0, False, 3), (0.4, True, 2)])
+@STEPS
 def test_two_to_four_steps_of_any_number_of_components(n_steps, bend, anchored, n_components):
-    shape, periodic = (14, 15, 16), (False, True, False)
-    motion = random_motion(shape, periodic, TIMES[:n_steps], anchored=(anchored,), bend=(bend,))
-    every, axes = steps_of(shape, periodic, n_steps, n_components), axes_of(shape)
-    for time in (0.3, 0.5 * (TIMES[n_steps - 2] + TIMES[n_steps - 1])):
-        moment = motion.moment(0, time)
-        steps = [every[step] for step in moment.steps]
+    for moment, steps, axes in moments_of(n_steps, bend, anchored, n_components):
         found = twin.carry(moment, list(map(there, steps)), axes).numpy()
         assert found.shape[-1] == n_components
         np.testing.assert_allclose(found, reference.carry(moment, steps, axes, False), atol=5e-5)

@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from moving_models import TIMES, moving_model, random_motion
-from test_motion_native import CASES, axes_of, steps_of
+from moving_models import moving_model, random_motion
+from test_motion_native import CASES, STEPS, axes_of, moments_of, steps_of
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
@@ -54,14 +54,9 @@ def test_carrying_is_what_numpy_says(shape, periodic, whole, time):
         np.testing.assert_allclose(carried(moment, steps, axes), expected, atol=5e-5)
 
 
-@pytest.mark.parametrize("n_steps", [2, 3, 4])
-@pytest.mark.parametrize("bend, anchored, n_components", [(0.0, True, 1), (1.0, False, 3), (0.4, True, 2)])
+@STEPS
 def test_two_to_four_steps_of_any_number_of_components(n_steps, bend, anchored, n_components):
-    shape, periodic = (14, 15, 16), (False, True, False)
-    motion = random_motion(shape, periodic, TIMES[:n_steps], anchored=(anchored,), bend=(bend,))
-    every, axes = steps_of(shape, periodic, n_steps, n_components), axes_of(shape)
-    moment = motion.moment(0, 0.5 * (TIMES[n_steps - 2] + TIMES[n_steps - 1]))
-    steps = [every[step] for step in moment.steps]
+    *_, (moment, steps, axes) = moments_of(n_steps, bend, anchored, n_components)
     found = carried(moment, steps, axes)
     assert found.shape[-1] == n_components
     np.testing.assert_allclose(found, reference.carry(moment, steps, axes, False), atol=5e-5)
