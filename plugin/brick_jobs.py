@@ -59,7 +59,7 @@ class Parts:
 
     def device(self, name: str) -> str:
         """Where bricks are trained, "cpu" or "cuda": as named on a cluster, whose machines are others than this."""
-        from hyperinr_core.training.trainer import choose_device
+        from hyperinr_core.training.gpu import choose_device
 
         return name if self.scheduler and name != "auto" else choose_device(name)
 

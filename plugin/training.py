@@ -114,8 +114,8 @@ def run(
     promise : what the training steps of the model shall keep to.
     """
     from hyperinr_core.training.distributed import join, leave
+    from hyperinr_core.training.gpu import choose_device
     from hyperinr_core.training.run import train
-    from hyperinr_core.training.trainer import choose_device
 
     started = time.monotonic()
     device = choose_device(how.device)

@@ -16,8 +16,8 @@ from hyperinr_core.training.distributed import World
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import PER_VALUE, PRESETS, preset, samples_for, table_size_for
 from hyperinr_core.training.task import Context, Tell
-from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.volumes.task import Volumes
+from hyperinr_core.training.watch import Interrupted
 from hyperinr_core.volume import Grid
 
 LONG = SMALL.replace(training={"samples": 3_000_000}, motion={"carry": "never"})

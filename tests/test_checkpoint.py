@@ -12,8 +12,8 @@ from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.run import train
-from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.volumes.task import Volumes
+from hyperinr_core.training.watch import Interrupted
 from hyperinr_core.volume import VolumeSeries
 
 

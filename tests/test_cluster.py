@@ -22,7 +22,7 @@ from hyperinr_core.cuts import Cuts
 from hyperinr_core.errors import BackendError, DataError, ParameterError
 from hyperinr_core.joining import join
 from hyperinr_core.training.checkpoint import checkpoint_path
-from hyperinr_core.training.trainer import Interrupted
+from hyperinr_core.training.watch import Interrupted
 
 CUTS = Cuts((20, 16, 12), (2, 1, 1), 4)
 

@@ -85,7 +85,7 @@ def test_states_of_other_options_are_dropped(steps):
 
 def test_stopping_is_said_and_its_seconds_count(steps, monkeypatch):
     from hyperinr_core.training.teachers.linear import Linear
-    from hyperinr_core.training.trainer import Interrupted
+    from hyperinr_core.training.watch import Interrupted
 
     def stop(self, settings):
         raise Interrupted

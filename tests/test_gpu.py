@@ -34,9 +34,9 @@ from hyperinr_core.backends.triton import INTERPRETED
 from hyperinr_core.config import EncodingConfig, NetworkConfig
 from hyperinr_core.errors import BackendError, ParameterError
 from hyperinr_core.training import evaluators
-from hyperinr_core.training.gpu import LossScale, memory_errors_explained
+from hyperinr_core.training.gpu import LossScale, choose_device, memory_errors_explained
 from hyperinr_core.training.run import train
-from hyperinr_core.training.trainer import Trainer, choose_device
+from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.training.volumes.task import Volumes
 
 LIVE = pytest.mark.skipif(

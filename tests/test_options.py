@@ -11,7 +11,7 @@ import pytest
 from hyperinr.plugin.cli import COMMANDS, hyperinr
 from hyperinr.plugin.options import applied, interruptible, open_steps, reading_options
 from hyperinr_core.errors import ParameterError
-from hyperinr_core.training.trainer import Interrupted
+from hyperinr_core.training.watch import Interrupted
 
 
 def test_options_keep_their_order_in_help():

@@ -17,8 +17,8 @@ from hyperinr_core.table_coding import levels
 from hyperinr_core.training.checkpoint import checkpoint_path
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.run import train
-from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.volumes.task import Volumes, measure_quality
+from hyperinr_core.training.watch import Interrupted
 
 
 @pytest.mark.parametrize("cut", [45, 90])

@@ -21,9 +21,9 @@ from hyperinr_core.training.lights.task import Lights, ShadowConfig
 from hyperinr_core.training.run import train
 from hyperinr_core.training.settings import preset
 from hyperinr_core.training.task import Tell
-from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.views.task import Views, ViewsConfig, views_preset
 from hyperinr_core.training.volumes.task import Volumes
+from hyperinr_core.training.watch import Interrupted
 
 FUNCTION = TransferFunction(((0, 0, 0, 0), (10, 1, 1, 1)), ((0.0, 0.0), (10.0, 0.3)), name="test")
 TASKS = ("volumes", "shadow", "views")

@@ -14,10 +14,12 @@ from small import SMALL, at_iteration, with_training
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.training import watch
 from hyperinr_core.training.distributed import World
+from hyperinr_core.training.gpu import choose_device
 from hyperinr_core.training.run import train
 from hyperinr_core.training.task import Context, Tell
-from hyperinr_core.training.trainer import Interrupted, Trainer, choose_device
+from hyperinr_core.training.trainer import Trainer
 from hyperinr_core.training.volumes.task import Volumes
+from hyperinr_core.training.watch import Interrupted
 
 
 class Recorded:

@@ -15,9 +15,9 @@ from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.pictures.picture_set import picture_field
 from hyperinr_core.training.teachers.base import FitSettings
-from hyperinr_core.training.trainer import Interrupted
 from hyperinr_core.training.views import samples
 from hyperinr_core.training.views import task as training
+from hyperinr_core.training.watch import Interrupted
 from hyperinr_core.volume import Grid
 
 

@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
 import turbulence
 
 from hyperinr_core.measure.metrics import psnr, ssim
+from hyperinr_core.training.gpu import choose_device
 from hyperinr_core.training.students import Distilled
 from hyperinr_core.training.teachers import create
 from hyperinr_core.training.teachers.base import FitSettings, Teacher
-from hyperinr_core.training.trainer import choose_device
 from hyperinr_core.volume import Grid, VolumeSeries
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"

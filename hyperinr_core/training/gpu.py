@@ -1,4 +1,5 @@
-"""What training on a GPU needs besides an evaluator: a scale for half-precision gradients, and words for full memory."""
+"""What training on a GPU needs besides an evaluator: whether there is one, a scale for half-precision gradients, and words for
+full memory."""
 
 from __future__ import annotations
 
@@ -7,7 +8,22 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from hyperinr_core.errors import BackendError
+from hyperinr_core.backends import cuda, say_once
+from hyperinr_core.errors import BackendError, ParameterError
+
+
+def choose_device(name: str) -> str:
+    """ "cpu" or "cuda" for auto, cpu or cuda; ParameterError when CUDA was named and cannot be used, a word for auto."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ParameterError(f"device is {name!r}; expected auto, cpu or cuda")
+    if name == "cpu":
+        return name
+    reason = cuda.obstacle()
+    if reason and name == "cuda":
+        raise ParameterError(f"device is 'cuda', but {reason}; use --device cpu or mend that")
+    if reason and cuda.driver_is_present():
+        say_once(f"the GPU is not used ({reason}); training on the CPU")
+    return "cpu" if reason else "cuda"
 
 
 @contextlib.contextmanager

@@ -21,9 +21,10 @@ from hyperinr_core.training.budget import planned
 from hyperinr_core.training.checkpoint import begin, read_total
 from hyperinr_core.training.distributed import World
 from hyperinr_core.training.finish import finished
+from hyperinr_core.training.initial import digest_of
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Context, Lesson, Task, Tell
-from hyperinr_core.training.trainer import Trainer, digest_of
+from hyperinr_core.training.trainer import Trainer
 
 
 def train(

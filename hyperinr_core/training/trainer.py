@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
-from hyperinr_core.backends import cuda, say_once
-from hyperinr_core.errors import ParameterError
+from hyperinr_core.backends import say_once
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.training import checkpoint
 from hyperinr_core.training.distributed import World
@@ -26,6 +24,7 @@ from hyperinr_core.training.evaluators.native import NativeEvaluator
 from hyperinr_core.training.feed import Feed, Tensors
 from hyperinr_core.training.focus import Focus
 from hyperinr_core.training.gpu import LossScale, memory_errors_explained
+from hyperinr_core.training.initial import digest_of, initial_model, started_from
 from hyperinr_core.training.loop import Blend, Loop, State
 from hyperinr_core.training.pruning import Pruning
 from hyperinr_core.training.rate import Rate, with_numbers
@@ -36,9 +35,6 @@ from hyperinr_core.training.watch import Clock, Interrupted, StopRequest
 
 if TYPE_CHECKING:
     from hyperinr_core.training.graph_loop import GraphLoop
-
-#: Hash tables start in U(-INITIAL, INITIAL) (section 4).
-INITIAL = 1e-4
 
 #: Encoders that take part, and the weight of each.
 Coefficients = list[tuple[int, float]]
@@ -72,8 +68,8 @@ class Trainer:
         started = {} if initial is None else {"initial": digest_of(initial)}
         settings = {**lesson.config.to_dict(), **lesson.identity, **started}
         self._digest = checkpoint.fingerprint(lesson.stream.series, lesson.fields, settings)
-        model = _initial_model(lesson)
-        self.model = model if initial is None else _started_from(model, initial)
+        model = initial_model(lesson)
+        self.model = model if initial is None else started_from(model, initial)
         self.evaluator = make_evaluator(self.model.architecture, self.device.type)
         with memory_errors_explained():
             # on the CPU these are the first model's own numbers, trained in place: it blends encoders and is never sampled
@@ -338,55 +334,3 @@ def _quiet_torch(evaluator: Evaluator) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def choose_device(name: str) -> str:
-    """ "cpu" or "cuda" for auto, cpu or cuda; ParameterError when CUDA was named and cannot be used, a word for auto."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise ParameterError(f"device is {name!r}; expected auto, cpu or cuda")
-    if name == "cpu":
-        return name
-    reason = cuda.obstacle()
-    if reason and name == "cuda":
-        raise ParameterError(f"device is 'cuda', but {reason}; use --device cpu or mend that")
-    if reason and cuda.driver_is_present():
-        say_once(f"the GPU is not used ({reason}); training on the CPU")
-    return "cpu" if reason else "cuda"
-
-
-def _initial_model(lesson: Lesson) -> HyperINR:
-    """All encoders start as one, so that blending them means something from the first step on."""
-    config, architecture, n_encoders = lesson.config, lesson.architecture, len(lesson.positions)
-    rng = np.random.Generator(np.random.Philox(key=np.array([config.training.seed, 2**64 - 1], np.uint64)))
-    table = rng.uniform(-INITIAL, INITIAL, architecture.n_table).astype(np.float32)
-    layers = []
-    for rows, columns in architecture.layer_shapes:
-        limit = math.sqrt(6 / (rows + columns))  # Glorot's, as in tiny-cuda-nn
-        layers.append(rng.uniform(-limit, limit, rows * columns))
-    return HyperINR(
-        config.encoding,
-        config.network,
-        lesson.parameters,
-        lesson.stream.series.grid,
-        lesson.fields,
-        lesson.positions,
-        np.tile(table, (n_encoders, 1)),
-        np.concatenate(layers).astype(np.float32),
-        lesson.interpolation or ("linear" if len(lesson.parameters) == 1 else "idw"),
-        base=lesson.base,
-        guide=lesson.guide,
-        mask=lesson.mask,
-        motion=lesson.motion,
-    )
-
-
-def digest_of(model: HyperINR) -> str:
-    """Of all that a run which starts from a model takes from it."""
-    return hashlib.sha256(model.mlp_params.tobytes() + model.encoder_params.tobytes()).hexdigest()
-
-
-def _started_from(model: HyperINR, initial: HyperINR) -> HyperINR:
-    """A model with the network of another and the mean of its tables, which is where Reptile's steps would lead."""
-    mean = initial.encoder_params.mean(axis=0, dtype=np.float32)
-    tables = np.tile(mean, (len(model.encoder_params), 1))
-    return dataclasses.replace(model, encoder_params=tables, mlp_params=initial.mlp_params.astype(np.float32))

@@ -49,7 +49,7 @@ def compare(
     """
     from hyperinr.plugin.comparison_figures import draw_comparison, print_comparison
     from hyperinr.plugin.progress import training_progress
-    from hyperinr_core.training.trainer import choose_device
+    from hyperinr_core.training.gpu import choose_device
 
     data = open_steps(series, fields=[field] if field else None, **reading)
     name = field or next(iter(data.field_info))

@@ -137,9 +137,9 @@ def train_radiance(
     ----------
     kept : where the choice is kept for a run that is resumed.
     """
+    from hyperinr_core.training.gpu import choose_device
     from hyperinr_core.training.task import Tell
     from hyperinr_core.training.teachers.radiance import find_optics
-    from hyperinr_core.training.trainer import choose_device
     from hyperinr_core.training.views.scenes import LOOKS, misfit_of, remembered, representation_of, train_scenes
 
     started, seed, device = time.monotonic(), settings.training.seed, choose_device(how.device)
