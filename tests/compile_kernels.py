@@ -91,7 +91,7 @@ def compile_for(capability: int, n_hidden: int, precision: str) -> None:
     architecture = Architecture(EncodingConfig(), NetworkConfig(n_hidden_layers=n_hidden), 1)
     sample(architecture, precision)
     train(architecture, precision)
-    carry()
+    carry(every=capability == 90)
 
 
 def sample(architecture: Architecture, precision: str) -> None:
@@ -123,22 +123,33 @@ def train(architecture: Architecture, precision: str) -> None:
     kernels.draw_kernel[(1, 2)](*drawn, N_POINTS, N_POINTS, 1, D=3, BLOCK=POINTS)
 
 
-def carry() -> None:
-    """Steps of a volume and of a plane along a motion: at points of the grid, and at others, between two steps and four."""
-    for shape in ((N_AXIS,) * 3, (1, N_AXIS, N_AXIS)):
-        nodes, planes = Nodes(shape, (False,) * 3), shape[0]
-        ends, trust = np.zeros((2, 3, *nodes.coefficient_shape)), np.zeros(nodes.coefficient_shape)
-        extent = (planes if planes == 1 else planes + 6, N_AXIS + 6, N_AXIS + 6)
-        start = (0 if planes == 1 else -3, -3, -3)
-        step = Step(shape, (False,) * 3, start, *(torch.zeros((1, *extent)) for _ in range(2)))
-        axes = [np.arange(n, dtype=np.float32) for n in shape]
-        for times, gap in (([0.0, 1.0], 0), ([0.0, 1.0, 2.0, 3.0], 1)):
-            beside = [ends if 0 <= other < len(times) - 1 else None for other in (gap - 1, gap + 1)]
-            found = Gap.of(nodes, np.array(times), gap, ends, beside, trust, trust, True, 0.5)
-            moment = found.at(times[gap] + 0.5)
-            lattice = carrying.now(moment, carrying.channels_first(found, torch.device("cpu")))
-            for places in (axes, [axis / 2 for axis in axes]):
-                carrying.carry(moment, [step] * len(times), places, lattice)
+def carry(every: bool) -> None:
+    """Steps of a volume and of a plane along a motion, at points of the grid and at others; those of a volume between two, too.
+
+    It is half of all that is compiled, and differs little between cards: without `every` only four steps of a volume.
+    """
+    four, two = ([0.0, 1.0, 2.0, 3.0], 1), ([0.0, 1.0], 0)
+    volume, plane = (N_AXIS,) * 3, (1, N_AXIS, N_AXIS)
+    carry_between(volume, *four)
+    if every:
+        carry_between(volume, *two)
+        carry_between(plane, *four)
+
+
+def carry_between(shape: tuple[int, int, int], times: list[float], gap: int) -> None:
+    """Steps of a volume (nz, ny, nx) at these times, at the middle of one of the gaps between them."""
+    nodes, planes = Nodes(shape, (False,) * 3), shape[0]
+    ends, trust = np.zeros((2, 3, *nodes.coefficient_shape)), np.zeros(nodes.coefficient_shape)
+    extent = (planes if planes == 1 else planes + 6, N_AXIS + 6, N_AXIS + 6)
+    start = (0 if planes == 1 else -3, -3, -3)
+    step = Step(shape, (False,) * 3, start, *(torch.zeros((1, *extent)) for _ in range(2)))
+    axes = [np.arange(n, dtype=np.float32) for n in shape]
+    beside = [ends if 0 <= other < len(times) - 1 else None for other in (gap - 1, gap + 1)]
+    found = Gap.of(nodes, np.array(times), gap, ends, beside, trust, trust, True, 0.5)
+    moment = found.at(times[gap] + 0.5)
+    lattice = carrying.now(moment, carrying.channels_first(found, torch.device("cpu")))
+    for places in (axes, [axis / 2 for axis in axes]):
+        carrying.carry(moment, [step] * len(times), places, lattice)
 
 
 @functools.cache  # depths share kernels
