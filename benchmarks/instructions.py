@@ -33,7 +33,9 @@ WIDTHS = {"neon": 4, "avx2": 8}
 MODELS = {
     "8 levels of 4 features, 4 layers of 64": Architecture(EncodingConfig(log2_hashmap_size=12), NetworkConfig(), 1),
     "16 levels of 2 features, 2 layers of 64": Architecture(
-        EncodingConfig(n_levels=16, n_features_per_level=2, per_level_scale=1.4, log2_hashmap_size=12), NetworkConfig(64, 2), 1
+        EncodingConfig(n_levels=16, n_features_per_level=2, per_level_scale=1.4, log2_hashmap_size=12),
+        NetworkConfig(64, 2),
+        1,
     ),
 }
 
