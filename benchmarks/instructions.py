@@ -39,12 +39,12 @@ MODELS = {
     ),
 }
 TITLE = "# Instructions of NEON's unit and of AVX2's, for a point"
-MEANING = """Executed instructions of one thread, all of the library's and not the vectors' alone, counted by a plugin of QEMU's user emulation
-(`benchmarks/emulated/count.c`), the same for both processors: a program that does the work twice less one that does it once, over
-its points (of the blend, over the numbers of the table). Both are compiled by GCC with the flags of CMakeLists.txt.
+MEANING = """Executed instructions of one thread, all of the library's and not the vectors' alone, counted by a plugin of QEMU's
+user emulation (`benchmarks/emulated/count.c`), the same for both processors: a program that does the work twice less one that
+does it once, over its points (of the blend, over the numbers of the table). Both are compiled by GCC as CMakeLists.txt says.
 
-NEON's vectors hold four floats and AVX2's eight, so twice as many instructions would be as good a use of each vector. The last column
-is for 128 bits of width: NEON's instructions times four floats over AVX2's times eight.
+NEON's vectors hold four floats and AVX2's eight, so twice as many instructions would be as good a use of each vector. The last
+column is for 128 bits of width: NEON's instructions times four floats over AVX2's times eight.
 
 Counts are no times: AVX2 folds loads into arithmetic, NEON multiplies by a lane, and no processor of ARM's was at hand."""
 

@@ -47,22 +47,28 @@ def driver(emulated, tmp_path_factory):
     return emulated.build("neon", tmp_path_factory.mktemp("neon"), "-O1")
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_neon_equals_the_reference(architecture, emulated, driver, tmp_path):
+def job_of(emulated, architecture):
+    """A model of random numbers, 203 points, and axes."""
     rng, n_dims, n_outputs = np.random.default_rng(0), architecture.encoding.n_pos_dims, architecture.n_outputs
     encoders, weights = rng.uniform(-1, 1, (3, architecture.n_table)).astype(np.float32), np.array([0.5, 0.3, 0.2])
     layers = [rng.normal(size=o * i) * np.sqrt(2 / i) for o, i in architecture.layer_shapes]
     mlp, points = np.concatenate(layers).astype(np.float32), rng.random((203, n_dims)).astype(np.float32)
     points[:2] = [[0] * n_dims, [1] * n_dims]
-    targets, axes = rng.random((203, n_outputs)).astype(np.float32), [np.linspace(0, 1, n) for n in (29, 5, 7)[:n_dims]]
-    axes = tuple(axis.astype(np.float32) for axis in axes)
-    job = emulated.Job(architecture, encoders, weights, mlp, points, targets, axes)
+    targets = rng.random((203, n_outputs)).astype(np.float32)
+    axes = tuple(np.linspace(0, 1, n, dtype=np.float32) for n in (29, 5, 7)[:n_dims])
+    return emulated.Job(architecture, encoders, weights, mlp, points, targets, axes)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_neon_equals_the_reference(architecture, emulated, driver, tmp_path):
+    job, n_outputs = job_of(emulated, architecture), architecture.n_outputs
+    mlp, points, targets = job.mlp_params, job.points, job.targets
     found = emulated.run(driver, "neon", job, tmp_path)
 
-    reference = ReferenceBackend(architecture, encoders, mlp)
-    table = reference.blend(np.arange(3), weights)
+    reference = ReferenceBackend(architecture, job.encoders, mlp)
+    table = reference.blend(np.arange(3), job.weights)
     grid, ones = np.empty(found["grid"].shape, np.float32), np.ones(n_outputs, np.float32)
-    reference.sample_grid(table, axes, grid, 2 * ones, 0.5 * ones)
+    reference.sample_grid(table, job.axes, grid, 2 * ones, 0.5 * ones)
     np.testing.assert_allclose(found["table"], table, atol=1e-6)
     np.testing.assert_allclose(found["grid"], grid, atol=4e-6 * abs(grid).max())
     values = reference.sample(table, points)
@@ -77,3 +83,13 @@ def test_neon_equals_the_reference(architecture, emulated, driver, tmp_path):
     gradient = found["grad_mlp"].astype(np.float64)
     step = 1e-2 * gradient / (abs(gradient) + 1e-15)  # Adam's first step is as long as its rate
     np.testing.assert_allclose(found["mlp"], mlp - step, atol=2e-6)
+
+
+def test_instructions_are_counted(emulated, driver, tmp_path):
+    """As many for each grid, and as many as its points have at least."""
+    job, counter = job_of(emulated, ARCHITECTURES[0]), emulated.build_counter(tmp_path)
+    counts = [emulated.count(driver, "neon", job, tmp_path, counter, (1, n, 1, 1)) for n in (1, 2, 3)]
+    one, other = np.diff(counts) / (29 * 5 * 7)
+    n_products = sum(o * i for o, i in ARCHITECTURES[0].layer_shapes)
+    assert one == pytest.approx(other, rel=0.02)
+    assert n_products / 4 < one < 2 * n_products
