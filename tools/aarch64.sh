@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the CPU kernel's tests on an emulated AArch64 processor: `make test-aarch64`. Takes an hour or so on two cores.
+# Runs the CPU kernel's tests on an emulated AArch64 processor: `make test-aarch64`. Most of the time goes into NumPy, emulated too.
 # usage: aarch64.sh [FOLDER [PYTEST ARGUMENTS]]    compiler, kernel and an arm64 Python are kept in FOLDER (build/aarch64, 1 GB)
 #
 # The Python and its libraries are Debian's arm64 packages, unpacked and not installed; NumPy, SciPy and torch are wheels.
