@@ -1,6 +1,6 @@
 # Everything runs in .venv, which `make install` fills; a target that finds it up to date installs nothing.
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-paraview-next stress fuzz sanitize bench lint clean
+.PHONY: help install demo docs test test-aarch64 test-paraview-next stress fuzz sanitize bench lint clean
 
 PYTHON := .venv/bin/python
 SOURCES := CMakeLists.txt $(shell find plugin hyperinr_core filters xml -type f -not -path '*/__pycache__/*')
@@ -16,6 +16,9 @@ demo: install ## Simulate turbulence, train, evaluate and render in ParaView; re
 # three processes for two processors: many tests wait for windows and servers
 test: .venv/.test install .venv-vtk/.package ## Run the tests
 	.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-aarch64: .venv/.run ## Run the CPU kernel's tests on an emulated AArch64 processor, set up in FOLDER (build/aarch64)
+	tools/aarch64.sh $(FOLDER)
 
 test-paraview-next: ## Run the tests that need ParaView on Debian testing's, set up in FOLDER (build/testing) by root
 	tools/paraview_next.sh $(FOLDER)

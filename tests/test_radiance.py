@@ -95,7 +95,7 @@ def test_picture_is_what_the_rays_see(camera):
     np.testing.assert_allclose(found, expected.detach().numpy(), atol=2e-5)
 
 
-@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["generic", "avx2", "avx512", "neon"])
 @pytest.mark.parametrize("n_channels", [3, 4])
 def test_gradient_is_that_of_autograd(n_channels, isa, monkeypatch):
     if isa not in native.supported_isas():

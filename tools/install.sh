@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what a target of this checkout needs and is not there yet: Debian packages, .venv, Python packages. The Makefile calls it.
-# usage: install.sh lint|docs|run|test    (`test` includes `run`)
+# usage: install.sh lint|docs|run|test|emulation    (`test` includes `run` and `emulation`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -29,6 +29,11 @@ if [[ $purpose == test ]]; then
     need xdotool xdotool
     need dbus-daemon dbus-daemon
 fi
+if [[ ($purpose == test || $purpose == emulation) && $(uname -sm) == "Linux x86_64" ]]; then
+    # the kernel for AArch64, cross-built and emulated
+    need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+    need qemu-aarch64 qemu-user
+fi
 
 can_install() {
     [[ $(id -u) == 0 ]] || command -v sudo >/dev/null
@@ -50,6 +55,8 @@ if [[ $purpose == run || $purpose == test ]]; then
         [[ $qt == libqt5 ]] && apt_install libqt5svg5 || apt_install qt6-svg-plugins
     fi
 fi
+
+[[ $purpose != emulation ]] || exit 0
 
 # --- Python: a venv of the distribution's Python that sees the distribution's packages, ParaView's modules among them
 [[ -x .venv/bin/pip ]] || /usr/bin/python3 -m venv --system-site-packages .venv

@@ -1,7 +1,7 @@
 """The CPU kernel: the reference's values at the machine's speed. NumPy and ctypes, no torch.
 
 The kernel picks the processor's best instruction set; the environment variable HYPERINR_ISA (generic, avx2, avx512,
-avx512_bf16) forces one, HYPERINR_NUM_THREADS limits the threads.
+avx512_bf16, neon) forces one, HYPERINR_NUM_THREADS limits the threads.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hyperinr_core.errors import BackendError, HyperINRError, ParameterError
 from hyperinr_core.stored_tables import StoredTables
 
 #: Instruction sets, in the order of hyperinr_native.h.
-ISAS = ("generic", "avx2", "avx512", "avx512_bf16")
+ISAS = ("generic", "avx2", "avx512", "avx512_bf16", "neon")
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 

@@ -41,6 +41,37 @@ template <int F> HINR_INLINE void store_features(float *p, typename Features<F>:
     else if constexpr (F == 2) _mm_storel_epi64((__m128i *)p, _mm_castps_si128(a));
     else _mm_store_ss(p, a);
 }
+#elif defined(HINR_NEON)
+struct Eight { Vec low, high; };
+template <int F> struct Features { using type = Vec; };
+template <> struct Features<8> { using type = Eight; };
+template <> struct Features<2> { using type = float32x2_t; };
+template <> struct Features<1> { using type = float; };
+HINR_INLINE float splat(float a, float) { return a; }
+HINR_INLINE float mul(float a, float b) { return a * b; }
+HINR_INLINE float sub(float a, float b) { return a - b; }
+HINR_INLINE float32x2_t splat(float a, float32x2_t) { return vdup_n_f32(a); }
+HINR_INLINE float32x2_t madd(float32x2_t a, float32x2_t b, float32x2_t c) { return vfma_f32(c, a, b); }
+HINR_INLINE float32x2_t mul(float32x2_t a, float32x2_t b) { return vmul_f32(a, b); }
+HINR_INLINE float32x2_t sub(float32x2_t a, float32x2_t b) { return vsub_f32(a, b); }
+HINR_INLINE Vec splat(float a, Vec) { return set1(a); }
+HINR_INLINE Vec sub(Vec a, Vec b) { return vsubq_f32(a, b); }
+HINR_INLINE Eight splat(float a, Eight) { return {set1(a), set1(a)}; }
+HINR_INLINE Eight madd(Eight a, Eight b, Eight c) { return {madd(a.low, b.low, c.low), madd(a.high, b.high, c.high)}; }
+HINR_INLINE Eight mul(Eight a, Eight b) { return {mul(a.low, b.low), mul(a.high, b.high)}; }
+HINR_INLINE Eight sub(Eight a, Eight b) { return {sub(a.low, b.low), sub(a.high, b.high)}; }
+template <int F> HINR_INLINE typename Features<F>::type load_features(const float *p) {
+    if constexpr (F == 8) return {load(p), load(p + 4)};
+    else if constexpr (F == 4) return load(p);
+    else if constexpr (F == 2) return vld1_f32(p);
+    else return *p;
+}
+template <int F> HINR_INLINE void store_features(float *p, typename Features<F>::type a) {
+    if constexpr (F == 8) store(p, a.low), store(p + 4, a.high);
+    else if constexpr (F == 4) store(p, a);
+    else if constexpr (F == 2) vst1_f32(p, a);
+    else *p = a;
+}
 #else
 template <int F> struct Array { float lane[F]; };
 template <int F> struct Features { using type = Array<F>; };

@@ -449,6 +449,8 @@ const FlowKernels *find_flow_kernels(int isa) {
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kFlowAvx2;
     if (isa != HINR_ISA_GENERIC) return &kFlowAvx512;
+#elif defined(HINR_ARM)
+    if (isa == HINR_ISA_NEON) return &kFlowNeon;
 #endif
     return &kFlowGeneric;
 }

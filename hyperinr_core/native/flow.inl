@@ -1,5 +1,5 @@
 // The rows of optical flow, for one instruction set. A unit defines HINR_UNIT, HINR_FLOW_KERNELS and, where it has them,
-// HINR_AVX2 or HINR_AVX512; then it includes this file. Each value is computed by the same operations wherever it lies in a
+// HINR_AVX2, HINR_AVX512 or HINR_NEON; then it includes this file. Each value is computed by the same operations wherever it lies in a
 // row, so neither vectors nor threads change a bit.
 #include <math.h>
 #include <stdint.h>
@@ -10,11 +10,11 @@
 #if defined(HINR_AVX2) || defined(HINR_AVX512)
 #include <immintrin.h>
 #define HINR_FAST_FMA
+#elif defined(HINR_NEON)
+#include <arm_neon.h>
+#define HINR_FAST_FMA
 #elif defined(__FP_FAST_FMAF)
 #define HINR_FAST_FMA
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#endif
 #endif
 #if defined(__GNUC__)
 #define HINR_INLINE inline __attribute__((always_inline))

@@ -74,6 +74,8 @@ const FlowKernels *find_flow_kernels(int isa);
 extern const FlowKernels kFlowGeneric;
 #ifdef HINR_X86
 extern const FlowKernels kFlowAvx2, kFlowAvx512;
+#elif defined(HINR_ARM)
+extern const FlowKernels kFlowNeon;
 #endif
 
 }  // namespace hinr

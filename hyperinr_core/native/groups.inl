@@ -67,6 +67,68 @@ HINR_INLINE void turned(const Quad *rows, Group *columns) {
             columns[i] = half ? _mm256_insertf128_ps(columns[i], found[i], 1) : _mm256_castps128_ps256(found[i]);
     }
 }
+#elif defined(HINR_NEON)
+using Quad = Vec;
+struct Group {
+    Quad low, high;
+};
+constexpr int kGroup = 8;
+HINR_INLINE Quad quad(float a) { return set1(a); }
+HINR_INLINE Quad load_quad(const float *p) { return load(p); }
+HINR_INLINE Quad times(Quad a, Quad b) { return mul(a, b); }
+HINR_INLINE Quad fused(Quad a, Quad b, Quad c) { return madd(a, b, c); }
+HINR_INLINE Group group(float a) { return {set1(a), set1(a)}; }
+HINR_INLINE Group load_group(const float *p) { return {load(p), load(p + 4)}; }
+HINR_INLINE void store_group(float *p, Group a) { store(p, a.low), store(p + 4, a.high); }
+HINR_INLINE Group times(Group a, Group b) { return {mul(a.low, b.low), mul(a.high, b.high)}; }
+HINR_INLINE Group plus(Group a, Group b) { return {add(a.low, b.low), add(a.high, b.high)}; }
+HINR_INLINE Group less(Group a, Group b) { return {vsubq_f32(a.low, b.low), vsubq_f32(a.high, b.high)}; }
+HINR_INLINE Group fused(Group a, Group b, Group c) { return {madd(a.low, b.low, c.low), madd(a.high, b.high, c.high)}; }
+HINR_INLINE Group least(Group a, Group b) {
+    return {vbslq_f32(vcltq_f32(a.low, b.low), a.low, b.low), vbslq_f32(vcltq_f32(a.high, b.high), a.high, b.high)};
+}
+HINR_INLINE Group most(Group a, Group b) {  // b where a is NaN
+    return {vbslq_f32(vcgtq_f32(a.low, b.low), a.low, b.low), vbslq_f32(vcgtq_f32(a.high, b.high), a.high, b.high)};
+}
+HINR_INLINE Group floored(Group a) { return {vrndmq_f32(a.low), vrndmq_f32(a.high)}; }
+HINR_INLINE Group where(Group a, Group b, Group c, Group d) {  // c where a == b, else d
+    return {vbslq_f32(vceqq_f32(a.low, b.low), c.low, d.low), vbslq_f32(vceqq_f32(a.high, b.high), c.high, d.high)};
+}
+HINR_INLINE float highest(Group a) { return vmaxvq_f32(vmaxq_f32(a.low, a.high)); }
+// The lowest and, less, the highest lane of whole numbers.
+HINR_INLINE void range_of(Group a, int *low, int *range) {
+    *low = int(vminvq_f32(vminq_f32(a.low, a.high)));
+    *range = int(highest(a)) - *low;
+}
+// The two numbers from array[offsets[lane]] on.
+HINR_INLINE Quad two_pairs(const float *a, const float *b) { return vcombine_f32(vld1_f32(a), vld1_f32(b)); }
+HINR_INLINE void pairs_at(const float *array, const int32_t *offsets, Group &first, Group &second) {
+    const Quad a = two_pairs(array + offsets[0], array + offsets[1]), b = two_pairs(array + offsets[2], array + offsets[3]);
+    const Quad c = two_pairs(array + offsets[4], array + offsets[5]), d = two_pairs(array + offsets[6], array + offsets[7]);
+    first = {vuzp1q_f32(a, b), vuzp1q_f32(c, d)};
+    second = {vuzp2q_f32(a, b), vuzp2q_f32(c, d)};
+}
+// (z * height + y) * width + x of whole numbers.
+HINR_INLINE int32x4_t offsets_of(Quad z, Quad y, Quad x, int32_t height, int32_t width) {
+    const int32x4_t row = vmlaq_n_s32(vcvtq_s32_f32(y), vcvtq_s32_f32(z), height);
+    return vmlaq_n_s32(vcvtq_s32_f32(x), row, width);
+}
+HINR_INLINE void offsets_of(Group z, Group y, Group x, int32_t height, int32_t width, int32_t *offsets) {
+    vst1q_s32(offsets, offsets_of(z.low, y.low, x.low, height, width));
+    vst1q_s32(offsets + 4, offsets_of(z.high, y.high, x.high, height, width));
+}
+// Lane i of each of four quads, for i = 0 to 3.
+HINR_INLINE void turned(const Quad *rows, Quad *columns) {
+    const float32x4x2_t a = vzipq_f32(rows[0], rows[2]), b = vzipq_f32(rows[1], rows[3]);
+    const float32x4x2_t low = vzipq_f32(a.val[0], b.val[0]), high = vzipq_f32(a.val[1], b.val[1]);
+    columns[0] = low.val[0], columns[1] = low.val[1], columns[2] = high.val[0], columns[3] = high.val[1];
+}
+HINR_INLINE void turned(const Quad *rows, Group *columns) {
+    Quad low[4], high[4];
+    turned(rows, low);
+    turned(rows + 4, high);
+    for (int i = 0; i < 4; ++i) columns[i] = {low[i], high[i]};
+}
 #else
 using Quad = Vec;  // the generic unit is as wide
 using Group = Vec;

@@ -16,7 +16,14 @@
 
 #define HINR_ABI_VERSION 9
 
-enum { HINR_ISA_GENERIC = 0, HINR_ISA_AVX2 = 1, HINR_ISA_AVX512 = 2, HINR_ISA_AVX512_BF16 = 3, HINR_ISA_COUNT = 4 };
+enum {
+    HINR_ISA_GENERIC = 0,
+    HINR_ISA_AVX2 = 1,
+    HINR_ISA_AVX512 = 2,
+    HINR_ISA_AVX512_BF16 = 3,
+    HINR_ISA_NEON = 4,
+    HINR_ISA_COUNT = 5
+};
 
 /* float32: float32 tables and network. bfloat16: float16 tables, bfloat16 network with float32 sums. */
 enum { HINR_FLOAT32 = 0, HINR_BFLOAT16 = 1 };

@@ -105,6 +105,8 @@ struct Kernels {
 extern const Kernels kGeneric;
 #ifdef HINR_X86
 extern const Kernels kAvx2, kAvx512, kAvx512Bf16;
+#elif defined(HINR_ARM)
+extern const Kernels kNeon;
 #endif
 
 }  // namespace hinr

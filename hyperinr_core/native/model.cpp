@@ -42,6 +42,8 @@ const Kernels *find_kernels(int isa) {
     if (isa == HINR_ISA_AVX2 && avx2) return &kAvx2;
     if (isa == HINR_ISA_AVX512 && avx512) return &kAvx512;
     if (isa == HINR_ISA_AVX512_BF16 && avx512 && __builtin_cpu_supports("avx512bf16")) return &kAvx512Bf16;
+#elif defined(HINR_ARM)
+    if (isa == HINR_ISA_NEON) return &kNeon;
 #endif
     return nullptr;
 }

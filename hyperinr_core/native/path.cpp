@@ -18,6 +18,8 @@ const PathKernels *hinr::find_path_kernels(int isa) {
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kPathAvx2;
     if (isa != HINR_ISA_GENERIC) return &kPathAvx512;
+#elif defined(HINR_ARM)
+    if (isa == HINR_ISA_NEON) return &kPathNeon;
 #endif
     return &kPathGeneric;
 }

@@ -1,5 +1,5 @@
 // Paths of light through a volume for one instruction set. A unit defines HINR_UNIT, HINR_PATH_KERNELS and, where the
-// processor has it, HINR_AVX2 or HINR_AVX512; then it includes this file.
+// processor has it, HINR_AVX2, HINR_AVX512 or HINR_NEON; then it includes this file.
 //
 // Every lane follows a path of its own, from the camera on, and takes the next pixel of the tile when that ends. Lanes are
 // tracking (on their way through blocks), met (where something may be hit), or done (scattered, or out of the box); a step is
@@ -12,6 +12,8 @@
 
 #if defined(HINR_AVX2) || defined(HINR_AVX512)
 #include <immintrin.h>
+#elif defined(HINR_NEON)
+#include <arm_neon.h>
 #endif
 #if defined(__GNUC__)
 #define HINR_INLINE inline __attribute__((always_inline))

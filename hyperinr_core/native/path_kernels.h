@@ -55,6 +55,8 @@ const PathKernels *find_path_kernels(int isa);
 extern const PathKernels kPathGeneric;
 #ifdef HINR_X86
 extern const PathKernels kPathAvx2, kPathAvx512;
+#elif defined(HINR_ARM)
+extern const PathKernels kPathNeon;
 #endif
 
 }  // namespace hinr

@@ -1,5 +1,5 @@
 // Lanes of the path tracer: numbers F, whole numbers I, masks M, W at a time, and what it does with them. Included inside the
-// unit's namespace. Operators are the compiler's own; without AVX there is one lane.
+// unit's namespace. Operators are the compiler's own; without AVX or NEON there is one lane.
 
 #if defined(HINR_AVX512)
 
@@ -73,6 +73,51 @@ HINR_INLINE M mask_of(uint32_t b) {
     return (iset(int32_t(b)) & lane) != 0;
 }
 
+#elif defined(HINR_NEON)
+
+constexpr int W = 4;
+using F = float32x4_t;
+typedef int32_t I __attribute__((vector_size(16)));
+typedef uint32_t U __attribute__((vector_size(16)));
+using M = I;
+HINR_INLINE F load(const float *p) { return vld1q_f32(p); }
+HINR_INLINE I load(const int32_t *p) { return (I)vld1q_s32(p); }
+HINR_INLINE void store(float *p, F a) { vst1q_f32(p, a); }
+HINR_INLINE void store(int32_t *p, I a) { vst1q_s32(p, (int32x4_t)a); }
+HINR_INLINE F set(float a) { return vdupq_n_f32(a); }
+HINR_INLINE I iset(int32_t a) { return (I)vdupq_n_s32(a); }
+HINR_INLINE M less(F a, F b) { return (M)vcltq_f32(a, b); }
+HINR_INLINE M upto(F a, F b) { return (M)vcleq_f32(a, b); }
+HINR_INLINE M less(I a, I b) { return (M)vcltq_s32((int32x4_t)a, (int32x4_t)b); }
+HINR_INLINE F select(M m, F yes, F no) { return vbslq_f32((uint32x4_t)m, yes, no); }
+HINR_INLINE I select(M m, I yes, I no) { return (I)vbslq_s32((uint32x4_t)m, (int32x4_t)yes, (int32x4_t)no); }
+HINR_INLINE F madd(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+HINR_INLINE F least(F a, F b) { return vminnmq_f32(a, b); }
+HINR_INLINE F most(F a, F b) { return vmaxnmq_f32(a, b); }
+HINR_INLINE F root(F a) { return vsqrtq_f32(a); }
+HINR_INLINE I whole(F a) { return (I)vcvtq_s32_f32(a); }
+HINR_INLINE F real(I a) { return vcvtq_f32_s32((int32x4_t)a); }
+HINR_INLINE F gather(const float *base, I at) {
+    F r = vld1q_dup_f32(base + at[0]);
+    r = vld1q_lane_f32(base + at[1], r, 1);
+    r = vld1q_lane_f32(base + at[2], r, 2);
+    return vld1q_lane_f32(base + at[3], r, 3);
+}
+HINR_INLINE void gather_two(const float *base, I at, F &a, F &b) {
+    const F low = vcombine_f32(vld1_f32(base + at[0]), vld1_f32(base + at[1]));
+    const F high = vcombine_f32(vld1_f32(base + at[2]), vld1_f32(base + at[3]));
+    a = vuzp1q_f32(low, high);
+    b = vuzp2q_f32(low, high);
+}
+HINR_INLINE uint32_t bits(M m) {
+    const U lane = {1, 2, 4, 8};
+    return vaddvq_u32((uint32x4_t)((U)m & lane));
+}
+HINR_INLINE M mask_of(uint32_t b) {
+    const I lane = {1, 2, 4, 8};
+    return (iset(int32_t(b)) & lane) != 0;
+}
+
 #else
 
 constexpr int W = 1;
@@ -118,6 +163,10 @@ HINR_INLINE I as_whole(F a) {
     return r;
 }
 HINR_INLINE M none_of(M m) { return M(~m); }
+#if defined(HINR_NEON)
+HINR_INLINE bool any(M m) { return vmaxvq_u32((uint32x4_t)m) != 0; }
+HINR_INLINE int count(M m) { return -vaddvq_s32((int32x4_t)m); }
+#else
 HINR_INLINE bool any(M m) { return bits(m) != 0; }
 HINR_INLINE int count(M m) {
     uint32_t b = bits(m);
@@ -125,6 +174,7 @@ HINR_INLINE int count(M m) {
     for (; b; b &= b - 1) ++n;
     return n;
 }
+#endif
 
 // -log(u) for u in (0, 1]: Cephes' polynomial, to 1e-7.
 HINR_INLINE F minus_log(F u) {

@@ -48,6 +48,8 @@ const RadianceKernels *find_radiance_kernels(int isa) {
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kRadianceAvx2;
     if (isa != HINR_ISA_GENERIC) return &kRadianceAvx512;
+#elif defined(HINR_ARM)
+    if (isa == HINR_ISA_NEON) return &kRadianceNeon;
 #endif
     return &kRadianceGeneric;
 }

@@ -1,5 +1,5 @@
 // Rays through a sparse grid of voxels, for one instruction set. A unit defines HINR_UNIT, HINR_RADIANCE_KERNELS and, where
-// it has them, HINR_AVX2 or HINR_AVX512; then it includes this file.
+// it has them, HINR_AVX2, HINR_AVX512 or HINR_NEON; then it includes this file.
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -9,11 +9,11 @@
 #if defined(HINR_AVX2) || defined(HINR_AVX512)
 #include <immintrin.h>
 #define HINR_FAST_FMA
+#elif defined(HINR_NEON)
+#include <arm_neon.h>
+#define HINR_FAST_FMA
 #elif defined(__FP_FAST_FMAF)
 #define HINR_FAST_FMA
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#endif
 #endif
 #if defined(__GNUC__)
 #define HINR_INLINE inline __attribute__((always_inline))

@@ -61,6 +61,8 @@ struct RadianceKernels {
 extern const RadianceKernels kRadianceGeneric;
 #ifdef HINR_X86
 extern const RadianceKernels kRadianceAvx2, kRadianceAvx512;
+#elif defined(HINR_ARM)
+extern const RadianceKernels kRadianceNeon;
 #endif
 
 }  // namespace hinr

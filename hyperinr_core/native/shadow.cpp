@@ -23,6 +23,8 @@ const ShadowKernels *find_shadow_kernels(int isa) {
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kShadowAvx2;
     if (isa != HINR_ISA_GENERIC) return &kShadowAvx512;
+#elif defined(HINR_ARM)
+    if (isa == HINR_ISA_NEON) return &kShadowNeon;
 #endif
     return &kShadowGeneric;
 }

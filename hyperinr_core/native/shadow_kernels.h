@@ -54,6 +54,8 @@ struct ShadowKernels {
 extern const ShadowKernels kShadowGeneric;
 #ifdef HINR_X86
 extern const ShadowKernels kShadowAvx2, kShadowAvx512;
+#elif defined(HINR_ARM)
+extern const ShadowKernels kShadowNeon;
 #endif
 
 }  // namespace hinr

@@ -56,6 +56,32 @@ using Lanes = __m256i;
 HINR_INLINE Lanes lanes_from(const uint32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
 HINR_INLINE Vec permute(Vec a, Lanes lanes) { return _mm256_permutevar8x32_ps(a, lanes); }
 
+#elif defined(HINR_NEON)
+
+using Vec = float32x4_t;
+constexpr int W = 4;
+HINR_INLINE Vec load(const float *p) { return vld1q_f32(p); }
+HINR_INLINE Vec load(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+HINR_INLINE void store(float *p, Vec a) { vst1q_f32(p, a); }
+HINR_INLINE Vec set1(float a) { return vdupq_n_f32(a); }
+HINR_INLINE Vec mul(Vec a, Vec b) { return vmulq_f32(a, b); }
+HINR_INLINE Vec add(Vec a, Vec b) { return vaddq_f32(a, b); }
+HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+HINR_INLINE Vec div(Vec a, Vec b) { return vdivq_f32(a, b); }
+HINR_INLINE Vec root(Vec a) { return vsqrtq_f32(a); }
+HINR_INLINE Vec relu(Vec a) { return vmaxnmq_f32(a, vdupq_n_f32(0)); }  // 0 where a is NaN, as elsewhere
+HINR_INLINE Vec where_positive(Vec x, Vec a) {
+    return vreinterpretq_f32_u32(vandq_u32(vcgtzq_f32(x), vreinterpretq_u32_f32(a)));
+}
+HINR_INLINE float sum(Vec a) { return vaddvq_f32(a); }
+using Lanes = uint8x16_t;  // the bytes of the lanes
+HINR_INLINE Lanes lanes_from(const uint32_t *p) {
+    return vreinterpretq_u8_u32(vmlaq_n_u32(vdupq_n_u32(0x03020100), vld1q_u32(p), 0x04040404));
+}
+HINR_INLINE Vec permute(Vec a, Lanes lanes) {
+    return vreinterpretq_f32_u8(vqtbl1q_u8(vreinterpretq_u8_f32(a), lanes));
+}
+
 #else  // any processor: four lanes, as the compiler's own vectors where it has them
 
 HINR_INLINE float half_to_float(uint16_t h) {
@@ -108,9 +134,7 @@ HINR_INLINE Vec where_positive(Vec x, Vec a) { HINR_LANES(HINR_ONE); }
 HINR_INLINE Vec relu(Vec a) { return where_positive(a, a); }
 #undef HINR_ONE
 #endif
-#if defined(__aarch64__) && defined(__GNUC__)
-HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { return (Vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
-#elif defined(HINR_FAST_FMA)
+#if defined(HINR_FAST_FMA)
 #define HINR_ONE(i) madd(a[i], b[i], c[i])
 HINR_INLINE Vec madd(Vec a, Vec b, Vec c) { HINR_LANES(HINR_ONE); }
 #undef HINR_ONE

@@ -4,7 +4,7 @@
 // Every sum adds its products in the order of the steps, whatever tile it lies in, so that a sample's value
 // does not depend on its neighbours.
 
-#if defined(HINR_AVX512)
+#if defined(HINR_AVX512) || defined(HINR_NEON)
 constexpr int kGroups = 4;  // 24 sums of 32 registers
 #else
 constexpr int kGroups = 2;  // 12 sums of 16 registers

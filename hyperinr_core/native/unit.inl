@@ -1,5 +1,5 @@
 // The kernels of one instruction set. A unit defines HINR_UNIT (its namespace), HINR_KERNELS (the name of its table)
-// and one of HINR_AVX2, HINR_AVX512, HINR_AVX512 and HINR_BF16, or nothing; then it includes this file.
+// and one of HINR_AVX2, HINR_AVX512, HINR_AVX512 and HINR_BF16, HINR_NEON, or nothing; then it includes this file.
 #include <math.h>
 #include <string.h>
 
@@ -9,11 +9,11 @@
 #if defined(HINR_AVX2) || defined(HINR_AVX512)
 #include <immintrin.h>
 #define HINR_FAST_FMA
+#elif defined(HINR_NEON)
+#include <arm_neon.h>
+#define HINR_FAST_FMA
 #elif defined(__FP_FAST_FMAF)
 #define HINR_FAST_FMA
-#if defined(__aarch64__)
-#include <arm_neon.h>
-#endif
 #endif
 #if defined(__GNUC__)
 #define HINR_INLINE inline __attribute__((always_inline))

@@ -1,0 +1,5 @@
+// AArch64, which has NEON with fused multiply-adds and conversions of halves.
+#define HINR_UNIT shadow_neon
+#define HINR_SHADOW_KERNELS kShadowNeon
+#define HINR_FAST_FMA
+#include "shadow.inl"
