@@ -99,21 +99,26 @@ def encode(tables: np.ndarray, hash_grid: HashGrid, coding: TableCoding, effort:
 
 
 def encode_best(
-    tables: np.ndarray, hash_grid: HashGrid, steps: Sequence[float], in_order: bool, effort: int = MOST_EFFORT
+    tables: np.ndarray,
+    hash_grid: HashGrid,
+    steps: Sequence[float],
+    in_order: bool,
+    effort: int = MOST_EFFORT,
+    alone: bool | None = None,
 ) -> tuple[LevelCoding, np.ndarray]:
     """The coding of given steps that takes the fewest bytes, of each level by itself, and these: (B,) uint8 of tables (N, M).
-
-    Encoders of tables that are large get frames of their own, so that a time decodes those around it alone.
 
     Parameters
     ----------
     in_order : whether encoders stand in a row, so that neighbours may be alike.
+    alone : whether encoders get frames of their own, so that a time decodes those around it alone; when None where tables are
+        large.
 
     Raises
     ------
     ParameterError and BackendError as `encode` does.
     """
-    alone = 2 * tables.size >= WORTH_IT
+    alone = 2 * tables.size >= WORTH_IT if alone is None else alone
     found = [encode_level(numbers, in_order, effort, alone) for numbers in _multiples(tables, hash_grid, steps)]
     differences, per_byte, by_level = zip(*found)
     frames = [frame for level in by_level for frame in level]

@@ -74,10 +74,11 @@ def good_files(folder: Path) -> list[bytes]:
         bounded_model(moving_model(masked_model(wall, 5, dims=(9, 8, 7), encoding=EncodingConfig(**SMALL)))),
     ]
     files = []
-    for number, model in enumerate([*models, models[0], lean(models[-2], 20)]):
+    for number, model in enumerate([*models, models[0], lean(models[-2], 20), lean(models[-1], 20)]):
         model = dataclasses.replace(model, provenance={"source": "here", "training": {"samples": 3}})
         path = folder / f"good{number}.hinr"
-        coded = encode_best(model.encoder_params, model.architecture.hash_grid, [0.05] * 3, True)
+        tables, grid = model.encoder_params, model.architecture.hash_grid
+        coded = encode_best(tables, grid, [0.05] * 3, True, alone=number > len(models))
         hinr.save(model, path, coded if number >= len(models) else None)
         files.append(path.read_bytes())
     for number, times in enumerate((False, True)):
