@@ -89,9 +89,9 @@ def test_what_cannot_be_made_smaller_is_said_and_kept(trained, tmp_path, caplog)
     model, lesson = trained
     lesson.config = lesson.config.replace(budget={"max_bytes": 1000})
     with caplog.at_level(logging.WARNING):
-        finish.finished(model, lesson, tmp_path / "m.hinr", None, None, Tell())
+        whole = finish.finished(model, lesson, tmp_path / "m.hinr", None, None, Tell())
     assert "more than max-bytes, 1000: in fewer its tables would be empty" in caplog.text
-    np.testing.assert_array_equal(hinr.load(tmp_path / "m.hinr").encoder_params, model.encoder_params)
+    np.testing.assert_array_equal(hinr.load(tmp_path / "m.hinr").encoder_params, whole.encoder_params)
 
 
 def test_a_run_that_pays_for_bytes_goes_on_where_it_was(tmp_path, monkeypatch):
