@@ -22,7 +22,7 @@ from hyperinr_core.training.task import Lesson, Tell
 logger = logging.getLogger("hyperinr")
 
 #: dB of its PSNR on the training data that a model may lose where its tables are coded, and that a sparse one may.
-LOST, SPARSE_LOST = 0.015, 0.05
+LOST, SPARSE_LOST = 0.01, 0.05
 
 #: Bytes by which what a file says of its quality may grow where its tables are rounded.
 QUALITY = 256
