@@ -54,6 +54,10 @@ class Compression:
 
     def steps(self, scale: float) -> tuple[float, ...]:
         """(L,) what the numbers of each level are rounded to multiples of; `scale` is the finest level's."""
+        if not np.isfinite(self._relative).all():
+            raise ParameterError(
+                "no point has a value that tables could be compared by; expected some, leave them as they are"
+            )
         largest = np.where(self._largest > 0, self._largest, 1)
         return tuple(np.clip(scale * self._relative, largest / MOST_STEPS, 4 * largest).tolist())
 
@@ -144,7 +148,7 @@ class Compression:
 
     def _psnr(self, tables: np.ndarray) -> float:
         other = dataclasses.replace(self._model, encoder_params=tables)
-        return float(np.mean([self._compare(self._values(other, t), v) for t, v in zip(self._thetas, self._truths)]))
+        return _mean([self._compare(self._values(other, t), v) for t, v in zip(self._thetas, self._truths)])
 
     def _values(self, model: HyperINR, theta: np.ndarray) -> np.ndarray:
         """(..., C) at the same points for every model."""
@@ -156,7 +160,7 @@ class Compression:
         parts = [
             psnr(values[..., c], truth[..., c], limits) for c, limits in enumerate(ranges) if limits[1] > limits[0]
         ]
-        return float(np.mean(np.minimum(parts, PSNR_CAP))) if parts else PSNR_CAP
+        return _mean(parts) if parts else PSNR_CAP
 
     def _bisect(
         self, is_fine: Callable[[Sequence[float]], bool]
@@ -173,6 +177,12 @@ class Compression:
             else:
                 coarse, high = steps, middle
         return fine, coarse
+
+
+def _mean(decibel: Sequence[float]) -> float:
+    """Of the known ones; NaN where all points were masked."""
+    known = [min(each, PSNR_CAP) for each in decibel if not np.isnan(each)]
+    return float(np.mean(known)) if known else np.nan
 
 
 def _some_of(grid: Grid) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import FormatError
-from hyperinr_core.packing import MOST_EFFORT, MOST_EXPANSION, PLAIN, QUICK, folded, packed, unfolded, unpacked
+from hyperinr_core.packing import MOST_EFFORT, MOST_EXPANSION, PLAIN, folded, packed, unfolded, unpacked
 
 #: How many numbers share a byte, and how many values each then may have; 0 stands for two bytes a number.
 VALUES = {0: 1 << 16, 1: 256, 2: 16, 4: 4}
@@ -89,7 +89,7 @@ def encode_level(
         codes = folded(np.diff(numbers, axis=0, prepend=np.int16(0)) if differences else numbers)
         for per_byte in (each for each, values in VALUES.items() if codes.max(initial=0) < values):
             contents = [_bytes_of(part, per_byte) for part in (codes if alone else [codes.ravel()])]
-            for level in {PLAIN, QUICK, effort}:  # numbers without a pattern take fewer bytes where none is looked for
+            for level in {PLAIN, effort}:  # numbers without a pattern take fewer bytes where none is looked for
                 frames = [packed(content, "tables are", level) for content in contents]
                 if best is None or sum(map(len, frames)) < sum(map(len, best[2])):
                     best = differences, per_byte, frames
