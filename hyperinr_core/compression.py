@@ -11,7 +11,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.level_coding import LevelCoding
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.packing import MOST_EXPANSION, QUICK
+from hyperinr_core.packing import MOST_EFFORT, MOST_EXPANSION, QUICK
 from hyperinr_core.shift import shifted_model, shifts_of
 from hyperinr_core.table_coding import MOST_STEPS, encode_best, levels, rounded
 from hyperinr_core.volume import Grid
@@ -84,15 +84,15 @@ class Compression:
             by_field[field.name] = np.minimum(decibel, PSNR_CAP).round(3).tolist()
         return by_field
 
-    def coded(self, steps: Sequence[float], *effort: int) -> tuple[LevelCoding, np.ndarray]:
+    def coded(self, steps: Sequence[float], effort: int = MOST_EFFORT) -> tuple[LevelCoding, np.ndarray]:
         """The rounded tables as `hinr.save` takes them."""
-        return self.coded_of(self._model, steps, *effort)
+        return self.coded_of(self._model, steps, effort)
 
     @staticmethod
-    def coded_of(model: HyperINR, steps: Sequence[float], *effort: int) -> tuple[LevelCoding, np.ndarray]:
+    def coded_of(model: HyperINR, steps: Sequence[float], effort: int = MOST_EFFORT) -> tuple[LevelCoding, np.ndarray]:
         """A model's tables, rounded to steps, as `hinr.save` takes them."""
         return encode_best(
-            model.encoder_params, model.architecture.hash_grid, steps, len(model.parameters) == 1, *effort
+            model.encoder_params, model.architecture.hash_grid, steps, len(model.parameters) == 1, effort
         )
 
     def coarsest_above(self, target: float) -> tuple[float, ...]:

@@ -216,9 +216,7 @@ def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> H
     return model
 
 
-def _stored(
-    path: str | os.PathLike, file: Any, architecture: Architecture, coding: Coding | None
-) -> dict[str, StoredTables]:
+def _stored(path: str | os.PathLike, file: Any, architecture: Architecture, coding: Coding | None) -> dict[str, Any]:
     """The tables, by their name, where they are large: an encoder's is read, and checked, when it is asked for.
 
     Coded ones are where encoders have frames of their own.
@@ -231,8 +229,9 @@ def _stored(
         if n_encoders * length * dtype.itemsize < WORTH_IT:
             return {}
         return {TABLES_TENSOR: StoredTables(path, (n_encoders, length), dtype, check)}
-    is_apart = isinstance(coding, LevelCoding) and len(coding.sizes) == n_encoders * len(coding.steps)
-    if not is_apart or 2 * n_encoders * length < WORTH_IT:
+    if not isinstance(coding, LevelCoding) or len(coding.sizes) != n_encoders * len(coding.steps):
+        return {}
+    if 2 * n_encoders * length < WORTH_IT:
         return {}
     n_bytes = file.get_slice(CODES_TENSOR).get_shape()[0]
     try:

@@ -71,8 +71,8 @@ class StoredTables:
             self._check(piece)
         self._there[index] = True
 
-    def _copy(self, first: int, into: np.ndarray) -> None:
-        """The tensor's bytes from one on."""
+    def _copy(self, first: int, into: Any) -> None:
+        """Fill an array with the tensor's bytes from one on."""
         self._file.seek(self._start + first)
         if self._file.readinto(memoryview(into).cast("B")) != into.nbytes:
             raise FormatError(f"{self._path} was cut off while it was in use; get the file again and open it anew")

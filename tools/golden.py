@@ -57,7 +57,7 @@ def _save(path: Path, model: Any, steps: tuple[float, ...], differences: bool | 
         model, is_alone = lean(model, 20), differences == "encoders"
         coded = encode_best(model.encoder_params, grid, steps, True, alone=is_alone)
     elif steps:
-        coding = TableCoding(steps, differences)
+        coding = TableCoding(steps, bool(differences))
         coded = coding, encode(model.encoder_params, grid, coding)
     hinr.save(model, path, coded)
 
