@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from test_bounding import errors_of
 from hyperinr.plugin.commands.model import info
 from hyperinr_core import hinr
 from hyperinr_core.bounding import Promise
+from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training import finish, watch
 from hyperinr_core.training.rate import Rate
@@ -83,6 +85,14 @@ def test_steps_that_do_not_suit_the_tables_any_more_are_measured_again(trained):
     model, lesson = trained
     model, coded = finish._stored(model, lesson, ((1e-9,) * model.encoding.n_levels, 30.0))
     assert coded is not None and min(coded[0].steps) > 1e-6
+
+
+@pytest.mark.parametrize("quality", [0.0, 5.0, 30.0, 60.0])
+def test_tables_lose_next_to_nothing(trained, quality):
+    model = dataclasses.replace(trained[0], quality={"training_psnr_db": {"density": [quality]}})
+    coded, compression = finish._coded_well(model), Compression(model)
+    assert coded is not None and len(coded[1]) < model.encoder_params.nbytes
+    assert compression.psnr(coded[0].steps) > compression.tolerable(finish.LOST) - 2 * finish.SLACK
 
 
 def test_what_cannot_be_made_smaller_is_said_and_kept(trained, tmp_path, caplog):

@@ -24,6 +24,9 @@ logger = logging.getLogger("hyperinr")
 #: dB of its PSNR on the training data that a model may lose where its tables are coded, and that a sparse one may.
 LOST, SPARSE_LOST = 0.01, 0.05
 
+#: dB by which rounded tables may be worse than was reckoned before their steps are looked for.
+SLACK = 0.5
+
 #: Bytes by which what a file says of its quality may grow where its tables are rounded.
 QUALITY = 256
 
@@ -130,8 +133,12 @@ def _coded(model: HyperINR, target: float | None = None) -> tuple[Coding, np.nda
 def _coded_well(model: HyperINR) -> tuple[Coding, np.ndarray] | None:
     """The tables at what a model may lose, written quickly; None where float16 takes as few bytes."""
     compression = Compression(model)
+    target = compression.tolerable(LOST)
     try:
-        coded = compression.coded(compression.steps_at(compression.tolerable(LOST)), QUICK)
-    except ParameterError:  # nothing is left of them
+        steps = compression.steps_at(target)
+        if compression.psnr(steps) < target - SLACK:  # errors of steps as large as numbers are not independent
+            steps = compression.coarsest_above(target)
+        coded = compression.coded(steps, QUICK)
+    except ParameterError:  # nothing is left of them, or they would be as fine as float16
         return None
     return coded if len(coded[1]) < 2 * model.encoder_params.size else None
