@@ -24,6 +24,9 @@ logger = logging.getLogger("hyperinr")
 #: dB of its PSNR on the training data that a model may lose where its tables are coded, and that a sparse one may.
 LOST, SPARSE_LOST = 0.01, 0.05
 
+#: PSNR in dB against themselves that tables have at least, however little they are worth.
+LEAST = 50.0
+
 #: dB by which rounded tables may be worse than was reckoned before their steps are looked for.
 SLACK = 0.5
 
@@ -133,7 +136,7 @@ def _coded(model: HyperINR, target: float | None = None) -> tuple[Coding, np.nda
 def _coded_well(model: HyperINR) -> tuple[Coding, np.ndarray] | None:
     """The tables at what a model may lose, written quickly; None where float16 takes as few bytes."""
     compression = Compression(model)
-    target = compression.tolerable(LOST)
+    target = max(compression.tolerable(LOST), LEAST)
     try:
         steps = compression.steps_at(target)
         if compression.psnr(steps) < target - SLACK:  # errors of steps as large as numbers are not independent
