@@ -11,15 +11,17 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.level_coding import LevelCoding
 from hyperinr_core.measure.metrics import PSNR_CAP, psnr
-from hyperinr_core.packing import MOST_EXPANSION, QUICK
+from hyperinr_core.packing import MOST_EFFORT, MOST_EXPANSION, QUICK
 from hyperinr_core.shift import shifted_model, shifts_of
 from hyperinr_core.table_coding import MOST_STEPS, encode_best, levels, rounded
+from hyperinr_core.volume import Grid
 
 #: PSNR in dB against the model itself that is asked for where a model does not know its quality.
 UNKNOWN_QUALITY = 60.0
 
-#: Training thetas and points along an axis that the loss is measured on, at most.
-N_THETAS, MOST_POINTS = 6, 64
+#: Training thetas and points of the grid that the loss is measured at, at most. Between points it is another: the finest level's
+#: vertices lie half way between them, where errors of rounding are means of many.
+N_THETAS, MOST_POINTS = 6, 1 << 15
 
 #: Halvings of the range of steps.
 N_TRIALS = 12
@@ -45,13 +47,17 @@ class Compression:
         positions = model.encoder_positions
         rows = np.unique(np.linspace(0, len(positions) - 1, N_THETAS).round().astype(int))
         self._thetas = np.clip(positions[rows], *model.theta_bounds.T)
-        self._grid = model.grid.with_dims(tuple(min(n, MOST_POINTS) for n in model.grid.dims))
+        self._points = _some_of(model.grid) if model.grid.n_points > MOST_POINTS else None
         self._truths = [self._values(model, theta) for theta in self._thetas]
         self._largest = np.array([abs(model.encoder_params[:, part]).max() for part in self._levels], np.float64)
         self._relative = self._relative_steps()
 
     def steps(self, scale: float) -> tuple[float, ...]:
         """(L,) what the numbers of each level are rounded to multiples of; `scale` is the finest level's."""
+        if not np.isfinite(self._relative).all():
+            raise ParameterError(
+                "no point has a value that tables could be compared by; expected some, leave them as they are"
+            )
         largest = np.where(self._largest > 0, self._largest, 1)
         return tuple(np.clip(scale * self._relative, largest / MOST_STEPS, 4 * largest).tolist())
 
@@ -78,15 +84,15 @@ class Compression:
             by_field[field.name] = np.minimum(decibel, PSNR_CAP).round(3).tolist()
         return by_field
 
-    def coded(self, steps: Sequence[float], *effort: int) -> tuple[LevelCoding, np.ndarray]:
+    def coded(self, steps: Sequence[float], effort: int = MOST_EFFORT) -> tuple[LevelCoding, np.ndarray]:
         """The rounded tables as `hinr.save` takes them."""
-        return self.coded_of(self._model, steps, *effort)
+        return self.coded_of(self._model, steps, effort)
 
     @staticmethod
-    def coded_of(model: HyperINR, steps: Sequence[float], *effort: int) -> tuple[LevelCoding, np.ndarray]:
+    def coded_of(model: HyperINR, steps: Sequence[float], effort: int = MOST_EFFORT) -> tuple[LevelCoding, np.ndarray]:
         """A model's tables, rounded to steps, as `hinr.save` takes them."""
         return encode_best(
-            model.encoder_params, model.architecture.hash_grid, steps, len(model.parameters) == 1, *effort
+            model.encoder_params, model.architecture.hash_grid, steps, len(model.parameters) == 1, effort
         )
 
     def coarsest_above(self, target: float) -> tuple[float, ...]:
@@ -142,17 +148,19 @@ class Compression:
 
     def _psnr(self, tables: np.ndarray) -> float:
         other = dataclasses.replace(self._model, encoder_params=tables)
-        return float(np.mean([self._compare(self._values(other, t), v) for t, v in zip(self._thetas, self._truths)]))
+        return _mean([self._compare(self._values(other, t), v) for t, v in zip(self._thetas, self._truths)])
 
     def _values(self, model: HyperINR, theta: np.ndarray) -> np.ndarray:
-        return model.generate(theta, interpolation=model.interpolation).sample_grid(self._grid)
+        """(..., C) at the same points for every model."""
+        inr = model.generate(theta, interpolation=model.interpolation)
+        return inr.sample_grid() if self._points is None else inr.sample(self._points)
 
     def _compare(self, values: np.ndarray, truth: np.ndarray) -> float:
         ranges = [limits for field in self._model.fields for limits in field.value_range]
         parts = [
             psnr(values[..., c], truth[..., c], limits) for c, limits in enumerate(ranges) if limits[1] > limits[0]
         ]
-        return float(np.mean(np.minimum(parts, PSNR_CAP))) if parts else PSNR_CAP
+        return _mean(parts) if parts else PSNR_CAP
 
     def _bisect(
         self, is_fine: Callable[[Sequence[float]], bool]
@@ -169,3 +177,16 @@ class Compression:
             else:
                 coarse, high = steps, middle
         return fine, coarse
+
+
+def _mean(decibel: Sequence[float]) -> float:
+    """Of the known ones; NaN where all points were masked."""
+    known = [min(each, PSNR_CAP) for each in decibel if not np.isnan(each)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def _some_of(grid: Grid) -> np.ndarray:
+    """(MOST_POINTS, D) float32 of a grid's points, in the unit box, x first."""
+    dims = np.array(grid.dims[: grid.n_pos_dims])
+    places = np.random.default_rng(0).integers(dims, size=(MOST_POINTS, len(dims)))
+    return (places / np.maximum(dims - 1, 1)).astype(np.float32)

@@ -27,7 +27,7 @@ from hyperinr_core.hinr_document import (
 )
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.index_document import read_index
-from hyperinr_core.level_coding import LevelCoding
+from hyperinr_core.level_coding import LevelCoding, check_sizes
 from hyperinr_core.light.guide import GUIDE_TENSOR, Guide
 from hyperinr_core.mask import Mask
 from hyperinr_core.mask_coding import CODES_TENSOR as MASK_TENSOR
@@ -35,8 +35,8 @@ from hyperinr_core.mask_coding import OWNERS_TENSOR, POSITIONS_TENSOR, decode_ma
 from hyperinr_core.model import Model
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.spline_base import SUPPORT, Base
-from hyperinr_core.stored_tables import TABLES_TENSOR, WORTH_IT, StoredTables
-from hyperinr_core.table_coding import CODES_TENSOR, Coding, decode
+from hyperinr_core.stored_tables import CODES_TENSOR, TABLES_TENSOR, WORTH_IT, CodedTables, StoredTables
+from hyperinr_core.table_coding import Coding, decode, levels
 from hyperinr_core.volume import Grid
 
 #: Bytes of what the document says of a coded level and the header of a tensor, at most about.
@@ -184,11 +184,12 @@ def load_one(path: str | os.PathLike) -> HyperINR:
 def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> HyperINR:
     parts = read_document(path, document)
     _check_tensors(path, file, parts)
-    stored = _stored(path, file)
-    tensors = {name: file.get_tensor(name) for name in file.keys() if name not in stored}
     coding, architecture, is_compact = (parts.pop(name) for name in ("tables", "architecture", "is_compact"))
-    if coding is not None:
-        tensors["encoder_params"] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, architecture, coding)
+    stored = _stored(path, file, architecture, coding)
+    later = {TABLES_TENSOR, CODES_TENSOR} if stored else set()
+    tensors = {name: file.get_tensor(name) for name in file.keys() if name not in later}
+    if CODES_TENSOR in tensors:
+        tensors[TABLES_TENSOR] = _decoded(path, tensors.pop(CODES_TENSOR), tensors, architecture, coding)
     for name, tensor in tensors.items():
         _check_finite(path, name, tensor)
     tensors["mlp_params"] = tensors["mlp_params"].astype(np.float32, copy=False)
@@ -215,16 +216,29 @@ def _model_of(path: str | os.PathLike, file: Any, document: dict[str, Any]) -> H
     return model
 
 
-def _stored(path: str | os.PathLike, file: Any) -> dict[str, Any]:
-    """The tables, by their name, where they are large: an encoder's is read, and checked, when it is asked for."""
-    if TABLES_TENSOR not in file.keys():
-        return {}
-    part = file.get_slice(TABLES_TENSOR)
-    (n_encoders, length), dtype = part.get_shape(), np.dtype({"F16": np.float16, "F32": np.float32}[part.get_dtype()])
-    if n_encoders * length * dtype.itemsize < WORTH_IT:
-        return {}
+def _stored(path: str | os.PathLike, file: Any, architecture: Architecture, coding: Coding | None) -> dict[str, Any]:
+    """The tables, by their name, where they are large: an encoder's is read, and checked, when it is asked for.
+
+    Coded ones are where encoders have frames of their own.
+    """
+    n_encoders, length = file.get_slice("encoder_positions").get_shape()[0], architecture.n_table
     check = partial(_check_finite, path, TABLES_TENSOR)
-    return {TABLES_TENSOR: StoredTables(path, (n_encoders, length), dtype, check)}
+    if coding is None:
+        found = file.get_slice(TABLES_TENSOR).get_dtype()
+        dtype = np.dtype({"F16": np.float16, "F32": np.float32}[found])
+        if n_encoders * length * dtype.itemsize < WORTH_IT:
+            return {}
+        return {TABLES_TENSOR: StoredTables(path, (n_encoders, length), dtype, check)}
+    if not isinstance(coding, LevelCoding) or len(coding.sizes) != n_encoders * len(coding.steps):
+        return {}
+    if 2 * n_encoders * length < WORTH_IT:
+        return {}
+    n_bytes = file.get_slice(CODES_TENSOR).get_shape()[0]
+    try:
+        check_sizes(n_bytes, n_encoders, length, coding)
+    except FormatError as error:
+        raise FormatError(f"{path} cannot be used: {error}") from None
+    return {TABLES_TENSOR: CodedTables(path, n_encoders, levels(architecture.hash_grid), coding, check)}
 
 
 def _check_finite(path: str | os.PathLike, name: str, tensor: np.ndarray) -> None:

@@ -15,8 +15,9 @@ MOST_EXPANSION = 256
 #: Bytes of parts that are worth statistics of their own.
 LEAST_BLOCK = 1 << 13
 
-#: Zstandard's level: slow to write, as quick to read as any; and the one while sizes are tried.
-MOST_EFFORT, QUICK = 19, 3
+#: Zstandard's level: slow to write, as quick to read as any; the one while sizes are tried; and the one that hardly looks for
+#: patterns, of which numbers that are nearly random have none.
+MOST_EFFORT, QUICK, PLAIN = 19, 3, 1
 
 
 def packed(content: np.ndarray, what: str, effort: int = MOST_EFFORT) -> np.ndarray:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import FormatError
+from hyperinr_core.level_coding import LevelCoding, decode_frame
 
-#: The tensor they are stored as.
-TABLES_TENSOR = "encoder_params"
+#: The tensor they are stored as, and the one where they are coded.
+TABLES_TENSOR, CODES_TENSOR = "encoder_params", "encoder_codes"
 
 #: Bytes of tables from which on they are worth being read one by one.
 WORTH_IT = 1 << 25
@@ -31,17 +32,23 @@ class StoredTables:
     ----------
     dtype : float16 or float32.
     check : called with each part of a table that was read; raises what is wrong with it.
+    tensor : what holds them in the file.
     """
 
     def __init__(
-        self, path: str | os.PathLike, shape: tuple[int, int], dtype: Any, check: Callable[[np.ndarray], None]
+        self,
+        path: str | os.PathLike,
+        shape: tuple[int, int],
+        dtype: Any,
+        check: Callable[[np.ndarray], None],
+        tensor: str = TABLES_TENSOR,
     ) -> None:
         self.shape, self.dtype, self.ndim, self.size = shape, np.dtype(dtype), 2, shape[0] * shape[1]
         self.nbytes = self.size * self.dtype.itemsize
         self._path, self._check, self._lock = path, check, threading.Lock()
         self._file = open(path, "rb")  # noqa: SIM115 - kept: the name may hold another model before all is read
         length = int.from_bytes(self._file.read(8), "little")
-        self._start = 8 + length + json.loads(self._file.read(length))[TABLES_TENSOR]["data_offsets"][0]
+        self._start = 8 + length + json.loads(self._file.read(length))[tensor]["data_offsets"][0]
         self._tables = np.empty(shape, self.dtype)  # takes no memory before it is written to
         self._there = np.zeros(shape[0], bool)
 
@@ -58,13 +65,17 @@ class StoredTables:
 
     def _read(self, index: int) -> None:
         table = self._tables[index]
-        self._file.seek(self._start + index * table.nbytes)
         for first in range(0, table.size, PIECE):  # which is checked while the processor's cache has it
             piece = table[first : first + PIECE]
-            if self._file.readinto(memoryview(piece).cast("B")) != piece.nbytes:
-                raise FormatError(f"{self._path} was cut off while it was in use; get the file again and open it anew")
+            self._copy(index * table.nbytes + first * table.itemsize, piece)
             self._check(piece)
         self._there[index] = True
+
+    def _copy(self, first: int, into: Any) -> None:
+        """Fill an array with the tensor's bytes from one on."""
+        self._file.seek(self._start + first)
+        if self._file.readinto(memoryview(into).cast("B")) != into.nbytes:
+            raise FormatError(f"{self._path} was cut off while it was in use; get the file again and open it anew")
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -80,3 +91,39 @@ class StoredTables:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(np.asarray(self), name)
+
+
+class CodedTables(StoredTables):
+    """The same, (N, M) float16, of a file that has frames for each encoder.
+
+    Parameters
+    ----------
+    parts : the levels of M.
+    coding : whose sizes are those of such tables.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        n_encoders: int,
+        parts: list[slice],
+        coding: LevelCoding,
+        check: Callable[[np.ndarray], None],
+    ) -> None:
+        super().__init__(path, (n_encoders, parts[-1].stop), np.float16, check, CODES_TENSOR)
+        self._parts, self._coding = parts, coding
+        self._frames: dict[int, list[tuple[int, slice]]] = {}
+        for level, encoders, place in coding.frames(n_encoders):
+            self._frames.setdefault(encoders.start, []).append((level, place))
+
+    def _read(self, index: int) -> None:
+        for level, place in self._frames[index]:
+            frame = np.empty(place.stop - place.start, np.uint8)
+            self._copy(place.start, frame)
+            out = self._tables[index : index + 1, self._parts[level]]
+            try:
+                decode_frame(frame, self._coding, level, out)
+            except FormatError as error:
+                raise FormatError(f"{self._path} cannot be used: {error}") from None
+            self._check(out)
+        self._there[index] = True

@@ -17,9 +17,7 @@ from hyperinr_core.errors import ParameterError
 from hyperinr_core.hash_grid import HashGrid
 from hyperinr_core.level_coding import LevelCoding, decode_levels, encode_level
 from hyperinr_core.packing import MOST_EFFORT, MOST_EXPANSION, folded, unfolded, unpacked, zstandard
-
-#: What a file calls the coded tables.
-CODES_TENSOR = "encoder_codes"
+from hyperinr_core.stored_tables import WORTH_IT
 
 #: Largest magnitude of a rounded number; differences of two then fit 16 bits.
 MOST_STEPS = 16383
@@ -101,20 +99,29 @@ def encode(tables: np.ndarray, hash_grid: HashGrid, coding: TableCoding, effort:
 
 
 def encode_best(
-    tables: np.ndarray, hash_grid: HashGrid, steps: Sequence[float], in_order: bool, effort: int = MOST_EFFORT
+    tables: np.ndarray,
+    hash_grid: HashGrid,
+    steps: Sequence[float],
+    in_order: bool,
+    effort: int = MOST_EFFORT,
+    alone: bool | None = None,
 ) -> tuple[LevelCoding, np.ndarray]:
     """The coding of given steps that takes the fewest bytes, of each level by itself, and these: (B,) uint8 of tables (N, M).
 
     Parameters
     ----------
     in_order : whether encoders stand in a row, so that neighbours may be alike.
+    alone : whether encoders get frames of their own, so that a time decodes those around it alone; when None where tables are
+        large.
 
     Raises
     ------
     ParameterError and BackendError as `encode` does.
     """
-    found = [encode_level(numbers, in_order, effort) for numbers in _multiples(tables, hash_grid, steps)]
-    differences, per_byte, frames = zip(*found)
+    alone = 2 * tables.size >= WORTH_IT if alone is None else alone
+    found = [encode_level(numbers, in_order, effort, alone) for numbers in _multiples(tables, hash_grid, steps)]
+    differences, per_byte, by_level = zip(*found)
+    frames = [frame for level in by_level for frame in level]
     coded = np.concatenate(frames)
     _check_left(2 * tables.size, coded.size, steps)
     return LevelCoding(tuple(map(float, steps)), differences, per_byte, tuple(map(len, frames))), coded

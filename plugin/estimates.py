@@ -41,7 +41,7 @@ class Estimate:
     def line(self) -> str:
         """For people."""
         return (
-            f"costs: a file of {size(self.file_bytes)}, more where fields are smooth in time; about "
+            f"costs: a file of at most {size(self.file_bytes)}, more where fields are smooth in time; about "
             f"{size(self.memory_bytes)} of memory"
         )
 

@@ -26,9 +26,10 @@ def open_one(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    for number, file in enumerate(hostile.good_files(FOLDER)):
+    files = hostile.good_files(FOLDER)
+    for number, file in enumerate(files):
         (CORPUS / f"good{number}").write_bytes(file)
     for number in range(200):
-        (CORPUS / f"mutation{number}").write_bytes(hostile.mutation(number, hostile.good_files(FOLDER)))
+        (CORPUS / f"mutation{number}").write_bytes(hostile.mutation(number, files))
     atheris.Setup(sys.argv, open_one)
     atheris.Fuzz()

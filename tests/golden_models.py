@@ -113,17 +113,23 @@ def coded_differences() -> Any:
 
 
 def coded_levels() -> Any:
-    return plain()[0], (0.02, 0.1, 0.5), None
+    return plain()[0], (0.02, 0.1, 0.5), "levels"
 
 
 def carried_levels() -> Any:
     """Along a coarse motion, with a network of float16 numbers."""
-    return carried()[0], STEPS, None
+    return carried()[0], STEPS, "levels"
+
+
+def coded_encoders() -> Any:
+    """Level by level, each encoder in frames of its own."""
+    return plain()[0], (0.02, 0.1, 0.5), "encoders"
 
 
 MAKERS = (
     plain, vector, based, lights, pictures, polar_views, views_over_time, masked, coded, coded_differences, carried,
     carried_plane, carried_masked, bounded, bounded_carried, coded_levels, carried_levels,
+    coded_encoders,
 )  # fmt: skip
 KINDS = {make.__name__: make for make in MAKERS}  # a new kind of file is a new name
 

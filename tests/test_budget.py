@@ -59,7 +59,7 @@ def test_a_promise_is_near_what_comes(tmp_path, monkeypatch):
     model, plan = run(tmp_path, LONG, n_steps=20)
     assert plan.psnr == pytest.approx(reached(model), abs=4)
     assert plan.samples == LONG.training.samples and plan.seconds > 0
-    assert 0 < plan.n_bytes - (tmp_path / "a.hinr").stat().st_size < budget.DOCUMENT
+    assert plan.n_bytes == pytest.approx((tmp_path / "a.hinr").stat().st_size, rel=0.3, abs=budget.DOCUMENT)
 
 
 def test_a_promise_of_few_points_is_near_what_comes_too(tmp_path, monkeypatch):
@@ -103,11 +103,11 @@ def test_larger_tables_are_tried_for_a_target(monkeypatch):
 @pytest.mark.parametrize("share, sparsity", [(0.9, 0.0), (0.3, 0.0), (0.2, 0.0), (0.2, 0.5)])
 def test_a_file_is_no_larger_than_it_may_be(tmp_path, share, sparsity):
     config = SMALL.replace(training={"samples": 60_000, "sparsity": sparsity})
-    run(tmp_path, config.replace(training={"sparsity": 0.0}), "whole.hinr")
-    most = int(share * (tmp_path / "whole.hinr").stat().st_size) + budget.DOCUMENT
+    whole, _ = run(tmp_path, config.replace(training={"sparsity": 0.0}), "whole.hinr")
+    most = int(share * (2 * whole.encoder_params.size + budget.DOCUMENT)) + budget.DOCUMENT
     model, plan = run(tmp_path, config.replace(budget={"max_bytes": most}))
     size = (tmp_path / "a.hinr").stat().st_size
-    assert 0.2 * most < size <= most and plan.n_bytes <= most
+    assert 0.1 * most < size <= most and plan.n_bytes <= most
     again = hinr.load(tmp_path / "a.hinr")
     assert np.array_equal(again.encoder_params, model.encoder_params) and again.encoder_params.any()
     assert again.quality == model.quality

@@ -118,7 +118,7 @@ def test_a_trained_model_is_carried_between_its_steps(tmp_path):
     task = Volumes(series.select(range(0, 9, 2)), ["c"])
     train(task, tmp_path / "m.hinr", config, tell=Tell(chosen=lambda name, choice: chosen.append(choice.teacher)))
     model = hinr.load(tmp_path / "m.hinr")
-    assert chosen == ["carry"] and hinr.read_header(tmp_path / "m.hinr")["version"] == 3
+    assert chosen == ["carry"] and hinr.read_header(tmp_path / "m.hinr")["version"] == 6
     assert [field.name for field in model.fields] == ["c"], "the velocity is not learned"
     scores = []
     for interpolation in (None, "linear"):

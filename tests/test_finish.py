@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from test_bounding import errors_of
 from hyperinr.plugin.commands.model import info
 from hyperinr_core import hinr
 from hyperinr_core.bounding import Promise
+from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training import finish, watch
 from hyperinr_core.training.rate import Rate
@@ -85,13 +87,22 @@ def test_steps_that_do_not_suit_the_tables_any_more_are_measured_again(trained):
     assert coded is not None and min(coded[0].steps) > 1e-6
 
 
+@pytest.mark.parametrize("quality", [0.0, 5.0, 30.0, 60.0])
+def test_tables_lose_next_to_nothing(trained, quality):
+    model = dataclasses.replace(trained[0], quality={"training_psnr_db": {"density": [quality]}})
+    coded, compression = finish._coded_well(model), Compression(model)
+    assert coded is not None and len(coded[1]) < model.encoder_params.nbytes
+    least = max(compression.tolerable(finish.LOST), finish.LEAST)
+    assert compression.psnr(coded[0].steps) > least - 2 * finish.SLACK
+
+
 def test_what_cannot_be_made_smaller_is_said_and_kept(trained, tmp_path, caplog):
     model, lesson = trained
     lesson.config = lesson.config.replace(budget={"max_bytes": 1000})
     with caplog.at_level(logging.WARNING):
-        finish.finished(model, lesson, tmp_path / "m.hinr", None, None, Tell())
+        whole = finish.finished(model, lesson, tmp_path / "m.hinr", None, None, Tell())
     assert "more than max-bytes, 1000: in fewer its tables would be empty" in caplog.text
-    np.testing.assert_array_equal(hinr.load(tmp_path / "m.hinr").encoder_params, model.encoder_params)
+    np.testing.assert_array_equal(hinr.load(tmp_path / "m.hinr").encoder_params, whole.encoder_params)
 
 
 def test_a_run_that_pays_for_bytes_goes_on_where_it_was(tmp_path, monkeypatch):

@@ -167,7 +167,7 @@ def test_folders_of_other_programs(tmp_path):
 
 
 def test_training_begins_with_it_and_knows_its_costs(tmp_path):
-    """The file is as large as was said, but for its header."""
+    """The file is no larger than was said, but for its header, and not much smaller."""
     np.save(tmp_path / "a.npy", np.random.default_rng(0).random((4, 8, 8, 8), np.float32))
     (tmp_path / "few.json").write_text('{"training": {"samples": 200000, "base": "never"}}')
     output = str(tmp_path / "a.hinr")
@@ -176,9 +176,9 @@ def test_training_begins_with_it_and_knows_its_costs(tmp_path):
     assert result.exit_code == 0, result.output
     said = result.output.splitlines()
     assert said[0] == f"{tmp_path / 'a.npy'}: 4 steps of 8 x 8 x 8, training on 4"
-    number, unit = said[4].split("a file of ")[1].split(",")[0].split()
+    number, unit = said[4].split("a file of at most ")[1].split(",")[0].split()
     size = float(number) * {"kB": 1e3, "MB": 1e6}[unit]
-    assert 0 < (tmp_path / "a.hinr").stat().st_size - size < 8000
+    assert 0.1 * size < (tmp_path / "a.hinr").stat().st_size < size + 8000
     (plan,) = (line for line in said if line.startswith("plan: "))
     assert plan.startswith("plan: 200000 points in about ") and ", tables of 2^15, a file of " in plan
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -27,10 +25,9 @@ def test_a_sparse_model_is_as_sparse_as_asked_and_resumes_to_the_same_bytes(tmp_
     whole = train(Volumes(series, ["density"]), tmp_path / "whole.hinr", config)
     assert np.mean(whole.encoder_params == 0) >= 0.7
     assert min(whole.quality["training_psnr_db"]["density"]) > 30
-    assert "tables" in hinr.read_header(tmp_path / "whole.hinr")
+    assert sum(hinr.read_header(tmp_path / "whole.hinr")["tables"]["sizes"]) < 0.4 * whole.encoder_params.nbytes
     dense = train(Volumes(series, ["density"]), tmp_path / "dense.hinr", SMALL)
     assert np.mean(dense.encoder_params == 0) < 0.1
-    assert os.path.getsize(tmp_path / "whole.hinr") < 0.4 * os.path.getsize(tmp_path / "dense.hinr")
     again = hinr.load(tmp_path / "whole.hinr")
     np.testing.assert_array_equal(again.encoder_params, whole.encoder_params)
     np.testing.assert_array_equal(again.generate(0.6).sample_grid(), whole.generate(0.6).sample_grid())

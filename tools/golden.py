@@ -51,12 +51,13 @@ def main() -> None:
         print(path, path.stat().st_size)
 
 
-def _save(path: Path, model: Any, steps: tuple[float, ...], differences: bool | None) -> None:
+def _save(path: Path, model: Any, steps: tuple[float, ...], differences: bool | str) -> None:
     coded, grid = None, model.architecture.hash_grid
-    if differences is None:  # level by level
-        model, coded = lean(model, 20), encode_best(model.encoder_params, grid, steps, True)
+    if differences in ("levels", "encoders"):
+        model, is_alone = lean(model, 20), differences == "encoders"
+        coded = encode_best(model.encoder_params, grid, steps, True, alone=is_alone)
     elif steps:
-        coding = TableCoding(steps, differences)
+        coding = TableCoding(steps, bool(differences))
         coded = coding, encode(model.encoder_params, grid, coding)
     hinr.save(model, path, coded)
 

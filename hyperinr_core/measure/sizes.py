@@ -26,7 +26,7 @@ from hyperinr_core.volume import VolumeSeries
 TARGETS = (25, 30, 35, 40, 45)
 
 #: The methods that are the model.
-STORED, CODED = "HyperINR, float16", "HyperINR, coded"
+STORED, CODED = "HyperINR, as stored", "HyperINR, coded"
 
 #: One measured point: {"method", "setting", "bytes", "psnr_all", "psnr_held_out"}.
 Point = dict[str, Any]

@@ -33,6 +33,9 @@ CODED = 16
 #: The same where a PSNR is asked for, too, which a look promises that knows no coding: so much costs little of it.
 CODED_WELL = 4
 
+#: What tables take of their bytes as float16 where no bytes are asked for, about; docs/sizes.md has what they took.
+STORED = 0.5
+
 #: The smallest tables that --max-bytes leads to.
 LEAST_LOG2_HASHMAP_SIZE = 8
 
@@ -94,7 +97,7 @@ def planned(
         expected = None if begun or budget.max_bytes else _aside(lesson, device)
     if expected is not None and lesson.config.training.rate:  # what is rounded away is lost beside it
         expected = -10 * math.log10(10 ** (-expected / 10) + 10 ** (-lesson.config.training.rate / 10))
-    stored = _other_bytes(lesson) + _table_bytes(lesson)
+    stored = _other_bytes(lesson) + round(STORED * _table_bytes(lesson))
     n_bytes = min(stored, budget.max_bytes) if budget.max_bytes else stored
     return lesson, Plan(samples, lesson.config.encoding.log2_hashmap_size, samples / rate, n_bytes, expected)
 
@@ -229,7 +232,7 @@ def _n_values(lesson: Lesson) -> int:
 
 
 def _table_bytes(lesson: Lesson, log2_size: int | None = None) -> int:
-    """Of the file's tables before they are coded."""
+    """Of the tables as float16, before they are coded."""
     architecture = lesson.architecture
     if log2_size is not None:
         encoding = architecture.encoding.replace(log2_hashmap_size=log2_size)

@@ -15,13 +15,20 @@ from hyperinr_core.compression import Compression
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.lean import LEAN_PSNR, lean
+from hyperinr_core.packing import QUICK
 from hyperinr_core.table_coding import Coding, rounded
 from hyperinr_core.training.task import Lesson, Tell
 
 logger = logging.getLogger("hyperinr")
 
-#: dB of its PSNR on the training data that a sparse model may lose where its tables are coded.
-SPARSE_LOST = 0.05
+#: dB of its PSNR on the training data that a model may lose where its tables are coded, and that a sparse one may.
+LOST, SPARSE_LOST = 0.01, 0.05
+
+#: PSNR in dB against themselves that tables have at least, however little they are worth.
+LEAST = 50.0
+
+#: dB by which rounded tables may be worse than was reckoned before their steps are looked for.
+SLACK = 0.5
 
 #: Bytes by which what a file says of its quality may grow where its tables are rounded.
 QUALITY = 256
@@ -67,8 +74,8 @@ def finished(
 
 
 def _stored(trained: HyperINR, lesson: Lesson, rounding: tuple[tuple[float, ...], float] | None) -> Stored:
-    """The model with its quality, and its tables in few bytes where they are sparse, were learned as multiples of steps, or are
-    those of a model whose motion carries steps that are stored.
+    """The model with its quality, and its tables in as few bytes as lose next to nothing, or in fewer where they are sparse, were
+    learned as multiples of steps, or are those of a model whose motion carries steps that are stored.
     """
     if rounding is not None:
         steps, reached = rounding
@@ -80,9 +87,7 @@ def _stored(trained: HyperINR, lesson: Lesson, rounding: tuple[tuple[float, ...]
         trained = trained if coded is None else lean(trained, _motion_psnr(lesson, PREVIEW_PSNR))
         return _measured(trained, lesson, coded)
     model, _ = _measured(trained, lesson, None)
-    if not lesson.config.training.sparsity:
-        return model, None
-    coded = _coded(model)
+    coded = _coded(model) if lesson.config.training.sparsity else _coded_well(model)
     return (model, None) if coded is None else _measured(model, lesson, coded)
 
 
@@ -126,3 +131,17 @@ def _coded(model: HyperINR, target: float | None = None) -> tuple[Coding, np.nda
         return compression.coded(compression.coarsest_above(target))
     except ParameterError:
         return None
+
+
+def _coded_well(model: HyperINR) -> tuple[Coding, np.ndarray] | None:
+    """The tables at what a model may lose, written quickly; None where float16 takes as few bytes."""
+    compression = Compression(model)
+    target = max(compression.tolerable(LOST), LEAST)
+    try:
+        steps = compression.steps_at(target)
+        if compression.psnr(steps) < target - SLACK:  # errors of steps as large as numbers are not independent
+            steps = compression.coarsest_above(target)
+        coded = compression.coded(steps, QUICK)
+    except ParameterError:  # nothing is left of them, or they would be as fine as float16
+        return None
+    return coded if len(coded[1]) < 2 * model.encoder_params.size else None

@@ -49,7 +49,7 @@ def compress(
 ) -> None:
     """Write MODEL with its tables and its motion rounded and entropy-coded, and with --max-error SERIES within a bound.
 
-    The new file opens like any other. Its tables are decoded when it is opened: evaluating it is as quick as before.
+    The new file opens like any other, and evaluating it is as quick as before.
     """
     if target_psnr is not None and max_bytes is not None:
         raise ParameterError("both --target-psnr and --max-bytes are given; expected one of them")
