@@ -26,7 +26,7 @@ from hyperinr_core.shift import shifted_model, shifted_series, shifts_of
 from hyperinr_core.volume import VolumeSeries
 
 #: PSNR in dB against its own values at which a model is coded.
-TARGETS = (25, 30, 35, 40, 45)
+TARGETS = (30, 40, 50)
 
 #: The methods that are the model: files as they were trained, and the first of them as `hyperinr compress` writes it.
 FILE, CODED = "HyperINR, file", "HyperINR, compress"
