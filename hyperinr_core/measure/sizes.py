@@ -35,7 +35,7 @@ FILE, CODED = "HyperINR, file", "HyperINR, compress"
 LINEAR, CARRIED = "key frames, linear, ", "key frames, carried, "
 
 #: One measured point: {"method", "setting", "bytes", "psnr_held_out", "psnr_trained", "psnr_all", "encode_s", "decode_s"}, None
-#: for seconds that another command has spent.
+#: for seconds that another command has spent; they are a processor's, which other work beside it does not change much.
 Point = dict[str, Any]
 
 
@@ -62,7 +62,7 @@ class Truth:
     def point(
         self, method: str, setting: str, n_bytes: int, values: np.ndarray, encode_s: float | None, decode_s: float
     ) -> Point:
-        """The figures of values (S, nz, ny, nx) that take so many bytes, and seconds to encode, if known, and to decode."""
+        """The figures of values (S, nz, ny, nx) that take so many bytes and seconds to encode, where known, and to decode."""
         each = np.array([min(psnr(one, other, self.limits), PSNR_CAP) for one, other in zip(values, self.values)])
         out = np.setdiff1d(np.arange(len(each)), self.keys)
         return {
@@ -111,7 +111,7 @@ def _numbers(values: np.ndarray) -> np.ndarray:
 
 def file_point(path: str, truth: Truth) -> Point:
     """A model's file as it is; DataError for one that was trained on other steps."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     model = hinr.load_one(path)
     trained, known = np.array(model.parameters[0].values), truth.thetas[truth.keys]
     alike = trained.shape == known.shape and np.allclose(trained, known, rtol=0, atol=1e-6 * np.ptp(known))
@@ -121,23 +121,23 @@ def file_point(path: str, truth: Truth) -> Point:
             f"{len(known)} of {truth.values.shape[:0:-1]} from {known[0]:g} to {known[-1]:g}"
         )
     values = _decoded(model, truth)
-    decode_s = time.perf_counter() - begin
+    decode_s = time.process_time() - begin
     return truth.point(FILE, Path(path).stem, Path(path).stat().st_size, values, None, decode_s)
 
 
 def coded_points(model: HyperINR, truth: Truth) -> Iterator[Point]:
     """A model as `hyperinr compress` writes it at several PSNR against its own values, the highest first."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     compression = Compression(model)
-    looked_s = time.perf_counter() - begin
+    looked_s = time.process_time() - begin
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small.hinr"
         for target in TARGETS[::-1]:
-            begin = time.perf_counter()
+            begin = time.process_time()
             hinr.save(lean(model, target), small, compression.coded(compression.coarsest_above(target)))
-            written = time.perf_counter()
+            written = time.process_time()
             values = _decoded(hinr.load_one(small), truth)
-            decode_s = time.perf_counter() - written
+            decode_s = time.process_time() - written
             yield truth.point(CODED, f"{target} dB", small.stat().st_size, values, written - begin + looked_s, decode_s)
 
 
@@ -168,29 +168,29 @@ Coded = tuple[int, np.ndarray, float, float]
 
 def _coded(codec: Codec, parts: Sequence[np.ndarray], error: float) -> Coded:
     """Parts (n, nz, ny, nx) each by itself."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     kept = [codec.encode(part, error) for part in parts]
-    encoded = time.perf_counter()
+    encoded = time.process_time()
     values = [codec.decode(payload, part.shape) for (_, payload), part in zip(kept, parts)]
     n_bytes = sum(size for size, _ in kept)
-    return n_bytes, np.concatenate(values), encoded - begin, time.perf_counter() - encoded
+    return n_bytes, np.concatenate(values), encoded - begin, time.process_time() - encoded
 
 
 def _between(truth: Truth, name: str, setting: str, coded: Coded, motions: Sequence[StoredMotion]) -> Iterator[Point]:
     """What key frames give at all steps, interpolated and carried."""
     n_bytes, frames, encode_s, decode_s = coded
     at = truth.thetas[truth.keys]
-    begin = time.perf_counter()
+    begin = time.process_time()
     values = interpolated(frames, at, truth.thetas)
-    passed = time.perf_counter() - begin
+    passed = time.process_time() - begin
     point = truth.point(LINEAR + name, setting, n_bytes, values, encode_s, decode_s + passed)
     yield point
     if not motions:
         return
     chosen = suited(motions, point["psnr_trained"])
-    begin = time.perf_counter()
+    begin = time.process_time()
     values = carried(frames, chosen.motion, truth.thetas)
-    passed = time.perf_counter() - begin
+    passed = time.process_time() - begin
     setting = f"{setting}, motion {chosen.n_bytes / 1e6:.3f} MB"
     yield truth.point(CARRIED + name, setting, n_bytes + chosen.n_bytes, values, None, decode_s + passed)
 

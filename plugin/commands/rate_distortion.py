@@ -82,7 +82,16 @@ def _page(points: list[Point]) -> str:
         cells = ["none" if found is None else f"{found[0] / 1e6:.3f} MB, {found[1]}" for found in rivals]
         lines.append(f"| {name} | {point['bytes'] / 1e6:.3f} | {point['psnr_held_out']:.2f} | {' | '.join(cells)} |")
     rows = [f"| {' | '.join(_cells(point))} |" for point in points]
-    heads = ["method", "setting", "MB", "PSNR held out, dB", "training steps", "all steps", "encode, s", "decode, s"]
+    heads = [
+        "method",
+        "setting",
+        "MB",
+        "PSNR held out, dB",
+        "training steps",
+        "all steps",
+        "encode, CPU s",
+        "decode, CPU s",
+    ]
     return "\n".join(
         [
             "What rivals take for as many dB on the steps held out, between measured points by the logarithm of bytes:",
