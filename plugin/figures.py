@@ -255,7 +255,7 @@ def draw_sizes(points: Sequence[dict[str, Any]], path: Path) -> None:
         axes.grid(alpha=0.25)
     ours = [p["psnr_all"] for p in points if p["method"].startswith("HyperINR")]
     panels[0].set(ylabel="PSNR [dB]", ylim=(None, max([*ours, 30.0]) + 8))
-    panels[1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=8, frameon=False)
+    panels[1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=8, frameon=False, handlelength=3.5)
     with replacing(path) as part:
         figure.savefig(part, format="png")
 
