@@ -45,21 +45,32 @@ def lean(model: HyperINR, target: float) -> HyperINR:
     thetas, factor, best = _middles(model), 1, model
     truths = [_values(model, theta) for theta in thetas]
     while factor <= MOST_FACTOR:
-        candidate = model.along(coarser(model.motion, factor))
-        if _psnr(candidate, thetas, truths) < target + BELOW:
+        candidates = (model.along(coarser(model.motion, factor, steady)) for steady in (True, False))
+        fitting = (each for each in candidates if _psnr(each, thetas, truths) >= target + BELOW)
+        candidate = next(fitting, None)
+        if candidate is None:
             return best
         best, factor = candidate, 2 * factor
     return best
 
 
-def coarser(motion: Motion, factor: int) -> Motion:
-    """The motion with paths in steps `factor` times as large, and trust in few levels."""
+def coarser(motion: Motion, factor: int, steady: bool = False) -> Motion:
+    """The motion with paths in steps `factor` times as large, and trust in few levels.
+
+    Parameters
+    ----------
+    steady : with the same trust in all gaps, their mean, and the largest of their errors: what repeats takes few bytes.
+    """
+    trust, error = motion.trust, motion.error
+    if steady:
+        trust = np.broadcast_to(trust.mean(axis=1, keepdims=True), trust.shape)
+        error = np.broadcast_to(error.max(axis=1, keepdims=True), error.shape)
     return dataclasses.replace(
         motion,
         paths=np.rint(motion.paths / factor).astype(np.int16),
         path_step=motion.path_step * factor,
-        trust=(np.rint(motion.trust / SHARE) * SHARE).astype(np.uint8),
-        error=(np.ceil(motion.error / SHARE) * SHARE).astype(np.uint8),
+        trust=(np.rint(trust / SHARE) * SHARE).astype(np.uint8),
+        error=(np.ceil(error / SHARE) * SHARE).astype(np.uint8),
     )
 
 

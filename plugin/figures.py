@@ -233,22 +233,42 @@ def draw_lights(
 
 
 def draw_sizes(points: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw PSNR of held-out steps against bytes of points of `hyperinr_core.measure.sizes`.
+    """Draw PSNR of held-out and of all steps against bytes of points of `hyperinr_core.measure.sizes`, without zlib's.
 
     Raises HyperINRError without matplotlib, or when the file cannot be written.
     """
-    from hyperinr_core.measure.sizes import is_model
-
-    figure = new_figure((7, 4.5), "the picture needs", dpi=150)
-    axes = figure.subplots()
     curves: dict[str, list[dict[str, Any]]] = {}
     for point in points:
-        curves.setdefault(point["method"], []).append(point)
+        if not point["method"].endswith("zlib"):
+            curves.setdefault(point["method"], []).append(point)
+    figure = new_figure((11, 5.2), "the picture needs", dpi=130)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    codecs = list(dict.fromkeys(method.split(", ")[-1] for method in curves if not method.startswith("HyperINR")))
     for method, curve in curves.items():
-        places = sorted((p["bytes"] / 1e6, p["psnr_held_out"]) for p in curve)
-        style = {"linewidth": 2.5} if is_model(curve[0]) else {"linestyle": "--" if "key" in method else "-"}
-        axes.plot(*zip(*places), marker="o", markersize=4, label=method, **style)
-    axes.set(xscale="log", xlabel="MB", ylabel="PSNR of held-out steps, dB", ylim=(None, 70))
-    axes.legend(fontsize=7)
+        style = _size_style(method, codecs)
+        for axes, steps in zip(panels, ("held_out", "all")):
+            places = sorted((p["bytes"] / 1e6, p[f"psnr_{steps}"]) for p in curve if p[f"psnr_{steps}"] is not None)
+            axes.plot(*(zip(*places) if places else ((), ())), label=method, **style)
+    for axes, what in zip(panels, ("steps held out", "all steps")):
+        axes.set(xscale="log", xlabel="MB", title=what)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+    ours = [p["psnr_all"] for p in points if p["method"].startswith("HyperINR")]
+    panels[0].set(ylabel="PSNR [dB]", ylim=(None, max([*ours, 30.0]) + 8))
+    panels[1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=8, frameon=False, handlelength=3.5)
     with replacing(path) as part:
         figure.savefig(part, format="png")
+
+
+def _size_style(method: str, codecs: Sequence[str]) -> dict[str, Any]:
+    """The model thick and black, what it is coded from in places alone; a colour a compressor, dashes for key frames."""
+    if method.startswith("HyperINR"):
+        line = {"linestyle": "none", "marker": "*", "markersize": 11} if method.endswith("file") else {"linewidth": 2.5}
+        return {"color": "black", "marker": "s", "markersize": 5, "zorder": 3, **line}
+    dashes = ":" if "linear" in method else "--" if "carried" in method else "-"
+    return {
+        "color": COLORS[codecs.index(method.split(", ")[-1])],
+        "linestyle": dashes,
+        "marker": "o",
+        "markersize": 3.5,
+    }

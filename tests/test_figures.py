@@ -39,10 +39,16 @@ def test_a_format_is_what_the_name_says(tmp_path, report):
 
 
 def test_sizes_are_drawn_whole_or_not_at_all(tmp_path):
-    point = {"setting": "", "psnr_all": 40.0}
+    point = {"setting": "", "psnr_all": 40.0, "psnr_trained": 41.0}
     points = [
         {**point, "method": method, "bytes": n_bytes, "psnr_held_out": 30.0 + n_bytes / 1e6}
-        for method in ("HyperINR, coded", "key frames, linear, ZFP")
+        for method in (
+            "HyperINR, file",
+            "HyperINR, compress",
+            "ZFP",
+            "key frames, linear, ZFP",
+            "key frames, carried, ZFP",
+        )
         for n_bytes in (1e5, 1e6)
     ]
     draw_sizes(points, tmp_path / "rd.png")

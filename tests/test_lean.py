@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from models import random_model
@@ -9,6 +11,7 @@ from moving_models import moving_model
 
 from hyperinr_core import hinr
 from hyperinr_core.lean import SHARE, coarser, lean
+from hyperinr_core.motion_coding import TRUST_TENSOR, tensors_of
 from hyperinr_core.table_coding import encode_best
 
 
@@ -25,6 +28,32 @@ def test_a_coarser_motion_leads_to_about_the_same_places():
     )
     assert (found.error >= motion.error).all() and set(np.unique(found.error)) <= set(range(0, 256, SHARE))
     assert abs(found.trust.astype(int) - motion.trust).max() <= SHARE // 2 + 1
+
+
+def test_a_steady_motion_is_believed_alike_in_all_gaps_and_takes_few_bytes():
+    motion = carried().motion
+    rng = np.random.default_rng(0)
+    motion = dataclasses.replace(
+        motion, **{name: rng.integers(0, 256, motion.trust.shape, np.uint8) for name in ("trust", "error")}
+    )
+    found, changing = coarser(motion, 8, steady=True), coarser(motion, 8)
+    np.testing.assert_array_equal(found.paths, changing.paths)
+    for each in (found.trust, found.error):
+        assert (each == each[:, :1]).all()
+    assert abs(found.trust - motion.trust.mean(axis=1, keepdims=True)).max() <= SHARE / 2
+    assert (found.error >= motion.error).all()
+    sizes = [tensors_of(each, True)[TRUST_TENSOR].size for each in (found, changing)]
+    assert sizes[0] < 1.2 * sizes[1] / (len(motion.times) - 1)
+
+
+def test_trust_that_changes_from_gap_to_gap_is_kept_where_it_matters():
+    model = carried()
+    trust = np.zeros_like(model.motion.trust)
+    trust[:, ::2] = 255
+    model = model.along(dataclasses.replace(model.motion, trust=trust))
+    assert np.ptp(lean(model, 30.0).motion.trust, axis=1).max() == 255
+    steady = model.along(dataclasses.replace(model.motion, trust=np.full_like(trust, 255)))
+    assert not np.ptp(lean(steady, 30.0).motion.trust, axis=1).any()
 
 
 @pytest.mark.parametrize("target", [20.0, 50.0])

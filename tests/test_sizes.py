@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from models import random_model
+from moving_models import random_motion
 
 from hyperinr_core import hinr
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.measure import sizes
-from hyperinr_core.measure.sizes import CODED, STORED, Truth, model_points, truth_of, verdict
+from hyperinr_core.measure.sizes import (
+    CODED,
+    FILE,
+    Truth,
+    codec_points,
+    coded_points,
+    file_point,
+    is_model,
+    least,
+    saw_every_step,
+    truth_of,
+)  # fmt: skip
 from hyperinr_core.volume import Field, Grid, Parameter, VolumeSeries
 
 DIMS = (12, 10, 8)
@@ -22,23 +36,20 @@ def truth() -> Truth:
     return Truth(values, values, thetas, np.array([0, 2, 4]), (0.0, 64.0))
 
 
-def test_key_frames_are_linear_in_time():
-    between = truth().between(truth().values[[0, 2, 4]])
-    assert between.shape == (5, 2, 3, 4)
-    np.testing.assert_allclose(between[:, 0, 0, 0], [0, 4, 16, 28, 64], atol=1e-5)
-
-
 def test_a_point_means_over_all_steps_and_over_those_held_out():
     values = truth().values.copy()
     values[1] += 6.4  # 20 dB
     values[3] += 0.64  # 40 dB
-    point = truth().point("some", "0.1", 1234, values)
-    assert point == {"method": "some", "setting": "0.1", "bytes": 1234, "psnr_all": 102.0, "psnr_held_out": 30.0}
+    point = truth().point("some", "0.1", 1234, values, None, 0.25)
+    assert point == {
+        "method": "some", "setting": "0.1", "bytes": 1234, "psnr_held_out": 30.0, "psnr_trained": 150.0, "psnr_all": 102.0,
+        "encode_s": None, "decode_s": 0.25,
+    }  # fmt: skip
 
 
 def test_a_series_without_held_out_steps_has_no_psnr_of_them():
     every = Truth(truth().values, truth().values, truth().thetas, np.arange(5), (0.0, 64.0))
-    assert every.point("some", "", 1, every.values)["psnr_held_out"] is None
+    assert every.point("some", "", 1, every.values, 1.0, 1.0)["psnr_held_out"] is None
 
 
 def test_the_model_is_measured_as_it_is_and_coded(tmp_path, monkeypatch):
@@ -51,21 +62,41 @@ def test_the_model_is_measured_as_it_is_and_coded(tmp_path, monkeypatch):
     covered = truth_of(network, series)
     assert covered.thetas.tolist() == [0, 1, 2, 3, 4] and covered.keys.tolist() == [0, 2, 4]
     monkeypatch.setattr(sizes, "TARGETS", (30,))
-    stored, coded = model_points(network, str(tmp_path / "m.hinr"), covered)
-    assert stored["method"] == STORED and stored["psnr_held_out"] > 100
+    stored, coded = file_point(str(tmp_path / "m.hinr"), covered), *coded_points(network, covered)
+    assert (stored["method"], stored["setting"]) == (FILE, "m") and stored["psnr_held_out"] > 100
     assert stored["bytes"] == (tmp_path / "m.hinr").stat().st_size
     assert (coded["method"], coded["setting"]) == (CODED, "30 dB")
     assert 29 < coded["psnr_all"] < 36 and coded["bytes"] < stored["bytes"]
 
 
-def test_the_verdict_names_the_smallest_size_of_each_rival_that_is_as_good():
-    rows = [(CODED, 1_000_000, 30.0), (CODED, 2_000_000, 35.0), ("ZFP", 9_000_000, 40.0), ("ZFP", 5_000_000, 36.0),
-            ("ZFP", 100_000, 34.0), ("SZ3", 4_000_000, 35.0)]  # fmt: skip
+def test_the_least_bytes_for_as_many_db_lie_between_points():
+    rows = [
+        ("ZFP", 10_000, 20.0),
+        ("ZFP", 40_000, 30.0),
+        ("ZFP", 50_000, 29.0),
+        ("SZ3", 30_000, 24.0),
+        ("SZ3", 60_000, 34.0),
+    ]
     points = [{"method": method, "bytes": n_bytes, "psnr_held_out": psnr} for method, n_bytes, psnr in rows]
-    assert verdict(points) == (
-        "For 35.0 dB on steps that were held out the model takes 2.00 MB; SZ3 4.00 MB, ZFP 5.00 MB for as much or more."
+    assert least(points, 25.0) == (pytest.approx(20_000), "ZFP"), "half way in dB, the geometric mean of bytes"
+    assert least(points, 19.0) == (pytest.approx(10_000), "ZFP"), "no less than was measured"
+    assert least(points, 32.0) == (pytest.approx(30_000 * 2**0.8), "SZ3")
+    assert least(points, 35.0) is None and least([], 1.0) is None
+
+
+def test_rivals_see_every_step_or_the_training_steps_alone():
+    carried = random_motion((8, 10, 12), times=(0.0, 4.0, 8.0))
+    whole = Truth(
+        np.random.default_rng(0).random((5, 8, 10, 12), np.float32), None, truth().thetas, truth().keys, (0.0, 1.0)
     )
-    assert "no other method" in verdict(points[:2])
+    whole = dataclasses.replace(whole, numbers=whole.values)
+    points = [point for point in codec_points(whole, carried) if point["method"].endswith("zlib")]
+    assert [saw_every_step(point) for point in points] == [True, False, False] and not any(map(is_model, points))
+    every, linear, moved = points
+    assert every["psnr_all"] == linear["psnr_trained"] == moved["psnr_trained"] == 150
+    motion_mb = float(moved["setting"].split()[2])
+    assert moved["bytes"] - linear["bytes"] == pytest.approx(1e6 * motion_mb, abs=500) and motion_mb > 0
+    assert moved["psnr_held_out"] != linear["psnr_held_out"] < 20
 
 
 def test_a_model_of_two_values_is_refused(tmp_path):

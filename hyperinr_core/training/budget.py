@@ -55,8 +55,8 @@ MARGIN, TRIED, LARGER = 0.5, (5, 10, 20, 40, 80), 2
 #: which they are at most.
 N_WARM, PROBED, PROBED_SECONDS = 20, 200, 0.3
 
-#: How many times larger than found the steps of a motion are taken where bytes are short.
-MOTION_FACTOR = 16
+#: How many times larger than found the steps of a motion are taken where bytes are short: those of a file are as large or larger.
+MOTION_FACTOR = 32
 
 #: Bytes of a file's document, about.
 DOCUMENT = 8000
@@ -241,16 +241,17 @@ def _table_bytes(lesson: Lesson, log2_size: int | None = None) -> int:
 
 
 def _other_bytes(lesson: Lesson) -> int:
-    """Of everything else in the file, at most about."""
-    stored = 4 * lesson.architecture.n_mlp + lesson.positions.nbytes + DOCUMENT
+    """Of everything else in the file, at most about; as `lean` makes it where bytes are short."""
+    is_short = bool(lesson.config.budget.max_bytes)
+    stored = (2 if is_short else 4) * lesson.architecture.n_mlp + lesson.positions.nbytes + DOCUMENT
     stored += lesson.base.coefficients.nbytes if lesson.base else 0
     stored += lesson.guide.extinction.nbytes if lesson.guide else 0
     stored += lesson.mask.sheets.nbytes if lesson.mask else 0
     stored += lesson.bound.n_bytes if lesson.bound else 0
     if lesson.motion is None:
         return stored
-    coded = tensors_of(coarser(lesson.motion, MOTION_FACTOR) if lesson.config.budget.max_bytes else lesson.motion, True)
-    return stored + sum(tensor.nbytes for tensor in coded.values())
+    motion = coarser(lesson.motion, MOTION_FACTOR, steady=True) if is_short else lesson.motion
+    return stored + sum(tensor.nbytes for tensor in tensors_of(motion, True).values())
 
 
 def _psnr(values: np.ndarray, truth: np.ndarray, field: Field) -> float:
