@@ -11,7 +11,7 @@ help: ## List the targets
 install: .venv/.package ## Install ParaView and the Python packages where missing, build, install into .venv
 
 demo: install ## Simulate turbulence, train, evaluate and render in ParaView; results in demo/
-	$(PYTHON) examples/demo.py
+	.venv/bin/hyperinr demo
 
 # three processes for two processors: many tests wait for windows and servers
 test: .venv/.test install .venv-vtk/.package ## Run the tests

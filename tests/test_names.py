@@ -105,6 +105,8 @@ ELSEWHERE = {
     "plugin/commands/stop.py": ("writer", "stops what a writer started"),
     "plugin/commands/train.py": ("cli", "in a process of its own"),
     "plugin/comparison_figures.py": ("compare", "drawn by the command"),
+    "plugin/demo/plots.py": ("demo", "the figures that it ends with"),
+    "plugin/demo/slices.py": ("demo", "its pictures without ParaView"),
     "plugin/drawing.py": ("view", "the view draws with it"),
     "plugin/macros": ("shadow_paraview", "they run in ParaView alone"),
     "plugin/progress.py": ("cli", "lines of a terminal and of programs"),

@@ -3,7 +3,7 @@
 A pseudo-spectral Navier-Stokes solver on [0, 2 pi]^3: the nonlinear term in rotational form with 2/3 dealiasing
 (Canuto et al., Spectral Methods), an exact integrating factor for viscosity, fourth-order Runge-Kutta in time.
 
-    python examples/turbulence.py forced -o turbulence        # writes turbulence/turbulence.pvd and its .vti
+    python -m hyperinr.plugin.demo.turbulence forced -o turbulence        # writes turbulence/turbulence.pvd and its .vti
 """
 
 from __future__ import annotations
