@@ -97,7 +97,6 @@ ELSEWHERE = {
     "plugin/estimates.py": ("inspect", "what training will cost, as the command says"),
     "plugin/understanding.py": ("inspect", "the lines of the command"),
     "plugin/commands/compress.py": ("compression", "the command is how it is called there"),
-    "plugin/commands/doctor.py": ("paraview", "it starts every program of ParaView"),
     "plugin/commands/evaluate_shadow.py": ("train_shadow", "one walk from a volume to a strip"),
     "plugin/commands/join.py": ("joining", "the command is how it is called there"),
     "plugin/commands/model.py": ("cli", "info and sample, in a process of their own"),
