@@ -39,8 +39,9 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_addoption(parser):
-    """`make stress` runs the tests of endurance in full."""
+    """`make stress` runs the tests of endurance in full, `make wheels` those of wheels on what it has built."""
     parser.addoption("--stress", action="store_true", help="mutations, kills and time changes by the thousand")
+    parser.addoption("--wheels", metavar="FOLDER", help="test_wheels.py: the wheels to test, those of all systems")
 
 
 @pytest.fixture(scope="session", autouse=True)
