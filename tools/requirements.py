@@ -1,4 +1,4 @@
-"""Prints what pyproject.toml requires of this checkout, one requirement a line for pip: to lint, document, run, test or ship it."""
+"""Prints what pyproject.toml requires of this checkout, one requirement a line for pip: to lint, document, run, test, ship it."""
 
 from __future__ import annotations
 
