@@ -132,7 +132,7 @@ class Flow:
         return {"vorticity": magnitude.astype(np.float32), "pressure": self.pressure().astype(np.float32)}
 
 
-def cross(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
+def cross(a: Sequence[np.ndarray] | np.ndarray, b: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """The cross product of two vectors of arrays, without the copies that `np.cross` makes."""
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 
