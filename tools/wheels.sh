@@ -19,13 +19,15 @@ for platform in "${platforms[@]}"; do
     [[ ${targets[$platform]:-} ]] || { echo "There is no platform $platform; expected some of ${!targets[*]}" >&2; exit 1; }
 done
 
-mkdir -p dist
+mkdir -p dist build/wheels
 for platform in "${platforms[@]}"; do
     begin=$SECONDS
-    ZIG_TARGET=${targets[$platform]} python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w dist \
-        -C wheel.tags="py3-none-$platform" -C build-dir="build/wheels/$platform" \
-        -C cmake.define.CMAKE_TOOLCHAIN_FILE="$PWD/tools/zig.cmake" .
+    ZIG_TARGET=${targets[$platform]} python -m build --wheel --no-isolation --outdir dist \
+        -Cwheel.tags="py3-none-$platform" -Cbuild-dir="build/wheels/$platform" \
+        -Ccmake.define.CMAKE_TOOLCHAIN_FILE="$PWD/tools/zig.cmake" . >"build/wheels/$platform.log" 2>&1 ||
+        { tail -n 40 "build/wheels/$platform.log" >&2; exit 1; }
     echo "$platform: built in $((SECONDS - begin)) s"
 done
+[[ ${NO_CHECK:-} ]] && exit
 twine check --strict dist/*.whl
 python tools/check_wheels.py dist/*.whl
