@@ -33,7 +33,7 @@ SYSTEMS = {
 def pytest_generate_tests(metafunc):
     """Each wheel that can be run here, or only those of this system; there is always one."""
     for argument in {"wheel", "own_wheel"} & set(metafunc.fixturenames):
-        folder = Path(metafunc.config.getoption("--wheels") or ROOT / "build" / "wheel")
+        folder = Path(metafunc.config.getoption("--wheels") or ROOT / "build" / "wheel").resolve()
         wheels = [path for path in sorted(folder.glob("*.whl")) if platform(path) in SYSTEMS]
         if argument == "own_wheel":
             wheels = [path for path in wheels if not SYSTEMS[platform(path)][1]]

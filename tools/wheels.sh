@@ -20,14 +20,15 @@ for platform in "${platforms[@]}"; do
 done
 
 mkdir -p dist build/wheels
+wheels=()
 for platform in "${platforms[@]}"; do
     begin=$SECONDS
     ZIG_TARGET=${targets[$platform]} python -m build --wheel --no-isolation --outdir dist \
         -Cwheel.tags="py3-none-$platform" -Cbuild-dir="build/wheels/$platform" \
         -Ccmake.define.CMAKE_TOOLCHAIN_FILE="$PWD/tools/zig.cmake" . >"build/wheels/$platform.log" 2>&1 ||
         { tail -n 40 "build/wheels/$platform.log" >&2; exit 1; }
+    wheels+=(dist/*-"$platform".whl)
     echo "$platform: built in $((SECONDS - begin)) s"
 done
-[[ ${NO_CHECK:-} ]] && exit
-twine check --strict dist/*.whl
-python tools/check_wheels.py dist/*.whl
+twine check --strict "${wheels[@]}"
+python tools/check_wheels.py "${wheels[@]}"
