@@ -72,7 +72,7 @@ def read_elf(kernel: lief.ELF.Binary) -> tuple:
 
 def read_mach_o(kernel: lief.MachO.Binary) -> tuple:
     """The same of macOS."""
-    # Zig's linker takes no list of exports: C++'s operators new and delete stay visible, weakly, and two names of the linker's own
+    # Zig's linker takes no list of exports: C++'s operators new and delete stay visible, weakly, and two names of its own
     own = r"_Z(n[aw]|d[al]).*|__dso_handle|_mh_dylib_header"
     names = {symbol.name.removeprefix("_") for symbol in kernel.exported_symbols}
     names = {name for name in names if not re.fullmatch(own, name)}

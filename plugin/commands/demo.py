@@ -71,10 +71,11 @@ def run(
 
     headline(f"2/4  Training on every {EVERY}th step")
     model = folder / "turbulence.hinr"
-    changes = []
+    changes: list[str | Path] = []
     if samples:
-        changes = ["--config", folder / "settings.json"]
-        changes[1].write_text(json.dumps({"training": {"samples": samples}}))
+        settings = folder / "settings.json"
+        settings.write_text(json.dumps({"training": {"samples": samples}}))
+        changes = ["--config", settings]
     hyperinr("train", series, "-o", model, "--field", FIELD, "--every", str(EVERY), "--resume", *changes)
 
     headline("3/4  Measuring the steps that training did not see")
