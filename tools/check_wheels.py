@@ -77,7 +77,8 @@ def read_mach_o(kernel: lief.MachO.Binary) -> tuple:
     names = {symbol.name.removeprefix("_") for symbol in kernel.exported_symbols}
     names = {name for name in names if not re.fullmatch(own, name)}
     oldest = kernel.build_version.minos if kernel.has_build_version else kernel.version_min.version
-    return kernel.header.cpu_type.name, names, [library.name for library in kernel.libraries], tuple(oldest[:2])
+    others = [library.name for library in kernel.libraries if library.command != lief.MachO.LoadCommand.TYPE.ID_DYLIB]
+    return kernel.header.cpu_type.name, names, others, tuple(oldest[:2])
 
 
 def read_pe(kernel: lief.PE.Binary) -> tuple:
