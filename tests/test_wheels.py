@@ -51,7 +51,7 @@ def test_the_kernel_gives_the_reference_s_values_to_a_millionth(wheel, tmp_path)
         name = next(name for name in archive.namelist() if Path(name).stem == "libhyperinr_native")
         library = Path(archive.extract(name, tmp_path))
     driver = tmp_path / "driver.exe"
-    zig = [Path(sys.executable).with_name("python-zig"), "c++", "-target", target]
+    zig = [Path(sys.executable).with_name("python-zig"), "c++", "-target", target, "-s"]
     compiler = zig if target else ["g++", "-ldl"]
     subprocess.run([*compiler, "-std=c++17", "-O1", DRIVER, "-o", driver], check=True)
     variables = {**os.environ, "WINEPREFIX": str(tmp_path / "wine"), "WINEDEBUG": "-all"}
