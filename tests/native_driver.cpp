@@ -23,6 +23,8 @@ static void *find(void *library, const char *name) { return dlsym(library, name)
 
 #define FUNCTION(name) const auto name = reinterpret_cast<decltype(&::name)>(find(library, #name))
 
+constexpr int kThreads = 3, kTimes = 1000;
+
 // Numbers from the standard input: how many, then each.
 template <class T>
 std::vector<T> numbers() {
@@ -37,14 +39,23 @@ std::vector<T> numbers() {
     return all;
 }
 
+// So often that every thread has some.
+std::vector<float> repeated(const std::vector<float> &few) {
+    std::vector<float> many;
+    for (int i = 0; i < kTimes; ++i) many.insert(many.end(), few.begin(), few.end());
+    return many;
+}
+
 int main(int, char **words) {
     void *library = open_library(words[1]);
     if (!library) return std::printf("%s does not load\n", words[1]), 1;
+    FUNCTION(hinr_set_num_threads);
     FUNCTION(hinr_isa_supported);
     FUNCTION(hinr_model_create);
     FUNCTION(hinr_model_destroy);
     FUNCTION(hinr_blend);
     FUNCTION(hinr_sample);
+    hinr_set_num_threads(kThreads);
     for (std::string name; std::cin >> name;) {
         const auto sizes = numbers<int32_t>();
         const auto scales = numbers<float>();
@@ -52,7 +63,8 @@ int main(int, char **words) {
         const auto hashed = numbers<uint8_t>();
         const auto mlp = numbers<float>(), rows = numbers<float>();
         const auto indices = numbers<int64_t>();
-        const auto weights = numbers<float>(), rest = numbers<float>(), points = numbers<float>(), expected = numbers<float>();
+        const auto weights = numbers<float>(), rest = numbers<float>();
+        const auto points = repeated(numbers<float>()), expected = repeated(numbers<float>());
         const hinr_shape shape = {HINR_ABI_VERSION, sizes[0], sizes[1], sizes[2], sizes[3], sizes[4], sizes[5],
                                   scales.data(), resolutions.data(), offsets.data(), hashed.data()};
         const int64_t n_rows = sizes[6], row_length = int64_t(rows.size()) / n_rows, n_points = int64_t(points.size()) / sizes[0];
