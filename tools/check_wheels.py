@@ -20,6 +20,7 @@ DECLARED = {
     for header in (ROOT / "hyperinr_core" / "native").glob("*.h")
     for name in re.findall(r"HINR_API \w+ (hinr_\w+)\(", header.read_text(encoding="utf-8"))
 }
+VTK_JS = "hyperinr/plugin/www/vtk.js"
 #: What is on every system of a kind.
 LIBRARIES = {
     "linux": r"lib(c|m|pthread|dl|rt)\.so\.\d|ld-linux.*\.so\.\d",
@@ -36,6 +37,7 @@ def check(wheel: Path) -> str:
     with zipfile.ZipFile(wheel) as archive:
         kernels = [name for name in archive.namelist() if re.search(r"\.(so|dll|dylib)$", name)]
         expect(wheel, len(kernels) == 1, f"has the libraries {kernels}; expected one kernel")
+        expect(wheel, VTK_JS in archive.namelist(), f"has no {VTK_JS}; expected that the build fetched it")
         compressed = archive.getinfo(kernels[0]).compress_size
         kernel = lief.parse(list(archive.read(kernels[0])))
     if isinstance(kernel, lief.MachO.FatBinary):
@@ -91,5 +93,6 @@ READERS = {"linux": read_elf, "macosx": read_mach_o, "win": read_pe}
 
 
 if __name__ == "__main__":
+    lief.logging.disable()  # which warns of what Zig leaves out
     for path in sys.argv[1:]:
         print(check(Path(path)))
