@@ -12,4 +12,4 @@ make wheels
 .venv/bin/twine check --strict dist/*
 echo "Version $version; what would be uploaded:"
 sha256sum dist/*
-echo "Next: git tag v$version, twine upload dist/*, and the archive's SHA-256 in recipe/recipe.yaml and packaging/spack/package.py"
+echo "Next: git tag v$version, twine upload dist/*, and the archive's SHA-256 in packaging/conda/recipe.yaml and packaging/spack/package.py"
