@@ -112,8 +112,9 @@ def hyperinr(*arguments: object, capture: bool = False) -> str:
     """Run the command as a user would, its progress bar included; end the demo where it fails."""
     words = list(map(str, arguments))
     print("$ hyperinr", *(os.path.relpath(word) if os.path.isabs(word) else word for word in words), flush=True)
-    command = [sys.executable, "-m", "hyperinr.plugin.cli", *words]
-    result = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True, check=False)
+    script = shutil.which("hyperinr", path=str(Path(sys.executable).parent))
+    program = [script] if script else [sys.executable, "-m", "hyperinr.plugin.cli"]
+    result = subprocess.run([*program, *words], stdout=subprocess.PIPE if capture else None, text=True, check=False)
     if result.returncode:
         sys.exit(result.returncode)  # the command has said why
     return result.stdout or ""
