@@ -1,6 +1,6 @@
 # Everything runs in .venv, which `make install` fills; a target that finds it up to date installs nothing.
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-aarch64 test-paraview-next stress fuzz sanitize bench lint clean
+.PHONY: help install demo docs test test-aarch64 test-paraview-next stress fuzz sanitize bench lint wheels release clean
 
 PYTHON := .venv/bin/python
 SOURCES := CMakeLists.txt $(shell find plugin hyperinr_core filters xml -type f -not -path '*/__pycache__/*')
@@ -11,7 +11,7 @@ help: ## List the targets
 install: .venv/.package ## Install ParaView and the Python packages where missing, build, install into .venv
 
 demo: install ## Simulate turbulence, train, evaluate and render in ParaView; results in demo/
-	$(PYTHON) examples/demo.py
+	.venv/bin/hyperinr demo
 
 # three processes for two processors: many tests wait for windows and servers
 test: .venv/.test install .venv-vtk/.package ## Run the tests
@@ -53,13 +53,20 @@ build/types/hyperinr:
 docs: .venv/.docs install ## Build these pages and those of the API into build/docs; a broken link or a page in no list is an error
 	.venv/bin/sphinx-build --builder html --fail-on-warning --keep-going --quiet docs build/docs
 
+wheels: .venv/.wheels .venv/.test install ## Build wheels of PLATFORMS (of all), for this and other systems, into dist/, and test those that run here
+	tools/wheels.sh $(PLATFORMS)
+	.venv/bin/pytest -q tests/test_wheels.py --wheels dist
+
+release: ## Build and test all that a release would upload, and list it; uploads nothing
+	tools/release.sh
+
 clean: ## Remove the environment, builds and the demo's results
 	rm -rf .venv .venv-vtk build dist demo .pytest_cache .ruff_cache
 
-.venv/.docs .venv/.lint .venv/.run .venv/.test: pyproject.toml tools/install.sh tools/requirements.py tools/constraints.txt
+.venv/.docs .venv/.lint .venv/.run .venv/.test .venv/.wheels: pyproject.toml tools/install.sh tools/requirements.py tools/constraints.txt
 	tools/install.sh $(patsubst .venv/.%,%,$@)
 	touch $@
-.venv/.docs .venv/.test: .venv/.run
+.venv/.docs .venv/.test .venv/.wheels: .venv/.run
 
 # not editable: ParaView's Python, which gets .venv through PYTHONPATH, does not read the .pth files of editable installs
 .venv/.package: .venv/.run $(SOURCES)

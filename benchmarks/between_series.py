@@ -7,7 +7,6 @@ is `velocity`, x y z, in lengths of the grid per unit of time.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,10 +15,8 @@ import scipy.fft
 from scipy import ndimage
 
 from hyperinr.filters.readers.series import open_series
+from hyperinr.plugin.demo import turbulence
 from hyperinr_core.volume import Grid, VolumeSeries
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
-import turbulence
 
 VALUE, VELOCITY = "value", "velocity"
 

@@ -23,14 +23,12 @@ import numpy as np
 import scipy.fft
 
 from hyperinr.plugin.commands.bench import machine
+from hyperinr.plugin.demo import turbulence
 from hyperinr_core import hinr
 from hyperinr_core.files import replacing
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.training.teachers import create
 from hyperinr_core.volume import Grid, VolumeSeries
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
-import turbulence
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

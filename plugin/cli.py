@@ -41,6 +41,7 @@ COMMANDS = {
         "bench": ("bench", "Measure this machine's speed against its limits."),
     },
     "Set up": {
+        "demo": ("demo", "Simulate, train, measure and draw, to see what comes of it."),
         "doctor": ("doctor", "Say what is missing on this machine and how to mend it."),
         "env": ("paraview", "Print the shell lines that let ParaView find the plugin."),
     },

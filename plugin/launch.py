@@ -9,11 +9,15 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from hyperinr_core.errors import BackendError
 from hyperinr_core.files import replacing
+
+#: Systems that draw without X.
+OWN_DISPLAY = ("win32", "darwin")
 
 #: What the viewing path imports besides ourselves.
 PACKAGES = ("hyperinr_core", "numpy", "safetensors", "scipy", "zstandard")
@@ -52,8 +56,16 @@ def python_folder() -> Path:
     folder.mkdir(exist_ok=True)
     for name, place in places.items():
         with contextlib.suppress(FileExistsError):  # from an earlier start, or one at the same time
-            (folder / name).symlink_to(place)
+            _link(folder / name, place)
     return folder
+
+
+def _link(link: Path, folder: Path) -> None:
+    """Windows lets nobody but administrators make symbolic links, and everybody junctions."""
+    if sys.platform != "win32":
+        link.symlink_to(folder)
+    elif not link.exists():
+        subprocess.run(["cmd", "/c", "mklink", "/J", str(link), str(folder)], check=True, stdout=subprocess.DEVNULL)
 
 
 def _home() -> Path:
@@ -112,7 +124,7 @@ def on_display(command: list[str]) -> list[str]:
     ------
     BackendError when there is neither; ParaView would crash or hang instead of saying so.
     """
-    if os.environ.get("DISPLAY"):
+    if os.environ.get("DISPLAY") or sys.platform in OWN_DISPLAY:
         return command
     if shutil.which("xvfb-run") is None:
         raise BackendError(
@@ -147,6 +159,14 @@ def run_program(command: list[str], timeout: float) -> subprocess.CompletedProce
         raise BackendError(f"{' '.join(command[:4])} did not answer within {timeout:g} s and was ended") from None
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            end(process)
             process.communicate()
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def end(process: subprocess.Popen) -> None:
+    """Kill a process that `start_new_session` set apart, and all that it has started; on Windows itself alone."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)

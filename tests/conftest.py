@@ -23,7 +23,7 @@ if not cuda.driver_is_present():
 #: Files that take a quarter of a minute or more, the longest first; they begin, so that several processes end together.
 LONGEST = ("gui", "shadow_paraview", "killed", "paraview", "distributed", "view", "live", "compiled", "servers", "triton",
            "gpu_benchmark", "demo", "neural", "compare_paraview", "writer", "radiance", "cli", "native", "lights_task",
-           "gui_writing", "graph_loop", "graph_fit", "views_task", "between", "evaluators_triton")  # fmt: skip
+           "gui_writing", "graph_loop", "graph_fit", "views_task", "between", "evaluators_triton", "wheels")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):
@@ -39,8 +39,9 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_addoption(parser):
-    """`make stress` runs the tests of endurance in full."""
+    """`make stress` runs the tests of endurance in full, `make wheels` those of wheels on what it has built."""
     parser.addoption("--stress", action="store_true", help="mutations, kills and time changes by the thousand")
+    parser.addoption("--wheels", metavar="FOLDER", help="test_wheels.py: the wheels to test, those of all systems")
 
 
 @pytest.fixture(scope="session", autouse=True)

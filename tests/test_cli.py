@@ -58,12 +58,12 @@ def quick(tmp_path):
 def test_help_names_every_command_and_imports_little():
     result = subprocess.run([*PROCESS, "--help"], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0
-    for command in ("train", "info", "sample", "evaluate", "render", "paraview", "env", "doctor"):
+    for command in ("train", "info", "sample", "evaluate", "render", "paraview", "env", "doctor", "demo"):
         assert f"\n  {command} " in result.stdout
     headings = [line[:-1] for line in result.stdout.splitlines() if line.endswith(":") and not line.startswith(" ")]
     assert headings == ["Options", "Train", "Look", "Measure", "Set up"]
     listed = [line for line in result.stdout.split("\nTrain:\n")[1].splitlines() if line.startswith("  ")]
-    assert {line[19] for line in listed} <= set(string.ascii_uppercase) and len(listed) == 23
+    assert {line[19] for line in listed} <= set(string.ascii_uppercase) and len(listed) == 24
     code = "import sys, hyperinr.plugin.cli; print([m for m in ('numpy', 'torch', 'rich', 'vtkmodules') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 

@@ -1,15 +1,20 @@
-"""The demo, small: the same path through simulation, command line and ParaView that `make demo` takes."""
+"""The demo, small: the same path through simulation, command line and ParaView that `hyperinr demo` takes."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
+import subprocess
+import sys
 
-import demo
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from hyperinr_core.errors import HyperINRError
+from hyperinr.plugin import launch
+from hyperinr.plugin.commands import demo
+from hyperinr_core.errors import BackendError, HyperINRError
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,7 @@ def test_all_numbers_are_kept(made):
 
 def test_a_second_run_simulates_nothing_and_ends_with_the_command(made, capfd, monkeypatch):
     monkeypatch.setattr(demo.turbulence, "simulate", None)
-    monkeypatch.setattr(demo, "render", lambda job: None)
+    monkeypatch.setattr(demo, "draw", lambda job: None)
     demo.run(made, n=16, n_steps=11, samples=300_000)
     last = capfd.readouterr().out.strip().splitlines()[-1]
     assert last.split()[-2:] == ["paraview", str(made / "turbulence.hinr")]
@@ -68,4 +73,40 @@ def test_a_second_run_simulates_nothing_and_ends_with_the_command(made, capfd, m
 def test_paraview_without_a_picture_is_an_error_with_its_last_words(tmp_path):
     job = {"folder": str(tmp_path), "frame_times": [0.0], "series": str(tmp_path / "missing.pvd")}
     with pytest.raises(HyperINRError, match=r"(?s)ParaView ended with status 1.*KeyError"):
-        demo.render(job)
+        demo.render(launch.on_display([launch.find_program("pvpython")]), job)
+
+
+def test_without_paraview_there_are_slices_and_a_picture_by_paths_of_light(made, tmp_path, monkeypatch, capfd):
+    folder = tmp_path / "demo"
+    shutil.copytree(made, folder)
+    shutil.rmtree(folder / "pictures")
+
+    def missing(name):
+        raise BackendError(f"{name} is not on PATH")
+
+    monkeypatch.setattr(launch, "find_program", missing)
+    demo.run(folder, n=16, n_steps=11, samples=300_000, frame_dims=(20, 20, 20))
+    said = capfd.readouterr().out
+    assert "pvpython is not on PATH" in said and "--style cinematic" in said
+    panels = {path.stem: colours(path) for path in (folder / "pictures").glob("*.png")}
+    assert len(panels) == 5 + 9 + 1 and all(panel.std() > 4 for panel in panels.values())
+    assert panels["truth"].shape == (480, 480, 3)
+    squares = panels["truth"].reshape(16, 30, 16, 30, 3)
+    assert (squares == squares[:, :1, :, :1]).all()  # a plane of the series, value for value
+    for left, right in itertools.combinations(("truth", "model", "linear"), 2):
+        assert abs(panels[left] - panels[right]).mean() > 0.1
+
+
+def test_missing_packages_are_named_before_anything_is_simulated(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "NEEDED", ("json", "no_such_package"))
+    with pytest.raises(
+        BackendError, match=r"found no no_such_package; install them with pip install 'hyperinr\[demo\]'"
+    ):
+        demo.run(tmp_path / "demo")
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_command_writes_where_it_is_told(tmp_path):
+    command = [sys.executable, "-m", "hyperinr.plugin.cli", "demo", "--help"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert "--output" in said and "[default: demo]" in said

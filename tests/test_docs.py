@@ -46,6 +46,6 @@ def test_links_between_files_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_are_named_are_there(page):
     text = page.read_text(encoding="utf-8")
-    folders = "benchmarks|docs|examples|filters|hyperinr_core|plugin|tests|tools|xml"
+    folders = "benchmarks|docs|examples|filters|hyperinr_core|packaging|plugin|tests|tools|xml"
     for name in re.findall(rf"`((?:{folders})/[\w./]+)`", text):
         assert name in MADE or (ROOT / name).exists(), f"{page.name} names {name}"

@@ -39,10 +39,12 @@ FLOORS = {
     "plugin/commands/view.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "trame"},
     "plugin/commands/bench.py": LIBRARIES | {"hyperinr_core", "hyperinr.plugin", "click", "rich", "torch"},
     "plugin/video.py": LIBRARIES | {"hyperinr_core", "hyperinr.filters", "PIL"},
+    "plugin/demo/plots.py": LIBRARIES | {"hyperinr_core", "matplotlib", "PIL"},
     "plugin/cluster.py": {"distributed", "hyperinr_core", "hyperinr.plugin"},
     # these run inside ParaView
     "plugin/shading.py": {"paraview", "numpy", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/scenes/live.py": {"paraview"},
+    "plugin/scenes/demo_pictures.py": {"paraview", "hyperinr_core", "hyperinr.plugin"},
     "plugin/scenes/camera_picture.py": {"paraview", "vtkmodules", "numpy", "hyperinr_core", "hyperinr.filters"},
     "plugin/scenes/cinematic_view.py": {"paraview", "hyperinr_core", "hyperinr.filters", "hyperinr.plugin"},
     "plugin/macros": {"hyperinr.plugin"},

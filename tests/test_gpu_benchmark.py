@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from turbulence import Flow, random_flow
+
+from hyperinr.plugin.demo.turbulence import Flow, random_flow
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 

@@ -119,6 +119,14 @@ def test_a_display_is_used_where_there_is_one(monkeypatch):
         launch.on_display(["a"])
 
 
+@pytest.mark.parametrize("system", launch.OWN_DISPLAY)
+def test_windows_and_macos_draw_without_x(monkeypatch, system):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(launch.sys, "platform", system)
+    assert launch.on_display(["a", "b"]) == ["a", "b"]
+
+
 def test_a_program_runs_with_the_plugin_in_its_environment(cache):
     result = launch.run_program([sys.executable, "-c", "import os; print(os.environ['PV_PLUGIN_CONFIG_FILE'])"], 60)
     assert result.returncode == 0 and result.stdout.strip() == str(launch.write_plugin_config())

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from turbulence import Flow, random_flow, refine, simulate, start, taylor_green, to_modes, to_space, write_series
 
 from hyperinr.filters.readers.series import open_series
+from hyperinr.plugin.demo.turbulence import (
+    Flow,
+    random_flow,
+    refine,
+    simulate,
+    start,
+    taylor_green,
+    to_modes,
+    to_space,
+    write_series,
+)
 
 
 def points(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what a target of this checkout needs and is not there yet: Debian packages, .venv, Python packages. The Makefile calls it.
-# usage: install.sh lint|docs|run|test|emulation    (`test` includes `run` and `emulation`)
+# usage: install.sh lint|docs|run|test|emulation|wheels    (`test` includes `run` and `emulation`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -34,6 +34,11 @@ if [[ ($purpose == test || $purpose == emulation) && $(uname -sm) == "Linux x86_
     need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
     need qemu-aarch64 qemu-user
 fi
+if [[ $purpose == wheels ]]; then  # what runs the programs of other systems
+    need wine wine wine64
+    need qemu-aarch64 qemu-user
+    [[ -d /usr/aarch64-linux-gnu/lib ]] || packages+=(libc6-arm64-cross)
+fi
 
 can_install() {
     [[ $(id -u) == 0 ]] || command -v sudo >/dev/null
@@ -62,7 +67,7 @@ fi
 [[ -x .venv/bin/pip ]] || /usr/bin/python3 -m venv --system-site-packages .venv
 pip=(.venv/bin/python -m pip --quiet)
 
-if [[ $purpose == lint || $purpose == docs ]]; then
+if [[ $purpose == lint || $purpose == docs || $purpose == wheels ]]; then
     .venv/bin/python tools/requirements.py "$purpose" | "${pip[@]}" install -c tools/constraints.txt -r /dev/stdin
     exit
 fi

@@ -1,4 +1,4 @@
-"""Prints what pyproject.toml requires of this checkout, one requirement a line for pip: to lint, document, run or test it."""
+"""Prints what pyproject.toml requires of this checkout, one requirement a line for pip: to lint, document, run, test, ship it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tomllib
 EXTRAS = {
     "lint": ["lint"],
     "docs": ["docs"],
+    "wheels": ["wheels"],
     "run": ["train", "read", "plot", "view"],
     "test": ["train", "read", "plot", "view", "rate", "cluster", "test"],
 }
@@ -18,7 +19,7 @@ purpose = sys.argv[1]
 settings = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text())
 project = settings["project"]
 groups = [project["optional-dependencies"][extra] for extra in EXTRAS[purpose]]
-if purpose not in ("lint", "docs"):
+if purpose in ("run", "test"):
     # building without isolation takes cmake and ninja from the environment
     groups += [settings["build-system"]["requires"], project["dependencies"], ["cmake", "ninja"]]
 # an extra may name other extras of the package itself, which are listed anyway

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"  # its cmake
 cmake -S . -B build/sanitize -DHYPERINR_SANITIZE=ON
-cmake --build build/sanitize --parallel
+cmake --build build/sanitize --parallel "$(nproc)"
 # Python itself is not built with the sanitizers, so their libraries come first; its own leaks at exit are not ours.
 export LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so) $(g++ -print-file-name=libstdc++.so.6)"
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OPENBLAS_NUM_THREADS=1

@@ -12,7 +12,7 @@ mkdir -p "$folder/wheels"
 "$python" -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w "$folder/wheels" .
 "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --implementation cp --python-version 3.12 \
   --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux_2_28_x86_64 -d "$folder/wheels" zstandard
-git ls-files pyproject.toml xml tests examples tools benchmarks ':!benchmarks/results' ':!benchmarks/studies' |
+git ls-files pyproject.toml xml tests tools benchmarks ':!benchmarks/results' ':!benchmarks/studies' |
   xargs cp --parents --target-directory "$folder"
 cp benchmarks/gpu/run.sh "$folder/run.sh"
 git describe --always --dirty > "$folder/commit.txt"

@@ -1,18 +1,14 @@
-"""examples/turbulence.py's solver on torch tensors, for a GPU: the same modes, steps and forcing. Part of paper.py."""
+"""The demo's solver on torch tensors, for a GPU: the same modes, steps and forcing. Part of paper.py."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
-
-from turbulence import CASES, COURANT, SPIN_UP, Flow, largest_k, random_flow, refine
+from hyperinr.plugin.demo.turbulence import CASES, COURANT, SPIN_UP, Flow, largest_k, random_flow, refine
 
 AXES = (-3, -2, -1)
 

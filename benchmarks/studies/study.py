@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for gpu.turbulence
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples"))
-import turbulence
 
+from hyperinr.plugin.demo import turbulence
 from hyperinr_core.measure.metrics import psnr, ssim
 from hyperinr_core.training.gpu import choose_device
 from hyperinr_core.training.students import Distilled

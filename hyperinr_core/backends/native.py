@@ -87,7 +87,7 @@ _SIGNATURES: dict[str, list[Any]] = {
 @functools.cache
 def library() -> ctypes.CDLL:
     """The compiled kernel; raises BackendError where it is missing or does not load."""
-    name = {"win32": "libhyperinr_native.dll"}.get(sys.platform, "libhyperinr_native.so")
+    name = "libhyperinr_native" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
     named = os.environ.get("HYPERINR_NATIVE_LIBRARY")
     # An editable install keeps compiled files apart from the sources: the package has both folders.
     folders = [Path(folder) for folder in hyperinr_core.__path__]

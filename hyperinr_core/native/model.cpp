@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "pool.h"
+#include "processor.h"
 
 namespace hinr {
 
@@ -35,13 +36,10 @@ ScratchSet::ScratchSet(const Model &model, int n_threads, int64_t row_floats, bo
 const Kernels *find_kernels(int isa) {
     if (isa == HINR_ISA_GENERIC) return &kGeneric;
 #ifdef HINR_X86
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    if (isa == HINR_ISA_AVX2 && avx2) return &kAvx2;
-    if (isa == HINR_ISA_AVX512 && avx512) return &kAvx512;
-    if (isa == HINR_ISA_AVX512_BF16 && avx512 && __builtin_cpu_supports("avx512bf16")) return &kAvx512Bf16;
+    const Processor &has = processor();
+    if (isa == HINR_ISA_AVX2 && has.avx2) return &kAvx2;
+    if (isa == HINR_ISA_AVX512 && has.avx512) return &kAvx512;
+    if (isa == HINR_ISA_AVX512_BF16 && has.avx512_bf16) return &kAvx512Bf16;
 #elif defined(HINR_ARM)
     if (isa == HINR_ISA_NEON) return &kNeon;
 #endif
@@ -164,7 +162,7 @@ int hinr_isa_supported(int isa) { return find_kernels(isa) != nullptr; }
 
 int hinr_bfloat16_pays(int isa) {
 #ifdef HINR_X86
-    return isa == HINR_ISA_AVX512_BF16 && find_kernels(isa) && __builtin_cpu_is("amd") != 0;
+    return isa == HINR_ISA_AVX512_BF16 && find_kernels(isa) && processor().amd;
 #else
     (void)isa;
     return 0;

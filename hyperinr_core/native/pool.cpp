@@ -86,7 +86,9 @@ private:
 std::atomic<Pool *> the_pool{nullptr};
 std::atomic<int> thread_limit{0};
 
+#if !defined(_WIN32)
 void forget_threads() { the_pool = nullptr; }  // a forked child has none of its parent's
+#endif
 
 Pool &pool() {
     Pool *found = the_pool;

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -35,6 +34,20 @@ MENDS = {
     "package": 'run `eval "$(hyperinr env)"` first, or install hyperinr normally, not editable',
     "kernel": "install hyperinr again on this machine; until then viewing uses NumPy, which is slow",
     "plugin": "read the messages above it; if they do not help, please report them",
+}
+
+#: What pip's extras bring along, as it is imported, and what for; viewing in ParaView needs none of them.
+EXTRAS = {
+    "train": (("torch",), "hyperinr train, train-shadow, train-views; torch backends"),
+    "read": (
+        ("xarray", "netCDF4", "cftime", "nibabel", "nrrd", "tifffile", "h5py"),
+        "series of NetCDF, NIfTI, NRRD, TIFF, openPMD and VTKHDF files",
+    ),
+    "plot": (("matplotlib", "PIL"), "figures of evaluate and compare, pictures and animations"),
+    "view": (("trame", "trame_client", "PIL"), "hyperinr view, models in the browser"),
+    "cluster": (("distributed",), "train --bricks on a Dask cluster"),
+    "rate": (("zfpy", "pysz", "hdf5plugin", "h5py"), "compressors beside ours in rate-distortion"),
+    "denoise": (("pyoidn",), "render --denoiser oidn"),
 }
 
 
@@ -69,7 +82,7 @@ def doctor() -> None:
         _check_server(report, path)
     _check_gui(report)
     _check_display(report)
-    _check_training(report)
+    _check_extras(report)
     _check_gpu(report)
     click.echo("\n".join(report.lines))
     if report.broken:
@@ -172,7 +185,7 @@ def _server(program: str) -> Iterator[int]:
             yield port
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                launch.end(process)
             process.wait()
 
 
@@ -214,21 +227,23 @@ def _version_of_gui(program: str) -> str:
 
 
 def _check_display(report: Report) -> None:
-    if os.environ.get("DISPLAY"):
-        report.good("display", os.environ["DISPLAY"])
+    if os.environ.get("DISPLAY") or sys.platform in launch.OWN_DISPLAY:
+        report.good("display", os.environ.get("DISPLAY") or "the system's")
     elif shutil.which("xvfb-run") and shutil.which("xauth"):
         report.good("display", "none; rendering uses xvfb-run")
     else:
         report.bad("display", "DISPLAY is not set and xvfb-run is missing", "apt install xvfb xauth", breaks=True)
 
 
-def _check_training(report: Report) -> None:
-    if importlib.util.find_spec("torch"):
-        report.good("training", "torch is installed")
-    else:
-        report.bad(
-            "training", "torch is missing; viewing does not need it", "pip install 'hyperinr[train]'", breaks=False
-        )
+def _check_extras(report: Report) -> None:
+    """One line for each extra of pip's: what it gives, and which of its packages are missing."""
+    for extra, (modules, gives) in EXTRAS.items():
+        missing = [name for name in modules if importlib.util.find_spec(name) is None]
+        if missing:
+            text = f"{', '.join(missing)} missing; would give: {gives}"
+            report.bad(extra, text, f"pip install 'hyperinr[{extra}]'", breaks=False)
+        else:
+            report.good(extra, gives)
 
 
 def _check_gpu(report: Report) -> None:

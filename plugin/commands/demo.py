@@ -1,10 +1,8 @@
-"""The whole path once: simulate turbulence, train on every fifth step, measure, and look at it in real ParaView.
-
-make demo        # or: .venv/bin/python examples/demo.py
-"""
+"""`hyperinr demo`: the whole path once. Simulate turbulence, train on every fifth step, measure, and look at it."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -13,16 +11,16 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
-import plots
-import turbulence
 
 from hyperinr.filters.image import write_pvd
 from hyperinr.filters.readers.series import open_series
 from hyperinr.plugin import launch
+from hyperinr.plugin.demo import slices, turbulence
 from hyperinr.plugin.figures import print_series
 from hyperinr_core import hinr
-from hyperinr_core.errors import HyperINRError
+from hyperinr_core.errors import BackendError, HyperINRError
 from hyperinr_core.measure.series import METHODS
 from hyperinr_core.pictures.look import look_between, looks_of
 from hyperinr_core.spaces.line import linear_weights
@@ -30,9 +28,23 @@ from hyperinr_core.spaces.line import linear_weights
 FIELD = "vorticity"
 EVERY = 5
 FRAMES_PER_GAP = 4
-HYPERINR = Path(sys.executable).with_name("hyperinr")
 #: Seconds after which drawing has hung rather than being slow.
 RENDER_TIMEOUT = 900.0
+
+#: What is imported on the way, beside what viewing needs.
+NEEDED = ("torch", "vtkmodules", "matplotlib", "PIL")
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default="demo", show_default=True, help="Folder to write."
+)
+def demo(output: Path) -> None:
+    """Simulate turbulence, train on every fifth step, measure the others, and draw them: minutes on two cores.
+
+    ParaView draws, where it is found; else there are slices and a picture by paths of light.
+    """
+    run(output)
 
 
 def run(
@@ -51,6 +63,7 @@ def run(
     frame_dims : points at which the model is sampled for the animation.
     """
     begin = time.monotonic()
+    check_packages()
     headline(f"1/4  Simulating forced turbulence, {n}^3 points, {n_steps} steps")
     series = turbulence.write_series(folder / "turbulence", "forced", n, n_steps)
     training_series = series.with_name("training.pvd")
@@ -58,10 +71,11 @@ def run(
 
     headline(f"2/4  Training on every {EVERY}th step")
     model = folder / "turbulence.hinr"
-    changes = []
+    changes: list[str | Path] = []
     if samples:
-        changes = ["--config", folder / "settings.json"]
-        changes[1].write_text(json.dumps({"training": {"samples": samples}}))
+        settings = folder / "settings.json"
+        settings.write_text(json.dumps({"training": {"samples": samples}}))
+        changes = ["--config", settings]
     hyperinr("train", series, "-o", model, "--field", FIELD, "--every", str(EVERY), "--resume", *changes)
 
     headline("3/4  Measuring the steps that training did not see")
@@ -71,13 +85,22 @@ def run(
     report = json.loads(printed)
     print_series({FIELD: report}, n_outside=0)
 
-    headline("4/4  Rendering in ParaView, a minute or so")
-    job = render_job(folder, model, series, training_series, report, frame_dims)
-    render(job)
+    job = picture_job(folder, model, series, training_series, report, frame_dims)
+    draw(job)
     draw_strip(folder / "strip.png", job, report)
     draw_animation(folder / "animation.gif", job, report)
     shutil.copyfile(Path(job["folder"]) / "shadow.png", folder / "shadow.png")
     say_where(folder, time.monotonic() - begin)
+
+
+def check_packages() -> None:
+    """Raise BackendError that names what is not installed, before minutes are spent."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise BackendError(
+            f"the demo needs {', '.join(NEEDED)} and found no {', '.join(missing)}; "
+            "install them with pip install 'hyperinr[demo]'"
+        )
 
 
 def headline(text: str) -> None:
@@ -87,9 +110,11 @@ def headline(text: str) -> None:
 
 def hyperinr(*arguments: object, capture: bool = False) -> str:
     """Run the command as a user would, its progress bar included; end the demo where it fails."""
-    command = [str(HYPERINR), *map(str, arguments)]
-    print("$", *(os.path.relpath(part) if os.path.isabs(part) else part for part in command), flush=True)
-    result = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True, check=False)
+    words = list(map(str, arguments))
+    print("$ hyperinr", *(os.path.relpath(word) if os.path.isabs(word) else word for word in words), flush=True)
+    script = shutil.which("hyperinr", path=str(Path(sys.executable).parent))
+    program = [script] if script else [sys.executable, "-m", "hyperinr.plugin.cli"]
+    result = subprocess.run([*program, *words], stdout=subprocess.PIPE if capture else None, text=True, check=False)
     if result.returncode:
         sys.exit(result.returncode)  # the command has said why
     return result.stdout or ""
@@ -101,7 +126,7 @@ def write_training_series(series: Path, training_series: Path) -> None:
     write_pvd(training_series, [(t, f"turbulence_{EVERY * index:03d}.vti") for index, t in enumerate(times)])
 
 
-def render_job(
+def picture_job(
     folder: Path,
     model: Path,
     series: Path,
@@ -109,7 +134,10 @@ def render_job(
     report: dict,
     frame_dims: tuple[int, int, int],
 ) -> dict:
-    """What `demo_render.py` is to draw: the step nearest to the middle of the gap that is in the middle of the series."""
+    """What is to be drawn, by `scenes/demo_pictures.py` or as slices.
+
+    Its moment is the step nearest to the middle of the gap that is in the middle of the series.
+    """
     data = open_series(str(series))
     trained = np.array([entry["theta"] for entry in report["steps"] if entry["trained"]])
     left = (len(trained) - 1) // 2
@@ -126,6 +154,7 @@ def render_job(
         "series": str(series.resolve()),
         "training_series": str(training_series.resolve()),
         "field": FIELD,
+        "parameter": hinr.load(model).parameters[0].name,
         "time": moment,
         "looks": {
             "field": looks_of(hinr.load(model))[FIELD].to_dict(),
@@ -136,14 +165,29 @@ def render_job(
     }
 
 
-def render(job: dict) -> None:
-    """Draw the job in pvpython, on a virtual display where there is none.
+def draw(job: dict) -> None:
+    """Draw the job in ParaView, and where there is none, or nothing to draw on, without it."""
+    try:
+        program = launch.on_display([launch.find_program("pvpython")])
+    except BackendError as missing:
+        headline(f"4/4  Drawing slices and one picture by paths of light: {missing}")
+        slices.draw(job)
+        moment = f"{job['parameter']}={job['time']}"
+        hyperinr(
+            "render", job["model"], "--style", "cinematic", "--at", moment, "-o", Path(job["folder"]) / "shadow.png"
+        )
+    else:
+        headline("4/4  Rendering in ParaView, a minute or so")
+        render(program, job)
+
+
+def render(program: list[str], job: dict) -> None:
+    """Draw the job in pvpython, which `program` starts.
 
     Raises HyperINRError with ParaView's last words when a picture is missing.
     """
-    script = Path(__file__).with_name("demo_render.py")
-    command = [launch.find_program("pvpython"), str(script), json.dumps(job)]
-    result = launch.run_program(launch.on_display(command), RENDER_TIMEOUT)
+    script = Path(__file__).parents[1] / "scenes" / "demo_pictures.py"
+    result = launch.run_program([*program, str(script), json.dumps(job)], RENDER_TIMEOUT)
     last = Path(job["folder"]) / "shadow.png"
     if result.returncode or not last.is_file():
         raise HyperINRError(f"ParaView ended with status {result.returncode}: {result.stderr.strip()[-2000:]}")
@@ -151,6 +195,8 @@ def render(job: dict) -> None:
 
 def draw_strip(path: Path, job: dict, report: dict) -> None:
     """The five panels with their names and the PSNR of this one step."""
+    from hyperinr.plugin.demo import plots
+
     pictures = Path(job["folder"])
     entry = min(report["steps"], key=lambda step: abs(step["theta"] - job["time"]))
     decibel = {method: f"{entry[method]['psnr']:.1f} dB" for method in METHODS}
@@ -178,6 +224,8 @@ def colors_of(look: dict) -> tuple[str, tuple[float, float]]:
 
 def draw_animation(path: Path, job: dict, report: dict) -> None:
     """All frames; the label says which of them training saw."""
+    from hyperinr.plugin.demo import plots
+
     trained = np.array([step["theta"] for step in report["steps"] if step["trained"]])
     frames = [Path(job["folder"]) / f"frame_{number:03d}.png" for number in range(len(job["frame_times"]))]
     seen = [bool(np.isclose(trained, moment).any()) for moment in job["frame_times"]]
@@ -202,11 +250,4 @@ def say_where(folder: Path, seconds: float) -> None:
     headline(f"Done in {seconds / 60:.1f} minutes:")
     for name, what in made.items():
         print(f"  {folder / name}: {what}")
-    print(f"\nOpen the model in ParaView with:\n  {os.path.relpath(HYPERINR)} paraview {folder / 'turbulence.hinr'}")
-
-
-if __name__ == "__main__":
-    try:
-        run(Path("demo"))
-    except HyperINRError as problem:
-        sys.exit(f"demo: error: {problem}")
+    print(f"\nOpen the model in ParaView with:\n  hyperinr paraview {folder / 'turbulence.hinr'}")

@@ -1,4 +1,4 @@
-"""The demo's pictures, drawn inside ParaView: `pvpython demo_render.py JOB`, JOB being one JSON object.
+"""The demo's pictures, drawn inside ParaView: `pvpython demo_pictures.py JOB`, JOB being one JSON object.
 
 Panels of one moment: the truth, the model, linear interpolation (ParaView's TemporalInterpolator between the training
 steps), and how far the two are from the truth; then the model's frames of the whole sequence, and the moment in light
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from typing import Any
 
 from paraview import simple
 
@@ -38,7 +39,7 @@ def main() -> None:
     draw_shadow(view, job, sources["model"])
 
 
-def open_view():
+def open_view() -> Any:
     """An empty view of the demo's size and background."""
     view = simple.CreateView("RenderView")
     view.ViewSize = SIZE
@@ -46,7 +47,7 @@ def open_view():
     return view
 
 
-def draw_panels(view, job: dict, sources: dict) -> None:
+def draw_panels(view: Any, job: dict, sources: dict) -> None:
     """One picture for each source at the job's moment, and for the distance of model and linear from the truth."""
     field = job["field"]
     for name, source in sources.items():
@@ -58,14 +59,14 @@ def draw_panels(view, job: dict, sources: dict) -> None:
         draw(view, distance, "difference", job, f"{name}_difference")
 
 
-def draw(view, source, kind: str, job: dict, name: str) -> None:
+def draw(view: Any, source: Any, kind: str, job: dict, name: str) -> None:
     """Save a picture of one source alone."""
     show(view, source, kind, job)
     simple.SaveScreenshot(f"{job['folder']}/{name}.png", view)
     simple.Hide(source, view)
 
 
-def draw_frames(view, job: dict, model) -> None:
+def draw_frames(view: Any, job: dict, model: Any) -> None:
     """The model at every time of the animation."""
     model.Dims = job["frame_dims"]
     show(view, model, "field", job)
@@ -74,7 +75,7 @@ def draw_frames(view, job: dict, model) -> None:
         simple.SaveScreenshot(f"{job['folder']}/frame_{number:03d}.png", view)
 
 
-def draw_shadow(view, job: dict, model) -> None:
+def draw_shadow(view: Any, job: dict, model: Any) -> None:
     """The model at the job's moment, shaded by itself under a light from the upper right."""
     view.ViewTime = job["time"]
     bounds = model.GetDataInformation().GetBounds()
@@ -84,7 +85,7 @@ def draw_shadow(view, job: dict, model) -> None:
     simple.SaveScreenshot(f"{job['folder']}/shadow.png", view)
 
 
-def show(view, source, kind: str, job: dict) -> None:
+def show(view: Any, source: Any, kind: str, job: dict) -> None:
     """Show a source as a volume under the camera and the look that all of its kind share."""
     source.UpdatePipeline(view.ViewTime)
     if not source.GetDataInformation().GetNumberOfPoints():

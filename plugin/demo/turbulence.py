@@ -3,7 +3,7 @@
 A pseudo-spectral Navier-Stokes solver on [0, 2 pi]^3: the nonlinear term in rotational form with 2/3 dealiasing
 (Canuto et al., Spectral Methods), an exact integrating factor for viscosity, fourth-order Runge-Kutta in time.
 
-    python examples/turbulence.py forced -o turbulence        # writes turbulence/turbulence.pvd and its .vti
+    python -m hyperinr.plugin.demo.turbulence forced -o turbulence        # writes turbulence/turbulence.pvd and its .vti
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Flow:
         return {"vorticity": magnitude.astype(np.float32), "pressure": self.pressure().astype(np.float32)}
 
 
-def cross(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> np.ndarray:
+def cross(a: Sequence[np.ndarray] | np.ndarray, b: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """The cross product of two vectors of arrays, without the copies that `np.cross` makes."""
     return np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
 

@@ -1,0 +1,73 @@
+// The processor is asked itself: the compilers' ways to ask differ, and not every compiler brings the library for its own along.
+#include "processor.h"
+
+#ifdef HINR_X86
+
+#include <stdint.h>
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#else
+#include <cpuid.h>
+#endif
+
+namespace hinr {
+namespace {
+
+struct Registers { uint32_t a, b, c, d; };
+
+Registers cpuid(uint32_t leaf, uint32_t part) {
+    Registers r = {0, 0, 0, 0};
+#if defined(_MSC_VER)
+    int found[4];
+    __cpuid(found, 0);
+    if (uint32_t(found[0]) < leaf) return r;
+    __cpuidex(found, int(leaf), int(part));
+    r = {uint32_t(found[0]), uint32_t(found[1]), uint32_t(found[2]), uint32_t(found[3])};
+#else
+    __get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d);
+#endif
+    return r;
+}
+
+bool has(uint32_t bits, uint32_t all) { return (bits & all) == all; }
+
+// Which registers the system saves when it changes between threads.
+uint32_t saved() {
+#if defined(_MSC_VER)
+    return uint32_t(_xgetbv(0));
+#else
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+#endif
+}
+
+Processor ask() {
+    const Registers name = cpuid(0, 0), first = cpuid(1, 0), more = cpuid(7, 0);
+    const uint32_t os_saves = 1u << 27, avx = 1u << 28, fma = 1u << 12, f16c = 1u << 29;
+    if (!has(first.c, os_saves | avx | fma | f16c)) return {false, false, false, false};
+    const uint32_t vectors = saved();
+#if defined(__APPLE__)
+    const bool wide = true;  // macOS saves them from the first use on, and says so only then
+#else
+    const bool wide = has(vectors, 0xe0);  // the masks, the upper halves, the upper sixteen
+#endif
+    Processor p;
+    p.avx2 = has(vectors, 0x6) && has(more.b, 1u << 5);
+    p.avx512 = p.avx2 && wide && has(more.b, 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31);
+    p.avx512_bf16 = p.avx512 && has(cpuid(7, 1).a, 1u << 5);
+    p.amd = name.b == 0x68747541 && name.d == 0x69746e65 && name.c == 0x444d4163;  // "AuthenticAMD"
+    return p;
+}
+
+}  // namespace
+
+const Processor &processor() {
+    static const Processor found = ask();
+    return found;
+}
+
+}  // namespace hinr
+
+#endif

@@ -1,0 +1,1 @@
+"""What `hyperinr demo` shows: turbulence, and figures of it."""
