@@ -18,7 +18,7 @@ from hyperinr_core.backends.native import ISAS
 
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parents[1] / "hyperinr_core" / "native"
-SHARED = ("model.cpp", "pool.cpp", "sampling.cpp", "gradients.cpp", "training.cpp", "unit_generic.cpp")
+SHARED = ("model.cpp", "pool.cpp", "processor.cpp", "sampling.cpp", "gradients.cpp", "training.cpp", "unit_generic.cpp")
 #: As CMakeLists.txt has them.
 FLAGS = ("-std=c++17", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-static")
 
