@@ -29,6 +29,7 @@ def look_of(model: Any) -> str:
 
     Colors are a volume whose fourth component is the opacity of a length that is "unit" beside.
     """
+    from hyperinr_core.errors import FormatError
     from hyperinr_core.pictures import look
     from hyperinr_core.pictures.picture_set import is_picture
 
@@ -38,7 +39,10 @@ def look_of(model: Any) -> str:
         return json.dumps({"kind": "colors", "time": times[0] if times else "", "fields": {}, "unit": unit})
     flat = "plane" if model.grid.dims[2] == 1 else "volume"
     kind = "picture" if is_picture(model.grid, model.fields) else flat
-    looks = look.looks_of(model) if kind != "picture" else {}
+    try:
+        looks = look.looks_of(model) if kind != "picture" else {}
+    except FormatError:  # damaged at a step that was not read before; whoever asks for its image is told
+        looks = {}
     fields = {f.name: {"title": look.title_of(f), **looks[f.name].to_dict()} for f in model.fields if f.name in looks}
     return json.dumps({"kind": kind, "time": times[0] if times else "", "fields": fields})
 

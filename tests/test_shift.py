@@ -24,7 +24,7 @@ from hyperinr_core.compression import Compression
 from hyperinr_core.errors import FormatError
 from hyperinr_core.measure.methods import Comparison
 from hyperinr_core.measure.series import measure_series
-from hyperinr_core.measure.sizes import STORED, model_points, truth_of
+from hyperinr_core.measure.sizes import FILE, file_point, truth_of
 from hyperinr_core.shift import Shift, is_coarse, restored_model, shifted_model, shifts_for, shifts_of
 from hyperinr_core.training.run import train
 from hyperinr_core.training.volumes.task import Volumes
@@ -59,9 +59,8 @@ def test_such_a_field_is_learned_measured_and_coded_like_any_other(tmp_path, off
     reached = np.mean(plain.quality["training_psnr_db"]["density"])
     assert np.mean(model.quality["training_psnr_db"]["p"]) == pytest.approx(reached, abs=0.5)
     assert measure_series(model, series, ["p"])["p"]["trained"]["model"]["psnr"] == pytest.approx(reached, abs=0.5)
-    truth = truth_of(model, series)
-    point = next(model_points(model, str(tmp_path / "m.hinr"), truth))
-    assert point["method"] == STORED and point["psnr_all"] == pytest.approx(reached, abs=0.5)
+    point = file_point(str(tmp_path / "m.hinr"), truth_of(model, series))
+    assert point["method"] == FILE and point["psnr_all"] == pytest.approx(reached, abs=0.5)
     values = model.generate(2.0).sample_grid()[..., 0]
     assert values.dtype == np.float64
     error = (values - series.loader(2, "p", None)[..., 0]) / size

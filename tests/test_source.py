@@ -17,6 +17,7 @@ from bound_models import bounded_model, series_of
 from carried import carried_model
 from masked import masked_model, wall
 from models import random_model
+from rewritten import rewrite
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_STRING
 
@@ -393,6 +394,17 @@ def test_facts_about_the_model_are_text_and_field_data(path):
     reader.Modified()
     reader.Update()
     assert reader.GetModelQuality() == "not measured"
+
+
+def test_a_damaged_step_is_told_by_its_image_and_leaves_the_others(path):
+    hinr.save(bounded_model(fields=FIELDS), path)
+    rewrite(path, None, lambda tensors: tensors["bound_codes"].__setitem__(len(tensors["bound_codes"]) // 2, 77))
+    reader, errors, _ = reader_of(path)
+    reader.UpdateTimeStep(0.0)
+    look = json.loads(reader.GetLook())  # of the values at several times
+    assert (look["kind"], look["fields"]) == ("volume", {}) and not errors
+    reader.UpdateTimeStep(1.0)
+    assert len(errors) == 1 and "the bound is damaged" in errors[0]
 
 
 def test_a_bound_is_told_and_holds_at_training_steps(path):
