@@ -6,14 +6,17 @@ import itertools
 import json
 import shutil
 import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from models import random_model
 from PIL import Image, ImageSequence
 
 from hyperinr.plugin import launch
 from hyperinr.plugin.commands import demo
+from hyperinr_core import hinr
 from hyperinr_core.errors import BackendError, HyperINRError
 
 
@@ -21,7 +24,9 @@ from hyperinr_core.errors import BackendError, HyperINRError
 def made(tmp_path_factory):
     """A folder with everything the demo makes from 16^3 points and 11 steps."""
     folder = tmp_path_factory.mktemp("demo")
-    demo.run(folder, n=16, n_steps=11, samples=300_000, frame_dims=(20, 20, 20))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo.slices, "draw", None)  # ParaView is here, and draws
+        demo.run(folder, n=16, n_steps=11, samples=300_000, frame_dims=(20, 20, 20))
     return folder
 
 
@@ -67,7 +72,9 @@ def test_a_second_run_simulates_nothing_and_ends_with_the_command(made, capfd, m
     monkeypatch.setattr(demo, "draw", lambda job: None)
     demo.run(made, n=16, n_steps=11, samples=300_000)
     last = capfd.readouterr().out.strip().splitlines()[-1]
-    assert last.split()[-2:] == ["paraview", str(made / "turbulence.hinr")]
+    *program, verb, model = last.split()
+    assert (verb, model) == ("paraview", str(made / "turbulence.hinr"))
+    assert "hyperinr" in subprocess.run([*program, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 def test_paraview_without_a_picture_is_an_error_with_its_last_words(tmp_path):
@@ -106,7 +113,19 @@ def test_missing_packages_are_named_before_anything_is_simulated(tmp_path, monke
     assert not (tmp_path / "demo").exists()
 
 
-def test_the_command_writes_where_it_is_told(tmp_path):
-    command = [sys.executable, "-m", "hyperinr.plugin.cli", "demo", "--help"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
-    assert "--output" in said and "[default: demo]" in said
+def test_a_paraview_that_cannot_draw_costs_no_pictures(tmp_path, monkeypatch, capsys):
+    drawn, job = [], {"folder": str(tmp_path), "frame_times": [0.0], "series": str(tmp_path / "missing.pvd")}
+    hinr.save(random_model(), tmp_path / "m.hinr")
+    monkeypatch.setattr(demo.slices, "draw", drawn.append)
+    monkeypatch.setattr(demo, "hyperinr", lambda *words: drawn.append(words[0]))
+    job |= {"model": str(tmp_path / "m.hinr"), "time": 0.5}
+    demo.draw(job)
+    assert drawn == [job, "render"] and "ParaView ended with status 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "folder"), [([], "demo"), (["-o", "elsewhere"], "elsewhere")])
+def test_the_command_writes_where_it_is_told(monkeypatch, words, folder):
+    asked = []
+    monkeypatch.setattr(demo, "run", asked.append)
+    result = CliRunner().invoke(demo.demo, words)
+    assert result.exception is None and asked == [Path(folder)]

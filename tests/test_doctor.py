@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import tomllib
 
 from hyperinr.plugin.commands import doctor
@@ -24,6 +25,12 @@ def lines(monkeypatch, extras):
 
 def test_every_extra_is_explained():
     assert set(doctor.EXTRAS) == set(SETTINGS["project"]["optional-dependencies"]) - OTHERS
+
+
+@pytest.mark.parametrize("extra", doctor.EXTRAS)
+def test_what_an_extra_brings_is_looked_for(extra):
+    modules, _ = doctor.EXTRAS[extra]
+    assert len(modules) == len(SETTINGS["project"]["optional-dependencies"][extra])
 
 
 def test_an_extra_that_is_there_says_what_it_gives(monkeypatch):

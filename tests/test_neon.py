@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import importlib
 import platform
+import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +26,14 @@ pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64",
     reason="cross-built on Linux for x86-64 alone; elsewhere the other tests run the units that are there",
 )
+
+
+def qemu_version() -> int:
+    """The first number of QEMU's version; 0 where it is missing, so that tests fail."""
+    program = shutil.which("qemu-aarch64")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout if program else ""
+    return int((re.findall(r"version (\d+)", said) or [0])[0])
+
 
 #: Every number of features, dense and hashed levels, a plane, one output and a few and many.
 ARCHITECTURES = [
@@ -85,6 +96,7 @@ def test_neon_equals_the_reference(architecture, emulated, driver, tmp_path):
     np.testing.assert_allclose(found["mlp"], mlp - step, atol=2e-6)
 
 
+@pytest.mark.skipif(qemu_version() >= 9, reason="QEMU from 9 on takes plugins of another interface, and Debian's none")
 def test_instructions_are_counted(emulated, driver, tmp_path):
     """As many for each grid, and as many as its points have at least."""
     job, counter = job_of(emulated, ARCHITECTURES[0]), emulated.build_counter(tmp_path)

@@ -12,6 +12,7 @@ tests=(tests/test_native.py tests/test_motion_native.py tests/test_optical_flow.
     tests/test_radiance.py tests/test_evaluators_native.py)
 TORCH=2.5.1  # the last whose wheel for arm64 is small
 release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+[[ $release == bookworm ]] || { echo "This is ${release:-no Debian}; expected Debian 12 (bookworm), whose Python those wheels are for." >&2; exit 1; }
 
 tools/install.sh emulation
 mkdir -p "$folder"/apt/lists/partial "$folder"/apt/cache/archives/partial "$folder/root"

@@ -5,11 +5,7 @@
 
 #include <stdint.h>
 
-#if defined(_MSC_VER)
-#include <intrin.h>
-#else
 #include <cpuid.h>
-#endif
 
 namespace hinr {
 namespace {
@@ -18,15 +14,7 @@ struct Registers { uint32_t a, b, c, d; };
 
 Registers cpuid(uint32_t leaf, uint32_t part) {
     Registers r = {0, 0, 0, 0};
-#if defined(_MSC_VER)
-    int found[4];
-    __cpuid(found, 0);
-    if (uint32_t(found[0]) < leaf) return r;
-    __cpuidex(found, int(leaf), int(part));
-    r = {uint32_t(found[0]), uint32_t(found[1]), uint32_t(found[2]), uint32_t(found[3])};
-#else
     __get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d);
-#endif
     return r;
 }
 
@@ -34,13 +22,9 @@ bool has(uint32_t bits, uint32_t all) { return (bits & all) == all; }
 
 // Which registers the system saves when it changes between threads.
 uint32_t saved() {
-#if defined(_MSC_VER)
-    return uint32_t(_xgetbv(0));
-#else
     uint32_t low, high;
     __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
-#endif
 }
 
 Processor ask() {

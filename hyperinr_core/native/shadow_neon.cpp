@@ -1,4 +1,4 @@
-// AArch64, which has NEON with fused multiply-adds and conversions of halves.
+// AArch64, which has NEON with fused multiply-adds.
 #define HINR_UNIT shadow_neon
 #define HINR_SHADOW_KERNELS kShadowNeon
 #define HINR_FAST_FMA

@@ -110,14 +110,23 @@ def headline(text: str) -> None:
 
 def hyperinr(*arguments: object, capture: bool = False) -> str:
     """Run the command as a user would, its progress bar included; end the demo where it fails."""
-    words = list(map(str, arguments))
-    print("$ hyperinr", *(os.path.relpath(word) if os.path.isabs(word) else word for word in words), flush=True)
-    script = shutil.which("hyperinr", path=str(Path(sys.executable).parent))
-    program = [script] if script else [sys.executable, "-m", "hyperinr.plugin.cli"]
-    result = subprocess.run([*program, *words], stdout=subprocess.PIPE if capture else None, text=True, check=False)
+    command = [*own_program(), *map(str, arguments)]
+    print("$", *map(shown, command), flush=True)
+    result = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True, check=False)
     if result.returncode:
         sys.exit(result.returncode)  # the command has said why
     return result.stdout or ""
+
+
+def own_program() -> list[str]:
+    """What starts the command of this very package, which need not be on PATH."""
+    script = shutil.which("hyperinr", path=str(Path(sys.executable).parent))
+    return [script] if script else [sys.executable, "-m", "hyperinr.plugin.cli"]
+
+
+def shown(word: str) -> str:
+    """A word of a command as one types it here."""
+    return os.path.relpath(word) if os.path.isabs(word) else word
 
 
 def write_training_series(series: Path, training_series: Path) -> None:
@@ -146,6 +155,7 @@ def picture_job(
     truth = data.read(step, [FIELD])
     indices, weights = linear_weights(trained, moment)
     linear = sum(weight * data.read(int(index) * EVERY, [FIELD]) for index, weight in zip(indices, weights))
+    look = looks_of(hinr.load(model))[FIELD]
     pictures = folder / "pictures"
     pictures.mkdir(exist_ok=True)
     return {
@@ -154,10 +164,9 @@ def picture_job(
         "series": str(series.resolve()),
         "training_series": str(training_series.resolve()),
         "field": FIELD,
-        "parameter": hinr.load(model).parameters[0].name,
         "time": moment,
         "looks": {
-            "field": looks_of(hinr.load(model))[FIELD].to_dict(),
+            "field": look.to_dict(),
             "difference": look_between(0.0, float(np.quantile(abs(linear - truth), 0.998))).to_dict(),
         },
         "frame_times": np.linspace(trained[0], trained[-1], FRAMES_PER_GAP * (len(trained) - 1) + 1).tolist(),
@@ -166,19 +175,17 @@ def picture_job(
 
 
 def draw(job: dict) -> None:
-    """Draw the job in ParaView, and where there is none, or nothing to draw on, without it."""
+    """Draw the job in ParaView, and where there is none, or it cannot, without it."""
     try:
         program = launch.on_display([launch.find_program("pvpython")])
-    except BackendError as missing:
-        headline(f"4/4  Drawing slices and one picture by paths of light: {missing}")
-        slices.draw(job)
-        moment = f"{job['parameter']}={job['time']}"
-        hyperinr(
-            "render", job["model"], "--style", "cinematic", "--at", moment, "-o", Path(job["folder"]) / "shadow.png"
-        )
-    else:
         headline("4/4  Rendering in ParaView, a minute or so")
         render(program, job)
+    except HyperINRError as reason:
+        headline(f"4/4  Drawing slices and one picture by paths of light, without ParaView: {reason}")
+        slices.draw(job)
+        moment = f"{hinr.load(job['model']).parameters[0].name}={job['time']}"
+        shadow = Path(job["folder"]) / "shadow.png"
+        hyperinr("render", job["model"], "--style", "cinematic", "--at", moment, "-o", shadow)
 
 
 def render(program: list[str], job: dict) -> None:
@@ -208,18 +215,13 @@ def draw_strip(path: Path, job: dict, report: dict) -> None:
         (pictures / "linear_difference.png", "|linear - truth|"),
     ]
     bars = [
-        (3, "vorticity magnitude", *colors_of(job["looks"]["field"])),
-        (2, "difference", *colors_of(job["looks"]["difference"])),
+        (3, "vorticity magnitude", *slices.colors_of(job["looks"]["field"])),
+        (2, "difference", *slices.colors_of(job["looks"]["difference"])),
     ]
     trained = sorted(step["theta"] for step in report["steps"] if step["trained"])
     left = max(theta for theta in trained if theta < job["time"])
     right = min(theta for theta in trained if theta > job["time"])
     plots.strip(path, panels, bars, f"time {job['time']:.2f}, between the training steps {left:.2f} and {right:.2f}")
-
-
-def colors_of(look: dict) -> tuple[str, tuple[float, float]]:
-    """matplotlib's name of a look's colour map, and the values it runs over."""
-    return look["colors"].partition(" ")[0].lower(), (look["low"], look["high"])
 
 
 def draw_animation(path: Path, job: dict, report: dict) -> None:
@@ -250,4 +252,5 @@ def say_where(folder: Path, seconds: float) -> None:
     headline(f"Done in {seconds / 60:.1f} minutes:")
     for name, what in made.items():
         print(f"  {folder / name}: {what}")
-    print(f"\nOpen the model in ParaView with:\n  hyperinr paraview {folder / 'turbulence.hinr'}")
+    command = " ".join(map(shown, own_program()))
+    print(f"\nOpen the model in ParaView with:\n  {command} paraview {folder / 'turbulence.hinr'}")
