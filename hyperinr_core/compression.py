@@ -69,8 +69,11 @@ class Compression:
         """dB of tables rounded to multiples of steps against the model's own values, mean over thetas and components."""
         return self._psnr(rounded(self._model.encoder_params, self._model.architecture.hash_grid, steps))
 
-    def psnr_by_field(self, steps: Sequence[float]) -> dict[str, list[float]]:
-        """dB of tables rounded to multiples of steps against the model's own values, of each field at each theta."""
+    def psnr_by_field(self, steps: Sequence[float]) -> dict[str, list[float | None]]:
+        """dB of tables rounded to multiples of steps against the model's own values, of each field at each theta.
+
+        None where all points are masked.
+        """
         tables = rounded(self._model.encoder_params, self._model.architecture.hash_grid, steps)
         other = dataclasses.replace(self._model, encoder_params=tables)
         errors = [self._values(other, theta) - truth for theta, truth in zip(self._thetas, self._truths)]
@@ -80,8 +83,8 @@ class Compression:
             first = part.stop
             low, high = np.array(field.value_range).T
             limits = low.min(), high.max()
-            decibel = [psnr(error[..., part], np.zeros_like(error[..., part]), limits) for error in errors]
-            by_field[field.name] = np.minimum(decibel, PSNR_CAP).round(3).tolist()
+            decibel = [_psnr_of(error[..., part], np.zeros_like(error[..., part]), limits) for error in errors]
+            by_field[field.name] = [None if np.isnan(each) else round(each, 3) for each in decibel]
         return by_field
 
     def coded(self, steps: Sequence[float], effort: int = MOST_EFFORT) -> tuple[LevelCoding, np.ndarray]:
@@ -158,7 +161,7 @@ class Compression:
     def _compare(self, values: np.ndarray, truth: np.ndarray) -> float:
         ranges = [limits for field in self._model.fields for limits in field.value_range]
         parts = [
-            psnr(values[..., c], truth[..., c], limits) for c, limits in enumerate(ranges) if limits[1] > limits[0]
+            _psnr_of(values[..., c], truth[..., c], limits) for c, limits in enumerate(ranges) if limits[1] > limits[0]
         ]
         return _mean(parts) if parts else PSNR_CAP
 
@@ -179,9 +182,14 @@ class Compression:
         return fine, coarse
 
 
+def _psnr_of(values: np.ndarray, truth: np.ndarray, limits: tuple[float, float]) -> float:
+    """dB where points count, at most PSNR_CAP; NaN where all are masked."""
+    return np.nan if np.isnan(values - truth).all() else min(psnr(values, truth, limits), PSNR_CAP)
+
+
 def _mean(decibel: Sequence[float]) -> float:
     """Of the known ones; NaN where all points were masked."""
-    known = [min(each, PSNR_CAP) for each in decibel if not np.isnan(each)]
+    known = [each for each in decibel if not np.isnan(each)]
     return float(np.mean(known)) if known else np.nan
 
 

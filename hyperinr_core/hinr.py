@@ -39,8 +39,8 @@ from hyperinr_core.stored_tables import CODES_TENSOR, TABLES_TENSOR, WORTH_IT, C
 from hyperinr_core.table_coding import Coding, decode, levels
 from hyperinr_core.volume import Grid
 
-#: Bytes of what the document says of a coded level and the header of a tensor, at most about.
-PER_LEVEL, PER_TENSOR = 64, 100
+#: Bytes of what the document says of a coded level and of each of its frames, and of the header of a tensor, at most about.
+PER_LEVEL, PER_FRAME, PER_TENSOR = 54, 10, 100
 
 
 def save(model: HyperINR, path: str | os.PathLike, coded: tuple[Coding, np.ndarray] | None = None) -> None:
@@ -83,7 +83,8 @@ def save(model: HyperINR, path: str | os.PathLike, coded: tuple[Coding, np.ndarr
 def bytes_beside(model: HyperINR) -> int:
     """About what a file of a model with tables coded level by level takes besides them."""
     text = json.dumps(document_of(model))
-    document = len(json.dumps(text)) + PER_LEVEL * model.encoding.n_levels + PER_TENSOR
+    n_frames = len(model.encoder_params) if 2 * model.encoder_params.size >= WORTH_IT else 1
+    document = len(json.dumps(text)) + (PER_LEVEL + PER_FRAME * n_frames) * model.encoding.n_levels + PER_TENSOR
     return document + sum(tensor.nbytes + PER_TENSOR for tensor in _beside_tables(model, True).values())
 
 

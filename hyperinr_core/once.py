@@ -48,6 +48,8 @@ class Once(Generic[Result]):
                     if self._results.get(key) is future:
                         del self._results[key]
                 future.set_exception(error)
+        elif future.exception() is not None:  # what stopped another, which may be no concern of this one
+            return self.get(key, compute)
         return future.result()
 
     def clear(self) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from masked import masked_model
 from series import moving_blob, waves
 from small import SMALL, with_training
 from test_bounding import errors_of
@@ -94,6 +95,16 @@ def test_tables_lose_next_to_nothing(trained, quality):
     assert coded is not None and len(coded[1]) < model.encoder_params.nbytes
     least = max(compression.tolerable(finish.LOST), finish.LEAST)
     assert compression.psnr(coded[0].steps) > least - 2 * finish.SLACK
+
+
+@pytest.mark.parametrize("after", [0.5, 3.0])
+def test_tables_of_steps_without_a_value_are_coded_by_the_others(trained, after):
+    """Masked until a time; from the beginning on until after the end there is nothing that they could be compared by."""
+    masked = masked_model(lambda x, y, z, t: (t < after) & (x >= 0))
+    model, coded = finish._stored(masked, trained[1], None)
+    assert (coded is None) == (after > 2) and model.encoder_params.shape == masked.encoder_params.shape
+    by_field = Compression(masked).psnr_by_field([1e-3] * masked.encoding.n_levels) if after < 2 else {}
+    assert all(values[0] is None and values[-1] > 20 for values in by_field.values())
 
 
 def test_what_cannot_be_made_smaller_is_said_and_kept(trained, tmp_path, caplog):

@@ -51,6 +51,27 @@ def test_what_failed_is_tried_again():
     assert once.get("a", compute) == once.get("a", compute) == "found" and len(calls) == 2
 
 
+def test_one_who_waits_for_what_another_was_stopped_at_does_it_itself():
+    once, begun, found = Once(), threading.Event(), []
+
+    def stopped():
+        begun.set()
+        time.sleep(0.05)
+        raise InterruptedError
+
+    def ask():
+        with pytest.raises(InterruptedError):
+            once.get("a", stopped)
+
+    first = threading.Thread(target=ask)
+    first.start()
+    begun.wait()
+    second = threading.Thread(target=lambda: found.append(once.get("a", lambda: "found")))
+    second.start()
+    first.join(), second.join()
+    assert found == ["found"]
+
+
 def test_results_do_not_travel():
     once = Once(3)
     once.get("a", lambda: 1)

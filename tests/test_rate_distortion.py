@@ -86,16 +86,25 @@ def test_compressors_that_are_not_installed_are_named_and_left_out(trained, tmp_
     assert {point["method"] for point in points} == methods
 
 
-def test_a_model_of_other_steps_is_refused(trained, tmp_path):
-    path, series, _ = trained
-    model = hinr.load(path)
+def other_steps(model):
     times = dataclasses.replace(model.parameters[0], values=(0.0, 1.0, 4.0, 6.0, 8.0))
-    hinr.save(dataclasses.replace(model, parameters=(times,)), tmp_path / "other.hinr")
-    with pytest.raises(
-        DataError, match=r"other.hinr was trained on 5 steps .* expected the first model's, 5 of .* from 0 to 8"
-    ):
-        raise (
-            CliRunner()
-            .invoke(rate_distortion, [str(path), str(series), "--also", str(tmp_path / "other.hinr")])
-            .exception
-        )
+    return dataclasses.replace(model, parameters=(times,))
+
+
+def other_field(model):
+    return dataclasses.replace(model, fields=(dataclasses.replace(model.fields[0], name="else"),))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (other_steps, r"other.hinr was trained on 5 steps .* expected the first model's, 5 of .* from 0 to 8"),
+        (other_field, r"other.hinr has else; expected \w+ alone, over time"),
+    ],
+)
+def test_a_model_of_other_steps_or_fields_is_refused(trained, tmp_path, change, told):
+    path, series, _ = trained
+    hinr.save(change(hinr.load(path)), tmp_path / "other.hinr")
+    also = ["--also", str(tmp_path / "other.hinr")]
+    with pytest.raises(DataError, match=told):
+        raise CliRunner().invoke(rate_distortion, [str(path), str(series), *also]).exception

@@ -33,7 +33,7 @@ def truth() -> Truth:
     """Five steps at uneven times, of which the first, third and last are key frames; values rise with the square of time."""
     thetas = np.array([0.0, 1.0, 4.0, 5.0, 8.0])
     values = (thetas**2).astype(np.float32)[:, None, None, None] * np.ones((1, 2, 3, 4), np.float32)
-    return Truth(values, values, thetas, np.array([0, 2, 4]), (0.0, 64.0))
+    return Truth(values, values, thetas, np.array([0, 2, 4]), (0.0, 64.0), "v")
 
 
 def test_a_point_means_over_all_steps_and_over_those_held_out():
@@ -48,7 +48,7 @@ def test_a_point_means_over_all_steps_and_over_those_held_out():
 
 
 def test_a_series_without_held_out_steps_has_no_psnr_of_them():
-    every = Truth(truth().values, truth().values, truth().thetas, np.arange(5), (0.0, 64.0))
+    every = Truth(truth().values, truth().values, truth().thetas, np.arange(5), (0.0, 64.0), "v")
     assert every.point("some", "", 1, every.values, 1.0, 1.0)["psnr_held_out"] is None
 
 
@@ -74,6 +74,7 @@ def test_the_least_bytes_for_as_many_db_lie_between_points():
         ("ZFP", 10_000, 20.0),
         ("ZFP", 40_000, 30.0),
         ("ZFP", 50_000, 29.0),
+        ("ZFP", 160_000, 40.0),
         ("SZ3", 30_000, 24.0),
         ("SZ3", 60_000, 34.0),
     ]
@@ -81,13 +82,14 @@ def test_the_least_bytes_for_as_many_db_lie_between_points():
     assert least(points, 25.0) == (pytest.approx(20_000), "ZFP"), "half way in dB, the geometric mean of bytes"
     assert least(points, 19.0) == (pytest.approx(10_000), "ZFP"), "no less than was measured"
     assert least(points, 32.0) == (pytest.approx(30_000 * 2**0.8), "SZ3")
-    assert least(points, 35.0) is None and least([], 1.0) is None
+    assert least(points, 35.0) == (pytest.approx(80_000), "ZFP"), "the point of more bytes and less dB is none"
+    assert least(points, 41.0) is None and least([], 1.0) is None
 
 
 def test_rivals_see_every_step_or_the_training_steps_alone():
     carried = random_motion((8, 10, 12), times=(0.0, 4.0, 8.0))
     whole = Truth(
-        np.random.default_rng(0).random((5, 8, 10, 12), np.float32), None, truth().thetas, truth().keys, (0.0, 1.0)
+        np.random.default_rng(0).random((5, 8, 10, 12), np.float32), None, truth().thetas, truth().keys, (0.0, 1.0), "v"
     )
     whole = dataclasses.replace(whole, numbers=whole.values)
     points = [point for point in codec_points(whole, carried) if point["method"].endswith("zlib")]

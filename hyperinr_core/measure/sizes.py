@@ -51,6 +51,7 @@ class Truth:
     thetas : (S,) their times.
     keys : (K,) which of them were trained on.
     limits : the values' range, of which PSNR is.
+    field : their name.
     """
 
     values: np.ndarray
@@ -58,6 +59,7 @@ class Truth:
     thetas: np.ndarray
     keys: np.ndarray
     limits: tuple[float, float]
+    field: str
 
     def point(
         self, method: str, setting: str, n_bytes: int, values: np.ndarray, encode_s: float | None, decode_s: float
@@ -101,7 +103,8 @@ def truth_of(model: HyperINR, series: VolumeSeries) -> Truth:
     steps = range(int(keys.min()), int(keys.max()) + 1)
     values = np.stack([series.read(step, [field.name]).reshape(series.grid.shape) for step in steps]).astype(np.float32)
     numbers = np.stack([_numbers(step) for step in values]) if np.isnan(values).any() else values
-    return Truth(values, numbers, series.thetas[list(steps), 0], keys - steps[0], field.value_range[0])
+    limits = field.value_range[0]
+    return Truth(values, numbers, series.thetas[list(steps), 0], keys - steps[0], limits, field.name)
 
 
 def _numbers(values: np.ndarray) -> np.ndarray:
@@ -110,9 +113,13 @@ def _numbers(values: np.ndarray) -> np.ndarray:
 
 
 def file_point(path: str, truth: Truth) -> Point:
-    """A model's file as it is; DataError for one that was trained on other steps."""
+    """A model's file as it is; DataError for one that was trained on another field or other steps."""
     begin = time.process_time()
     model = hinr.load_one(path)
+    if [(field.name, field.n_components) for field in model.fields] != [(truth.field, 1)] or len(model.parameters) != 1:
+        raise DataError(
+            f"{path} has {', '.join(field.name for field in model.fields)}; expected {truth.field} alone, over time"
+        )
     trained, known = np.array(model.parameters[0].values), truth.thetas[truth.keys]
     alike = trained.shape == known.shape and np.allclose(trained, known, rtol=0, atol=1e-6 * np.ptp(known))
     if model.grid.shape != truth.values.shape[1:] or not alike:
@@ -211,8 +218,11 @@ def least(points: Sequence[Point], psnr_db: float) -> tuple[float, str] | None:
     """
     found = []
     for method in dict.fromkeys(point["method"] for point in points):
-        curve = sorted((p["bytes"], p["psnr_held_out"]) for p in points if p["method"] == method)
-        best = np.maximum.accumulate([decibel for _, decibel in curve])
+        curve: list[tuple[int, float]] = []
+        for n_bytes, decibel in sorted((p["bytes"], p["psnr_held_out"]) for p in points if p["method"] == method):
+            if not curve or decibel > curve[-1][1]:  # more bytes for no more dB are nothing that one would take
+                curve.append((n_bytes, decibel))
+        best = [decibel for _, decibel in curve]
         if best[-1] < psnr_db:
             continue
         right = int(np.searchsorted(best, psnr_db))

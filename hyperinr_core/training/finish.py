@@ -1,4 +1,4 @@
-"""From what was trained to its file: tables in few bytes where that is asked for, steps within a bound, and quality."""
+"""From what was trained to its file: tables in as few bytes as are asked for, or lose next to nothing; bounds; quality."""
 
 from __future__ import annotations
 
@@ -64,13 +64,16 @@ def finished(
     most, size = lesson.config.budget.max_bytes, os.path.getsize(output)
     if not most or size <= most:
         return whole
-    smaller = _within(trained, lesson, most)
+    smaller = _within(dataclasses.replace(trained, quality=whole.quality), lesson, most)
     if smaller is None:
         logger.warning(
             "%s has %d bytes, more than max-bytes, %d: in fewer its tables would be empty", output, size, most
         )
         return whole
-    return written(*smaller)
+    whole = written(*smaller)
+    if os.path.getsize(output) > most:
+        logger.warning("%s has %d bytes, more than max-bytes, %d", output, os.path.getsize(output), most)
+    return whole
 
 
 def _stored(trained: HyperINR, lesson: Lesson, rounding: tuple[tuple[float, ...], float] | None) -> Stored:
@@ -92,7 +95,7 @@ def _stored(trained: HyperINR, lesson: Lesson, rounding: tuple[tuple[float, ...]
 
 
 def _within(trained: HyperINR, lesson: Lesson, n_bytes: int) -> Stored | None:
-    """The model in so many bytes; None where nothing would be left of its tables."""
+    """The model, with a quality about as long as its own, in so many bytes; None where nothing would be left of its tables."""
     small = lean(trained, _motion_psnr(lesson, LEAN_PSNR))
     compression = Compression(small)
     beside = dataclasses.replace(lesson.restored(small), bound=lesson.bound)

@@ -9,6 +9,7 @@ error of rounding that is asked for: at the best point one bit more in any numbe
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import sys
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 
 from hyperinr_core.compression import Compression
+from hyperinr_core.errors import ParameterError
 from hyperinr_core.hash_grid import HashGrid
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.table_coding import levels
@@ -91,10 +93,11 @@ class Rate:
         steps, rates = self.cost
         if iteration in self._measured:
             compression = Compression(model())
-            if self._n_bytes:
-                within = self._within(compression, tables, self._n_bytes / self._measured[iteration])
-                self.target = min(filter(None, (self._asked, within)), default=0.0)
-            steps = np.array(compression.steps_at(self.target), np.float32) if self.target else None
+            with contextlib.suppress(ParameterError):  # where all points are masked steps stay as they are
+                if self._n_bytes:
+                    within = self._within(compression, tables, self._n_bytes / self._measured[iteration])
+                    self.target = min(filter(None, (self._asked, within)), default=0.0)
+                steps = np.array(compression.steps_at(self.target), np.float32) if self.target else None
         if iteration in self._rounds and self.target:
             rates = self._rates(tables)
         self._change(Cost(steps, rates))

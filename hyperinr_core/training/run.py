@@ -71,6 +71,7 @@ def train(
     lesson = task.learn(config, context)
     if promise is not None:
         promise.check(lesson.fields)
+        _check_parameters(lesson)
         lesson = dataclasses.replace(lesson, bound=_bound(promise, lesson, tell) if world.leads else None)
     begun = read_total(path)
     if world.leads:
@@ -99,11 +100,14 @@ def train(
     return whole
 
 
-def _bound(promise: Promise, lesson: Lesson, tell: Tell) -> Bound:
-    """The training steps as they are stored, before the training: what they take is not left for tables."""
+def _check_parameters(lesson: Lesson) -> None:
     if len(lesson.parameters) != 1:
         names = ", ".join(parameter.name for parameter in lesson.parameters)
         raise ParameterError(f"the model has the parameters {names}; expected one, a bound is kept along one parameter")
+
+
+def _bound(promise: Promise, lesson: Lesson, tell: Tell) -> Bound:
+    """The training steps as they are stored, before the training: what they take is not left for tables."""
     shifts = shifts_for(promise.series, [field.name for field in lesson.fields])
     times = np.unique(lesson.parameters[0].values)
     return promise.bound(lesson.fields, shifts, times, tell.fraction("storing the training steps"))

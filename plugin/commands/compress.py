@@ -98,7 +98,7 @@ def _least_carried(network: HyperINR, tables: float) -> float:
     return tables if network.bound is None else max(tables, CARRIED_PSNR)
 
 
-def _described(original: HyperINR, psnr_db: dict[str, list[float]]) -> HyperINR:
+def _described(original: HyperINR, psnr_db: dict[str, list[float | None]]) -> HyperINR:
     """The model with the quality that is known of it now: what its training data says is true of the original alone.
 
     Of stored steps it stays true.
