@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def _least_carried(network: HyperINR, tables: float) -> float:
     return tables if network.bound is None else max(tables, CARRIED_PSNR)
 
 
-def _described(original: HyperINR, psnr_db: dict[str, list[float | None]]) -> HyperINR:
+def _described(original: HyperINR, psnr_db: Mapping[str, Sequence[float | None]]) -> HyperINR:
     """The model with the quality that is known of it now: what its training data says is true of the original alone.
 
     Of stored steps it stays true.
