@@ -26,7 +26,10 @@ HINR_INLINE void copy_outputs(const float *padded, int n_out, int n, float *valu
         for (int c = 0; c < n_out; ++c) values[i * n_out + c] = finish(padded[i * kPad + c], scale, offset, c);
 }
 
-struct NetworkFloat32 {
+#ifndef HINR_BF16
+using Number = float;  // of a table
+
+struct Network {
     // One hidden layer. May write where it reads only if one tile covers all columns.
     HINR_INLINE static void hidden(const Layer &layer, const float *in, int64_t in_stride, int n, float *out,
                                    int64_t stride) {
@@ -52,8 +55,10 @@ struct NetworkFloat32 {
     }
 };
 
-#ifdef HINR_BF16
-struct NetworkBFloat16 {
+#else
+using Number = uint16_t;  // a float16
+
+struct Network {
     static void run(const Model &model, const Scratch &s, int n, float *values, const float *scale,
                     const float *offset) {
         const int64_t stride = model.max_pad / 2;
@@ -86,8 +91,8 @@ struct NetworkBFloat16 {
 #endif
 
 // ---- scattered points ----
-template <class Network, int D, int F, class T>
-static void sample_with(const Model &model, const T *table, const float *points, int64_t n, float *values,
+template <int D, int F>
+static void sample_with(const Model &model, const Number *table, const float *points, int64_t n, float *values,
                         const Scratch &s) {
     for (int64_t begin = 0; begin < n; begin += kBlock) {
         const int count = int(n - begin < kBlock ? n - begin : kBlock);
@@ -96,28 +101,24 @@ static void sample_with(const Model &model, const T *table, const float *points,
     }
 }
 
-template <class Network, class T, class... Args> static void sample_any(const Model &model, const T *table, Args... args) {
+template <class... Args> static void sample_any(const Model &model, Args... args) {
     const bool volume = model.n_pos_dims == 3;
     switch (model.n_features) {
-        case 1: return volume ? sample_with<Network, 3, 1>(model, table, args...) : sample_with<Network, 2, 1>(model, table, args...);
-        case 2: return volume ? sample_with<Network, 3, 2>(model, table, args...) : sample_with<Network, 2, 2>(model, table, args...);
-        case 4: return volume ? sample_with<Network, 3, 4>(model, table, args...) : sample_with<Network, 2, 4>(model, table, args...);
-        default: return volume ? sample_with<Network, 3, 8>(model, table, args...) : sample_with<Network, 2, 8>(model, table, args...);
+        case 1: return volume ? sample_with<3, 1>(model, args...) : sample_with<2, 1>(model, args...);
+        case 2: return volume ? sample_with<3, 2>(model, args...) : sample_with<2, 2>(model, args...);
+        case 4: return volume ? sample_with<3, 4>(model, args...) : sample_with<2, 4>(model, args...);
+        default: return volume ? sample_with<3, 8>(model, args...) : sample_with<2, 8>(model, args...);
     }
 }
 
 static void sample(const Model &model, const void *table, const float *points, int64_t n, float *values,
                    const Scratch &s) {
-#ifdef HINR_BF16
-    if (model.precision == HINR_BFLOAT16)
-        return sample_any<NetworkBFloat16>(model, (const uint16_t *)table, points, n, values, s);
-#endif
-    sample_any<NetworkFloat32>(model, (const float *)table, points, n, values, s);
+    sample_any(model, (const Number *)table, points, n, values, s);
 }
 
 // ---- rows of a grid ----
-template <class Network, int F, class T>
-static void rows_with(const Model &model, const T *table, const GridPlan &plan, int64_t row_begin, int64_t row_end,
+template <int F>
+static void rows_with(const Model &model, const Number *table, const GridPlan &plan, int64_t row_begin, int64_t row_end,
                       float *out, const float *scale, const float *offset, const Scratch &s) {
     const int64_t stride = model.layers[0].in_pad;
     float *values = out + row_begin * plan.nx * model.n_outputs;  // rows lie one after the other
@@ -138,22 +139,18 @@ static void rows_with(const Model &model, const T *table, const GridPlan &plan, 
     }
 }
 
-template <class Network, class T, class... Args> static void rows_any(const Model &model, const T *table, Args... args) {
+template <class... Args> static void rows_any(const Model &model, Args... args) {
     switch (model.n_features) {
-        case 1: return rows_with<Network, 1>(model, table, args...);
-        case 2: return rows_with<Network, 2>(model, table, args...);
-        case 4: return rows_with<Network, 4>(model, table, args...);
-        default: return rows_with<Network, 8>(model, table, args...);
+        case 1: return rows_with<1>(model, args...);
+        case 2: return rows_with<2>(model, args...);
+        case 4: return rows_with<4>(model, args...);
+        default: return rows_with<8>(model, args...);
     }
 }
 
 static void sample_rows(const Model &model, const void *table, const GridPlan &plan, int64_t row_begin, int64_t row_end,
                         float *out, const float *scale, const float *offset, const Scratch &s) {
-#ifdef HINR_BF16
-    if (model.precision == HINR_BFLOAT16)
-        return rows_any<NetworkBFloat16>(model, (const uint16_t *)table, plan, row_begin, row_end, out, scale, offset, s);
-#endif
-    rows_any<NetworkFloat32>(model, (const float *)table, plan, row_begin, row_end, out, scale, offset, s);
+    rows_any(model, (const Number *)table, plan, row_begin, row_end, out, scale, offset, s);
 }
 
 // ---- blend ----
@@ -179,16 +176,8 @@ static void blend_with(const void *const *rows, const float *weights, int64_t n,
     memcpy(table + i, to, size_t(end - i) * sizeof(To));
 }
 
-static void blend(const Model &model, const void *const *rows, int row_type, const float *weights, int64_t n,
-                  int64_t begin, int64_t end, void *table) {
-    const bool half_rows = row_type == HINR_TYPE_FLOAT16;
-#ifdef HINR_BF16
-    if (model.precision == HINR_BFLOAT16) {
-        if (half_rows) return blend_with<uint16_t>(rows, weights, n, begin, end, (uint16_t *)table);
-        return blend_with<float>(rows, weights, n, begin, end, (uint16_t *)table);
-    }
-#endif
-    (void)model;
-    if (half_rows) return blend_with<uint16_t>(rows, weights, n, begin, end, (float *)table);
-    blend_with<float>(rows, weights, n, begin, end, (float *)table);
+static void blend(const Model &, const void *const *rows, int row_type, const float *weights, int64_t n, int64_t begin,
+                  int64_t end, void *table) {
+    if (row_type == HINR_TYPE_FLOAT16) return blend_with<uint16_t>(rows, weights, n, begin, end, (Number *)table);
+    blend_with<float>(rows, weights, n, begin, end, (Number *)table);
 }

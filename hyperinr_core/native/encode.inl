@@ -248,8 +248,9 @@ HINR_INLINE void locate_block(const Level &level, const float (*coordinates)[kBl
     }
 }
 
+// No inline function, as points and training, which call it at every level, need it once: it is most of their code.
 template <int D>
-HINR_INLINE void locate_block(const Level &level, const float (*coordinates)[kBlock], int n, Located &at) {
+static void locate_block(const Level &level, const float (*coordinates)[kBlock], int n, Located &at) {
     if (level.hashed) locate_block<D, true>(level, coordinates, n, at);
     else locate_block<D, false>(level, coordinates, n, at);
 }
@@ -268,8 +269,8 @@ template <int D, int F, class T> HINR_INLINE void prefetch(const Level &level, c
 }
 
 template <int D, int F, class T>
-HINR_INLINE void encode_points(const Model &model, const T *table, const float *points, int n, float *features,
-                               int64_t stride) {
+static void encode_points(const Model &model, const T *table, const float *points, int n, float *features,
+                          int64_t stride) {
     using Feature = typename Features<F>::type;
     constexpr int N = D == 3 ? 4 : 2;
     float coordinates[D][kBlock];

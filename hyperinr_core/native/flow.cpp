@@ -445,7 +445,7 @@ void search(const FlowKernels &kernels, const Scale &finest, const hinr_flow_set
 namespace hinr {
 
 const FlowKernels *find_flow_kernels(int isa) {
-    if (!find_kernels(isa)) return nullptr;
+    if (!hinr_isa_supported(isa)) return nullptr;
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kFlowAvx2;
     if (isa != HINR_ISA_GENERIC) return &kFlowAvx512;

@@ -87,7 +87,7 @@ struct AdamStep {
     bool keep_zeros;
 };
 
-// What an instruction set unit offers.
+// What an instruction set unit offers, in one precision.
 struct Kernels {
     int width;  // floats in a vector
     void (*locate)(float scale, const float *x, int64_t n, uint32_t *corner, float *fraction);
@@ -96,10 +96,11 @@ struct Kernels {
     void (*sample)(const Model &, const void *table, const float *points, int64_t n, float *values, const Scratch &);
     void (*sample_rows)(const Model &, const void *table, const GridPlan &, int64_t row_begin, int64_t row_end,
                         float *out, const float *scale, const float *offset, const Scratch &);
+    int64_t (*peak)(int64_t steps, float *result);
+    // in float32 alone
     void (*train)(const Model &, TrainTask &, const Scratch &);
     void (*scatter)(const Model &, int level, const float *points, const float *grad_features, int64_t n, float *grad);
     void (*adam)(float *params, const float *grad, float *m, float *v, int64_t n, const AdamStep &);
-    int64_t (*peak)(int precision, int64_t steps, float *result);
 };
 
 extern const Kernels kGeneric;

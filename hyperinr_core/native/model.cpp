@@ -33,13 +33,14 @@ ScratchSet::ScratchSet(const Model &model, int n_threads, int64_t row_floats, bo
     }
 }
 
-const Kernels *find_kernels(int isa) {
+const Kernels *find_kernels(int isa, int precision) {
+    if (precision == HINR_BFLOAT16 && isa != HINR_ISA_AVX512_BF16) return nullptr;
     if (isa == HINR_ISA_GENERIC) return &kGeneric;
 #ifdef HINR_X86
     const Processor &has = processor();
     if (isa == HINR_ISA_AVX2 && has.avx2) return &kAvx2;
     if (isa == HINR_ISA_AVX512 && has.avx512) return &kAvx512;
-    if (isa == HINR_ISA_AVX512_BF16 && has.avx512_bf16) return &kAvx512Bf16;
+    if (isa == HINR_ISA_AVX512_BF16 && has.avx512_bf16) return precision == HINR_BFLOAT16 ? &kAvx512Bf16 : &kAvx512;
 #elif defined(HINR_ARM)
     if (isa == HINR_ISA_NEON) return &kNeon;
 #endif
@@ -158,11 +159,11 @@ using namespace hinr;
 
 int hinr_abi_version(void) { return HINR_ABI_VERSION; }
 
-int hinr_isa_supported(int isa) { return find_kernels(isa) != nullptr; }
+int hinr_isa_supported(int isa) { return find_kernels(isa, HINR_FLOAT32) != nullptr; }
 
 int hinr_bfloat16_pays(int isa) {
 #ifdef HINR_X86
-    return isa == HINR_ISA_AVX512_BF16 && find_kernels(isa) && processor().amd;
+    return find_kernels(isa, HINR_BFLOAT16) && processor().amd;
 #else
     (void)isa;
     return 0;
@@ -183,8 +184,8 @@ int hinr_model_create(const hinr_shape *shape, const float *mlp_params, int64_t 
     if (shape->abi_version != HINR_ABI_VERSION) return HINR_ERROR_VERSION;
     if (!shape->scales || !shape->resolutions || !shape->offsets || !shape->hashed) return HINR_ERROR_NULL;
     if (!valid_shape(*shape)) return HINR_ERROR_CONFIG;
-    const Kernels *kernels = find_kernels(isa);
-    if (!kernels || (precision == HINR_BFLOAT16 && isa != HINR_ISA_AVX512_BF16)) return HINR_ERROR_ISA;
+    const Kernels *kernels = find_kernels(isa, precision);
+    if (!kernels) return HINR_ERROR_ISA;
     if (precision != HINR_FLOAT32 && precision != HINR_BFLOAT16) return HINR_ERROR_CONFIG;
     return guarded([&] {
         hinr_model *made = new hinr_model();

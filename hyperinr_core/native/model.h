@@ -33,7 +33,7 @@ private:
     std::vector<Scratch> scratches_;
 };
 
-const Kernels *find_kernels(int isa);
+const Kernels *find_kernels(int isa, int precision);
 
 // Runs a body that may throw and turns what it throws into an error code.
 template <class Body> int guarded(const Body &body) noexcept {

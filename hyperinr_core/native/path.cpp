@@ -14,7 +14,7 @@ using namespace hinr;
 static_assert(kPathChannels == HINR_FILM_CHANNELS, "one film");
 
 const PathKernels *hinr::find_path_kernels(int isa) {
-    if (!find_kernels(isa)) return nullptr;
+    if (!hinr_isa_supported(isa)) return nullptr;
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kPathAvx2;
     if (isa != HINR_ISA_GENERIC) return &kPathAvx512;

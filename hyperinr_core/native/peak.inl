@@ -17,18 +17,15 @@ template <class M> static float peak_of(int64_t steps, const typename M::Elem *o
     return sum(total);
 }
 
-// Multiply-adds done, in single numbers; 0 where the unit lacks the precision.
-static int64_t peak(int precision, int64_t steps, float *result) {
+// Multiply-adds done, in single numbers.
+static int64_t peak(int64_t steps, float *result) {
     alignas(64) float operand[W];  // from outside, so that the compiler cannot know the result
     for (int i = 0; i < W; ++i) operand[i] = *result;
-    if (precision == HINR_FLOAT32) {
-        *result = peak_of<Float32>(steps, operand);
-        return steps * 12 * W;
-    }
 #ifdef HINR_BF16
     *result = peak_of<BFloat16>(steps, (const uint32_t *)operand);
     return steps * 12 * W * 2;
 #else
-    return 0;
+    *result = peak_of<Float32>(steps, operand);
+    return steps * 12 * W;
 #endif
 }

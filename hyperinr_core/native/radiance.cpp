@@ -44,7 +44,7 @@ bool finite(const float *numbers, int64_t n) {
 namespace hinr {
 
 const RadianceKernels *find_radiance_kernels(int isa) {
-    if (!find_kernels(isa)) return nullptr;
+    if (!hinr_isa_supported(isa)) return nullptr;
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kRadianceAvx2;
     if (isa != HINR_ISA_GENERIC) return &kRadianceAvx512;

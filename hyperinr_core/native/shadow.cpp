@@ -19,7 +19,7 @@ constexpr double kOnPoint = 1e-6;   // voxels: a shift so near to a whole number
 constexpr int64_t kTileRows = 64, kTileColumns = 16;  // of the transposition
 
 const ShadowKernels *find_shadow_kernels(int isa) {
-    if (!find_kernels(isa)) return nullptr;
+    if (!hinr_isa_supported(isa)) return nullptr;
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kShadowAvx2;
     if (isa != HINR_ISA_GENERIC) return &kShadowAvx512;

@@ -50,8 +50,8 @@ static double differentiate(const TrainTask &task, const float *values, const fl
     return loss * double(task.weight);
 }
 
-// One block: n samples whose features are in s.features.
-template <int F> static void train_block(const Model &model, TrainTask &task, int64_t begin, int n, const Scratch &s) {
+// One block: n samples whose features are in s.features, and after it the features' gradients.
+static void train_block(const Model &model, TrainTask &task, int64_t begin, int n, const Scratch &s) {
     const int last = model.n_layers - 1;
     const int64_t stride = model.max_pad, layer_size = kBlock * stride;
     const float *inputs[kMaxLayers];
@@ -60,7 +60,7 @@ template <int F> static void train_block(const Model &model, TrainTask &task, in
     strides[0] = model.layers[0].in_pad;
     for (int l = 0; l < last; ++l) {
         float *out = s.activations + l * layer_size;
-        NetworkFloat32::hidden(model.layers[l], inputs[l], strides[l], n, out, stride);
+        Network::hidden(model.layers[l], inputs[l], strides[l], n, out, stride);
         inputs[l + 1] = out;
         strides[l + 1] = stride;
     }
@@ -94,10 +94,6 @@ template <int F> static void train_block(const Model &model, TrainTask &task, in
                               PlainFloat32{s.features, layer.in_pad});
         }
     }
-    for (int l = 0; l < model.n_levels; ++l)
-        for (int i = 0; i < n; ++i)
-            store_features<F>(task.grad_features + l * task.feature_stride + (begin + i) * F,
-                              load_features<F>(s.features + i * strides[0] + l * F));
 }
 
 template <int D, int F> static void train_with(const Model &model, TrainTask &task, const Scratch &s) {
@@ -105,7 +101,11 @@ template <int D, int F> static void train_with(const Model &model, TrainTask &ta
         const int n = int(task.n - begin < kBlock ? task.n - begin : kBlock);
         const int64_t stride = model.layers[0].in_pad;
         encode_points<D, F>(model, task.table, task.points + begin * D, n, s.features, stride);
-        train_block<F>(model, task, begin, n, s);
+        train_block(model, task, begin, n, s);
+        for (int l = 0; l < model.n_levels; ++l)
+            for (int i = 0; i < n; ++i)
+                store_features<F>(task.grad_features + l * task.feature_stride + (begin + i) * F,
+                                  load_features<F>(s.features + i * stride + l * F));
     }
 }
 

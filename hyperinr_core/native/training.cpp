@@ -49,7 +49,7 @@ int hinr_adam(int isa, float *params, const float *grad, double grad_scale, floa
               double lr, double beta1, double beta2, double eps) {
     if (!params || !grad || !m || !v) return HINR_ERROR_NULL;
     if (n < 0 || step < 1) return HINR_ERROR_SIZE;
-    const Kernels *kernels = find_kernels(isa);
+    const Kernels *kernels = find_kernels(isa, HINR_FLOAT32);
     if (!kernels) return HINR_ERROR_ISA;
     const AdamStep adam = adam_step(step, lr, beta1, beta2, eps, float(grad_scale), false);
     return guarded([&] {

@@ -40,15 +40,18 @@ HINR_INLINE float madd(float a, float b, float c) {
 #include "tile.inl"
 #include "encode.inl"
 #include "decode.inl"
+#ifndef HINR_BF16  // training is in float32
 #include "train.inl"
+#endif
 #include "peak.inl"
 
 }  // namespace HINR_UNIT
 
 const Kernels HINR_KERNELS = {
-    HINR_UNIT::W,           HINR_UNIT::locate, HINR_UNIT::blend,   HINR_UNIT::sample,
-    HINR_UNIT::sample_rows, HINR_UNIT::train,  HINR_UNIT::scatter, HINR_UNIT::adam,
-    HINR_UNIT::peak,
+    HINR_UNIT::W,       HINR_UNIT::locate,      HINR_UNIT::blend, HINR_UNIT::sample, HINR_UNIT::sample_rows, HINR_UNIT::peak,
+#ifndef HINR_BF16
+    HINR_UNIT::train, HINR_UNIT::scatter, HINR_UNIT::adam,
+#endif
 };
 
 }  // namespace hinr
