@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hyperinr.filters.about import add_facts
-from hyperinr.filters.coarse import sample_coarsely
+from hyperinr.filters.coarse import fewer_points, sample_coarsely
 from hyperinr.filters.image import add_array, image_of
 from hyperinr.filters.memory import ImageCache, check_fits
-from hyperinr.filters.moving import Moving, factor_for, is_long
+from hyperinr.filters.moving import MOST, Moving, factor_for, is_long
 from hyperinr.filters.refining import Refinement
 from hyperinr_core.volume import Extent, Grid
 
@@ -75,7 +75,8 @@ class ImageFrames:
         refinement = self._taken(None if coarse or image is not None else frame)
         if coarse:
             self._coarse = model, frame
-            return _coarse_image(model, frame, factor_for(seconds, factor), is_long(seconds), progress)
+            numbers = _numbers(model, frame, factor_for(seconds, factor), progress, is_long(seconds))
+            return _image(model, frame, *numbers)
         if image is None:
             image = self._full(model, frame, refinement, progress)
             self.images.put(frame, image)
@@ -93,7 +94,7 @@ class ImageFrames:
         check_fits(frame.extent, model.n_output_dims)
         self._coarse = model, frame
         self.moving.previewed(frame.theta)
-        return _image(model, small, *_numbers(model, _blended(model, small), 1, progress))
+        return _image(model, small, *_numbers(model, small, 1, progress, True))
 
     def refine(self) -> tuple[bool, bool]:
         """Note that the window asked.
@@ -150,8 +151,11 @@ def _n_points(frame: Frame) -> int:
 
 
 def _tried(model: Any, frame: Frame) -> float:
-    """Seconds by point of a small part of a frame: the better of two, since the first wakes threads."""
-    inr = model.generate(frame.theta, frame.backend, frame.interpolation or model.interpolation).unmasked()
+    """Seconds by point of a small part of a frame: the better of two, since the first wakes threads.
+
+    Of large tables no levels are read for it that the coarsest grid does not show. An estimate: all take up to a third longer.
+    """
+    inr = _coarse(model, frame, MOST).unmasked()
     starts, ends = frame.extent[::2], frame.extent[1::2]
     part = [end for first, last in zip(starts, ends) for end in (first, min(last, first + N_TRIED - 1))]
     found = []
@@ -162,22 +166,24 @@ def _tried(model: Any, frame: Frame) -> float:
     return min(found)
 
 
-def _coarse_image(model: Any, frame: Frame, factor: int, long: bool, progress: Callable[[float], Any]) -> Any:
-    return _image(model, frame, *_numbers(model, _blended(model, frame) if long else frame, factor, progress))
-
-
-def _blended(model: Any, frame: Frame) -> Frame:
-    """The frame with encoders blended: the steps that motion carries are whole ones, which take long."""
-    return frame._replace(interpolation=frame.interpolation or model.interpolation)
+def _coarse(model: Any, frame: Frame, factor: int) -> Any:
+    """A frame's field as far as every factor-th point shows it: what motion carries, and levels that do not show, take long."""
+    shown = model.coarse(max(fewer_points(frame.grid, factor).dims))
+    return shown.generate(frame.theta, frame.backend, frame.interpolation or model.interpolation)
 
 
 def _numbers(
-    model: Any, frame: Frame, factor: int, progress: Callable[[float], Any]
+    model: Any, frame: Frame, factor: int, progress: Callable[[float], Any], long: bool = False
 ) -> tuple[Any, np.ndarray, dict[str, np.ndarray]]:
-    """The field at theta, its values (nz, ny, nx, C), and arrays of its motion by name: all that needs no VTK."""
+    """The field at theta, its values (nz, ny, nx, C), and arrays of its motion by name: all that needs no VTK.
+
+    Parameters
+    ----------
+    long : whether the full grid takes long, and this one shall not.
+    """
     n_motion = len(frame.fields) * sum(N_COMPONENTS[name] for name in frame.motion)
     check_fits(frame.extent, model.n_output_dims + n_motion)
-    inr = model.generate(frame.theta, frame.backend, frame.interpolation)
+    inr = _coarse(model, frame, factor) if long else model.generate(frame.theta, frame.backend, frame.interpolation)
     whole = inr.unmasked()
     if factor > 1:
         values = sample_coarsely(whole, frame.grid, frame.extent, factor, progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
@@ -114,6 +115,10 @@ class Bricks(Model):
             values.shifts,
         )
 
+    def coarse(self, points: int) -> Bricks:
+        """See `Model.coarse`."""
+        return _CoarseBricks(self, points)
+
     @property
     def _periodic(self) -> tuple[bool, bool, bool]:
         """z, y, x: axes that all bricks found to go on at their other end."""
@@ -156,6 +161,21 @@ class Bricks(Model):
     def is_whole(self) -> bool:
         """Whether every brick has a file."""
         return None not in self.files
+
+
+class _CoarseBricks(Bricks):
+    """Bricks that are coarse for their share of a grid's points; they are those of other bricks, and open there."""
+
+    def __init__(self, whole: Bricks, points: int) -> None:
+        vars(self).update(vars(whole), _motion=None)
+        self._whole, self._points = whole, points
+
+    def brick(self, number: int) -> HyperINR:
+        brick = self._whole.brick(number)
+        return brick.coarse(math.ceil(self._points * max(brick.grid.dims) / max(self.grid.dims)))
+
+    def keep(self, touched: Sequence[int]) -> None:
+        self._whole.keep(touched)
 
 
 def _kinds(fields: Sequence[Field]) -> list[tuple[str, int, str]]:

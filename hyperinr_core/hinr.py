@@ -223,13 +223,13 @@ def _stored(path: str | os.PathLike, file: Any, architecture: Architecture, codi
     Coded ones are where encoders have frames of their own.
     """
     n_encoders, length = file.get_slice("encoder_positions").get_shape()[0], architecture.n_table
-    check = partial(_check_finite, path, TABLES_TENSOR)
+    check, parts = partial(_check_finite, path, TABLES_TENSOR), levels(architecture.hash_grid)
     if coding is None:
         found = file.get_slice(TABLES_TENSOR).get_dtype()
         dtype = np.dtype({"F16": np.float16, "F32": np.float32}[found])
         if n_encoders * length * dtype.itemsize < WORTH_IT:
             return {}
-        return {TABLES_TENSOR: StoredTables(path, (n_encoders, length), dtype, check)}
+        return {TABLES_TENSOR: StoredTables(path, n_encoders, parts, dtype, check)}
     if not isinstance(coding, LevelCoding) or len(coding.sizes) != n_encoders * len(coding.steps):
         return {}
     if 2 * n_encoders * length < WORTH_IT:
@@ -239,7 +239,7 @@ def _stored(path: str | os.PathLike, file: Any, architecture: Architecture, codi
         check_sizes(n_bytes, n_encoders, length, coding)
     except FormatError as error:
         raise FormatError(f"{path} cannot be used: {error}") from None
-    return {TABLES_TENSOR: CodedTables(path, n_encoders, levels(architecture.hash_grid), coding, check)}
+    return {TABLES_TENSOR: CodedTables(path, n_encoders, parts, coding, check)}
 
 
 def _check_finite(path: str | os.PathLike, name: str, tensor: np.ndarray) -> None:

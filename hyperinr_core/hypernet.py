@@ -25,10 +25,15 @@ from hyperinr_core.shift import Shifts, shifted_model, shifts_of
 from hyperinr_core.spaces import check_interpolation, space_of
 from hyperinr_core.spaces.space import Coefficients, Space
 from hyperinr_core.spline_base import Base
+from hyperinr_core.stored_tables import StoredTables
 from hyperinr_core.volume import Field, Grid, Parameter
 
 #: Steps of a bound whose difference from the encoders' values stays in memory: those around a time.
 N_LACKED = 2
+
+#: Vertices of a level along an axis, for each point of a coarse grid, beyond which the level does not show there: on grids of 16
+#: points or more that changes -0.2 to +0.2 dB against the full one. With 2 it would take 2 dB (docs/sizes.md).
+MOST_VERTICES = 2.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +203,23 @@ class HyperINR(Model):
         vars(other)["_decoded"] = self._decoded
         return other
 
+    def coarse(self, points: int) -> HyperINR:
+        """See `Model.coarse`: without motion and bound, which need whole steps. A guide's level is the last: all stay."""
+        resolutions = self.architecture.hash_grid.resolutions
+        n_levels = max(int(np.count_nonzero(resolutions <= MOST_VERTICES * points)), 1)
+        if not isinstance(self.encoder_params, StoredTables) or self.guide or n_levels == len(resolutions):
+            return self
+        if n_levels not in self._coarse:
+            self._coarse[n_levels] = self._first_levels(n_levels, self.encoder_params.first(n_levels))
+        return self._coarse[n_levels]
+
+    def _first_levels(self, n_levels: int, tables: Any) -> HyperINR:
+        """Blended encoders of the coarsest levels: their features are the first that the network's first matrix multiplies."""
+        encoding, shape = self.encoding.replace(n_levels=n_levels), self.architecture.layer_shapes[0]
+        first, others = np.split(self.mlp_params, [shape[0] * shape[1]])
+        network = np.concatenate([first.reshape(shape)[:, : encoding.n_output_dims].ravel(), others])
+        return replace(self, encoding=encoding, encoder_params=tables, mlp_params=network, motion=None, bound=None)
+
     def _steps(self, motion: Motion, backend: str) -> Steps:
         """The decoded training steps that motion carries from."""
         if backend not in self._decoded:
@@ -262,6 +284,10 @@ class HyperINR(Model):
         """Of each field's components among all."""
         ends = np.cumsum([0, *(field.n_components for field in self.fields)]).tolist()
         return [slice(*pair) for pair in zip(ends, ends[1:])]
+
+    @cached_property
+    def _coarse(self) -> dict[int, HyperINR]:
+        return {}
 
     @cached_property
     def _decoded(self) -> dict[str, Steps]:

@@ -68,6 +68,17 @@ class Model(ABC):
     def parts(self) -> tuple[int, str]:
         """How many parts the model has, and what they are called: "encoders" or "bricks"."""
 
+    def coarse(self, points: int) -> Model:
+        """What to sample a coarse grid of, with an interpolation named: blended encoders without what does not show there.
+
+        That is this model, but where large tables are in their file: then the levels that show are read from it, no others.
+
+        Parameters
+        ----------
+        points : of the coarse grid, along its longest axis.
+        """
+        return self
+
     def typical(self) -> Sequence[Model]:
         """Models of parts of the grid, or of all of it, whose values tell of what values there are."""
         return [self]

@@ -14,6 +14,7 @@ from hyperinr_core import hinr
 from hyperinr_core.bricks import Bricks
 from hyperinr_core.errors import FormatError, ParameterError
 from hyperinr_core.joining import brick_path, join
+from hyperinr_core.stored_tables import StoredTables
 from hyperinr_core.volume import Field
 
 
@@ -182,3 +183,30 @@ def test_an_index_is_no_brick_and_no_single_model(path):
         hinr.load(path).generate(0.7).sample_grid()
     with pytest.raises(FormatError, match="is an index"):
         hinr.load_one(path)
+
+
+def test_of_bricks_that_are_coarse_no_fine_level_is_read(tmp_path, monkeypatch):
+    fine = slice(TWO_LEVELS, None)
+
+    def without(model):
+        tables = model.encoder_params.copy()
+        tables[:, fine] = 0
+        return dataclasses.replace(model, encoder_params=tables)
+
+    bricked(tmp_path / "m.hinr", change=moving_model)
+    expected = bricked(tmp_path / "z.hinr", change=lambda model: without(moving_model(model)))
+    monkeypatch.setattr(hinr, "WORTH_IT", 0)
+    monkeypatch.setattr("hyperinr_core.bricks.KEPT_BYTES", 1)
+    model, read, original = hinr.load(tmp_path / "m.hinr"), set(), StoredTables._read
+    with monkeypatch.context() as patch:
+        patch.setattr(StoredTables, "_read", lambda self, *of: (read.add(of), original(self, *of)))
+        few = model.coarse(8)  # 13 of the 24 points of the longest axis are a brick's
+        found = few.generate(0.7, "reference", "linear").sample_grid()
+    assert read == {(encoder, level) for encoder in (1, 2) for level in (0, 1)} and opened(model) == [0, 1, 2, 3]
+    np.testing.assert_allclose(found, expected.generate(0.7, "reference", "linear").sample_grid(), atol=1e-5)
+    few.generate(0.7, interpolation="linear").sample_grid(region=(0, 5, 0, 5, 0, 17))
+    assert opened(model) == [0], "what is not shown is let go"
+
+
+#: Numbers of a table of two levels of 4^3 and 8^3 vertices.
+TWO_LEVELS = 4 * (4**3 + 8**3)

@@ -6,9 +6,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from models import random_base, random_model
+from bound_models import bounded_model
+from carried import carried_model
+from masked import masked_model
+from models import based_model, random_base, random_model
 
-from hyperinr_core import backends
+from hyperinr_core import backends, hinr
+from hyperinr_core.config import EncodingConfig
 from hyperinr_core.errors import Aborted, BackendError, ParameterError
 from hyperinr_core.hypernet import HyperINR
 from hyperinr_core.volume import Field, Grid, Parameter
@@ -145,3 +149,69 @@ def test_auto_falls_back_and_says_so_once(monkeypatch, caplog):
     ]
     with pytest.raises(BackendError, match="no compiled kernel"):
         random_model().generate(0.7, "native")
+
+
+# Without what a coarse grid does not show.
+
+
+@pytest.fixture
+def stored(tmp_path, monkeypatch):
+    """A model as it is opened from a file where its tables stay."""
+    monkeypatch.setattr(hinr, "WORTH_IT", 0)
+
+    def opened(model):
+        hinr.save(model, tmp_path / "m.hinr")
+        return hinr.load(tmp_path / "m.hinr")
+
+    return opened
+
+
+def test_a_coarse_grid_shows_levels_that_are_not_much_finer(stored):
+    model = stored(random_model())
+    assert model.architecture.hash_grid.resolutions.tolist() == [4, 8, 16, 32]
+    assert [model.coarse(points).encoding.n_levels for points in (1, 2, 3, 4, 6, 7, 12)] == [1, 1, 1, 2, 2, 3, 3]
+    assert model.coarse(13) is model and model.coarse(4) is model.coarse(5), "made once"
+
+
+def lit_model(encoding=None):
+    """A model over directions of light."""
+    light = Parameter("phi", "light_azimuth", (0.0, 360.0)), Parameter("theta", "light_polar", (0.0, 180.0))
+    return random_model(parameters=light, n_encoders=9, encoding=encoding)
+
+
+PRESSURE = (Field("p", 1, ((101325.0, 101325.01),)), Field("u", 2, ((0.0, 1.0), (-1.0, 1.0))))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        random_model,
+        lambda: random_model((14, 9, 1)),
+        lambda: random_model(fields=PRESSURE),
+        based_model,
+        lit_model,
+        masked_model,
+        carried_model,
+        bounded_model,
+    ],
+)
+def test_levels_that_do_not_show_count_as_zeros(stored, made):
+    model = stored(made())
+    coarse, tables = model.coarse(4), np.array(model.encoder_params)
+    tables[:, coarse.encoder_params.shape[1] :] = 0
+    assert coarse.encoder_params.shape[1] < model.encoder_params.shape[1] and tables.any(axis=1).all()
+    theta = model.theta_bounds @ [0.65, 0.35]
+    found = coarse.generate(theta, "reference").sample_grid()
+    of_zeros = dataclasses.replace(model, encoder_params=tables)
+    expected = of_zeros.generate(theta, "reference", model.interpolation).sample_grid()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert found.dtype == expected.dtype and np.isnan(found).any() == model.is_masked
+    kernel = [each.generate(theta, interpolation=model.interpolation).sample_grid() for each in (coarse, of_zeros)]
+    np.testing.assert_allclose(*kernel, rtol=0, atol=2e-2)  # bfloat16
+
+
+def test_what_is_read_already_or_has_a_guide_is_all_there(stored):
+    model = random_model()
+    assert model.coarse(2) is model
+    guided = stored(lit_model(EncodingConfig(3, n_levels=4, log2_hashmap_size=9, guide_resolution=8)))
+    assert guided.coarse(2) is guided

@@ -22,12 +22,14 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.util.vtkConstants import VTK_STRING
 
 from hyperinr.filters import about, frames, moving, source
+from hyperinr.filters.coarse import fewer_points
 from hyperinr.filters.frames import Frame, ImageFrames
 from hyperinr.filters.image import numeric_arrays
 from hyperinr.filters.source import HyperINRPlaneSource, HyperINRSource
 from hyperinr_core import hinr
 from hyperinr_core.inr import INR
 from hyperinr_core.motion.steps import Steps
+from hyperinr_core.stored_tables import StoredTables
 from hyperinr_core.volume import Field
 
 FIELDS = (Field("density", 1, ((-1.0, 3.0),), "kg/m^3"), Field("velocity", 3, ((0.0, 1.0),) * 3))
@@ -360,6 +362,44 @@ def test_a_small_part_tells_how_long_a_grid_takes(monkeypatch):
     monkeypatch.setattr(frames, "N_TRIED", 3)
     model = random_model()
     assert frames._tried(model, frame_of(model)) > 0 and counts == [27, 27]
+
+
+@pytest.fixture
+def levels(monkeypatch):
+    """Models whose tables stay in their file, and take long; the levels that are read from now on."""
+    monkeypatch.setattr(hinr, "WORTH_IT", 0)
+    monkeypatch.setattr(frames, "N_TRIED", 2)
+    monkeypatch.setattr(moving, "LONG", 0.0)
+    numbers, original = [], StoredTables._read
+    monkeypatch.setattr(StoredTables, "_read", lambda self, i, level: (numbers.append(level), original(self, i, level)))
+    return numbers
+
+
+def test_few_points_read_few_levels_and_all_points_are_as_ever(path, levels):
+    model, shown = hinr.load(path), ImageFrames(0)
+    shown.moving.watched = True
+    frame = frame_of(model)._replace(fields=("density", "velocity"))
+    assert shown.preview_factor(model, model.grid, model.grid.extent, "auto") == 2 and set(levels) == {0}
+    small = fewer_points(model.grid, 2)
+    few = shown.preview(model, frame._replace(grid=small, extent=small.extent), frame, lambda share: None)
+    shown.moving.coarse_will_do = lambda theta: True
+    shown.image(model, frame._replace(theta=(1.9,)), 2, lambda share: None)
+    assert few.GetDimensions() == (6, 5, 4) and set(levels) == {0, 1}  # 16 vertices are more than 2.5 times 6 points
+    found = shown.image(model, frame, 1, lambda share: None)
+    assert set(levels) == {0, 1, 2, 3}
+    truth = ImageFrames(0).image(random_model(fields=FIELDS), frame, 1, lambda share: None)
+    for name in ("density", "velocity"):
+        np.testing.assert_array_equal(*(vtk_to_numpy(each.GetPointData().GetArray(name)) for each in (found, truth)))
+
+
+@pytest.mark.parametrize(("dims", "finest"), [((24, 4, 3), 2), ((3, 5, 24), 2), ((24, 20, 1), 2), ((9, 4, 3), 1)])
+def test_levels_go_by_the_longest_axis(tmp_path, levels, dims, finest):
+    hinr.save(carried_model(dims=dims), tmp_path / "m.hinr")
+    model = hinr.load(tmp_path / "m.hinr")
+    small = fewer_points(model.grid, 2)
+    frame = frame_of(model)._replace(grid=small, extent=small.extent, motion=("trust",))
+    few = ImageFrames(0).preview(model, frame, frame_of(model), lambda share: None)
+    assert max(levels) == finest and list(numeric_arrays(few.GetPointData())) == ["density", "density trust"]
 
 
 def test_a_region_begins_with_few_points_where_the_region_is_slow(path, slow):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 
@@ -24,15 +25,27 @@ def path(tmp_path, monkeypatch):
 
 @pytest.fixture
 def read(monkeypatch):
-    """The encoders whose tables are read from now on."""
-    numbers, original = [], StoredTables._read
+    """The encoders and their levels that are read from now on."""
+    return noted(monkeypatch, StoredTables)
 
-    def noted(tables, index):
-        numbers.append(index)
-        original(tables, index)
 
-    monkeypatch.setattr(StoredTables, "_read", noted)
-    return numbers
+def noted(monkeypatch, kind):
+    pairs, original = [], kind._read
+
+    def read(tables, index, level):
+        pairs.append((index, level))
+        original(tables, index, level)
+
+    monkeypatch.setattr(kind, "_read", read)
+    return pairs
+
+
+N_LEVELS = random_model().encoding.n_levels
+
+
+def pairs(encoders, levels=range(N_LEVELS)):
+    """All levels of some encoders, one encoder after the other."""
+    return [(encoder, level) for encoder in encoders for level in levels]
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
@@ -41,7 +54,7 @@ def test_a_time_reads_the_encoders_around_it_once(path, read, backend):
     assert read == []
     for _ in range(2):
         found = model.generate(0.6, backend).sample_grid()
-    assert read == [1, 2]
+    assert read == pairs([1, 2])
     np.testing.assert_array_equal(found, random_model().generate(0.6, backend).sample_grid())
 
 
@@ -97,7 +110,7 @@ def coded_path(tmp_path, monkeypatch):
     return tmp_path / "c.hinr"
 
 
-STEPS = [0.01] * random_model().encoding.n_levels
+STEPS = [0.01] * N_LEVELS
 
 
 def coded_tables():
@@ -115,13 +128,12 @@ def test_coded_ones_are_what_was_rounded(coded_path, monkeypatch, worth_it):
 
 
 def test_a_time_decodes_the_encoders_around_it_once(coded_path, monkeypatch):
-    decoded, original = [], CodedTables._read
-    monkeypatch.setattr(CodedTables, "_read", lambda self, index: (decoded.append(index), original(self, index)))
+    decoded = noted(monkeypatch, CodedTables)
     model = hinr.load(coded_path)
     assert decoded == []
     for _ in range(2):
         found = model.generate(0.6).sample_grid()
-    assert decoded == [1, 2]
+    assert decoded == pairs([1, 2])
     truth = dataclasses.replace(random_model(), encoder_params=coded_tables())
     np.testing.assert_array_equal(found, truth.generate(0.6).sample_grid())
 
@@ -134,6 +146,63 @@ def test_a_damaged_frame_is_found_where_it_is_used(coded_path):
     model.generate(0.0)
     with pytest.raises(FormatError, match=r"c.hinr cannot be used: the tables are .*; get the file again"):
         model.generate(2.0)
+
+
+# The coarsest levels.
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_of_the_first_levels_alone_no_other_is_read_and_none_twice(path, coded_path, monkeypatch, coded):
+    tables = hinr.load(coded_path if coded else path).encoder_params
+    truth = coded_tables() if coded else random_model().encoder_params
+    read, length = noted(monkeypatch, type(tables)), LEVELS[1].stop
+    few = tables.first(2)
+    assert read == [] and (few.shape, few.dtype, few.nbytes) == ((5, length), truth.dtype, 5 * length * 2)
+    for _ in range(2):
+        np.testing.assert_array_equal(few[[1, 3]], truth[[1, 3], :length])
+    assert read == pairs([1, 3], [0, 1])
+    np.testing.assert_array_equal(tables.first(3)[1], truth[1, : LEVELS[2].stop])
+    np.testing.assert_array_equal(tables[[1, 2]], truth[[1, 2]])
+    assert read[4:] == [(1, 2), (1, 3), *pairs([2])]
+    np.testing.assert_array_equal(few, truth[:, :length])
+
+
+LEVELS = table_coding.levels(random_model().architecture.hash_grid)
+
+
+def test_the_file_stays_open_as_long_as_anybody_reads_it_and_no_longer(path):
+    tables = hinr.load(path).encoder_params
+    file, few = tables._file, tables.first(2)
+    del tables
+    gc.collect()
+    np.testing.assert_array_equal(few[4], random_model().encoder_params[4, : LEVELS[1].stop])
+    del few
+    gc.collect()
+    assert file.closed
+
+
+def test_first_levels_of_a_file_that_is_cut_off_meanwhile_are_an_error(path):
+    few = hinr.load(path).encoder_params.first(2)
+    os.truncate(path, path.read_bytes().find(np.ascontiguousarray(random_model().encoder_params[3]).tobytes()) + 8)
+    np.testing.assert_array_equal(few[1], random_model().encoder_params[1, : LEVELS[1].stop])
+    for _ in range(2):
+        with pytest.raises(FormatError, match=r"m\.hinr was cut off while it was in use"):
+            few[3]
+
+
+def test_what_is_wrong_with_a_fine_level_is_said_to_whoever_asks_for_it(path, coded_path):
+    third = path.read_bytes().find(np.ascontiguousarray(random_model().encoder_params[4, LEVELS[2]]).tobytes())
+    for file, start, said in [
+        (path, third, "encoder_params holds NaN"),
+        (coded_path, coded_path.stat().st_size - 3000, "c.hinr cannot be used: the tables are"),
+    ]:
+        content = bytearray(file.read_bytes())
+        content[start : start + 3000] = bytes([0xFF]) * 3000
+        file.write_bytes(content)
+        tables = hinr.load(file).encoder_params
+        assert np.isfinite(tables.first(2)[4]).all()
+        with pytest.raises(FormatError, match=said):
+            tables.having(np.array([4]))
 
 
 @pytest.mark.parametrize(
