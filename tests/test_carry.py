@@ -15,8 +15,10 @@ from hyperinr.plugin.cli import hyperinr
 from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import psnr
+from hyperinr_core.training.motion import build as search
 from hyperinr_core.training.run import train
 from hyperinr_core.training.task import Tell
+from hyperinr_core.training.volumes import carry as choosing
 from hyperinr_core.training.volumes import task as volumes_task
 from hyperinr_core.training.volumes.carry import find_carry, possible
 from hyperinr_core.training.volumes.survey import survey
@@ -228,3 +230,18 @@ def test_a_large_series_is_weighed_on_a_block_and_carried_everywhere(tmp_path, m
     model = train(Volumes(series, ["c"]), tmp_path / "m.hinr", asking("always", samples=20_000))
     assert seen[0].block.grid.n_points < series.grid.n_points
     assert model.motion.shape == series.grid.shape
+
+
+def test_minutes_that_the_search_for_motion_would_use_up_are_refused_before_it(monkeypatch):
+    found, config = survey(drift(dims=(24, 20, 16), **SLOW), ["c"], 1 << 30), asking()
+    hasty = config.replace(budget={"minutes": 1e-4})
+    assert find_carry(found, (), hasty, Tell()) is not None  # small enough to be searched at once
+    for name, value in (("MOST_AT_ONCE", 1000), ("LONGEST", 24)):
+        monkeypatch.setattr(search, name, value)
+    assert find_carry(found, (), config.replace(budget={"minutes": 60.0}), Tell()) is not None
+    monkeypatch.setattr(choosing, "build", lambda *_: pytest.fail("the search began"))
+    refused = (
+        r"minutes is 0\.0001, and finding the motion of .* would take about .*; expected .* at least, --bricks, or"
+    )
+    with pytest.raises(ParameterError, match=refused):
+        find_carry(found, (), hasty, Tell())

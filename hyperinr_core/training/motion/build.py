@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -100,13 +101,7 @@ def _found(pairs: Pairs, gap: int, ways: Sequence[float], finish: bool) -> tuple
     ends = np.zeros((2, 3, *nodes.coefficient_shape), np.float32)
     match = np.zeros(nodes.coefficient_shape, np.float32)
     for block in blocks(shape, pairs.periodic):
-        part = pairs.within(block.around)
-        found = part.mixed(gap, gap + 1, ways)
-        if finish:
-            coefficients = refined(part, gap, gap + 1, part.nodes.fit(found))
-            found = part.nodes.at_points(coefficients)
-        z, y, x = block.inner
-        ends += nodes.fit(found[..., z, y, x], block.start)
+        ends += nodes.fit(_of_block(pairs, block, gap, ways, finish), block.start)
     for block in blocks(shape, pairs.periodic):
         part = pairs.within(block.around)
         points = part.lattice.points + np.reshape([each.start for each in block.around], (3, 1, 1, 1)).astype(
@@ -116,6 +111,28 @@ def _found(pairs: Pairs, gap: int, ways: Sequence[float], finish: bool) -> tuple
         z, y, x = block.inner
         match += nodes.fit(part.match(gap, gap + 1, fine)[z, y, x], block.start)
     return ends, np.clip(match, 0, 1)
+
+
+def _of_block(pairs: Pairs, block: Block, gap: int, ways: Sequence[float], finish: bool) -> np.ndarray:
+    """(2, 3, nz, ny, nx) ends of a gap at the points of a block."""
+    part = pairs.within(block.around)
+    found = part.mixed(gap, gap + 1, ways)
+    if finish:
+        found = part.nodes.at_points(refined(part, gap, gap + 1, part.nodes.fit(found)))
+    z, y, x = block.inner
+    return found[..., z, y, x]
+
+
+def expected_seconds(pairs: Pairs, evidence: Evidence) -> float:
+    """How long `build` takes for a field, about, by a block of it; 0 for grids that are small enough to be searched at once."""
+    if evidence.trust == 0 or pairs.series.grid.n_points <= MOST_AT_ONCE:
+        return 0.0
+    all_blocks = list(blocks(pairs.series.grid.shape, pairs.periodic))
+    started = time.monotonic()
+    _of_block(pairs, all_blocks[len(all_blocks) // 2], 0, evidence.ways, evidence.refined)
+    took = time.monotonic() - started
+    pairs.forget()
+    return took * len(all_blocks) * (len(pairs.times) - 1) / pairs.n_workers
 
 
 @dataclass(frozen=True)

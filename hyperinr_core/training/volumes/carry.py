@@ -10,7 +10,7 @@ import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.motion.motion import Motion
-from hyperinr_core.training.motion.build import HALO, build
+from hyperinr_core.training.motion.build import HALO, build, expected_seconds
 from hyperinr_core.training.motion.evidence import Evidence, examine, unexamined
 from hyperinr_core.training.motion.pairs import WINDOWS, Pairs
 from hyperinr_core.training.motion.velocity import Velocity, matching
@@ -27,6 +27,9 @@ LESS = 1.0
 
 #: Points along an axis that motion can be found in, at least.
 FEWEST = 4
+
+#: Share of --minutes that may go by before the training.
+LONGEST_SEARCH = 0.75
 
 #: Pairs of steps that a velocity is tried on.
 N_TRIED = 4
@@ -95,11 +98,23 @@ def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: 
         whole = traced and Velocity(series, traced.fields, traced.scale, periodic)
         memory_bytes = config.training.memory_bytes
         kept = {name: Pairs(series, name, periodic, whole, inner, memory_bytes) for name in kept}
+    if config.budget.minutes:
+        _check_minutes(sum(expected_seconds(kept[name], evidence[name]) for name in kept), config, series)
     motion = build(
         {name: (pairs, evidence[name]) for name, pairs in kept.items()},
         lambda done, total: tell.progress("finding the motion", done, total),
     )
     return Carry(motion, choices)
+
+
+def _check_minutes(seconds: float, config: RunConfig, series: VolumeSeries) -> None:
+    """Raise ParameterError where finding the motion leaves nothing of the minutes for the training."""
+    minutes = config.budget.minutes
+    if seconds > LONGEST_SEARCH * 60 * minutes:
+        raise ParameterError(
+            f"minutes is {minutes:g}, and finding the motion of {series.source} would take about {seconds / 60:.0f} of them; "
+            f"expected {seconds / 60 / LONGEST_SEARCH:.0f} at least, --bricks, or --carry never --teacher none"
+        )
 
 
 #: Box z, y, x.
