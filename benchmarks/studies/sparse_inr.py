@@ -39,8 +39,8 @@ SHARE, RETRAIN = 0.2, 0.2
 #: Steps of Adam in which a signal is fitted and their rate, the second one the paper's; the third for pictures alone.
 FITS = ((100, 1e-3), (100, 1e-4), (1000, 1e-4))
 
-#: Rate of the meta-learning; the paper's 1e-5 is for 150 000 steps.
-OUTER_RATE = 5e-4
+#: Rate of the meta-learning, where the paper's 1e-5 is for 150 000 steps, and of the two steps within it.
+OUTER_RATE, INNER_RATE = 5e-4, 1e-2
 
 #: Sine layers after the first, and signals that are learned from and fitted.
 N_HIDDEN, N_LEARNED, N_FITTED = 3, 41, 2
@@ -56,7 +56,8 @@ FITTED_PHOTOGRAPHS = ("coins", "chelsea")
 def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
     name = f"{options.signals}, {options.outer_steps} outer steps"
-    setup = {key: getattr(options, key) for key in ("signals", "n", "width", "outer_steps", "points")}
+    name += f", inner rate {options.inner_rate:g}" if options.inner_rate != INNER_RATE else ""
+    setup = {key: getattr(options, key) for key in ("signals", "n", "width", "outer_steps", "inner_rate", "points")}
     path = options.output / "sparse_inr.json"
     document = json.loads(path.read_text()) if path.exists() else {}
     if document.get(name, {}).get("setup") != setup:
@@ -88,7 +89,9 @@ def _networks(options: argparse.Namespace, seed: int) -> Iterator[tuple[str, int
     signals = _signals(options.signals, options.n, seed, False)
     n_inputs, n_outputs = signals.points.shape[1], signals.values.shape[2]
     steps, retrain = options.outer_steps, round(RETRAIN * options.outer_steps)
-    config = MetaConfig(outer_steps=steps, outer_rate=OUTER_RATE, points=options.points, seed=seed)
+    config = MetaConfig(
+        outer_steps=steps, outer_rate=OUTER_RATE, inner_rate=options.inner_rate, points=options.points, seed=seed
+    )
     dense = siren(n_inputs, n_outputs, options.width, N_HIDDEN, seed)
     pairs = meta_sparse(copy.deepcopy(dense), signals, config, max(options.rounds), SHARE, retrain)
     for rounds, (network, masks) in enumerate(pairs):
@@ -172,6 +175,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--signals", choices=("volumes", "pictures"), default="volumes")
     parser.add_argument("--outer-steps", type=int, default=200, help="of meta-learning before the first pruning (200)")
+    parser.add_argument("--inner-rate", type=float, default=INNER_RATE, help="of the steps within one (0.01)")
     parser.add_argument("--rounds", type=int, nargs="+", default=[0, 7], help="of pruning, to be measured after (0 7)")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS[:3]), help="sparse and dense")
     parser.add_argument("--seeds", type=int, default=3, help="families of signals and initialisations (3)")
