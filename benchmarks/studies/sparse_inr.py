@@ -251,7 +251,7 @@ def _draw(document: dict, path: Path) -> None:
                 [np.std(v, ddof=1) if len(v) > 1 else 0 for _, v in shown], fmt="os^"[number], capsize=3, label=how,
             )  # fmt: skip
         axes.axhline(0, color="grey", linewidth=1)
-        axes.set_xticks(range(len(found)), [label for label, _ in found], fontsize=7)
+        axes.set_xticks(range(len(found)), [label for label, _ in found], fontsize=6.5)
         axes.set_title(f"beside a dense and narrow one\n{title}", fontsize=9)
     panels[0].set_ylabel("Meta-SparseINR ahead, dB")
     panels[1].legend(title="fitted in", fontsize=8)
