@@ -13,12 +13,11 @@ from typing import ClassVar
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from hyperinr_core.config import Config
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.teachers.neural import sine_output
-from hyperinr_core.training.teachers.sine_network import SineLayer
+from hyperinr_core.training.teachers.sine_network import OMEGA, SineLayer
 
 #: Weights, or what keeps them (1) and prunes them (0), by name.
 Weights = Mapping[str, torch.Tensor]
@@ -113,24 +112,25 @@ def learn(network: nn.Module, masks: Weights, signals: Signals, config: MetaConf
     second_order = config.method == "maml"
     for _ in range(config.outer_steps):
         optimizer.zero_grad(set_to_none=True)
-        for which in torch.randint(len(signals.values), (config.signals,), generator=generator).tolist():
-            adapted = {n: p if second_order else p.detach().clone() for n, p in parameters.items()}
-            for _ in range(config.inner_steps):
-                wanted = [value if value.requires_grad else value.requires_grad_() for value in adapted.values()]
-                loss = _loss(network, adapted, signals, which, config.points, generator)
-                gradients = torch.autograd.grad(loss, wanted, create_graph=second_order)
-                adapted = {
-                    name: value - config.inner_rate * grad * masks.get(name, 1.0)
-                    for (name, value), grad in zip(adapted.items(), gradients)
-                }
-                if not second_order:
-                    adapted = {name: value.detach() for name, value in adapted.items()}
-            if second_order:
-                (_loss(network, adapted, signals, which, config.points, generator) / config.signals).backward()
-            else:
-                for name, parameter in parameters.items():
-                    step = (parameter.detach() - adapted[name]) / (config.signals * config.inner_rate)
-                    parameter.grad = step if parameter.grad is None else parameter.grad + step
+        which = torch.randint(len(signals.values), (config.signals, 1), generator=generator)
+        # every drawn signal has weights of its own, (signals, ...)
+        adapted = {
+            n: (p if second_order else p.detach()).expand(config.signals, *p.shape) for n, p in parameters.items()
+        }
+        for _ in range(config.inner_steps):
+            if not second_order:
+                adapted = {name: value.detach().requires_grad_() for name, value in adapted.items()}
+            loss = _loss(network, adapted, signals, which, config.points, generator)
+            gradients = torch.autograd.grad(loss, list(adapted.values()), create_graph=second_order)
+            adapted = {
+                name: value - config.inner_rate * grad * masks.get(name, 1.0)
+                for (name, value), grad in zip(adapted.items(), gradients)
+            }
+        if second_order:
+            (_loss(network, adapted, signals, which, config.points, generator) / config.signals).backward()
+        else:
+            for name, parameter in parameters.items():
+                parameter.grad = (parameter.detach() - adapted[name].detach()).mean(0) / config.inner_rate
         optimizer.step()
         _keep(parameters, masks)
 
@@ -177,13 +177,25 @@ def _loss(
     network: nn.Module,
     weights: dict[str, torch.Tensor],
     signals: Signals,
-    which: int,
+    which: torch.Tensor,
     count: int,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    chosen = torch.randint(len(signals.points), (min(count, len(signals.points)),), generator=generator)
-    values = functional_call(network, weights, (signals.points[chosen],))
-    return (values - signals.values[which, chosen]).square().mean()
+    """The sum of the signals' mean squared errors, each with its own weights, at points drawn for each."""
+    shape = (len(which), min(count, len(signals.points)))
+    chosen = torch.randint(len(signals.points), shape, generator=generator)
+    values = _outputs(network, weights, signals.points[chosen])
+    return (values - signals.values[which, chosen]).square().mean((1, 2)).sum()
+
+
+def _outputs(network: nn.Module, weights: Weights, points: torch.Tensor) -> torch.Tensor:
+    """What n SIRENs of one shape, whose weights are (n, ...), give at points of their own (n, B, D)."""
+    for name, layer in network.named_children():
+        omega = OMEGA if isinstance(layer, SineLayer) else 1.0
+        bias, weight = omega * weights[f"{name}.bias"], omega * weights[f"{name}.weight"]
+        points = torch.baddbmm(bias.unsqueeze(1), points, weight.mT)
+        points = torch.sin(points) if isinstance(layer, SineLayer) else points
+    return points
 
 
 @torch.no_grad()
