@@ -14,7 +14,10 @@ template <class M> static float peak_of(int64_t steps, const typename M::Elem *o
 #undef HINR_DECLARE
 #undef HINR_MAC
 #undef HINR_ADD
-    return sum(total);
+    float lanes[W], result = 0;  // one by one: GCC 12 warns of its own header where `sum` is inlined here
+    store(lanes, total);
+    for (int i = 0; i < W; ++i) result += lanes[i];
+    return result;
 }
 
 // Multiply-adds done, in single numbers.

@@ -48,9 +48,11 @@ HINR_INLINE float madd(float a, float b, float c) {
 }  // namespace HINR_UNIT
 
 const Kernels HINR_KERNELS = {
-    HINR_UNIT::W,       HINR_UNIT::locate,      HINR_UNIT::blend, HINR_UNIT::sample, HINR_UNIT::sample_rows, HINR_UNIT::peak,
+    HINR_UNIT::W,     HINR_UNIT::locate,  HINR_UNIT::blend, HINR_UNIT::sample, HINR_UNIT::sample_rows, HINR_UNIT::peak,
 #ifndef HINR_BF16
     HINR_UNIT::train, HINR_UNIT::scatter, HINR_UNIT::adam,
+#else
+    nullptr,          nullptr,            nullptr,
 #endif
 };
 
