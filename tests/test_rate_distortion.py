@@ -106,5 +106,7 @@ def test_a_model_of_other_steps_or_fields_is_refused(trained, tmp_path, change, 
     path, series, _ = trained
     hinr.save(change(hinr.load(path)), tmp_path / "other.hinr")
     also = ["--also", str(tmp_path / "other.hinr")]
+    result = CliRunner().invoke(rate_distortion, [str(path), str(series), *also])
     with pytest.raises(DataError, match=told):
-        raise CliRunner().invoke(rate_distortion, [str(path), str(series), *also]).exception
+        raise result.exception
+    assert "HyperINR, file" not in result.output, "refused before anything is measured"

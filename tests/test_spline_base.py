@@ -91,6 +91,14 @@ def test_smooth_fields_get_a_base_and_others_do_not():
     assert fit_base(survey(series.select([0, 1]), ["p"], MEMORY), "always", {}) is None
 
 
+def test_a_base_that_leaves_tables_no_bytes_is_left_out():
+    found = survey(breathing(), ["p"], MEMORY)
+    n_bytes = fit_base(found, "auto", {}).coefficients.nbytes
+    assert fit_base(found, "auto", {}, n_bytes) is not None
+    assert fit_base(found, "auto", {}, n_bytes - 1) is None
+    assert fit_base(found, "always", {}, n_bytes - 1) is not None
+
+
 def test_base_and_residual_make_the_field():
     series = breathing()
     names = ["density", "both"]

@@ -112,10 +112,8 @@ def _numbers(values: np.ndarray) -> np.ndarray:
     return filled(values[..., None], ~np.isnan(values))[..., 0]
 
 
-def file_point(path: str, truth: Truth) -> Point:
-    """A model's file as it is; DataError for one that was trained on another field or other steps."""
-    begin = time.process_time()
-    model = hinr.load_one(path)
+def check_same_series(path: str, model: HyperINR, truth: Truth) -> None:
+    """DataError for the model of a file that was trained on another field or other steps."""
     if [(field.name, field.n_components) for field in model.fields] != [(truth.field, 1)] or len(model.parameters) != 1:
         raise DataError(
             f"{path} has {', '.join(field.name for field in model.fields)}; expected {truth.field} alone, over time"
@@ -127,7 +125,12 @@ def file_point(path: str, truth: Truth) -> Point:
             f"{path} was trained on {len(trained)} steps of {model.grid.dims} points; expected the first model's, "
             f"{len(known)} of {truth.values.shape[:0:-1]} from {known[0]:g} to {known[-1]:g}"
         )
-    values = _decoded(model, truth)
+
+
+def file_point(path: str, truth: Truth) -> Point:
+    """A model's file as it is."""
+    begin = time.process_time()
+    values = _decoded(hinr.load_one(path), truth)
     decode_s = time.process_time() - begin
     return truth.point(FILE, Path(path).stem, Path(path).stat().st_size, values, None, decode_s)
 

@@ -14,6 +14,7 @@ from hyperinr_core.files import replacing
 from hyperinr_core.measure.codecs import CODECS
 from hyperinr_core.measure.sizes import (
     Point,
+    check_same_series,
     codec_points,
     coded_points,
     file_point,
@@ -44,6 +45,8 @@ def rate_distortion(model: str, series: tuple[str, ...], also: tuple[str, ...], 
 
     network = hinr.load_one(model)
     truth = truth_of(network, open_steps(series, fields=[field.name for field in network.fields]))
+    for path in also:  # before anything is measured
+        check_same_series(path, hinr.load_one(path), truth)
     for name, codec in CODECS.items():
         if not codec.is_installed:
             click.echo(f"{name} is not measured: the package {codec.package} is not installed", err=True)

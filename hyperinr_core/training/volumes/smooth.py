@@ -6,6 +6,7 @@ gets splines of its training steps as a base, and the network learns what they l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -33,12 +34,15 @@ N_CHECKED = 5
 #: Coefficients along an axis as shares of its points, the fewest first.
 SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
 
+#: Bytes of a coefficient in a file.
+LEVEL_BYTES = 2
+
 #: What coefficients together show of themselves at the points, at least, as a share of what others show. With as many
 #: coefficients as points some show nothing: left alone they grow to millions, and their 16 bits say nothing of the rest.
 LEAST_SEEN = 5e-3
 
 
-def fit_base(found: Survey, use: str, choices: Mapping[str, Choice]) -> Base | None:
+def fit_base(found: Survey, use: str, choices: Mapping[str, Choice], most_bytes: float = math.inf) -> Base | None:
     """The base of the fields that want one, `residual` still unknown; None where none does.
 
     Parameters
@@ -46,6 +50,7 @@ def fit_base(found: Survey, use: str, choices: Mapping[str, Choice]) -> Base | N
     found : of the training steps.
     use : auto, never or always, see `TrainingConfig`.
     choices : what leaving steps out has shown of each field, if it was tried.
+    most_bytes : of coefficients, at most; what takes more is no base, unless `use` is always.
     """
     series, names = found.series, [field.name for field in found.fields]
     if use == "never" or len(series.parameters) != 1 or len(series) < 3 or min(series.grid.dims[:2]) < SUPPORT:
@@ -63,15 +68,17 @@ def fit_base(found: Survey, use: str, choices: Mapping[str, Choice]) -> Base | N
     sums = {kind: sum(evidence[name][kind] for name in smooth) for kind in Line.kinds}
     kind = max(sums, key=sums.__getitem__)
     targets = {name: max(evidence[name].values()) + MARGIN for name in smooth}
-    coefficients = _coefficients(series, smooth, _counts(found, targets))
+    counts = _counts(found, targets)
+    components = _components(series, names, smooth)
+    if use != "always" and LEVEL_BYTES * len(series) * math.prod(counts) * len(components) > most_bytes:
+        return None
+    coefficients = _coefficients(series, smooth, counts)
     limits = np.stack([coefficients.min(axis=(0, 1, 2, 3)), coefficients.max(axis=(0, 1, 2, 3))], axis=1).astype(
         np.float64
     )
     extent = np.where(limits[:, 1] > limits[:, 0], limits[:, 1] - limits[:, 0], 1)
     levels = np.rint((coefficients - limits[:, 0]) * (LEVELS / extent)).astype(np.uint16)
-    return Base(
-        series.thetas[:, 0].copy(), levels, _components(series, names, smooth), limits, np.zeros((len(limits), 2)), kind
-    )
+    return Base(series.thetas[:, 0].copy(), levels, components, limits, np.zeros((len(limits), 2)), kind)
 
 
 def residual_series(series: VolumeSeries, names: Sequence[str], base: Base) -> VolumeSeries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,8 @@ N_COMPARED = 16
 #: Points of each training step that the stored quality is measured on, at most (whole planes of z).
 QUALITY_POINTS = 1 << 20
 
+#: Share of --max-bytes that a base may take; a larger one would leave tables too little.
+BASE_SHARE = 0.5
 
 #: Bytes for each point that a teacher takes while it makes a volume, about.
 ASKING_BYTES = 60
@@ -275,7 +278,7 @@ def _teach(found: Survey, velocity: Sequence[str], config: RunConfig, context: C
         choices = {field.name: _choice(found, field, config.distillation.teacher, tell) for field in found.fields}
     for name, choice in choices.items():
         tell.chosen(name, choice)
-    base = fit_base(found, training.base, choices)
+    base = fit_base(found, training.base, choices, BASE_SHARE * config.budget.max_bytes or math.inf)
     if base is not None:
         owners = [field.name for field in found.fields for _ in range(field.n_components)]
         tell.based(base, list(dict.fromkeys(owners[component] for component in base.components)))
