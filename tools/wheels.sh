@@ -20,15 +20,18 @@ for platform in "${platforms[@]}"; do
 done
 
 mkdir -p dist build/wheels
+build() {  # PLATFORM TARGET
+    ZIG_TARGET=$2 python -m build --wheel --no-isolation --outdir dist \
+        -Cwheel.tags="py3-none-$1" -Cbuild-dir="build/wheels/$1" \
+        -Ccmake.define.CMAKE_TOOLCHAIN_FILE="$PWD/tools/zig.cmake" . >"build/wheels/$1.log" 2>&1 ||
+        { tail -n 40 "build/wheels/$1.log" >&2; return 1; }
+    echo "$1: built in $SECONDS s"
+}
+export -f build
+# as many at a time as there are processors: most of the time goes into Zig's C++ library of each system, compiled on one of them
+for platform in "${platforms[@]}"; do echo "$platform ${targets[$platform]}"; done |
+    xargs --max-procs "$(nproc)" --max-args 2 bash -c 'build "$1" "$2"' build
 wheels=()
-for platform in "${platforms[@]}"; do
-    begin=$SECONDS
-    ZIG_TARGET=${targets[$platform]} python -m build --wheel --no-isolation --outdir dist \
-        -Cwheel.tags="py3-none-$platform" -Cbuild-dir="build/wheels/$platform" \
-        -Ccmake.define.CMAKE_TOOLCHAIN_FILE="$PWD/tools/zig.cmake" . >"build/wheels/$platform.log" 2>&1 ||
-        { tail -n 40 "build/wheels/$platform.log" >&2; exit 1; }
-    wheels+=(dist/*-"$platform".whl)
-    echo "$platform: built in $((SECONDS - begin)) s"
-done
+for platform in "${platforms[@]}"; do wheels+=(dist/*-"$platform".whl); done
 twine check --strict "${wheels[@]}"
 python tools/check_wheels.py "${wheels[@]}"
