@@ -56,7 +56,8 @@ def test_the_kernel_gives_the_reference_s_values_to_a_millionth(wheel, tmp_path)
     driver = tmp_path / "driver.exe"
     zig = [Path(sys.executable).with_name("python-zig"), "c++", "-target", target, "-s"]
     compiler = zig if target else ["g++", "-ldl"]
-    subprocess.run([*compiler, "-std=c++17", "-O1", DRIVER, "-o", driver], check=True)
+    # Zig knows its libraries by their way from the current folder: from here they are those that `make wheels` compiled
+    subprocess.run([*compiler, "-std=c++17", "-O1", DRIVER, "-o", driver], cwd=tmp_path, check=True)
     variables = {**os.environ, "WINEPREFIX": str(tmp_path / "wine"), "WINEDEBUG": "-all"}
     result = subprocess.run(
         [*runner, driver, library],
