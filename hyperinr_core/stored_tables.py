@@ -26,6 +26,9 @@ WORTH_IT = 1 << 25
 #: Numbers that are read at a time.
 PIECE = 1 << 19
 
+#: Bytes that are read ahead of what is asked for, at most.
+AHEAD = 1 << 12
+
 
 class StoredTables:
     """(N, M) tables of a file, read as they are needed; for all else the array that they make.
@@ -50,7 +53,8 @@ class StoredTables:
         tensor: str = TABLES_TENSOR,
     ) -> None:
         self._path, self._check = path, check
-        self._file = open(path, "rb")  # noqa: SIM115 - kept: the name may hold another model before all is read
+        # kept: the name may hold another model before all is read; little is read ahead, where Python 3.14 by itself takes 128 kB
+        self._file = open(path, "rb", buffering=AHEAD)  # noqa: SIM115
         weakref.finalize(self, self._file.close)
         length = int.from_bytes(self._file.read(8), "little")
         self._start = 8 + length + json.loads(self._file.read(length))[tensor]["data_offsets"][0]
