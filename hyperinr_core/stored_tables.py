@@ -5,6 +5,7 @@ A coarse grid needs of these only the first levels.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -54,7 +55,7 @@ class StoredTables:
     ) -> None:
         self._path, self._check = path, check
         # kept: the name may hold another model before all is read; little is read ahead, where Python 3.14 by itself takes 128 kB
-        self._file = open(path, "rb", buffering=AHEAD)  # noqa: SIM115
+        self._file = io.BufferedReader(io.FileIO(path), AHEAD)
         weakref.finalize(self, self._file.close)
         length = int.from_bytes(self._file.read(8), "little")
         self._start = 8 + length + json.loads(self._file.read(length))[tensor]["data_offsets"][0]
