@@ -41,5 +41,6 @@ class PyHyperinr(PythonPackage):
         placement="vtk_js",
     )
 
-    def setup_build_environment(self, env):
-        env.set("CMAKE_ARGS", "-DHYPERINR_VTK_JS=" + join_path(self.stage.source_path, "vtk_js", "vtk.js-37.3.1.tgz"))
+    def config_settings(self, spec, prefix):
+        archive = join_path(self.stage.source_path, "vtk_js", "vtk.js-37.3.1.tgz")
+        return {"cmake.define.HYPERINR_VTK_JS": archive}
