@@ -1,4 +1,4 @@
-"""Prints what pyproject.toml requires of this checkout, a requirement a line for pip: to use, lint, document, run, test, ship it."""
+"""Prints what pyproject.toml requires of this checkout, one a line for pip: to use, lint, document, run, test, ship it."""
 
 from __future__ import annotations
 
