@@ -1,6 +1,6 @@
 # Everything runs in .venv, which `make install` fills; a target that finds it up to date installs nothing.
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-aarch64 test-paraview-next stress fuzz sanitize bench lint wheels release clean
+.PHONY: help install demo docs test test-aarch64 test-paraview-next test-pythons stress fuzz sanitize bench lint wheels release clean
 
 PYTHON := .venv/bin/python
 SOURCES := CMakeLists.txt $(shell find plugin hyperinr_core filters xml -type f -not -path '*/__pycache__/*')
@@ -22,6 +22,9 @@ test-aarch64: .venv/.run ## Run the CPU kernel's tests on an emulated AArch64 pr
 
 test-paraview-next: ## Run the tests that need ParaView on Debian testing's, set up in FOLDER (build/testing) by root
 	tools/paraview_next.sh $(FOLDER)
+
+test-pythons: ## Run tests of the core on Python 3.9, 3.13 and 3.14 with the wheel in dist/, set up in FOLDER (build/pythons) by root
+	tools/pythons.sh $(FOLDER)
 
 stress: .venv/.test install ## Run the tests of endurance in full: 10 000 damaged files, 240 kills, 2 000 time changes; figures in build/stress.md
 	rm -f build/stress.md

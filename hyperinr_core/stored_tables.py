@@ -5,6 +5,7 @@ A coarse grid needs of these only the first levels.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import threading
@@ -25,6 +26,9 @@ WORTH_IT = 1 << 25
 
 #: Numbers that are read at a time.
 PIECE = 1 << 19
+
+#: Bytes that are read ahead of what is asked for, at most.
+AHEAD = 1 << 12
 
 
 class StoredTables:
@@ -50,7 +54,8 @@ class StoredTables:
         tensor: str = TABLES_TENSOR,
     ) -> None:
         self._path, self._check = path, check
-        self._file = open(path, "rb")  # noqa: SIM115 - kept: the name may hold another model before all is read
+        # kept: the name may hold another model before all is read; little is read ahead, where Python 3.14 by itself takes 128 kB
+        self._file = io.BufferedReader(io.FileIO(path), AHEAD)
         weakref.finalize(self, self._file.close)
         length = int.from_bytes(self._file.read(8), "little")
         self._start = 8 + length + json.loads(self._file.read(length))[tensor]["data_offsets"][0]

@@ -1,4 +1,4 @@
-"""Prints what pyproject.toml requires of this checkout, one requirement a line for pip: to lint, document, run, test, ship it."""
+"""Prints what pyproject.toml requires of this checkout, one a line for pip: to use, lint, document, run, test, ship it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import tomllib
 
 EXTRAS = {
+    "core": [],
     "lint": ["lint"],
     "docs": ["docs"],
     "wheels": ["wheels"],
@@ -19,8 +20,10 @@ purpose = sys.argv[1]
 settings = tomllib.loads((Path(__file__).resolve().parents[1] / "pyproject.toml").read_text())
 project = settings["project"]
 groups = [project["optional-dependencies"][extra] for extra in EXTRAS[purpose]]
+if purpose in ("core", "run", "test"):
+    groups.append(project["dependencies"])
 if purpose in ("run", "test"):
     # building without isolation takes cmake and ninja from the environment
-    groups += [settings["build-system"]["requires"], project["dependencies"], ["cmake", "ninja"]]
+    groups += [settings["build-system"]["requires"], ["cmake", "ninja"]]
 # an extra may name other extras of the package itself, which are listed anyway
 print(*(line for group in groups for line in group if not line.startswith(project["name"])), sep="\n")

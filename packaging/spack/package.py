@@ -25,8 +25,8 @@ class PyHyperinr(PythonPackage):
     depends_on("python@3.9:", type=("build", "run"))
     depends_on("py-numpy@1.22:", type=("build", "run"))
     depends_on("py-scipy@1.8:", type=("build", "run"))
-    depends_on("py-safetensors@0.4:", type=("build", "run"))
-    depends_on("py-zstandard@0.19:", type=("build", "run"))
+    depends_on("py-safetensors@0.4.4:", type=("build", "run"))
+    depends_on("py-zstandard@0.20:", type=("build", "run"))
     depends_on("py-click@8:", type=("build", "run"))
     depends_on("py-rich@12:", type=("build", "run"))
     depends_on("py-torch@2.2:", when="+train", type=("build", "run"))
@@ -41,5 +41,6 @@ class PyHyperinr(PythonPackage):
         placement="vtk_js",
     )
 
-    def setup_build_environment(self, env):
-        env.set("CMAKE_ARGS", "-DHYPERINR_VTK_JS=" + join_path(self.stage.source_path, "vtk_js", "vtk.js-37.3.1.tgz"))
+    def config_settings(self, spec, prefix):
+        archive = join_path(self.stage.source_path, "vtk_js", "vtk.js-37.3.1.tgz")
+        return {"cmake.define.HYPERINR_VTK_JS": archive}
