@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import FormatError
+from hyperinr_core.files import sharing
 from hyperinr_core.level_coding import LevelCoding, decode_frame
 
 #: The tensor they are stored as, and the one where they are coded.
@@ -50,7 +51,7 @@ class StoredTables:
         tensor: str = TABLES_TENSOR,
     ) -> None:
         self._path, self._check = path, check
-        self._file = open(path, "rb")  # noqa: SIM115 - kept: the name may hold another model before all is read
+        self._file = open(path, "rb", opener=sharing)  # noqa: SIM115 - kept: the name may hold another model before all is read
         weakref.finalize(self, self._file.close)
         length = int.from_bytes(self._file.read(8), "little")
         self._start = 8 + length + json.loads(self._file.read(length))[tensor]["data_offsets"][0]

@@ -7,12 +7,12 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from hyperinr.filters.processes import apart, end
 from hyperinr_core.errors import BackendError
 from hyperinr_core.files import replacing
 
@@ -52,6 +52,10 @@ def python_folder() -> Path:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin:
             places[name] = Path(spec.origin).parent.resolve()
+            libraries = places[name].with_name(
+                f"{name}.libs"
+            )  # wheels have them there, and Windows does not follow links
+            places |= {libraries.name: libraries} if libraries.is_dir() else {}
     folder = cache() / f"python-{hashlib.sha256(repr(sorted(places.items())).encode()).hexdigest()[:12]}"
     folder.mkdir(exist_ok=True)
     for name, place in places.items():
@@ -64,8 +68,18 @@ def _link(link: Path, folder: Path) -> None:
     """Windows lets nobody but administrators make symbolic links, and everybody junctions."""
     if sys.platform != "win32":
         link.symlink_to(folder)
-    elif not link.exists():
-        subprocess.run(["cmd", "/c", "mklink", "/J", str(link), str(folder)], check=True, stdout=subprocess.DEVNULL)
+        return
+    import _winapi  # mklink of cmd would take & in a name for the end of a command
+
+    try:
+        _winapi.CreateJunction(str(folder), str(link))
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise BackendError(
+            f"{link} cannot be made a junction to {folder} ({error.strerror}); expected both on disks of this machine, install "
+            "hyperinr there, or set XDG_CACHE_HOME to a folder there"
+        ) from error
 
 
 def _home() -> Path:
@@ -94,9 +108,9 @@ def write_plugin_config() -> Path:
     """A file in the user's cache that tells ParaView to load the plugin at its start; its name follows its content."""
     text = f'<Plugins>\n  <Plugin name="HyperINR" filename={quoteattr(str(plugin_xml()))} auto_load="1"/>\n</Plugins>\n'
     path = cache() / f"plugins-{hashlib.sha256(text.encode()).hexdigest()[:12]}.xml"
-    if not path.is_file() or path.read_text() != text:
+    if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text:
         with replacing(path) as part:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
     return path
 
 
@@ -151,7 +165,7 @@ def run_program(command: list[str], timeout: float) -> subprocess.CompletedProce
         cwd="/",  # ParaView's Python looks for modules in its folder first; nobody keeps any here
         text=True,
         errors="replace",
-        start_new_session=True,  # so that the whole group can be ended: xvfb-run leaves its server behind otherwise
+        **apart(),  # so that all of it can be ended: xvfb-run leaves its server behind otherwise
     )
     try:
         output, errors = process.communicate(timeout=timeout)
@@ -162,11 +176,3 @@ def run_program(command: list[str], timeout: float) -> subprocess.CompletedProce
             end(process)
             process.communicate()
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
-
-
-def end(process: subprocess.Popen) -> None:
-    """Kill a process that `start_new_session` set apart, and all that it has started; on Windows itself alone."""
-    if sys.platform == "win32":
-        process.kill()
-    else:
-        os.killpg(process.pid, signal.SIGKILL)

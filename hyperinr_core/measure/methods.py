@@ -168,7 +168,7 @@ class Comparison:
 
     def _read(self) -> dict[str, Figures]:
         try:
-            document = json.loads((self.folder / "comparison.json").read_text())
+            document = json.loads((self.folder / "comparison.json").read_text(encoding="utf-8"))
             if document["setup"] != json.loads(json.dumps(self._setup)):
                 for state in self.folder.glob("*.state*"):  # of methods that were begun with other options
                     state.unlink()
@@ -181,7 +181,7 @@ class Comparison:
     def _write(self) -> None:
         document = {"setup": self._setup, "methods": self.methods, "spent": self._spent}
         with replacing(self.folder / "comparison.json") as part:
-            part.write_text(json.dumps(document, indent=1))
+            part.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
     def _make_folder(self) -> None:
         try:
