@@ -33,7 +33,7 @@ def environment() -> dict[str, str]:
 
 
 def python_folder() -> Path:
-    """A folder in the user's cache with links to hyperinr and what viewing needs, for ParaView's Python to search.
+    """A folder in the user's cache that leads to hyperinr and what viewing needs, for ParaView's Python to search.
 
     It must not see what else lies beside them: packages of ours would replace those that ParaView came with, and the
     window of ParaView 5.13 dies of a pygments. The folder's name follows what it links to, so none is ever changed.
@@ -52,10 +52,8 @@ def python_folder() -> Path:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin:
             places[name] = Path(spec.origin).parent.resolve()
-            libraries = places[name].with_name(
-                f"{name}.libs"
-            )  # wheels have them there, and Windows does not follow links
-            places |= {libraries.name: libraries} if libraries.is_dir() else {}
+            if places[name].parents[1] == cache().resolve():  # it stands in for another, which it becomes
+                places[name] = Path(str(importlib.import_module(name).__file__)).parent.resolve()
     folder = cache() / f"python-{hashlib.sha256(repr(sorted(places.items())).encode()).hexdigest()[:12]}"
     folder.mkdir(exist_ok=True)
     for name, place in places.items():
@@ -65,21 +63,25 @@ def python_folder() -> Path:
 
 
 def _link(link: Path, folder: Path) -> None:
-    """Windows lets nobody but administrators make symbolic links, and everybody junctions."""
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        _stand_in(link, folder)
+    else:
         link.symlink_to(folder)
-        return
-    import _winapi  # mklink of cmd would take & in a name for the end of a command
 
-    try:
-        _winapi.CreateJunction(str(folder), str(link))
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise BackendError(
-            f"{link} cannot be made a junction to {folder} ({error.strerror}); expected both on disks of this machine, install "
-            "hyperinr there, or set XDG_CACHE_HOME to a folder there"
-        ) from error
+
+def _stand_in(link: Path, folder: Path) -> None:
+    """Windows lets nobody but administrators make symbolic links: a package that becomes the other one when it is imported."""
+    link.mkdir(exist_ok=True)
+    code = (
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location(__name__, {str(folder / '__init__.py')!r},\n"
+        f"                                              submodule_search_locations=[{str(folder)!r}])\n"
+        "sys.modules[__name__] = module = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+    )
+    if not (link / "__init__.py").is_file():
+        with replacing(link / "__init__.py") as part:
+            part.write_text(code, encoding="utf-8")
 
 
 def _home() -> Path:
