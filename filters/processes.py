@@ -20,9 +20,11 @@ def apart() -> dict[str, Any]:
 def end(process: subprocess.Popen) -> None:
     """Kill a process that `apart` set apart, and all that it has started; nothing is done where none is left."""
     if sys.platform == "win32":
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
-            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, **apart())
+            subprocess.run(
+                command, timeout=10, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, **apart()
+            )
         process.kill()
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from hyperinr.filters.processes import apart, end
 
 #: Lives as long as it is let, and says so; started by one that does the same.
@@ -13,6 +15,9 @@ BEATS = "import sys, time\nwhile True: open(sys.argv[1], 'a', encoding='utf-8').
 STARTS = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {BEATS!r}, sys.argv[1]]).wait()"
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows' taskkill ends what a process has started; Wine's does not"
+)
 def test_what_it_has_started_ends_with_it(tmp_path):
     heart = tmp_path / "heart"
     process = subprocess.Popen([sys.executable, "-c", STARTS, str(heart)], **apart())

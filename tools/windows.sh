@@ -10,7 +10,8 @@ cd "$(dirname "$0")/.."
 mkdir -p "${1:-build/windows}"
 folder=$(cd "${1:-build/windows}" && pwd)
 shift || true
-tests=(files processes portable golden hinr hypernet stored_tables table_coding)
+tests=(files processes portable launch interpreter memory doctor paths native threads golden hinr hypernet stored_tables table_coding motion_coding
+    mask mask_coding bound_coding bricks joined joining checkpoint run trainer arrays tiff cinema image_stack netcdf medical_images axes)
 packages=("numpy==1.26.4" "scipy==1.13.1" safetensors zstandard click rich pytest pytest-timeout hypothesis matplotlib pillow "h5py==3.10.0"
     "netCDF4==1.6.5" cftime xarray nibabel pynrrd tifffile SimpleITK scikit-image "vtk==9.7.2" "torch==2.13.0")
 release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
@@ -83,4 +84,4 @@ unset PYTHONPATH
 (($#)) || set -- "${tests[@]/#/tests/test_}"
 [[ $# -gt 0 && -e $1.py ]] && set -- "${@/%/.py}"
 # netCDF4 1.6.5 was compiled against another NumPy, harmlessly; with a file in place of a pipe Python 3.11 does not start under Wine 8
-"$wine" "$home/python.exe" -m pytest -p no:cacheprovider -W "ignore:numpy.ndarray size changed" --timeout 3600 -q "$@" </dev/null 2>&1 | cat
+"$wine" "$home/python.exe" -u -m pytest -p no:cacheprovider -W "ignore:numpy.ndarray size changed" --timeout 3600 -q "$@" </dev/null 2>&1 | cat
