@@ -4,7 +4,7 @@
 #
 # The Python is put together: python311.dll and the extension modules, CPython's own build for Windows, come in the wheel of panda3d,
 # which deploys games; the modules in Python are Debian's, of the same minor version; python.exe is ten lines and is compiled here.
-# Packages are PyPI's wheels, in versions that need nothing that Wine 8 lacks: HDF5 from 1.14.4 on calls feholdexcept.
+# Packages are PyPI's wheels, in versions that need nothing that Wine 8 lacks: HDF5 from 1.14.4 on, in newer ones of three, calls feholdexcept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p "${1:-build/windows}"
@@ -13,12 +13,13 @@ shift || true
 tests=(files processes portable launch interpreter memory doctor paths native threads golden hinr hypernet stored_tables table_coding motion_coding
     mask mask_coding bound_coding bricks joined joining checkpoint run trainer arrays tiff cinema image_stack netcdf medical_images axes)
 packages=("numpy==1.26.4" "scipy==1.13.1" safetensors zstandard click rich pytest pytest-timeout hypothesis matplotlib pillow "h5py==3.10.0"
-    "netCDF4==1.6.5" cftime xarray nibabel pynrrd tifffile SimpleITK scikit-image "vtk==9.7.2" "torch==2.13.0")
+    "netCDF4==1.6.5" cftime xarray nibabel pynrrd tifffile SimpleITK scikit-image "vtk==9.3.1"
+    colorama typing-extensions sympy networkx jinja2 filelock fsspec)  # the last ones are of torch, whose list would be that of this system
 release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 [[ $release == bookworm ]] || { echo "This is ${release:-no Debian}; expected Debian 12 (bookworm), whose Python 3.11 has the modules." >&2; exit 1; }
 
 tools/install.sh wheels
-wheel=$(ls -t dist/*-win_amd64.whl 2>/dev/null | head -n 1)
+wheel=$(ls -t dist/*-win_amd64.whl 2>/dev/null | head -n 1 || true)
 if [[ ! $wheel || $(find CMakeLists.txt pyproject.toml hyperinr_core filters plugin xml -type f -newer "$wheel" -not -path '*/__pycache__/*' \
     -not -name '*.so' -not -name '*.dll') ]]; then
     tools/wheels.sh win_amd64
@@ -36,8 +37,7 @@ compile() { .venv/bin/python-zig cc -target x86_64-windows-gnu -O1 -s "$@"; }
 if [[ ! -e $home/done ]]; then
     echo "Putting Python for Windows together in $home"
     mkdir -p "$folder/parts" "$home/DLLs" "$site"
-    "${pip[@]}" download "${for_windows[@]}" --no-deps --dest "$folder/parts" "panda3d==1.10.16"
-    (cd "$folder/parts" && unzip -qo panda3d-*.whl 'deploy_libs/*')
+    "${pip[@]}" install "${for_windows[@]}" --no-deps --upgrade --target "$folder/parts" "panda3d==1.10.16"
     cp -r /usr/lib/python3.11/. "$home/Lib"
     rm -rf "$home"/Lib/{lib-dynload,dist-packages,sitecustomize.py,EXTERNALLY-MANAGED} "$home"/Lib/config-*
     cp "$folder"/parts/deploy_libs/*.{pyd,dll} "$home/DLLs"
@@ -56,7 +56,8 @@ END
     .venv/bin/python - "$home/python311.dll" >"$folder/parts/python3.def" <<'END'
 import sys, lief
 print("LIBRARY python3.dll\nEXPORTS")
-for entry in lief.parse(sys.argv[1]).get_export().entries:
+library = lief.parse(sys.argv[1])
+for entry in library.get_export().entries:
     print(f"{entry.name}=python311.{entry.name}")
 END
     echo "int nothing;" >"$folder/parts/nothing.c"
@@ -73,7 +74,8 @@ END
 fi
 if [[ ! -e $site/done ]]; then
     echo "Fetching the packages"
-    "${pip[@]}" install "${for_windows[@]}" --target "$site" "${packages[@]}" colorama
+    "${pip[@]}" install "${for_windows[@]}" --target "$site" "${packages[@]}"
+    "${pip[@]}" install "${for_windows[@]}" --target "$site" --no-deps "torch==2.13.0"
     touch "$site/done"
 fi
 "${pip[@]}" install "${for_windows[@]}" --target "$site" --no-deps --upgrade "$wheel"
