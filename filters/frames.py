@@ -131,10 +131,10 @@ class ImageFrames:
     def _full(self, model: Any, frame: Frame, refinement: Refinement | None, progress: Callable[[float], Any]) -> Any:
         if refinement is not None:
             return _image(model, frame, *refinement.result(progress))
-        start = time.monotonic()
+        start = time.perf_counter()
         image = _image(model, frame, *_numbers(model, frame, 1, progress))
         self._n_paced = _n_points(frame)
-        self._pace = (time.monotonic() - start) / self._n_paced
+        self._pace = (time.perf_counter() - start) / self._n_paced
         return image
 
     def _expected(self, model: Any, frame: Frame) -> float:
@@ -160,9 +160,9 @@ def _tried(model: Any, frame: Frame) -> float:
     part = [end for first, last in zip(starts, ends) for end in (first, min(last, first + N_TRIED - 1))]
     found = []
     for _ in range(2):
-        start = time.monotonic()
+        start = time.perf_counter()
         n_points = inr.sample_grid(frame.grid, tuple(part)).size // model.n_output_dims
-        found.append((time.monotonic() - start) / n_points)
+        found.append((time.perf_counter() - start) / n_points)
     return min(found)
 
 

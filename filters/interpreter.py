@@ -49,10 +49,10 @@ def find_python() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Variables for that Python: what this one searches, and no plugin for a pvpython to load."""
+    """Variables for that Python: what this one searches, text in UTF-8, and no plugin for a pvpython to load."""
     folders = [folder for folder in sys.path if folder and not folder.endswith(".zip")]
     searched = dict.fromkeys([str(_home()), *_from_environment(), *folders])
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(searched)}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(searched), "PYTHONIOENCODING": "utf-8"}
     variables.pop("PV_PLUGIN_CONFIG_FILE", None)
     return variables
 
@@ -74,10 +74,14 @@ def _candidates() -> Iterator[str]:
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     home = _home()  # PREFIX/lib/pythonX.Y/site-packages, or a folder with a bin beside
     prefixes = [*home.parents[2:3], home, Path(sys.prefix), Path("/usr")]
-    for path in [Path(sys.executable or name), *(prefix / "bin" / name for prefix in prefixes)]:
+    places = [prefix / "bin" / name for prefix in prefixes]
+    if sys.platform == "win32":  # PREFIX\\Lib\\site-packages; a virtual environment has Scripts
+        prefixes = [*home.parents[1:2], Path(sys.prefix)]
+        places = [prefix / place / "python.exe" for prefix in prefixes for place in ("", "Scripts")]
+    for path in [Path(sys.executable or name), *places]:
         if path.name.startswith("python") and os.access(path, os.X_OK):
             yield str(path)
-    for program in (name, "pvpython"):
+    for program in ("python" if sys.platform == "win32" else name, "pvpython"):
         found = shutil.which(program)
         if found:
             yield found
@@ -88,7 +92,7 @@ def _missing(python: str) -> list[str] | None:
     code = f"import sys; sys.version_info[:2] == {sys.version_info[:2]} or sys.exit(3); {PROBE}"
     try:
         result = subprocess.run(
-            [python, "-c", code, *NEEDED], env=environment(), capture_output=True, text=True,
+            [python, "-c", code, *NEEDED], env=environment(), capture_output=True, encoding="utf-8", errors="replace",
             timeout=PROBE_SECONDS, cwd="/", stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,7 @@ def check_fits(extent: Extent, n_components: int) -> None:
 
 def available_bytes() -> int | None:
     """Bytes that this process can still take, about; None where the system does not say."""
-    limits = [value for value in (_from_meminfo(), _from_cgroup()) if value is not None]
+    limits = [value for value in (_from_meminfo(), _from_cgroup(), from_windows()) if value is not None]
     if limits:
         return min(limits)
     try:
@@ -48,7 +50,7 @@ def available_bytes() -> int | None:
 
 def _from_meminfo() -> int | None:
     try:
-        lines = MEMINFO.read_text().splitlines()
+        lines = MEMINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return None
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")), None)
@@ -56,9 +58,17 @@ def _from_meminfo() -> int | None:
 
 def _from_cgroup() -> int | None:
     try:
-        return int(CGROUP.read_text())
+        return int(CGROUP.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # no such file, or "max"
         return None
+
+
+def from_windows() -> int | None:
+    """Bytes of memory that Windows has left; None on other systems."""
+    if sys.platform != "win32":
+        return None
+    status = (ctypes.c_uint64 * 8)(64)  # MEMORYSTATUSEX: its own length in bytes, ..., and third what is available
+    return status[2] if ctypes.windll.kernel32.GlobalMemoryStatusEx(status) else None
 
 
 class ImageCache:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def _merged_array(pieces: list[vtkImageData], whole: Extent, name: str, on_cells
     array.CopyInformation(first.GetInformation(), 1)
     array.SetNumberOfComponents(first.GetNumberOfComponents())
     shape = shape_of(whole, on_cells)
-    array.SetNumberOfTuples(int(np.prod(shape)))
+    array.SetNumberOfTuples(math.prod(shape))
     holder = vtkImageData().GetPointData()
     holder.AddArray(array)
     values, filled = array_of(holder, name, shape), np.zeros(shape, bool)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperinr.filters.interpreter import environment
+from hyperinr.filters.processes import apart, end
 from hyperinr_core.errors import DataError, HyperINRError
 
 #: Seconds between two looks at whether somebody wants to stop.
@@ -78,7 +77,7 @@ def train(
     command = [python, "-m", "hyperinr.plugin.cli", "train", str(series), "-o", str(output)]
     process = subprocess.Popen(
         [*command, "--progress", "json", *options], env=environment(), cwd=output.parent, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="replace", **apart(),
     )  # fmt: skip
     said = _Said(process)
     try:
@@ -149,8 +148,5 @@ def _end(process: subprocess.Popen) -> None:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(END_SECONDS)
-    if sys.platform != "win32":
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
+    end(process)
     process.wait()

@@ -196,11 +196,12 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
 
     def _train(self, python: str, folder: Path, series: Path) -> None:
         from hyperinr.filters.training_process import train
+        from hyperinr_core.files import rename
 
         name = os.path.abspath(self._file_name)
         self._say(f"training {name}; `hyperinr stop {name}` ends it")
         said = train(python, series, folder / MODEL, self._options(folder), self._progress, lambda: self._look(folder))
-        os.replace(folder / MODEL, name)
+        rename(folder / MODEL, Path(name))
         self._say("\n".join(line for line in said.splitlines() if MODEL not in line and SERIES not in line))
 
     def _options(self, folder: Path) -> list[str]:
@@ -209,7 +210,7 @@ class HyperINRWriter(Reporting, VTKPythonAlgorithmBase):
         options += [f"--field={name}" for name in self._fields if self._choose_fields]
         if self._samples:
             path = folder / "settings.json"
-            path.write_text(json.dumps({"training": {"samples": self._samples}}))
+            path.write_text(json.dumps({"training": {"samples": self._samples}}), encoding="utf-8")
             options.append(f"--config={path}")
         return options
 

@@ -87,7 +87,7 @@ class Promise:
                 for c, width in enumerate(widths)
             ]
             progress((done + 1) / len(times))
-        ends = np.cumsum([frame.size for frame in frames]).reshape(len(times), -1)
+        ends = np.cumsum([frame.size for frame in frames], dtype=np.int64).reshape(len(times), -1)
         largest = tuple(float(error * scale) for error, scale in zip(asked, scales))
         return Bound(self.series.grid.shape, times, np.concatenate(frames), ends, tuple(map(float, units)), largest)
 

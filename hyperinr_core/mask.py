@@ -42,7 +42,7 @@ class Mask:
 
     def valid(self, sheet: int) -> np.ndarray:
         """(nz, ny, nx) bool of a sheet."""
-        n_points = int(np.prod(self.shape))
+        n_points = math.prod(self.shape)
         return np.unpackbits(self.sheets[sheet], count=n_points).view(bool).reshape(self.shape)
 
     def at(self, theta: np.ndarray, bounds: np.ndarray) -> list[np.ndarray]:
@@ -63,7 +63,7 @@ class Mask:
 
     def shares(self) -> np.ndarray:
         """(F,) the masked share of each field's points, mean over the positions."""
-        n_points = int(np.prod(self.shape))
+        n_points = math.prod(self.shape)
         masked = np.array([1 - np.count_nonzero(self.valid(sheet)) / n_points for sheet in range(len(self.sheets))])
         return masked[self.owners].mean(axis=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -118,7 +119,7 @@ def motion_of(
         raise FormatError("a motion stands beside one encoder; expected two at least")
     n_paths = len(parts["anchored"]) * n_gaps * 6
     n_believed = len(parts["owners"]) * n_gaps
-    size = int(np.prod(shape))
+    size = math.prod(map(int, shape))
     planes = unpacked(tensors[PATHS_TENSOR], 2 * n_paths * size, "motion is", "its settings")
     believed = unpacked(tensors[TRUST_TENSOR], 2 * n_believed * size, "motion is", "its settings")
     differences = unfolded(*planes.reshape(2, -1)).reshape(len(parts["anchored"]), n_gaps, 2, 3, *shape)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from hyperinr_core.errors import FormatError
+from hyperinr_core.files import sharing
 from hyperinr_core.level_coding import LevelCoding, decode_frame
 
 #: The tensor they are stored as, and the one where they are coded.
@@ -55,7 +56,7 @@ class StoredTables:
     ) -> None:
         self._path, self._check = path, check
         # kept: the name may hold another model before all is read; little is read ahead, where Python 3.14 by itself takes 128 kB
-        self._file = io.BufferedReader(io.FileIO(path), AHEAD)
+        self._file = io.BufferedReader(io.FileIO(path, opener=sharing), AHEAD)
         weakref.finalize(self, self._file.close)
         length = int.from_bytes(self._file.read(8), "little")
         self._start = 8 + length + json.loads(self._file.read(length))[tensor]["data_offsets"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import sys
 
@@ -77,6 +78,9 @@ def hyperinr() -> None:
 
 def main() -> None:
     """Run the command; every error of ours is one sentence on standard error and exit status 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the console's code page lacks ends nothing
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="hyperinr: %(message)s", level=logging.INFO)
     try:
         hyperinr(standalone_mode=False)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hyperinr.filters.memory import from_windows
 from hyperinr_core.architecture import Architecture
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.training.motion.build import HALO, LONGEST
@@ -86,23 +87,26 @@ def check_room(task: Volumes, config: RunConfig, output: Path) -> Estimate:
 
 def free_memory() -> float:
     """Bytes that this process may still take: of the machine, of its group and of its own limit; infinite where nobody knows."""
-    found = [math.inf]
+    of_windows = from_windows()
+    found = [math.inf if of_windows is None else of_windows]
     with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = _read("/proc/meminfo").splitlines()
         found.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
     with contextlib.suppress(OSError, ValueError):  # version 2 of control groups, as containers and Slurm set them
-        group = Path("/sys/fs/cgroup") / Path("/proc/self/cgroup").read_text().split("::", 1)[-1].strip().lstrip("/")
-        limit, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+        group = Path("/sys/fs/cgroup") / _read("/proc/self/cgroup").split("::", 1)[-1].strip().lstrip("/")
+        limit, used = (_read(group / f"memory.{name}") for name in ("max", "current"))
         found.append(int(limit) - int(used))
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         limit_of_addresses = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit_of_addresses != resource.RLIM_INFINITY:
-            found.append(
-                limit_of_addresses - os.sysconf("SC_PAGE_SIZE") * int(Path("/proc/self/statm").read_text().split()[0])
-            )
+            found.append(limit_of_addresses - os.sysconf("SC_PAGE_SIZE") * int(_read("/proc/self/statm").split()[0]))
     return max(min(found), 0)
+
+
+def _read(path: str | Path) -> str:
+    return Path(path).read_text(encoding="utf-8")
 
 
 def _bytes_of_data(task: Volumes, n_outputs: int, config: RunConfig) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 #: Debian's package of the plugin, for each Qt.
@@ -12,7 +13,9 @@ PACKAGES = {"5": "libqt5svg5", "6": "qt6-svg-plugins"}
 
 def missing_package(program: str) -> str | None:
     """What to install for the window's Qt to draw icons; None where the plugin is there, or where Qt is not the system's."""
-    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    if not sys.platform.startswith("linux"):
+        return None
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, errors="replace", check=False).stdout
     found = re.search(r"=> (/\S+)/libQt([56])Core\.so", linked)
     if found is None or not found[1].startswith(
         "/usr"

@@ -7,12 +7,12 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from hyperinr.filters.processes import apart, end
 from hyperinr_core.errors import BackendError
 from hyperinr_core.files import replacing
 
@@ -33,7 +33,7 @@ def environment() -> dict[str, str]:
 
 
 def python_folder() -> Path:
-    """A folder in the user's cache with links to hyperinr and what viewing needs, for ParaView's Python to search.
+    """A folder in the user's cache that leads to hyperinr and what viewing needs, for ParaView's Python to search.
 
     It must not see what else lies beside them: packages of ours would replace those that ParaView came with, and the
     window of ParaView 5.13 dies of a pygments. The folder's name follows what it links to, so none is ever changed.
@@ -52,6 +52,8 @@ def python_folder() -> Path:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin:
             places[name] = Path(spec.origin).parent.resolve()
+            if places[name].parents[1] == cache().resolve():  # it stands in for another, which it becomes
+                places[name] = Path(str(importlib.import_module(name).__file__)).parent.resolve()
     folder = cache() / f"python-{hashlib.sha256(repr(sorted(places.items())).encode()).hexdigest()[:12]}"
     folder.mkdir(exist_ok=True)
     for name, place in places.items():
@@ -61,11 +63,25 @@ def python_folder() -> Path:
 
 
 def _link(link: Path, folder: Path) -> None:
-    """Windows lets nobody but administrators make symbolic links, and everybody junctions."""
-    if sys.platform != "win32":
+    if sys.platform == "win32":
+        _stand_in(link, folder)
+    else:
         link.symlink_to(folder)
-    elif not link.exists():
-        subprocess.run(["cmd", "/c", "mklink", "/J", str(link), str(folder)], check=True, stdout=subprocess.DEVNULL)
+
+
+def _stand_in(link: Path, folder: Path) -> None:
+    """Windows lets nobody but administrators make symbolic links: a package that becomes the other one when it is imported."""
+    link.mkdir(exist_ok=True)
+    code = (
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location(__name__, {str(folder / '__init__.py')!r},\n"
+        f"                                              submodule_search_locations=[{str(folder)!r}])\n"
+        "sys.modules[__name__] = module = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+    )
+    if not (link / "__init__.py").is_file():
+        with replacing(link / "__init__.py") as part:
+            part.write_text(code, encoding="utf-8")
 
 
 def _home() -> Path:
@@ -94,9 +110,9 @@ def write_plugin_config() -> Path:
     """A file in the user's cache that tells ParaView to load the plugin at its start; its name follows its content."""
     text = f'<Plugins>\n  <Plugin name="HyperINR" filename={quoteattr(str(plugin_xml()))} auto_load="1"/>\n</Plugins>\n'
     path = cache() / f"plugins-{hashlib.sha256(text.encode()).hexdigest()[:12]}.xml"
-    if not path.is_file() or path.read_text() != text:
+    if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text:
         with replacing(path) as part:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
     return path
 
 
@@ -151,7 +167,7 @@ def run_program(command: list[str], timeout: float) -> subprocess.CompletedProce
         cwd="/",  # ParaView's Python looks for modules in its folder first; nobody keeps any here
         text=True,
         errors="replace",
-        start_new_session=True,  # so that the whole group can be ended: xvfb-run leaves its server behind otherwise
+        **apart(),  # so that all of it can be ended: xvfb-run leaves its server behind otherwise
     )
     try:
         output, errors = process.communicate(timeout=timeout)
@@ -162,11 +178,3 @@ def run_program(command: list[str], timeout: float) -> subprocess.CompletedProce
             end(process)
             process.communicate()
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
-
-
-def end(process: subprocess.Popen) -> None:
-    """Kill a process that `start_new_session` set apart, and all that it has started; on Windows itself alone."""
-    if sys.platform == "win32":
-        process.kill()
-    else:
-        os.killpg(process.pid, signal.SIGKILL)

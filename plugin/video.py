@@ -61,7 +61,7 @@ def _write_video(part: Path, folder: str, suffix: str) -> None:
     # even sides, and colours that every player knows
     command = ["ffmpeg", "-loglevel", "error", "-y", "-framerate", str(FRAME_RATE), "-i", f"{folder}/%05d.png"]
     command += ["-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2", "-pix_fmt", "yuv420p", "-f", suffix[1:], str(part)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if result.returncode:
         said = result.stderr.strip().splitlines()
         raise BackendError(f"ffmpeg made no video ({said[-1] if said else 'it said nothing'}); choose .gif or .png")

@@ -1,6 +1,7 @@
 """Commands in forks of one process that has imported what they need, so that Python and PyTorch start once for many of them.
 
 Each has its own arguments, folder, variables, output and exit status, and can be killed; what is forked has not run anything.
+Windows knows no forks, and every command starts anew.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ class Forks:
 
     def __init__(self, folder: Path, *modules: str) -> None:
         self._said = [folder / "stdout.txt", folder / "stderr.txt"]
+        self._server = None
+        if not hasattr(os, "fork"):
+            return
         command = [sys.executable, __file__, *modules]
         self._server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
 
@@ -40,6 +44,8 @@ class Forks:
         return self
 
     def __exit__(self, *_) -> None:
+        if self._server is None:
+            return
         self._server.stdin.close()
         self._server.wait()
         self._server.stdout.close()
@@ -50,6 +56,8 @@ class Forks:
         The status is that of the first process that failed; what all of them say is together.
         """
         words = [str(word) for word in words]
+        if self._server is None:
+            return anew(words, code, folder, variables, kill_after)
         job = {"code": code, "words": words, "folder": str(folder or Path.cwd()), "said": [*map(str, self._said)]}
         self._server.stdin.write(json.dumps({**job, "variables": variables}).encode() + b"\n")
         children = json.loads(self._server.stdout.readline())
@@ -60,6 +68,22 @@ class Forks:
         statuses = json.loads(self._server.stdout.readline())
         status = next((status for status in statuses if status), 0)
         return subprocess.CompletedProcess(words, status, *(path.read_text() for path in self._said))
+
+
+def anew(words, code, folder, variables, kill_after) -> subprocess.CompletedProcess:
+    """The same without forks."""
+    said, processes = {"encoding": "utf-8", "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}, []
+    for added in variables:
+        found = {**os.environ, "PYTHONIOENCODING": "utf-8", **added}
+        processes.append(subprocess.Popen([sys.executable, "-c", code, *words], cwd=folder, env=found, **said))
+    texts = []
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(kill_after)
+        process.kill()
+        texts.append(process.communicate())
+    status = next((process.returncode for process in processes if process.returncode), 0)
+    return subprocess.CompletedProcess(words, status, *("".join(text) for text in zip(*texts)))
 
 
 def work(job: dict, variables: dict[str, str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import signal
 import struct
 import sys
@@ -269,6 +268,8 @@ def sampled(model) -> None:
 
 def main(first: int, count: int, folder: Path) -> None:
     """Open mutations and say what became of them."""
+    import resource  # which Windows has not, where the files alone are used
+
     files = good_files(folder)
     path, numbers = folder / "mutation.hinr", folder / "number.txt"
     found, longest = Counter(), 0.0

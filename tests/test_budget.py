@@ -73,6 +73,12 @@ def test_a_short_run_is_not_looked_at(tmp_path):
     assert run(tmp_path, SMALL.replace(training={"samples": 20_000}))[1].psnr is None
 
 
+def test_a_run_shorter_than_a_tick_of_the_clock_has_a_pace(monkeypatch):
+    """time.monotonic of Windows moves on in steps of 16 ms."""
+    monkeypatch.setattr(budget.time, "monotonic", lambda: 0.0)
+    assert 0 < budget.pace(a_lesson(SMALL.replace(training={"samples": 20_000})), "cpu") < 1e12
+
+
 def test_a_target_takes_no_more_points_than_it_needs(tmp_path):
     model, plan = run(tmp_path, LONG.replace(budget={"target_psnr": 30.0}))
     assert plan.samples in [tried * 5 * moving_blob().grid.n_points for tried in budget.TRIED[:-1]]

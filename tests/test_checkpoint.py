@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from series import moving_blob
 from small import SMALL, at_iteration, with_training
@@ -35,11 +33,15 @@ def test_a_run_is_not_resumed_with_the_same_volumes_at_other_times(tmp_path, mon
     train(Volumes(series, ["density"]), path, config, resume=True)
 
 
+def refused(**_):
+    raise PermissionError("this folder is not yours")
+
+
 def test_a_folder_that_cannot_be_written_to_is_found_before_the_run(tmp_path, monkeypatch):
     assert checkpoint.begin(tmp_path / "m.hinr", False) == tmp_path / "m.hinr.checkpoint"
     with pytest.raises(DataError, match="none is no folder that can be written to"):
         checkpoint.begin(tmp_path / "none" / "m.hinr", False)
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # root may write anywhere
+    monkeypatch.setattr(checkpoint.tempfile, "TemporaryFile", refused)  # root may write anywhere
     with pytest.raises(DataError, match="is no folder that can be written to"):
         checkpoint.begin(tmp_path / "m.hinr", False)
 

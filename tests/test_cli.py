@@ -68,6 +68,16 @@ def test_help_names_every_command_and_imports_little():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
 
 
+def test_a_name_that_the_console_cannot_write_ends_nothing(tmp_path):
+    path = tmp_path / "λ.hinr"
+    hinr.save(random_model(), path)
+    variables = {**os.environ, "PYTHONIOENCODING": "cp1252"}  # as a pipe has in the west of Windows
+    for words, status in ((["info", path], 0), (["info", tmp_path / "Ω.hinr"], 1)):
+        result = subprocess.run([*PROCESS, *words], capture_output=True, env=variables, timeout=60)
+        said = (result.stdout, result.stderr)[status].decode("cp1252")
+        assert result.returncode == status and ("\\u03bb", "\\u03a9")[status] in said, said
+
+
 def test_train_info_sample(hyperinr, series, quick, tmp_path):
     output = tmp_path / "m.hinr"
     result = hyperinr("train", series, "-o", output, "--every", 2, "--config", quick, "--seed", 4)

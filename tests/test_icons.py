@@ -29,5 +29,12 @@ def test_without_the_plugin_its_package_is_named(version, package, tmp_path, mon
     assert icons.missing_package(linked_with(tmp_path, "/usr/lib/nowhere", version, monkeypatch)) == package
 
 
+@pytest.mark.parametrize("system", launch.OWN_DISPLAY)
+def test_other_systems_need_no_package_and_are_not_asked(system, monkeypatch):
+    monkeypatch.setattr(icons.sys, "platform", system)
+    monkeypatch.setenv("PATH", "")
+    assert icons.missing_package("paraview") is None
+
+
 def test_a_downloaded_paraview_brings_its_own(tmp_path, monkeypatch):
     assert icons.missing_package(linked_with(tmp_path, "/opt/ParaView/lib", "6", monkeypatch)) is None

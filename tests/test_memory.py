@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,11 @@ def test_the_smaller_of_what_the_machine_and_the_job_have_counts(tmp_path, monke
     monkeypatch.setattr(memory, "MEMINFO", tmp_path / "nothing")
     monkeypatch.setattr(memory, "CGROUP", tmp_path / "nothing")
     assert memory.available_bytes() > 1 << 28, "another system's own word"
+
+
+def test_windows_is_asked_for_its_memory_and_no_other_system():
+    free = memory.from_windows()
+    assert (free is None) == (sys.platform != "win32") and (free is None or 1 << 26 < free < 1 << 46)
 
 
 def image(n):

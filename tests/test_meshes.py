@@ -245,7 +245,9 @@ def test_a_reader_that_dies_is_one_sentence_and_another_takes_its_place(tmp_path
 
 def test_a_reader_that_hangs_is_ended(tmp_path, monkeypatch):
     sleeper = tmp_path / "sleeper.py"
-    sleeper.write_text(f"import os, time\nopen('{tmp_path}/pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
+    sleeper.write_text(
+        f"import os, time\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
     monkeypatch.setattr(workers, "_workers", {})
     monkeypatch.setattr(workers, "SCRIPT", sleeper)
     monkeypatch.setattr(workers, "PATIENCE", 2.0)

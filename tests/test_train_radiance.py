@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 
 import numpy as np
@@ -74,7 +73,7 @@ def stopping(fits, advances):
         advance(self)
         advances.append(0)
         if len(advances) == 6:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     return advanced
 

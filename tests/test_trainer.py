@@ -70,7 +70,7 @@ def test_interrupted_run_continues_to_the_same_bytes(tmp_path, monkeypatch, cut)
     series = moving_blob()
     train(Volumes(series, ["density"]), tmp_path / "whole.hinr", SMALL)
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
-        at_iteration(patch, cut, lambda trainer: os.kill(os.getpid(), signal.SIGINT))
+        at_iteration(patch, cut, lambda trainer: signal.raise_signal(signal.SIGINT))
         train(Volumes(series, ["density"]), tmp_path / "cut.hinr", SMALL)
     assert not (tmp_path / "cut.hinr").exists()
     with pytest.raises(ParameterError, match="--resume"):

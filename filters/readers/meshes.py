@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import math
@@ -66,7 +67,10 @@ class _Folder:
         if self._latest is not None:
             self._latest.extend(files)
             while len(self._latest) > MOST_TEMPORARY:
-                self._latest.popleft().unlink(missing_ok=True)
+                with contextlib.suppress(
+                    PermissionError
+                ):  # on Windows, while somebody has it mapped; it goes with the folder
+                    self._latest.popleft().unlink(missing_ok=True)
 
 
 class Meshes:

@@ -7,6 +7,7 @@ a plane (seen in VTK 9.2 and 9.7). pynrrd reads whole files only, so that the da
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
 from pathlib import Path
@@ -58,7 +59,7 @@ def open_nrrd(path: Path, name: str, axes: str | None = None) -> FileSteps:
         raise DataError(f"{path} has encoding {encoding!r}; expected raw, gzip or bzip2, save it as one of them")
     kind = _dtype(header, path)
     if start < 0:
-        start = data.stat().st_size - int(np.prod(sizes)) * kind.itemsize
+        start = data.stat().st_size - math.prod(sizes) * kind.itemsize
     block = Block(data, start, kind, tuple(sizes[::-1]), letters, _PACKINGS[encoding])
 
     def read(frame: int, _: str, z_range: ZRange | None) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def _arrays(root: Any, where: str, extent: Extent, n_steps: int) -> dict[str, in
         sizes = getattr(array, "shape", ())
         rest = _without_time(sizes, shape, n_steps)
         if rest is not None and array.dtype.kind in "iuf":
-            arrays[name] = int(np.prod(rest, dtype=int)) // int(np.prod(shape))
+            arrays[name] = math.prod(map(int, rest)) // math.prod(shape)
     arrays.pop("vtkGhostType", None)
     return arrays
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hyperinr.filters.processes import apart
 from hyperinr_core.errors import BackendError, DataError
 
 #: Run by path, so that no Python needs our packages for it.
@@ -96,7 +97,7 @@ def _started(program: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd="/",
-        start_new_session=True,  # Ctrl-C is for the program that asks
+        **apart(),
     )
 
 
@@ -118,7 +119,7 @@ def _answer(process: subprocess.Popen[bytes], request: dict[str, Any], path: Pat
         questions.write(json.dumps(request).encode() + b"\n")
         questions.flush()
         line = answers.readline()
-    except BrokenPipeError:  # it has ended before it was asked
+    except OSError:  # it has ended before it was asked: a broken pipe, which Windows calls an invalid argument
         pass
     finally:
         timer.cancel()
@@ -129,7 +130,7 @@ def _answer(process: subprocess.Popen[bytes], request: dict[str, Any], path: Pat
         raise DataError(
             f"{path} keeps its reader busy for more than {patience:.0f} s; expected a whole file, check or write it again"
         )
-    how = signal.Signals(-status).name if status < 0 else f"status {status}"
+    how = signal.Signals(-status).name if status < 0 else f"status {status:#x}" if status > 255 else f"status {status}"
     raise DataError(f"{path} brings its reader down ({how}); expected a whole file, check or write it again")
 
 
@@ -137,7 +138,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
     for pipe in filter(None, (process.stdin, process.stdout)):
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):  # what was not read goes nowhere
             pipe.close()
 
 

@@ -125,7 +125,7 @@ class Comparison:
             return
         self._make_folder()
         state = self.folder / f"{name}.state"
-        before, started = self._spent.get(name, 0.0), time.monotonic()
+        before, started = self._spent.get(name, 0.0), time.perf_counter()
         method = create(name, self.training, self.field)
         try:
             method.fit(
@@ -135,7 +135,7 @@ class Comparison:
                 )
             )  # fmt: skip
         finally:
-            train_s = self._spent[name] = before + time.monotonic() - started
+            train_s = self._spent[name] = before + time.perf_counter() - started
             self._write()
         self.methods[name] = {**self._measure(name, method, progress), "train_s": train_s, "bytes": method.n_bytes}
         self._write()
@@ -148,9 +148,9 @@ class Comparison:
     def _measure(self, name: str, method: Teacher, progress: Progress) -> Figures:
         found, seconds = [], []
         for done, step in enumerate(self.steps, start=1):
-            started = time.monotonic()
+            started = time.perf_counter()
             values = method.evaluate(self.series.thetas[step])
-            seconds.append(time.monotonic() - started)
+            seconds.append(time.perf_counter() - started)
             found.append(scores(values, self.series.read(step, [self.field]), self.value_range))
             if step == self.hardest:
                 np.save(self.folder / f"{name}.npy", values)
@@ -168,7 +168,7 @@ class Comparison:
 
     def _read(self) -> dict[str, Figures]:
         try:
-            document = json.loads((self.folder / "comparison.json").read_text())
+            document = json.loads((self.folder / "comparison.json").read_text(encoding="utf-8"))
             if document["setup"] != json.loads(json.dumps(self._setup)):
                 for state in self.folder.glob("*.state*"):  # of methods that were begun with other options
                     state.unlink()
@@ -181,7 +181,7 @@ class Comparison:
     def _write(self) -> None:
         document = {"setup": self._setup, "methods": self.methods, "spent": self._spent}
         with replacing(self.folder / "comparison.json") as part:
-            part.write_text(json.dumps(document, indent=1))
+            part.write_text(json.dumps(document, indent=1), encoding="utf-8")
 
     def _make_folder(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -118,7 +119,7 @@ def _lines(coefficients: torch.Tensor, firsts: Sequence[torch.Tensor], weights: 
     for axis in (0, 1):
         shape = coefficients.shape
         out = torch.empty((*shape[: axis + 1], len(firsts[axis]), *shape[axis + 2 :]), device=coefficients.device)
-        length = int(np.prod(shape[axis + 2 :]))
+        length = math.prod(shape[axis + 2 :])
         block = min(1024, triton.next_power_of_2(length))
         kernels.along_kernel[(out.numel() // length, triton.cdiv(length, block))](
             coefficients, firsts[axis], weights[axis], out, shape[axis + 1], len(firsts[axis]), length,

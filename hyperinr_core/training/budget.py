@@ -129,16 +129,16 @@ def pace(lesson: Lesson, device: str) -> float:
         trainer = Trainer(lesson, device)
         most = max(math.ceil(ASIDE * trainer.n_iterations), PROBED if minutes else 1)
         _advance(trainer, min(most, N_WARM), math.inf)
-        first, started = trainer.iteration, time.monotonic()
+        first, started = trainer.iteration, time.perf_counter()
         _advance(trainer, most, PROBED_SECONDS)
         trainer.rest()
-        return (trainer.iteration - first) * trainer.batch_size / (time.monotonic() - started)
+        return (trainer.iteration - first) * trainer.batch_size / (time.perf_counter() - started)
 
 
 def _advance(trainer: Trainer, most: int, seconds: float) -> None:
     """So many iterations, or for so long."""
-    last, end = trainer.iteration + most, time.monotonic() + seconds
-    while trainer.iteration < last and time.monotonic() < end:
+    last, end = trainer.iteration + most, time.perf_counter() + seconds
+    while trainer.iteration < last and time.perf_counter() < end:
         trainer.advance(last - trainer.iteration)
 
 

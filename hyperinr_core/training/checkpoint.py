@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,12 @@ def begin(output: str | os.PathLike, resume: bool) -> Path:
         raise ParameterError(
             f"{path} holds an unfinished run; add --resume to continue it, or delete the file to start over"
         )
-    if not os.path.isdir(path.parent) or not os.access(path.parent, os.W_OK):
+    try:  # rights that are asked for are not those that hold: root has all, and Windows tells of none of folders
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
         raise DataError(
             f"{path.parent} is no folder that can be written to; expected one for the model, create it first"
-        )
+        ) from error
     return path
 
 

@@ -108,7 +108,7 @@ def join(device: str) -> World:
 
     Parameters
     ----------
-    device : "cpu" exchanges with gloo; "cuda" with nccl, each process of a machine on a GPU of its own.
+    device : "cpu" exchanges with gloo; "cuda" with nccl, on Windows with gloo, each process of a machine on a GPU of its own.
     """
     size = n_started()
     if size == 1:
@@ -125,7 +125,7 @@ def join(device: str) -> World:
         n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         os.environ.setdefault("HYPERINR_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // n_local)))
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+        dist.init_process_group("nccl" if device == "cuda" and dist.is_nccl_available() else "gloo", timeout=PATIENCE)
     return World(dist.get_rank(), size)
 
 

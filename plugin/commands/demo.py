@@ -74,14 +74,14 @@ def run(
     changes: list[str | Path] = []
     if samples:
         settings = folder / "settings.json"
-        settings.write_text(json.dumps({"training": {"samples": samples}}))
+        settings.write_text(json.dumps({"training": {"samples": samples}}), encoding="utf-8")
         changes = ["--config", settings]
     hyperinr("train", series, "-o", model, "--field", FIELD, "--every", str(EVERY), "--resume", *changes)
 
     headline("3/4  Measuring the steps that training did not see")
     plot = folder / "psnr.png"
     printed = hyperinr("evaluate", model, series, "--field", FIELD, "--json", "--plot", plot, capture=True)
-    (folder / "evaluation.json").write_text(printed)
+    (folder / "evaluation.json").write_text(printed, encoding="utf-8")
     report = json.loads(printed)
     print_series({FIELD: report}, n_outside=0)
 
@@ -112,7 +112,10 @@ def hyperinr(*arguments: object, capture: bool = False) -> str:
     """Run the command as a user would, its progress bar included; end the demo where it fails."""
     command = [*own_program(), *map(str, arguments)]
     print("$", *map(shown, command), flush=True)
-    result = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True, check=False)
+    result = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": "utf-8"} if capture else None,
+        stdout=subprocess.PIPE if capture else None, encoding="utf-8", check=False,
+    )  # fmt: skip
     if result.returncode:
         sys.exit(result.returncode)  # the command has said why
     return result.stdout or ""
@@ -126,7 +129,10 @@ def own_program() -> list[str]:
 
 def shown(word: str) -> str:
     """A word of a command as one types it here."""
-    return os.path.relpath(word) if os.path.isabs(word) else word
+    try:
+        return os.path.relpath(word) if os.path.isabs(word) else word
+    except ValueError:  # it is on another drive
+        return word
 
 
 def write_training_series(series: Path, training_series: Path) -> None:

@@ -20,6 +20,7 @@ from typing import IO
 
 import click
 
+from hyperinr.filters.processes import apart, end
 from hyperinr.plugin import icons, launch
 from hyperinr.plugin.scenes.probe import MARK
 from hyperinr_core.backends import cuda
@@ -31,7 +32,7 @@ TIMEOUT = 90.0
 MENDS = {
     "python": "make the environment again from the Python that ParaView uses (Debian: /usr/bin/python3 -m venv)",
     "numpy": "install a NumPy that this ParaView knows: pip install 'numpy<2.4'",
-    "package": 'run `eval "$(hyperinr env)"` first, or install hyperinr normally, not editable',
+    "package": "set what `hyperinr env` prints first, or install hyperinr normally, not editable",
     "kernel": "install hyperinr again on this machine; until then viewing uses NumPy, which is slow",
     "plugin": "read the messages above it; if they do not help, please report them",
 }
@@ -170,14 +171,14 @@ def _server(program: str) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(
             [program, f"--server-port={port}"],
             env={**os.environ, **launch.environment()},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            **apart(),
             cwd="/",
         )
         try:
@@ -185,7 +186,7 @@ def _server(program: str) -> Iterator[int]:
             yield port
         finally:
             if process.poll() is None:
-                launch.end(process)
+                end(process)
             process.wait()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -22,7 +24,7 @@ def paraview(model: str | None, arguments: tuple[str, ...]) -> None:
     """
     files = _first_arguments(model)
     program = launch.find_program("paraview")
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not (sys.platform in launch.OWN_DISPLAY or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise BackendError(
             "there is no display (DISPLAY is not set); start ParaView from a desktop, or use `hyperinr render`"
         )
@@ -30,7 +32,10 @@ def paraview(model: str | None, arguments: tuple[str, ...]) -> None:
     if files and not files[0].startswith("-"):
         environment["HYPERINR_OPEN"] = files[0]
         files = [f"--state={Path(__file__).parents[1] / 'scenes' / 'opened.py'}"]
-    os.execve(program, [program, *files, *arguments], environment)
+    command = [program, *files, *arguments]
+    if sys.platform == "win32":  # where exec quotes nothing, and gives the prompt back at once
+        sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+    os.execve(program, command, environment)
 
 
 def _first_arguments(model: str | None) -> list[str]:
@@ -46,7 +51,13 @@ def _first_arguments(model: str | None) -> list[str]:
 def env() -> None:
     """Print the shell lines that let pvpython, pvbatch, pvserver and paraview find the plugin.
 
-    Use them with: eval "$(hyperinr env)"
+    Use them with: eval "$(hyperinr env)", or in PowerShell: hyperinr env | Out-String | Invoke-Expression
     """
     for name, value in launch.environment().items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+        click.echo(in_powershell(name, value) if sys.platform == "win32" else f"export {name}={shlex.quote(value)}")
+
+
+def in_powershell(name: str, value: str) -> str:
+    """The line that sets a variable."""
+    quoted = value.replace("'", "''")
+    return f"$env:{name} = '{quoted}'"

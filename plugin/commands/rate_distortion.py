@@ -56,9 +56,9 @@ def rate_distortion(model: str, series: tuple[str, ...], also: tuple[str, ...], 
         points.append(point)
         click.echo("  ".join(_cells(point)))
     with replacing(f"{output}.json") as part:
-        part.write_text(json.dumps({"model": Path(model).name, "points": points}, indent=1) + "\n")
+        part.write_text(json.dumps({"model": Path(model).name, "points": points}, indent=1) + "\n", encoding="utf-8")
     with replacing(f"{output}.md") as part:
-        part.write_text(_page(points))
+        part.write_text(_page(points), encoding="utf-8")
     draw_sizes(points, Path(f"{output}.png"))
     click.echo(f"{output}.json, .md, .png")
 

@@ -166,7 +166,7 @@ def _draw(values: np.ndarray, grid: Grid, job: dict, output: Path) -> None:
         (folder / "image").mkdir()
         job = {**job, "volume": f"{scratch}/volume.vti", "folder": str(folder.absolute() / "image")}
         write_image(job["volume"], to_image(grid, {"value": values}))
-        Path(scratch, "job.json").write_text(json.dumps(job))
+        Path(scratch, "job.json").write_text(json.dumps(job), encoding="utf-8")
         command = [program, "-m", "hyperinr.plugin.scenes.views_scene", f"{scratch}/job.json"]
         result = launch.run_program(launch.on_display(command), SECONDS_TO_START + SECONDS_PER_VIEW * len(files))
         missing = [name for name in files if not (folder / name).is_file()]

@@ -255,7 +255,7 @@ def write_series(folder: Path, kind: str, n: int = 64, n_steps: int = 101, seed:
 
     pvd, made_with = folder / "turbulence.pvd", folder / "turbulence.json"
     case = {"kind": kind, "n": n, "n_steps": n_steps, "seed": seed, **asdict(CASES[kind])}
-    if pvd.exists() and made_with.exists() and json.loads(made_with.read_text()) == case:
+    if pvd.exists() and made_with.exists() and json.loads(made_with.read_text(encoding="utf-8")) == case:
         print(f"{pvd} is there already")
         return pvd
     folder.mkdir(parents=True, exist_ok=True)
@@ -268,7 +268,7 @@ def write_series(folder: Path, kind: str, n: int = 64, n_steps: int = 101, seed:
         if step % 10 == 0:
             print(f"step {step} of {n_steps - 1}, time {time:.2f}", flush=True)
     write_pvd(pvd, files.items())
-    made_with.write_text(json.dumps(case))  # last, so that an interrupted simulation is made again
+    made_with.write_text(json.dumps(case), encoding="utf-8")  # last, so that an interrupted simulation is made again
     return pvd
 
 

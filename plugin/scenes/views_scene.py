@@ -45,7 +45,7 @@ def show(job: dict, view: Any) -> tuple[float, ...]:
 
 def main() -> None:
     """Draw all views of the job."""
-    job = json.loads(Path(sys.argv[1]).read_text())
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     view = simple.CreateView("RenderView")
     size = list(job["size"])
     view.ViewSize = size

@@ -123,7 +123,7 @@ class DistillationSet:
         self._folder.mkdir(exist_ok=True)
         key, done = self._key(), set()
         try:
-            noted = json.loads((self._folder / "done.json").read_text())
+            noted = json.loads((self._folder / "done.json").read_text(encoding="utf-8"))
             if noted["key"] == key and all(path.exists() for path in self._paths().values()):
                 done = set(noted["steps"])
         except (OSError, ValueError, KeyError):
@@ -145,7 +145,7 @@ class DistillationSet:
             if isinstance(volumes, np.memmap):
                 volumes.flush()
         part = self._folder / "done.part"
-        part.write_text(json.dumps({"key": self._key(), "steps": sorted(done)}))
+        part.write_text(json.dumps({"key": self._key(), "steps": sorted(done)}), encoding="utf-8")
         os.replace(part, self._folder / "done.json")
 
     def _key(self) -> list:
