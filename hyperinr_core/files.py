@@ -76,7 +76,7 @@ def folder_for(path: str | os.PathLike) -> None:
         raise _cannot_write(Path(path), error) from error
 
 
-def sharing(path: str, flags: int) -> int:
+def sharing(path: str | os.PathLike, flags: int) -> int:
     """The `opener` of a file that stays open for reading: its name may be given to another file meanwhile, on Windows too."""
     if sys.platform != "win32":
         return os.open(path, flags)
@@ -84,7 +84,7 @@ def sharing(path: str, flags: int) -> int:
     import msvcrt
 
     share_all = 1 | 2 | 4  # FILE_SHARE_READ, _WRITE and _DELETE, the last of which Python's own does not ask for
-    handle = _winapi.CreateFile(path, _winapi.GENERIC_READ, share_all, 0, _winapi.OPEN_EXISTING, 0, 0)
+    handle = _winapi.CreateFile(os.fspath(path), _winapi.GENERIC_READ, share_all, 0, _winapi.OPEN_EXISTING, 0, 0)
     return msvcrt.open_osfhandle(handle, flags)
 
 
