@@ -99,6 +99,16 @@ def test_a_base_that_leaves_tables_no_bytes_is_left_out():
     assert fit_base(found, "always", {}, n_bytes - 1) is not None
 
 
+@pytest.mark.parametrize("more, has_base", [(0, True), (-2, False)])
+def test_max_bytes_decide_whether_there_is_a_base(tmp_path, more, has_base):
+    series = breathing((56, 48, 40))
+    most = 2 * fit_base(survey(series, ["p"], MEMORY), "auto", {}).coefficients.nbytes + more
+    config = SMALL.replace(budget={"max_bytes": most}, motion={"carry": "never"}, distillation={"teacher": "none"})
+    model = train(Volumes(series, ["p"]), tmp_path / "m.hinr", config)
+    assert (model.base is not None) == has_base
+    assert (tmp_path / "m.hinr").stat().st_size <= most
+
+
 def test_base_and_residual_make_the_field():
     series = breathing()
     names = ["density", "both"]

@@ -9,7 +9,7 @@ set(system_macos Darwin)
 set(system_windows Windows)
 set(CMAKE_SYSTEM_NAME ${system_${CMAKE_MATCH_2}})
 find_program(HYPERINR_ZIG NAMES python-zig zig REQUIRED)
-# stripped and optimized from the first try on: Zig compiles its C++ library once for each way to compile
+# stripped and optimized from the first try on: Zig compiles the libraries that it links anew for each way
 set(CMAKE_CXX_COMPILER ${HYPERINR_ZIG} c++ -target $ENV{ZIG_TARGET} -O3 -s)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 if(CMAKE_SYSTEM_NAME STREQUAL Darwin)  # Zig has what Xcode would be asked for

@@ -67,9 +67,8 @@ class _Folder:
         if self._latest is not None:
             self._latest.extend(files)
             while len(self._latest) > MOST_TEMPORARY:
-                with contextlib.suppress(
-                    PermissionError
-                ):  # on Windows, while somebody has it mapped; it goes with the folder
+                # on Windows one that somebody has mapped stays; it goes with the folder
+                with contextlib.suppress(PermissionError):
                     self._latest.popleft().unlink(missing_ok=True)
 
 
