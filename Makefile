@@ -61,7 +61,7 @@ docs: .venv/.docs install ## Build these pages and those of the API into build/d
 
 wheels: .venv/.wheels .venv/.test install ## Build wheels of PLATFORMS (of all), for this and other systems, into dist/, and test those that run here
 	tools/wheels.sh $(PLATFORMS)
-	.venv/bin/pytest -q tests/test_wheels.py --wheels dist
+	ZIG_LIB_DIR=$(CURDIR)/build/wheels/zig .venv/bin/pytest -q tests/test_wheels.py --wheels dist
 
 release: ## Build and test all that a release would upload, and list it; uploads nothing
 	tools/release.sh

@@ -1,4 +1,4 @@
-"""What `native_driver.cpp` reads: the golden models, and what the reference says of them at the points of the golden files."""
+"""What `native_driver.c` reads: the golden models, and what the reference says of them at the points of the golden files."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ import numpy as np
 from hyperinr_core.backends import native
 
 ROOT = Path(__file__).resolve().parents[1]
-DRIVER = ROOT / "tests" / "native_driver.cpp"
+DRIVER = ROOT / "tests" / "native_driver.c"
 GENERIC = "0"
 
 #: End of a wheel's platform -> Zig's target, None for this system's own compiler, and what runs its programs.
@@ -54,10 +54,10 @@ def test_the_kernel_gives_the_reference_s_values_to_a_millionth(wheel, tmp_path)
         name = next(name for name in archive.namelist() if Path(name).stem == "libhyperinr_native")
         library = Path(archive.extract(name, tmp_path))
     driver = tmp_path / "driver.exe"
-    zig = [Path(sys.executable).with_name("python-zig"), "c++", "-target", target, "-s"]
-    compiler = zig if target else ["g++", "-ldl"]
+    zig = [Path(sys.executable).with_name("python-zig"), "cc", "-target", target, "-s"]
+    compiler = zig if target else ["gcc", "-Wl,--no-as-needed", "-ldl", "-lm"]
     # Zig knows its libraries by their way from the current folder: from here they are those that `make wheels` compiled
-    subprocess.run([*compiler, "-std=c++17", "-O1", DRIVER, "-o", driver], cwd=tmp_path, check=True)
+    subprocess.run([*compiler, "-O1", DRIVER, "-o", driver], cwd=tmp_path, check=True)
     variables = {**os.environ, "WINEPREFIX": str(tmp_path / "wine"), "WINEDEBUG": "-all"}
     result = subprocess.run(
         [*runner, driver, library],

@@ -14,12 +14,25 @@ declare -A targets=(
     [win_amd64]=x86_64-windows-gnu
 )
 platforms=("$@")
-((${#platforms[@]})) || platforms=("${!targets[@]}")
+((${#platforms[@]})) || mapfile -t platforms < <(printf '%s\n' "${!targets[@]}" | sort -r)  # Windows first, which takes longest
 for platform in "${platforms[@]}"; do
     [[ ${targets[$platform]:-} ]] || { echo "There is no platform $platform; expected some of ${!targets[*]}" >&2; exit 1; }
 done
 
 mkdir -p dist build/wheels
+
+# Zig compiles its C++ library for each system. Here the sources are empty of all that the kernel, which has memory, threads and errors, does not link.
+library=$(python -c 'import ziglang; print(*ziglang.__path__)')/lib
+lean=$PWD/build/wheels/zig
+rm -rf "$lean"
+mkdir "$lean"
+ln -s "$library"/* "$lean"
+rm "$lean/libcxx"
+cp -rs "$library/libcxx" "$lean"
+linked='algorithm|chrono|condition_variable.*|error_category|exception|functional|future|memory|mutex.*|new.*|stdexcept|string|system_error|thread.*|verbose_abort'
+find "$lean/libcxx/src" -name '*.cpp' -regextype egrep ! -regex ".*/($linked|support/win32/support)\.cpp" -exec cp --remove-destination /dev/null {} \;
+export ZIG_LIB_DIR=$lean
+
 build() {  # PLATFORM TARGET
     ZIG_TARGET=$2 python -m build --wheel --no-isolation --outdir dist \
         -Cwheel.tags="py3-none-$1" -Cbuild-dir="build/wheels/$1" \
@@ -28,7 +41,7 @@ build() {  # PLATFORM TARGET
     echo "$1: built in $SECONDS s"
 }
 export -f build
-# as many at a time as there are processors: most of the time goes into Zig's C++ library of each system, compiled on one of them
+# as many at a time as there are processors: Zig compiles what it links on one of them
 for platform in "${platforms[@]}"; do echo "$platform ${targets[$platform]}"; done |
     xargs --max-procs "$(nproc)" --max-args 2 bash -c 'build "$1" "$2"' build
 wheels=()
