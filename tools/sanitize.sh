@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"  # its cmake
+unset MAKEFLAGS  # builds count no jobs with those of a make that runs this
 cmake -S . -B build/sanitize -DHYPERINR_SANITIZE=ON
 cmake --build build/sanitize --parallel "$(nproc)"
 # Python itself is not built with the sanitizers, so their libraries come first; its own leaks at exit are not ours.

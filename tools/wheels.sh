@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"  # its zig, cmake and ninja
+unset MAKEFLAGS  # builds count no jobs with those of a make that runs this
 
 # the oldest systems that are to take them: glibc 2.17 is that of manylinux2014
 declare -A targets=(
