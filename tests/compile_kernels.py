@@ -154,27 +154,26 @@ def carry_between(shape: tuple[int, int, int], times: list[float], gap: int) -> 
 
 @functools.cache  # depths share kernels
 def measured(kernel) -> dict:
-    """Registers, spilled and shared bytes, and whether the machine code has instructions of the matrix unit."""
+    """Registers, spilled and shared bytes, and how many instructions of the matrix unit the machine code has."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
         file.write(kernel.asm["cubin"])
         file.flush()
-        usage = subprocess.run(
-            [TOOLS / "cuobjdump", "-res-usage", file.name], capture_output=True, text=True, check=True
-        )
-        disassemble = [
-            TOOLS / "nvdisasm",
-            "--no-dataflow",
-            "--print-code",
-            file.name,
-        ]  # twice as quick without the rest
-        code = subprocess.run(disassemble, capture_output=True, text=True, check=True).stdout
-    numbers = dict(re.findall(r"(REG|STACK|LOCAL):(\d+)", usage.stdout))
+        usage = said(TOOLS / "cuobjdump", "-res-usage", file.name)
+        # it has none where the PTX that it is made of has none; to disassemble takes longer than to assemble
+        multiplies = "mma." in kernel.asm["ptx"]
+        code = said(TOOLS / "nvdisasm", "--no-dataflow", "--print-code", file.name) if multiplies else ""
+    numbers = dict(re.findall(r"(REG|STACK|LOCAL):(\d+)", usage))
     return {
         "registers": int(numbers["REG"]),
         "spilled": int(numbers["STACK"]) + int(numbers["LOCAL"]),
         "shared": kernel.metadata.shared,
         "matrix_unit": len(re.findall(r"\b(?:HMMA|HGMMA)\.", code)),
     }
+
+
+def said(*words) -> str:
+    """What a program prints."""
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 if __name__ == "__main__":
