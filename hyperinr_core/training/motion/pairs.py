@@ -15,8 +15,8 @@ from hyperinr_core.training.crop import cut_out
 from hyperinr_core.training.motion.refine import refined
 from hyperinr_core.training.motion.velocity import Velocity
 from hyperinr_core.training.teachers.base import Latest
-from hyperinr_core.training.teachers.lattice import Lattice
 from hyperinr_core.training.teachers.flow_reference import growth
+from hyperinr_core.training.teachers.lattice import Lattice
 from hyperinr_core.training.teachers.optical_flow import flow_between, searched
 from hyperinr_core.training.threads import workers
 from hyperinr_core.volume import VolumeSeries
@@ -50,10 +50,11 @@ class Pairs:
     velocity : of the same series, if one is known.
     inner : box z, y, x of the points that a motion is judged by; those around it are there to be moved in. All when None.
     memory_bytes : what threads that find motions beside each other may take.
-    every : 2 to search motion at every second point along each axis alone; it is stored, and judged, as ever.
+    every : 2 to search motion at every second point along each axis that has many; it is stored, and judged, as ever.
 
     Attributes
     ----------
+    every : 1 where no axis has many.
     n_workers : how many may do so.
     searched : the lattice (mz, my, mx) of the points that motion is searched at.
     places : (3, mz, my, mx) z, y, x of those, in points of the grid.
@@ -69,7 +70,7 @@ class Pairs:
         memory_bytes: int = 0,
         every: int = 1,
     ) -> None:
-        self.series, self.field, self.velocity, self.inner, self.every = series, field, velocity, inner, every
+        self.series, self.field, self.velocity, self.inner = series, field, velocity, inner
         self.times = series.thetas[:, 0]
         n_values = min(series.grid.n_points, MOST_AT_ONCE) * series.field_info[field]
         self.n_workers = workers(WORKING_BYTES * n_values, memory_bytes)
@@ -79,8 +80,9 @@ class Pairs:
         self.lattice = Lattice(series.grid.shape, periodic)
         self.nodes = self.searched_nodes = Nodes(series.grid.shape, periodic)
         self.searched = searched(self.lattice, every)
+        self.every = every if self.searched.shape != self.lattice.shape else 1
         self._growth = growth(self.searched, self.lattice)
-        if every > 1:
+        if self.every > 1:
             known = [(np.arange(n) + 0.5) * ratio - 0.5 for n, ratio in zip(self.searched.shape, self._growth.ravel())]
             self.searched_nodes = Nodes(series.grid.shape, periodic, known=known)
         self._flows: Once[np.ndarray] = Once()
@@ -130,10 +132,11 @@ class Pairs:
         return self.sampled(a, self.places) - self.sampled(b, self.places)
 
     def seen(self, values: np.ndarray) -> np.ndarray:
-        """Values (nz, ny, nx) at the points nearest to those that motion is searched at."""
+        """(mz, my, mx) values (nz, ny, nx) at points beside those that motion is searched at."""
         if self.every == 1:
             return values
-        return values[np.ix_(*(np.floor(np.moveaxis(self.places[a], a, 0)[:, 0, 0]).astype(int) for a in range(3)))]
+        z, y, x = (np.arange(n) * full // n for n, full in zip(self.searched.shape, self.lattice.shape))
+        return values[np.ix_(z, y, x)]
 
     def everywhere(self, values: np.ndarray) -> np.ndarray:
         """(..., nz, ny, nx) at the points of the grid, of values (..., mz, my, mx) at those that motion is searched at."""
@@ -227,4 +230,4 @@ class Pairs:
         return self._flows.get((a, b, window), found).astype(np.float32)
 
     def _mean(self, values: np.ndarray) -> np.ndarray:
-        return self.searched.smooth(values, SIGMA / self.every)
+        return self.searched.smooth(values, SIGMA / self._growth.ravel())

@@ -65,15 +65,12 @@ def _equations(pairs: Pairs, a: int, b: int, ends: np.ndarray) -> tuple[np.ndarr
 
 
 def _slopes(pairs: Pairs, steps: tuple[int, int], places: Sequence[np.ndarray]) -> np.ndarray:
-    """(3, mz, my, mx, c) slopes of the mean of two steps at places (3, mz, my, mx) in each, which are not next to each other."""
+    """(3, mz, my, mx, c) slopes of the mean of two steps at places (3, mz, my, mx) in each, whose neighbours are not known."""
     found = []
-    for axis in range(3):
-        half = np.zeros((3, 1, 1, 1), np.float32)
-        half[axis] = 1.0 if pairs.lattice.shape[axis] > 1 else 0.0
-        found.append(
-            sum(pairs.sampled(step, each + half) - pairs.sampled(step, each - half) for step, each in zip(steps, places))
-        )
-    return np.float32(0.25) * np.stack(found)
+    for way in np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1, 1):
+        sides = [pairs.sampled(step, each + way) - pairs.sampled(step, each - way) for step, each in zip(steps, places)]
+        found.append(np.float32(0.25) * (sides[0] + sides[1]))
+    return np.stack(found)
 
 
 def _solved(nodes: Nodes, matrix: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -85,8 +85,8 @@ class Lattice:
             inside[axis] = (p - n * np.floor(p / n) if wraps else np.clip(p, 0, n - 1)) + PAD
         return inside
 
-    def smooth(self, values: np.ndarray, sigma: float) -> np.ndarray:
-        """Gaussian mean over a neighbourhood."""
+    def smooth(self, values: np.ndarray, sigma: float | Sequence[float]) -> np.ndarray:
+        """Gaussian mean over a neighbourhood; its standard deviation in points, or that along each axis."""
         return ndimage.gaussian_filter(values, sigma, mode=self._modes, truncate=2.5)
 
     def gradient(self, values: np.ndarray) -> list[np.ndarray]:
