@@ -103,7 +103,7 @@ MANY = {"dims": (40, 33, 20)}
 
 
 @pytest.mark.parametrize("traced", [False, True])
-@pytest.mark.parametrize("periodic", [AROUND, (False, False, False)])
+@pytest.mark.parametrize("periodic", [AROUND, (False, False, True)])
 def test_at_every_second_point_what_moves_is_found_where_it_is(periodic, traced):
     pairs = pairs_of(drift(**MANY), periodic, traced, every=2)
     assert pairs.searched.shape == (20, 17, 20) == pairs.places.shape[1:]

@@ -218,16 +218,15 @@ Floats resampled(const FlowKernels &kernels, const Lattice &from, const float *v
     return out;
 }
 
-// Without what a lattice of half the points would mistake for something else.
-Floats smoothed(const FlowKernels &kernels, const Lattice &lattice, const float *volume) {
-    const Smoother smoother(kernels, lattice, 2.0 / 3.0);
-    Floats once(volume, volume + lattice.size()), twice(size_t(lattice.size()));
-    const int64_t plane = lattice.nx() * lattice.axes.n[1];
-    parallel_for(lattice.axes.n[0], num_threads(), [&](int64_t z, int) { smoother.plane(once.data() + z * plane, 0.0f, nullptr); });
-    parallel_for(lattice.rows(), num_threads(), [&](int64_t row, int) {
-        smoother.along_z(once.data(), plane, row % lattice.axes.n[1], row / lattice.axes.n[1], twice.data() + row * lattice.nx());
+Floats halved(const FlowKernels &kernels, const Lattice &fine, const float *volume, const Lattice &coarse) {
+    const Smoother smoother(kernels, fine, 2.0 / 3.0);
+    Floats once(volume, volume + fine.size()), twice(size_t(fine.size()));
+    const int64_t plane = fine.nx() * fine.axes.n[1];
+    parallel_for(fine.axes.n[0], num_threads(), [&](int64_t z, int) { smoother.plane(once.data() + z * plane, 0.0f, nullptr); });
+    parallel_for(fine.rows(), num_threads(), [&](int64_t row, int) {
+        smoother.along_z(once.data(), plane, row % fine.axes.n[1], row / fine.axes.n[1], twice.data() + row * fine.nx());
     });
-    return twice;
+    return resampled(kernels, fine, twice.data(), coarse, 1.0f);
 }
 
 // Derivative of a row by an axis: central, around a periodic axis, one-sided at a border.
@@ -315,8 +314,9 @@ private:
                 kernels_.slopes(end, high[0], high[1], high[2], nx, second);
                 for (int a = 0; a < n_; ++a) {
                     float *slope = mean_.data() + a * size + row * nx;
-                    const float half = 0.5f * ratio_[lattice_.first() + a];
-                    for (int64_t i = 0; i < nx; ++i) slope[i] = half * (first[1 + a][i] + second[1 + a][i]);
+                    const int axis = lattice_.first() + a;
+                    const float half = 0.5f * ratio_[axis];
+                    for (int64_t i = 0; i < nx; ++i) slope[i] = half * (first[1 + axis][i] + second[1 + axis][i]);
                 }
             } else {
                 kernels_.sample(start, low[0], low[1], low[2], nx, first[0]);
@@ -419,13 +419,12 @@ int make_lattice(int n_axes, const int64_t *shape, const uint8_t *periodic, Latt
     return HINR_OK;
 }
 
-// The same channels, each made into another volume.
-template <class Make> Scale scale_of(const Scale &from, const Lattice &lattice, const Make &make) {
+Scale coarser_level(const FlowKernels &kernels, const Scale &fine, const Lattice &lattice) {
     Scale level = {lattice, {}, {}, {}};
-    for (const auto *side : {&from.before, &from.after})
-        for (const float *channel : *side) level.owned.push_back(make(channel));
+    for (const auto *side : {&fine.before, &fine.after})
+        for (const float *channel : *side) level.owned.push_back(halved(kernels, fine.lattice, channel, lattice));
     for (size_t c = 0; c < level.owned.size(); ++c)
-        (c < from.before.size() ? level.before : level.after).push_back(level.owned[c].data());
+        (c < fine.before.size() ? level.before : level.after).push_back(level.owned[c].data());
     return level;
 }
 
@@ -444,14 +443,11 @@ Floats refined(const FlowKernels &kernels, const Lattice &from, const Floats &mo
 void search(const FlowKernels &kernels, const Scale &finest, const hinr_flow_settings &settings, int every, float *motion) {
     std::vector<Scale> levels;  // coarser ones, the finest of them first
     const Scale *last = &finest;
-    Scale seen;  // the finest, smoothed, where motion is found on a coarser lattice
     levels.reserve(64);
     for (;;) {
-        const Lattice &fine = last->lattice, next = fine.coarser(settings.smallest);
-        if (next.same(fine)) break;
-        Scale smooth = scale_of(*last, fine, [&](const float *channel) { return smoothed(kernels, fine, channel); });
-        levels.push_back(scale_of(smooth, next, [&](const float *channel) { return resampled(kernels, fine, channel, next, 1.0f); }));
-        if (every > 1 && last == &finest) seen = std::move(smooth);
+        const Lattice next = last->lattice.coarser(settings.smallest);
+        if (next.same(last->lattice)) break;
+        levels.push_back(coarser_level(kernels, *last, next));
         last = &levels.back();
     }
     const Lattice &lattice = every == 1 || levels.empty() ? finest.lattice : levels.front().lattice;
@@ -465,12 +461,8 @@ void search(const FlowKernels &kernels, const Scale &finest, const hinr_flow_set
     }
     const bool sparse = !lattice.same(finest.lattice);
     Registration registration(kernels, lattice, finest.lattice, settings.window / (sparse ? every : 1), settings.pull, found.data());
-    if (sparse) {
-        registration.iterate(seen.before, seen.after, settings.n_linear + settings.n_cubic, true);
-    } else {
-        registration.iterate(finest.before, finest.after, settings.n_linear, false);
-        registration.iterate(finest.before, finest.after, settings.n_cubic, true);
-    }
+    if (!sparse) registration.iterate(finest.before, finest.after, settings.n_linear, false);
+    registration.iterate(finest.before, finest.after, settings.n_cubic + (sparse ? settings.n_linear : 0), true);
     for (int a = 0; a < lattice.n_axes; ++a) {
         const int axis = lattice.first() + a;
         const float ratio = float(double(finest.lattice.axes.n[axis]) / double(lattice.axes.n[axis]));

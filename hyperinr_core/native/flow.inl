@@ -128,9 +128,9 @@ template <bool kPlane> void slopes_cubic(const FlowVolume &v, const float *z, co
             }
         const auto sum = [](const float *s, const float *w) { return (s[0] * w[0] + s[1] * w[1]) + (s[2] * w[2] + s[3] * w[3]); };
         out[0][i] = sum(sums, wx);
-        if (!kPlane) out[1][i] = sum(along_z, wx);
-        out[kPlane ? 1 : 2][i] = sum(along_y, wx);
-        out[kPlane ? 2 : 3][i] = sum(sums, dx);
+        out[1][i] = kPlane ? 0.0f : sum(along_z, wx);
+        out[2][i] = sum(along_y, wx);
+        out[3][i] = sum(sums, dx);
     }
 }
 

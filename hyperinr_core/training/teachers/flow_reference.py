@@ -35,7 +35,7 @@ def optical_flow(
     before, after : (C, ...) float32 channels over D axes, all of comparable range.
     periodic : (D,) which axes go on at their other end.
     window : standard deviation of the window, in points.
-    every : 2 to match them, smoothed a little, at every second point along each axis that `Lattice.coarser` halves.
+    every : 2 to match them at every second point, along each axis that `Lattice.coarser` halves.
 
     Returns
     -------
@@ -52,7 +52,6 @@ def optical_flow(
     for lattice, (first, second) in zip(reversed(lattices), reversed(pairs)):
         is_finest = lattice is lattices[0]
         if is_finest and every > 1 and previous is not lattice:
-            first, second = (_smoothed(channels, lattice) for channels in (first, second))
             found = _register(previous, first, second, motion, N_LINEAR + N_CUBIC, 3, window / every, lattice)
             return growth(previous, lattice) * found
         if lattice is not previous:
@@ -73,12 +72,7 @@ def growth(coarse: Lattice, fine: Lattice) -> np.ndarray:
 
 
 def _halve(channels: np.ndarray, fine: Lattice, coarse: Lattice) -> np.ndarray:
-    return np.stack([fine.resample(channel, coarse) for channel in _smoothed(channels, fine)])
-
-
-def _smoothed(channels: np.ndarray, lattice: Lattice) -> np.ndarray:
-    """Without what a lattice of half the points would mistake for something else."""
-    return np.stack([lattice.smooth(channel, 2 / 3) for channel in channels])
+    return np.stack([fine.resample(fine.smooth(channel, 2 / 3), coarse) for channel in channels])
 
 
 def _refine(motion: np.ndarray, coarse: Lattice, fine: Lattice) -> np.ndarray:
