@@ -81,8 +81,8 @@ def test_a_search_at_every_second_point_predicts_as_well(periodic):
         scores.append([float(psnr(v, series.read(step, ["c"]), LIMITS)) for v, step in zip(found, (3, 5))])
     linear = [0.5 * (series.read(step - 1, ["c"]) + series.read(step + 1, ["c"])) for step in (3, 5)]
     plain = [float(psnr(v, series.read(step, ["c"]), LIMITS)) for v, step in zip(linear, (3, 5))]
-    assert min(np.subtract(scores[1], plain)) > 8
-    assert np.mean(scores[1]) > np.mean(scores[0]) - 1
+    assert min(np.subtract(scores[1], plain)) > (8 if all(periodic) else 4)
+    assert np.mean(scores[1]) > np.mean(scores[0]) - 0.8
 
 
 def test_what_is_expected_to_be_wrong_is_near_what_is():
