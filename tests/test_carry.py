@@ -252,7 +252,7 @@ def promised(decibels):
     """Evidence in place of what leaving steps out shows, by the spacing of the points that are searched."""
     heard = []
 
-    def evidence(pairs, *_):
+    def evidence(pairs, **_):
         heard.append(pairs.every)
         return dataclasses.replace(unexamined(pairs, 1.0), psnr={"carried": [decibels[pairs.every]], "linear": [10.0]})
 

@@ -230,4 +230,4 @@ class Pairs:
         return self._flows.get((a, b, window), found).astype(np.float32)
 
     def _mean(self, values: np.ndarray) -> np.ndarray:
-        return self.searched.smooth(values, SIGMA / self._growth.ravel())
+        return self.searched.smooth(values, [SIGMA / float(ratio) for ratio in self._growth.ravel()])

@@ -92,7 +92,7 @@ def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: 
         kept[field.name], evidence[field.name] = _searched(
             partial(Pairs, block, field.name, periodic, traced, counted, config.training.memory_bytes),
             _spacings(series, config),
-            lambda pairs, field=field: _evidence(pairs, field, use, tell),
+            partial(_evidence, field=field, use=use, tell=tell),
         )
         choices[field.name] = _choice(block, field, kept[field.name], evidence[field.name])
     if use == "auto" and not _is_worth(choices):
