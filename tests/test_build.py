@@ -67,6 +67,24 @@ def test_steps_that_nobody_saw_are_never_worse_than_linear(case, n_steps):
     assert found > (8 if case == "what moves" else -0.1)
 
 
+@pytest.mark.parametrize("periodic", [(True, True, True), (False, False, False)])
+def test_a_search_at_every_second_point_predicts_as_well(periodic):
+    """Held-out steps of what moves, 36 points along each axis: against the search at all points, and linear interpolation."""
+    series = drift(n_steps=9, dims=(36, 36, 36), speed=(1.5, 0.5, -0.75))
+    known, scores = series.select(range(0, 9, 2)), []
+    places = [np.arange(n, dtype=np.float32) for n in series.grid.shape]
+    for every in (1, 2):
+        pairs = pairs_of(known, periodic, every=every)
+        motion = build({"c": (pairs, examine(pairs, LIMITS))})
+        moments = [motion.moment(0, series.thetas[step, 0]) for step in (3, 5)]
+        found = [carry(moment, [pairs.step(i) for i in moment.steps], places) for moment in moments]
+        scores.append([float(psnr(v, series.read(step, ["c"]), LIMITS)) for v, step in zip(found, (3, 5))])
+    linear = [0.5 * (series.read(step - 1, ["c"]) + series.read(step + 1, ["c"])) for step in (3, 5)]
+    plain = [float(psnr(v, series.read(step, ["c"]), LIMITS)) for v, step in zip(linear, (3, 5))]
+    assert min(np.subtract(scores[1], plain)) > (8 if all(periodic) else 4)
+    assert np.mean(scores[1]) > np.mean(scores[0]) - 0.8
+
+
 def test_what_is_expected_to_be_wrong_is_near_what_is():
     pairs, evidence = made(noise=0.2)
     motion = build({"c": (pairs, evidence)})
@@ -113,9 +131,11 @@ def test_the_same_series_gives_the_same_numbers():
         np.testing.assert_array_equal(getattr(first, attribute.name), getattr(second, attribute.name))
 
 
-@pytest.mark.parametrize("traced, finish", [(False, False), (True, False), (True, True)])
-def test_a_large_grid_s_motion_is_found_by_blocks(monkeypatch, traced, finish):
-    pairs, seen = pairs_of(drift(dims=(48, 40, 36)), traced=traced), []
+@pytest.mark.parametrize(
+    "traced, finish, every", [(False, False, 1), (True, False, 1), (True, True, 1), (False, True, 2)]
+)
+def test_a_large_grid_s_motion_is_found_by_blocks(monkeypatch, traced, finish, every):
+    pairs, seen = pairs_of(drift(dims=(48, 40, 36)), traced=traced, every=every), []
     ways = [0.5] * pairs.n_ways
     ends, match = module._found(pairs, 1, ways, finish)
     for name, value in (("MOST_AT_ONCE", 1000), ("LONGEST", 24), ("HALO", 10)):

@@ -16,6 +16,7 @@ from hyperinr_core import hinr
 from hyperinr_core.errors import DataError, ParameterError
 from hyperinr_core.measure.metrics import psnr
 from hyperinr_core.training.motion import build as search
+from hyperinr_core.training.motion.evidence import unexamined
 from hyperinr_core.training.run import train
 from hyperinr_core.training.task import Tell
 from hyperinr_core.training.volumes import carry as choosing
@@ -245,3 +246,45 @@ def test_minutes_that_the_search_for_motion_would_use_up_are_refused_before_it(m
     )
     with pytest.raises(ParameterError, match=refused):
         find_carry(found, (), hasty, Tell())
+
+
+def promised(decibels):
+    """Evidence in place of what leaving steps out shows, by the spacing of the points that are searched."""
+    heard = []
+
+    def evidence(pairs, **_):
+        heard.append(pairs.every)
+        return dataclasses.replace(unexamined(pairs, 1.0), psnr={"carried": [decibels[pairs.every]], "linear": [10.0]})
+
+    return evidence, heard
+
+
+@pytest.mark.parametrize(
+    "points, decibels, tried, taken",
+    [
+        ("auto", {1: 40.0, 2: 39.95}, [2, 1], 2),
+        ("auto", {1: 40.0, 2: 39.5}, [2, 1], 1),
+        ("all", {1: 40.0, 2: 45.0}, [1], 1),
+        ("half", {1: 45.0, 2: 40.0}, [2], 2),
+    ],
+)
+def test_a_large_grid_is_searched_at_every_second_point_where_nothing_is_lost(
+    monkeypatch, points, decibels, tried, taken
+):
+    found = survey(drift(5, (36, 34, 8), **SLOW), ["c"], 1 << 30)
+    config = asking().replace(motion={"points": points})
+    evidence, heard = promised(decibels)
+    searched = []
+    monkeypatch.setattr(choosing, "MOST_AT_ONCE", 1000)
+    monkeypatch.setattr(choosing, "_evidence", evidence)
+    monkeypatch.setattr(choosing, "build", lambda fields, _: searched.extend(p.every for p, _ in fields.values()))
+    reason = find_carry(found, (), config, Tell()).choices["c"].reason
+    assert heard == tried and searched == [taken]
+    assert ("every second point" in reason) == (taken == 2)
+
+
+def test_a_grid_that_is_not_large_is_searched_at_all_points(monkeypatch):
+    evidence, heard = promised({1: 40.0, 2: 40.0})
+    monkeypatch.setattr(choosing, "_evidence", evidence)
+    find_carry(survey(drift(5, (36, 34, 8), **SLOW), ["c"], 1 << 30), (), asking(), Tell())
+    assert heard == [1]

@@ -15,9 +15,9 @@ AROUND = (True, True, True)
 EXPECTED = np.array(SPEED[::-1])
 
 
-def pairs_of(series, periodic=AROUND, traced=False):
+def pairs_of(series, periodic=AROUND, traced=False, every=1):
     velocity = Velocity(series, ["U"], next(scales(series.grid, series.thetas[:, 0])), periodic) if traced else None
-    return Pairs(series, "c", periodic, velocity)
+    return Pairs(series, "c", periodic, velocity, every=every)
 
 
 def where_it_moves(pairs, a):
@@ -96,3 +96,47 @@ def test_numbers_at_masked_points_do_not_count_as_a_match():
     pairs.valid = lambda *steps: np.broadcast_to(np.arange(40) < 10, pairs.lattice.shape)
     found = pairs.match(1, 2, ends)
     assert every[..., 25].min() < 0.9 and found[..., 25].min() == 1, "nothing differs so far from what is valid"
+
+
+#: A grid of which every second point is searched, along two axes.
+MANY = {"dims": (40, 33, 20)}
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("periodic", [AROUND, (False, False, True)])
+def test_at_every_second_point_what_moves_is_found_where_it_is(periodic, traced):
+    pairs = pairs_of(drift(**MANY), periodic, traced, every=2)
+    assert pairs.searched.shape == (20, 17, 20) == pairs.places.shape[1:]
+    middle = pairs.seen(where_it_moves(pairs, 1) & where_it_moves(pairs, 2))
+    for first, last in pairs.ways(1, 2):
+        np.testing.assert_allclose(np.median((last - first)[:, middle], axis=1), EXPECTED, atol=0.25)
+    for finish in (False, True):
+        ends, match = pairs.blended(1, 2, (1.0,) * pairs.n_ways, finish)
+        assert ends.shape == (2, 3, *pairs.nodes.coefficient_shape) and match.shape == pairs.nodes.coefficient_shape
+        inside = where_it_moves(pairs, 1) & where_it_moves(pairs, 2)
+        moved = pairs.fine(ends[1] - ends[0])[:, inside]
+        np.testing.assert_allclose(np.median(moved, axis=1), EXPECTED, atol=0.25)
+        assert np.median(pairs.fine(match[None])[0][inside]) > 0.95
+
+
+def test_a_field_of_places_is_the_same_at_every_second_point():
+    pairs = pairs_of(drift(**MANY), (False,) * 3, every=2)
+    smooth = np.stack([np.sin(axis / 9) for axis in pairs.places])
+    np.testing.assert_allclose(pairs.everywhere(smooth), np.sin(pairs.lattice.points / 9), atol=0.02)
+    assert pairs.seen(pairs.lattice.points[2])[0, 0].tolist() == list(range(0, 40, 2))
+
+
+def test_grids_of_few_points_are_searched_at_all_of_them():
+    one, two = (pairs_of(drift(), every=every) for every in (1, 2))
+    assert two.every == 1
+    for first, second in zip(one.blended(1, 2, (1.0, 1.0), True), two.blended(1, 2, (1.0, 1.0), True)):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_masked_points_do_not_count_at_every_second_point_either():
+    pairs = pairs_of(drift(dims=(40, 12, 12)), every=2)
+    ends = np.stack([np.zeros_like(pairs.places), np.full_like(pairs.places, 3.0)])
+    every = pairs.match(1, 2, ends)
+    pairs.valid = lambda *steps: np.broadcast_to(np.arange(40) < 10, pairs.lattice.shape)
+    found = pairs.match(1, 2, ends)
+    assert every[..., 13].min() < 0.9 and found[..., 13].min() == 1, "nothing differs so far from what is valid"

@@ -28,7 +28,7 @@ ISAS = ("generic", "avx2", "avx512", "avx512_bf16", "neon")
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
-_ABI_VERSION = 9
+_ABI_VERSION = 10
 _ALIGNMENT = 64
 _ROW_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1}
 _MESSAGES = {

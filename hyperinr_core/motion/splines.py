@@ -28,11 +28,19 @@ class Nodes:
     shape : (nz, ny, nx) of the grid.
     periodic : (3,) z, y, x: whether the point after the last is the first.
     counts : (3,) nodes along each axis; one for about every COARSENESS points when None.
+    known : (3,) coordinates along z, y, x, in points, at which values are given and asked for; those of all points when None.
     """
 
-    def __init__(self, shape: Sequence[int], periodic: Sequence[bool], counts: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int],
+        periodic: Sequence[bool],
+        counts: Sequence[int] | None = None,
+        known: Sequence[np.ndarray] | None = None,
+    ) -> None:
         self.shape, self.periodic = tuple(shape), tuple(periodic)
         self.counts = _three(counts or [_count(n, wraps) for n, wraps in zip(self.shape, self.periodic)])
+        self._known = [np.arange(n) for n in self.shape] if known is None else known
 
     @property
     def coefficient_shape(self) -> tuple[int, int, int]:
@@ -70,7 +78,7 @@ class Nodes:
         return found
 
     def fit(self, values: np.ndarray, start: Sequence[int] = (0, 0, 0)) -> np.ndarray:
-        """Coefficients that come nearest to values (..., nz, ny, nx) at the points of the grid, by least squares.
+        """Coefficients that come nearest to values (..., nz, ny, nx) at the known points, by least squares.
 
         Those of blocks, each from its point `start` (3,) z, y, x on, add up to those of the whole grid.
         """
@@ -79,7 +87,7 @@ class Nodes:
         return values
 
     def at_points(self, coefficients: np.ndarray) -> np.ndarray:
-        """(..., nz, ny, nx) values of splines (..., cz, cy, cx) at the points of the grid."""
+        """(..., nz, ny, nx) values of splines (..., cz, cy, cx) at the known points."""
         for axis, matrix in enumerate(self._bases):
             coefficients = _along(matrix, coefficients, axis - 3)
         return coefficients
@@ -109,8 +117,8 @@ class Nodes:
 
     @cached_property
     def _bases(self) -> list[np.ndarray]:
-        axes = zip(self.shape, self.counts, self.periodic, self.scales)
-        return [_basis(np.arange(n) * scale, m, wraps) for n, m, wraps, scale in axes]
+        axes = zip(self._known, self.counts, self.periodic, self.scales)
+        return [_basis(places * scale, m, wraps) for places, m, wraps, scale in axes]
 
     @cached_property
     def _fits(self) -> list[np.ndarray]:

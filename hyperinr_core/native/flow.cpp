@@ -261,19 +261,22 @@ void slope_of(const Lattice &lattice, const float *volume, int axis, int64_t z, 
     for (int64_t i = 0; i < nx; ++i) out[i] = factor * (high[i] - low[i]);
 }
 
-// The search on one lattice: volumes of both sides, by channel, and the motion that is improved in place.
+// The search on one lattice: volumes of both sides, by channel, and the motion that is improved in place. Volumes on a finer
+// lattice over the same box are matched at this one's points alone, by their own slopes there.
 class Registration {
 public:
-    Registration(const FlowKernels &kernels, const Lattice &lattice, const hinr_flow_settings &settings, float *motion)
-        : kernels_(kernels), lattice_(lattice), smoother_(kernels, lattice, settings.window), pull_(settings.pull),
-          n_(lattice.n_axes), n_pairs_(n_ * (n_ + 1) / 2), motion_(motion), mean_(size_t(lattice.size())),
-          change_(size_t(lattice.size())), plane_(lattice.nx() * lattice.axes.n[1] + kApart), volume_(plane_ * lattice.axes.n[0]),
-          sums_(size_t(volume_ * (n_pairs_ + n_))) {}
+    Registration(const FlowKernels &kernels, const Lattice &lattice, const Lattice &sampled, double window, double pull, float *motion)
+        : kernels_(kernels), lattice_(lattice), sampled_(sampled), sparse_(!lattice.same(sampled)), smoother_(kernels, lattice, window),
+          pull_(pull), n_(lattice.n_axes), n_pairs_(n_ * (n_ + 1) / 2), motion_(motion),
+          mean_(size_t(lattice.size() * (sparse_ ? n_ : 1))), change_(size_t(lattice.size())),
+          plane_(lattice.nx() * lattice.axes.n[1] + kApart), volume_(plane_ * lattice.axes.n[0]), sums_(size_t(volume_ * (n_pairs_ + n_))) {
+        for (int a = 0; a < 3; ++a) ratio_[a] = float(double(sampled.axes.n[a]) / double(lattice.axes.n[a]));
+    }
 
     void iterate(const std::vector<const float *> &before, const std::vector<const float *> &after, int64_t count, bool cubic) {
         std::vector<Padded> starts, ends;
-        for (const float *channel : before) starts.push_back(prepared(lattice_, channel, cubic));
-        for (const float *channel : after) ends.push_back(prepared(lattice_, channel, cubic));
+        for (const float *channel : before) starts.push_back(prepared(sampled_, channel, cubic));
+        for (const float *channel : after) ends.push_back(prepared(sampled_, channel, cubic));
         for (int64_t k = 0; k < count; ++k) {
             std::fill(sums_.begin(), sums_.end(), 0.0f);
             for (size_t c = 0; c < starts.size(); ++c) {
@@ -285,12 +288,12 @@ public:
     }
 
 private:
-    // Both sides half way towards each other: their mean, and what is left between them.
+    // Both sides half way towards each other: their mean, or its slopes where they are sparse, and what is left between them.
     void warp(const FlowVolume &start, const FlowVolume &end) {
         const int64_t nx = lattice_.nx(), ny = lattice_.axes.n[1], size = lattice_.size();
         parallel_for(lattice_.rows(), num_threads(), [&](int64_t row, int) {
-            Floats places(size_t(6 * nx)), values(size_t(2 * nx));
-            float *low[3], *high[3];
+            Floats places(size_t(6 * nx)), values(size_t(8 * nx));
+            float *low[3], *high[3], *first[4], *second[4];
             for (int a = 0; a < 3; ++a) {
                 low[a] = places.data() + a * nx;
                 high[a] = places.data() + (3 + a) * nx;
@@ -298,18 +301,31 @@ private:
                 const float *moved = a < lattice_.first() ? nullptr : motion_ + (a - lattice_.first()) * size + row * nx;
                 for (int64_t i = 0; i < nx; ++i) {
                     const float point = a == 2 ? float(i) : fixed, half = moved ? 0.5f * moved[i] : 0.0f;
-                    low[a][i] = point - half;
-                    high[a][i] = point + half;
+                    low[a][i] = sparse_ ? (point - half + 0.5f) * ratio_[a] - 0.5f : point - half;
+                    high[a][i] = sparse_ ? (point + half + 0.5f) * ratio_[a] - 0.5f : point + half;
                 }
             }
-            float *first = values.data(), *second = first + nx;
-            kernels_.sample(start, low[0], low[1], low[2], nx, first);
-            kernels_.sample(end, high[0], high[1], high[2], nx, second);
-            float *mean = mean_.data() + row * nx, *change = change_.data() + row * nx;
-            for (int64_t i = 0; i < nx; ++i) {
-                mean[i] = 0.5f * (first[i] + second[i]);
-                change[i] = first[i] - second[i];
+            for (int k = 0; k < 4; ++k) {
+                first[k] = values.data() + k * nx;
+                second[k] = values.data() + (4 + k) * nx;
             }
+            if (sparse_) {
+                kernels_.slopes(start, low[0], low[1], low[2], nx, first);
+                kernels_.slopes(end, high[0], high[1], high[2], nx, second);
+                for (int a = 0; a < n_; ++a) {
+                    float *slope = mean_.data() + a * size + row * nx;
+                    const int axis = lattice_.first() + a;
+                    const float half = 0.5f * ratio_[axis];
+                    for (int64_t i = 0; i < nx; ++i) slope[i] = half * (first[1 + axis][i] + second[1 + axis][i]);
+                }
+            } else {
+                kernels_.sample(start, low[0], low[1], low[2], nx, first[0]);
+                kernels_.sample(end, high[0], high[1], high[2], nx, second[0]);
+                float *mean = mean_.data() + row * nx;
+                for (int64_t i = 0; i < nx; ++i) mean[i] = 0.5f * (first[0][i] + second[0][i]);
+            }
+            float *change = change_.data() + row * nx;
+            for (int64_t i = 0; i < nx; ++i) change[i] = first[0][i] - second[0][i];
         });
     }
 
@@ -320,8 +336,8 @@ private:
             const float *slopes[3], *moved[3];
             float *matrix[6], *right[3];
             for (int a = 0; a < n_; ++a) {
-                slope_of(lattice_, mean_.data(), lattice_.first() + a, row / ny, row % ny, memory.data() + a * nx);
-                slopes[a] = memory.data() + a * nx;
+                slopes[a] = sparse_ ? mean_.data() + a * size + row * nx : memory.data() + a * nx;
+                if (!sparse_) slope_of(lattice_, mean_.data(), lattice_.first() + a, row / ny, row % ny, memory.data() + a * nx);
                 moved[a] = motion_ + a * size + row * nx;
                 right[a] = sum_row(n_pairs_ + a, row);
             }
@@ -372,11 +388,13 @@ private:
     }
 
     const FlowKernels &kernels_;
-    const Lattice &lattice_;
+    const Lattice &lattice_, &sampled_;
+    const bool sparse_;
     const Smoother smoother_;
     const double pull_;
     const int n_, n_pairs_;
     float *motion_;
+    float ratio_[3];  // points that are sampled for each of the lattice
     Floats mean_, change_;
     const int64_t plane_, volume_;  // strides of the sums
     Floats sums_;
@@ -410,34 +428,46 @@ Scale coarser_level(const FlowKernels &kernels, const Scale &fine, const Lattice
     return level;
 }
 
-void search(const FlowKernels &kernels, const Scale &finest, const hinr_flow_settings &settings, bool started, float *motion) {
-    const int n_axes = finest.lattice.n_axes;
+// Motion on another lattice over the same box, in its points.
+Floats refined(const FlowKernels &kernels, const Lattice &from, const Floats &motion, const Lattice &to) {
+    Floats found;
+    for (int a = 0; a < from.n_axes; ++a) {
+        const int axis = from.first() + a;
+        const float growth = float(double(to.axes.n[axis]) / double(from.axes.n[axis]));
+        const Floats part = resampled(kernels, from, motion.data() + a * from.size(), to, growth);
+        found.insert(found.end(), part.begin(), part.end());
+    }
+    return found;
+}
+
+void search(const FlowKernels &kernels, const Scale &finest, const hinr_flow_settings &settings, int every, float *motion) {
     std::vector<Scale> levels;  // coarser ones, the finest of them first
     const Scale *last = &finest;
     levels.reserve(64);
-    while (!started) {
+    for (;;) {
         const Lattice next = last->lattice.coarser(settings.smallest);
         if (next.same(last->lattice)) break;
         levels.push_back(coarser_level(kernels, *last, next));
         last = &levels.back();
     }
-    Floats found(size_t(n_axes * last->lattice.size()), 0.0f);
-    for (auto level = levels.rbegin(); level != levels.rend(); ++level) {
-        Registration(kernels, level->lattice, settings, found.data()).iterate(level->before, level->after, settings.n_coarse, false);
-        const Lattice &fine = level + 1 == levels.rend() ? finest.lattice : (level + 1)->lattice;
-        Floats refined;
-        for (int a = 0; a < n_axes; ++a) {
-            const int axis = fine.first() + a;
-            const float growth = float(double(fine.axes.n[axis]) / double(level->lattice.axes.n[axis]));
-            const Floats part = resampled(kernels, level->lattice, found.data() + a * level->lattice.size(), fine, growth);
-            refined.insert(refined.end(), part.begin(), part.end());
-        }
-        found.swap(refined);
+    const Lattice &lattice = every == 1 || levels.empty() ? finest.lattice : levels.front().lattice;
+    Floats found(size_t(finest.lattice.n_axes * last->lattice.size()), 0.0f);
+    for (size_t k = levels.size(); k-- > 0;) {
+        const Scale &level = levels[k];
+        Registration(kernels, level.lattice, level.lattice, settings.window, settings.pull, found.data())
+            .iterate(level.before, level.after, settings.n_coarse, false);
+        const Lattice &fine = k > 0 ? levels[k - 1].lattice : lattice;
+        if (!fine.same(level.lattice)) found = refined(kernels, level.lattice, found, fine);
     }
-    if (!started) std::copy(found.begin(), found.end(), motion);
-    Registration registration(kernels, finest.lattice, settings, motion);
-    registration.iterate(finest.before, finest.after, settings.n_linear, false);
-    registration.iterate(finest.before, finest.after, settings.n_cubic, true);
+    const bool sparse = !lattice.same(finest.lattice);
+    Registration registration(kernels, lattice, finest.lattice, settings.window / (sparse ? every : 1), settings.pull, found.data());
+    if (!sparse) registration.iterate(finest.before, finest.after, settings.n_linear, false);
+    registration.iterate(finest.before, finest.after, settings.n_cubic + (sparse ? settings.n_linear : 0), true);
+    for (int a = 0; a < lattice.n_axes; ++a) {
+        const int axis = lattice.first() + a;
+        const float ratio = float(double(finest.lattice.axes.n[axis]) / double(lattice.axes.n[axis]));
+        for (int64_t i = a * lattice.size(); i < (a + 1) * lattice.size(); ++i) motion[i] = sparse ? ratio * found[size_t(i)] : found[size_t(i)];
+    }
 }
 
 }  // namespace
@@ -458,13 +488,13 @@ const FlowKernels *find_flow_kernels(int isa) {
 }  // namespace hinr
 
 int hinr_flow(int isa, const float *before, const float *after, int64_t n_channels, int n_axes, const int64_t *shape,
-              const uint8_t *periodic, const hinr_flow_settings *settings, int started, float *motion) {
+              const uint8_t *periodic, const hinr_flow_settings *settings, int every, float *motion) {
     if (!before || !after || !settings || !motion) return HINR_ERROR_NULL;
     Scale finest;
     if (const int error = make_lattice(n_axes, shape, periodic, finest.lattice)) return error;
     if (n_channels < 1 || n_channels > 1024) return HINR_ERROR_SIZE;
     const bool fits = settings->window > 0 && settings->window <= 12 && settings->pull >= 0 && settings->smallest >= 1;
-    const bool counts = settings->n_coarse >= 0 && settings->n_linear >= 0 && settings->n_cubic >= 0;
+    const bool counts = (every == 1 || every == 2) && settings->n_coarse >= 0 && settings->n_linear >= 0 && settings->n_cubic >= 0;
     if (!fits || !counts) return HINR_ERROR_CONFIG;
     const FlowKernels *kernels = find_flow_kernels(isa);
     if (!kernels) return HINR_ERROR_ISA;
@@ -473,7 +503,7 @@ int hinr_flow(int isa, const float *before, const float *after, int64_t n_channe
             finest.before.push_back(before + c * finest.lattice.size());
             finest.after.push_back(after + c * finest.lattice.size());
         }
-        search(*kernels, finest, *settings, started != 0, motion);
+        search(*kernels, finest, *settings, every, motion);
         return int(HINR_OK);
     });
 }

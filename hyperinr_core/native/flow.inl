@@ -90,6 +90,50 @@ template <bool kPlane> void sample_cubic(const FlowVolume &v, const float *z, co
     }
 }
 
+// Of cubic_weights, by f.
+HINR_INLINE void cubic_slopes(float f, float *w) {
+    const float g = 1.0f - f;
+    w[0] = -0.5f * g * g;
+    w[1] = f * (1.5f * f - 2.0f);
+    w[2] = 0.5f + f * (1.0f - 1.5f * f);
+    w[3] = 0.5f * f * f;
+}
+
+template <bool kPlane> void slopes_cubic(const FlowVolume &v, const float *z, const float *y, const float *x, int64_t n,
+                                         float *const *out) {
+    for (int64_t i = 0; i < n; ++i) {
+        const Place px = place_of(x[i], v.axes.n[2], v.axes.wraps[2]), py = place_of(y[i], v.axes.n[1], v.axes.wraps[1]);
+        float wx[4], wy[4], wz[4] = {1.0f, 0.0f, 0.0f, 0.0f}, dx[4], dy[4], dz[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        cubic_weights(px.fraction, wx);
+        cubic_weights(py.fraction, wy);
+        cubic_slopes(px.fraction, dx);
+        cubic_slopes(py.fraction, dy);
+        const float *corner = v.padded + (py.whole - 1) * v.row + px.whole - 1;
+        if (!kPlane) {
+            const Place pz = place_of(z[i], v.axes.n[0], v.axes.wraps[0]);
+            cubic_weights(pz.fraction, wz);
+            cubic_slopes(pz.fraction, dz);
+            corner += (pz.whole - 1) * v.plane;
+        }
+        float sums[4] = {}, along_y[4] = {}, along_z[4] = {};
+        for (int c = 0; c < (kPlane ? 1 : 4); ++c)
+            for (int b = 0; b < 4; ++b) {
+                const float weight = wz[c] * wy[b], weight_y = wz[c] * dy[b], weight_z = dz[c] * wy[b];
+                const float *row = corner + c * v.plane + b * v.row;
+                for (int a = 0; a < 4; ++a) {
+                    sums[a] = madd(weight, row[a], sums[a]);
+                    along_y[a] = madd(weight_y, row[a], along_y[a]);
+                    if (!kPlane) along_z[a] = madd(weight_z, row[a], along_z[a]);
+                }
+            }
+        const auto sum = [](const float *s, const float *w) { return (s[0] * w[0] + s[1] * w[1]) + (s[2] * w[2] + s[3] * w[3]); };
+        out[0][i] = sum(sums, wx);
+        out[1][i] = kPlane ? 0.0f : sum(along_z, wx);
+        out[2][i] = sum(along_y, wx);
+        out[3][i] = sum(sums, dx);
+    }
+}
+
 template <bool kPlane> void sample_linear(const FlowVolume &v, const float *z, const float *y, const float *x, int64_t n,
                                           float *out) {
     for (int64_t i = 0; i < n; ++i) {
@@ -115,6 +159,10 @@ static void sample(const FlowVolume &v, const float *z, const float *y, const fl
     const bool plane = v.axes.n[0] == 1;
     if (v.cubic) plane ? sample_cubic<true>(v, z, y, x, n, out) : sample_cubic<false>(v, z, y, x, n, out);
     else plane ? sample_linear<true>(v, z, y, x, n, out) : sample_linear<false>(v, z, y, x, n, out);
+}
+
+static void slopes(const FlowVolume &v, const float *z, const float *y, const float *x, int64_t n, float *const *out) {
+    v.axes.n[0] == 1 ? slopes_cubic<true>(v, z, y, x, n, out) : slopes_cubic<false>(v, z, y, x, n, out);
 }
 
 // out[i] = sum of weights[k] * row_at(k)[i], as many at a time as registers hold.
@@ -244,7 +292,8 @@ static void solve(int n_axes, float *const *matrix, float *const *right, float p
 
 }  // namespace HINR_UNIT
 
-const FlowKernels HINR_FLOW_KERNELS = {HINR_UNIT::sample, HINR_UNIT::combine, HINR_UNIT::smooth, HINR_UNIT::equations,
-                                       HINR_UNIT::solve, HINR_UNIT::channels, HINR_UNIT::now, HINR_UNIT::carry_rows, HINR_UNIT::carry_points};
+const FlowKernels HINR_FLOW_KERNELS = {HINR_UNIT::sample, HINR_UNIT::slopes, HINR_UNIT::combine, HINR_UNIT::smooth,
+                                       HINR_UNIT::equations, HINR_UNIT::solve, HINR_UNIT::channels, HINR_UNIT::now,
+                                       HINR_UNIT::carry_rows, HINR_UNIT::carry_points};
 
 }  // namespace hinr

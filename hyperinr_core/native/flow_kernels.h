@@ -44,6 +44,8 @@ struct CarryJob {
 struct FlowKernels {
     // Values at positions (n) along z, y, x, in points; beyond a border the border's, around a periodic axis.
     void (*sample)(const FlowVolume &, const float *z, const float *y, const float *x, int64_t n, float *out);
+    // Values (n) of a cubic volume into out[0], and their slopes along z, y, x into out[1] to out[3].
+    void (*slopes)(const FlowVolume &, const float *z, const float *y, const float *x, int64_t n, float *const *out);
     // out (n) = sum of weights[k] * rows[k][i].
     void (*combine)(const float *const *rows, const float *weights, int64_t n_rows, int64_t n, float *out);
     // out (n) = sum of weights[k] * row[i + k]; the row holds n + n_weights - 1.

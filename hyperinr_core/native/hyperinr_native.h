@@ -14,7 +14,7 @@
 #define HINR_API __attribute__((visibility("default")))
 #endif
 
-#define HINR_ABI_VERSION 9
+#define HINR_ABI_VERSION 10
 
 enum {
     HINR_ISA_GENERIC = 0,

@@ -103,13 +103,7 @@ def _found(pairs: Pairs, gap: int, ways: Sequence[float], finish: bool) -> tuple
     for block in blocks(shape, pairs.periodic):
         ends += nodes.fit(_of_block(pairs, block, gap, ways, finish), block.start)
     for block in blocks(shape, pairs.periodic):
-        part = pairs.within(block.around)
-        points = part.lattice.points + np.reshape([each.start for each in block.around], (3, 1, 1, 1)).astype(
-            np.float32
-        )
-        fine = nodes.at(nodes.padded(ends.reshape(6, *nodes.coefficient_shape)), points).reshape(2, *points.shape)
-        z, y, x = block.inner
-        match += nodes.fit(part.match(gap, gap + 1, fine)[z, y, x], block.start)
+        match += nodes.fit(_match_of_block(pairs, block, gap, ends), block.start)
     return ends, np.clip(match, 0, 1)
 
 
@@ -118,9 +112,21 @@ def _of_block(pairs: Pairs, block: Block, gap: int, ways: Sequence[float], finis
     part = pairs.within(block.around)
     found = part.mixed(gap, gap + 1, ways)
     if finish:
-        found = part.nodes.at_points(refined(part, gap, gap + 1, part.nodes.fit(found)))
+        found = part.nodes.at_points(refined(part, gap, gap + 1, part.searched_nodes.fit(found)))
+    else:
+        found = part.everywhere(found)
     z, y, x = block.inner
     return found[..., z, y, x]
+
+
+def _match_of_block(pairs: Pairs, block: Block, gap: int, ends: np.ndarray) -> np.ndarray:
+    """(nz, ny, nx) how well the coefficients of a gap's ends match at the points of a block."""
+    part, nodes = pairs.within(block.around), pairs.nodes
+    start = np.reshape([each.start for each in block.around], (3, 1, 1, 1)).astype(np.float32)
+    padded = nodes.padded(ends.reshape(6, *nodes.coefficient_shape))
+    fine = nodes.at(padded, part.places + start).reshape(2, *part.places.shape)
+    z, y, x = block.inner
+    return part.everywhere(part.match(gap, gap + 1, fine))[z, y, x]
 
 
 def expected_seconds(pairs: Pairs, evidence: Evidence) -> float:
@@ -128,8 +134,10 @@ def expected_seconds(pairs: Pairs, evidence: Evidence) -> float:
     if evidence.trust == 0 or pairs.series.grid.n_points <= MOST_AT_ONCE:
         return 0.0
     all_blocks = list(blocks(pairs.series.grid.shape, pairs.periodic))
+    block, ends = all_blocks[len(all_blocks) // 2], np.zeros((2, 3, *pairs.nodes.coefficient_shape), np.float32)
     started = time.perf_counter()
-    _of_block(pairs, all_blocks[len(all_blocks) // 2], 0, evidence.ways, evidence.refined)
+    _of_block(pairs, block, 0, evidence.ways, evidence.refined)
+    _match_of_block(pairs, block, 0, ends)
     took = time.perf_counter() - started
     pairs.forget()
     return took * len(all_blocks) * (len(pairs.times) - 1) / pairs.n_workers

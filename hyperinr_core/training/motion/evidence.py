@@ -250,8 +250,8 @@ def _ways(pairs: Pairs, step: int) -> Equations:
         match = pairs.match(a, b, ends)
         traced = number >= len(WINDOWS)
         match = np.maximum(match, LEAST_MATCH) if traced else match
-        found = carried(pairs, [a, b], 0, time, pairs.nodes.fit(ends), [None, None], traced)
-        parts.append(match[..., None] * (found - linear))
+        found = carried(pairs, [a, b], 0, time, pairs.searched_nodes.fit(ends), [None, None], traced)
+        parts.append(pairs.everywhere(match)[..., None] * (found - linear))
     return _equations(pairs, step, linear, parts)
 
 

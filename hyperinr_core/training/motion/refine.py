@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ def refined(pairs: Pairs, a: int, b: int, ends: np.ndarray) -> np.ndarray:
     Gauss-Newton over the coefficients themselves: Lucas-Kanade asks for a match in a window around each point, and is then
     smoothed by what is stored of it. Both ends move alike, so that a path's middle stays where it is.
     """
-    nodes, ends = pairs.nodes, ends.copy()
+    nodes, ends = pairs.searched_nodes, ends.copy()
     for _ in range(ROUNDS):
         matrix, right = _equations(pairs, a, b, ends)
         change = np.float32(0.5) * _solved(nodes, matrix, right)
@@ -41,18 +42,21 @@ def refined(pairs: Pairs, a: int, b: int, ends: np.ndarray) -> np.ndarray:
 
 
 def _equations(pairs: Pairs, a: int, b: int, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Normal equations of what each point's displacement lacks: matrix (6, nz, ny, nx), right (3, nz, ny, nx)."""
-    lattice = pairs.lattice
-    fine = pairs.nodes.at_points(ends)
-    first, last = (np.moveaxis(pairs.sampled(step, lattice.points + end), -1, 0) for step, end in zip((a, b), fine))
+    """Normal equations of what each point's displacement lacks: matrix (6, mz, my, mx), right (3, mz, my, mx)."""
+    lattice = pairs.searched
+    places = [pairs.places + end for end in pairs.searched_nodes.at_points(ends)]
+    first, last = (np.moveaxis(pairs.sampled(step, each), -1, 0) for step, each in zip((a, b), places))
+    between = _slopes(pairs, (a, b), places) if pairs.every > 1 else None
     matrix, right = np.zeros((6, *lattice.shape), np.float32), np.zeros((3, *lattice.shape), np.float32)
-    for before, after in zip(first, last):
-        slopes = np.stack(lattice.gradient(np.float32(0.5) * (before + after)))
+    valid = pairs.seen(pairs.valid(a, b))
+    for number, (before, after) in enumerate(zip(first, last)):
+        mean = np.float32(0.5) * (before + after)
+        slopes = np.stack(lattice.gradient(mean)) if between is None else between[..., number]
         steepness = np.sqrt(np.mean((slopes**2).sum(axis=0)))
         if steepness <= ROUNDING * abs(before).max():
             continue
         slopes, way = slopes / steepness, (before - after) / steepness
-        weight = pairs.valid(a, b) / np.sqrt(way**2 + np.float32(ROBUST**2))
+        weight = valid / np.sqrt(way**2 + np.float32(ROBUST**2))
         for i, row in enumerate(ROWS):
             right[i] += weight * slopes[i] * way
             for j in range(i, 3):
@@ -60,9 +64,18 @@ def _equations(pairs: Pairs, a: int, b: int, ends: np.ndarray) -> tuple[np.ndarr
     return matrix, right
 
 
+def _slopes(pairs: Pairs, steps: tuple[int, int], places: Sequence[np.ndarray]) -> np.ndarray:
+    """(3, mz, my, mx, c) slopes of the mean of two steps at places (3, mz, my, mx) in each, whose neighbours are not known."""
+    found = []
+    for way in np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1, 1):
+        sides = [pairs.sampled(step, each + way) - pairs.sampled(step, each - way) for step, each in zip(steps, places)]
+        found.append(np.float32(0.25) * (sides[0] + sides[1]))
+    return np.stack(found)
+
+
 def _solved(nodes: Nodes, matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Coefficients (3, cz, cy, cx) by conjugate gradients, from none on."""
-    stiffness = np.float32(STIFFNESS * np.prod(nodes.shape) / np.prod(nodes.counts))
+    stiffness = np.float32(STIFFNESS * np.prod(right.shape[1:]) / np.prod(nodes.counts))
 
     def product(coefficients: np.ndarray) -> np.ndarray:
         at = nodes.at_points(coefficients)

@@ -131,13 +131,19 @@ class Velocity:
         self._turn = np.reshape(series.grid.direction, (3, 3)).astype(np.float32)
         self._padded: Once[list[np.ndarray]] = Once(N_KEPT)
 
-    def ends(self, a: int, b: int, nodes: Nodes) -> np.ndarray:
-        """(2, 3, nz, ny, nx) points from where a path is in the middle between steps a and b to its places at both."""
+    def ends(self, a: int, b: int, nodes: Nodes, places: np.ndarray | None = None) -> np.ndarray:
+        """(2, 3, ...) points from where a path is in the middle between steps a and b to its places at both.
+
+        Parameters
+        ----------
+        places : (3, ...) of those middles; the grid's points when None.
+        """
+        places = self._lattice.points if places is None else places
         times = self.series.thetas[:, 0]
         span, vectors = times[b] - times[a], (self._at(a), self._at(b))
         found = np.stack([self._path(vectors, span, end, nodes.places) - nodes.places for end in (0, 1)])
         coefficients = nodes.interpolate(found).reshape(6, *nodes.coefficient_shape)
-        return nodes.at(nodes.padded(coefficients), self._lattice.points).reshape(2, 3, *self._lattice.shape)
+        return nodes.at(nodes.padded(coefficients), places).reshape(2, *places.shape)
 
     def _path(self, vectors: _Vectors, span: float, end: int, places: np.ndarray) -> np.ndarray:
         """Where what passes places (3, ...) half way between two steps is at one of them: midpoint rule, linear in time."""

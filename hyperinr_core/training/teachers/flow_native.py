@@ -10,6 +10,7 @@ import numpy as np
 
 from hyperinr_core.backends import native
 from hyperinr_core.training.teachers import flow_reference as reference
+from hyperinr_core.training.teachers.lattice import Lattice
 
 
 class Settings(ctypes.Structure):
@@ -32,7 +33,7 @@ def _library() -> ctypes.CDLL:
 
 
 def optical_flow(
-    before: np.ndarray, after: np.ndarray, periodic: tuple[bool, ...], window: float = reference.WINDOW
+    before: np.ndarray, after: np.ndarray, periodic: tuple[bool, ...], window: float = reference.WINDOW, every: int = 1
 ) -> np.ndarray:
     """See flow_reference.optical_flow."""
     before, after = (np.ascontiguousarray(side, np.float32) for side in (before, after))
@@ -41,11 +42,13 @@ def optical_flow(
     settings = Settings(
         window, reference.PULL, reference.N_COARSE, reference.N_LINEAR, reference.N_CUBIC, reference.SMALLEST
     )
-    motion = np.zeros((len(shape), *before.shape[1:]), np.float32)
+    lattice = Lattice(before.shape[1:], periodic)
+    points = lattice.coarser(reference.SMALLEST) if every > 1 else lattice
+    motion = np.zeros((len(shape), *points.shape), np.float32)
     native.check(
         _library().hinr_flow(
             native.choose_isa(), before.ctypes.data, after.ctypes.data, len(before), len(shape), shape.ctypes.data,
-            wraps.ctypes.data, ctypes.byref(settings), 0, motion.ctypes.data,
+            wraps.ctypes.data, ctypes.byref(settings), every, motion.ctypes.data,
         )
     )  # fmt: skip
     return motion

@@ -26,7 +26,7 @@ SMALLEST = 16
 
 
 def optical_flow(
-    before: np.ndarray, after: np.ndarray, periodic: tuple[bool, ...], window: float = WINDOW
+    before: np.ndarray, after: np.ndarray, periodic: tuple[bool, ...], window: float = WINDOW, every: int = 1
 ) -> np.ndarray:
     """Displacement u at the middle: before(x - u / 2) matches after(x + u / 2).
 
@@ -35,10 +35,11 @@ def optical_flow(
     before, after : (C, ...) float32 channels over D axes, all of comparable range.
     periodic : (D,) which axes go on at their other end.
     window : standard deviation of the window, in points.
+    every : 2 to match them at every second point, along each axis that `Lattice.coarser` halves.
 
     Returns
     -------
-    (D, ...) float32, in points.
+    (D, ...) float32 on that lattice, in points of the volumes.
     """
     lattices = [Lattice(before.shape[1:], periodic)]
     pairs = [(before, after)]
@@ -49,9 +50,13 @@ def optical_flow(
     motion = np.zeros((len(periodic), *lattices[-1].shape), np.float32)
     previous = lattices[-1]
     for lattice, (first, second) in zip(reversed(lattices), reversed(pairs)):
+        is_finest = lattice is lattices[0]
+        if is_finest and every > 1 and previous is not lattice:
+            found = _register(previous, first, second, motion, N_LINEAR + N_CUBIC, 3, window / every, lattice)
+            return growth(previous, lattice) * found
         if lattice is not previous:
             motion = _refine(motion, previous, lattice)
-        if lattice is lattices[0]:
+        if is_finest:
             motion = _register(lattice, first, second, motion, N_LINEAR, 1, window)
             motion = _register(lattice, first, second, motion, N_CUBIC, 3, window)
         else:
@@ -60,13 +65,18 @@ def optical_flow(
     return motion
 
 
+def growth(coarse: Lattice, fine: Lattice) -> np.ndarray:
+    """(D, 1, ...) points of a finer lattice over the same box for each of a coarser one."""
+    ratios = [new / old for new, old in zip(fine.shape, coarse.shape)]
+    return np.array(ratios, np.float32).reshape(-1, *[1] * len(ratios))
+
+
 def _halve(channels: np.ndarray, fine: Lattice, coarse: Lattice) -> np.ndarray:
     return np.stack([fine.resample(fine.smooth(channel, 2 / 3), coarse) for channel in channels])
 
 
 def _refine(motion: np.ndarray, coarse: Lattice, fine: Lattice) -> np.ndarray:
-    growth = [new / old for new, old in zip(fine.shape, coarse.shape)]
-    return np.stack([np.float32(g) * coarse.resample(part, fine) for g, part in zip(growth, motion)])
+    return growth(coarse, fine) * np.stack([coarse.resample(part, fine) for part in motion])
 
 
 def _register(
@@ -77,11 +87,20 @@ def _register(
     n_iterations: int,
     order: int,
     window: float,
+    sampled: Lattice | None = None,
 ) -> np.ndarray:
-    """Improve the motion: linearise around it, solve least squares over the window of each point, repeat."""
-    padded = [(lattice.padded(first, order), lattice.padded(second, order)) for first, second in zip(before, after)]
+    """Improve the motion: linearise around it, solve least squares over the window of each point, repeat.
+
+    Volumes on a finer lattice `sampled` are matched at the lattice's points alone, by their own slopes there.
+    """
+    fine = sampled or lattice
+    padded = [(fine.padded(first, order), fine.padded(second, order)) for first, second in zip(before, after)]
     for _ in range(n_iterations):
-        matrix, right = _normal_equations(lattice, padded, motion, order)
+        warped = [
+            _warped(lattice, pair, motion, order) if sampled is None else _seen(lattice, fine, pair, motion)
+            for pair in padded
+        ]
+        matrix, right = _normal_equations(warped, motion)
         pull = PULL * float(np.mean([matrix[i, i].mean() for i in range(len(motion))])) + 1e-12
         for i, part in enumerate(motion):
             matrix[i, i] += pull
@@ -91,18 +110,35 @@ def _register(
     return motion
 
 
+def _warped(
+    lattice: Lattice, pair: tuple[np.ndarray, np.ndarray], motion: np.ndarray, order: int
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """What is left between both sides of a channel, half way towards each other, and the slopes (D) of their mean."""
+    start = lattice.sample(pair[0], lattice.points - 0.5 * motion, order)
+    end = lattice.sample(pair[1], lattice.points + 0.5 * motion, order)
+    return start - end, lattice.gradient(0.5 * (start + end))
+
+
+def _seen(
+    lattice: Lattice, fine: Lattice, pair: tuple[np.ndarray, np.ndarray], motion: np.ndarray
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The same of volumes on a finer lattice, at the points of a coarser one, with slopes for a step of that."""
+    ratio = growth(lattice, fine)
+    start, end = (
+        fine.slopes(part, (lattice.points + np.float32(way) * motion + np.float32(0.5)) * ratio - np.float32(0.5))
+        for part, way in zip(pair, (-0.5, 0.5))
+    )
+    return start[0] - end[0], list(0.5 * ratio * (start[1:] + end[1:]))
+
+
 def _normal_equations(
-    lattice: Lattice, padded: list[tuple[np.ndarray, np.ndarray]], motion: np.ndarray, order: int
+    warped: list[tuple[np.ndarray, list[np.ndarray]]], motion: np.ndarray
 ) -> tuple[dict[tuple[int, int], np.ndarray], list[np.ndarray]]:
     """Upper triangle of g g^T, and g (g . motion - change), summed over the channels."""
-    n_axes = len(motion)
-    matrix = {(i, j): np.zeros(lattice.shape, np.float32) for i in range(n_axes) for j in range(i, n_axes)}
-    right = [np.zeros(lattice.shape, np.float32) for _ in range(n_axes)]
-    for first, second in padded:
-        start = lattice.sample(first, lattice.points - 0.5 * motion, order)
-        end = lattice.sample(second, lattice.points + 0.5 * motion, order)
-        slope = lattice.gradient(0.5 * (start + end))
-        residual = start - end
+    n_axes, shape = len(motion), motion.shape[1:]
+    matrix = {(i, j): np.zeros(shape, np.float32) for i in range(n_axes) for j in range(i, n_axes)}
+    right = [np.zeros(shape, np.float32) for _ in range(n_axes)]
+    for residual, slope in warped:
         for g, part in zip(slope, motion):
             residual += g * part
         for i, j in matrix:

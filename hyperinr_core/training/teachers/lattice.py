@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
+
+from hyperinr_core.spline_base import cubic_weights
 
 #: Points that a cubic spline needs beyond the cell of a sample.
 PAD = 3
@@ -56,14 +60,33 @@ class Lattice:
 
     def sample(self, padded: np.ndarray, positions: np.ndarray, order: int) -> np.ndarray:
         """Values of a spline at positions (D, ...) in index units; beyond a border the border's value."""
+        inside = self._inside(positions)
+        return ndimage.map_coordinates(padded, inside, output=np.float32, order=order, mode="nearest", prefilter=False)
+
+    def slopes(self, padded: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """(1 + D, ...) values of a cubic spline at positions (D, ...) in index units, and their slopes along each axis."""
+        inside = self._inside(positions)
+        first = inside.astype(np.int64)
+        weights = [(cubic_weights(f.ravel()).reshape(*f.shape, 4), _cubic_slopes(f)) for f in inside - first]
+        found = np.zeros((1 + len(positions), *positions.shape[1:]), np.float32)
+        for taps in product(range(4), repeat=len(positions)):
+            values = padded[tuple(first + np.reshape(taps, (-1, *[1] * (first.ndim - 1))) - 1)]
+            for along, part in enumerate(found):  # 0 is along none
+                part += values * math.prod(
+                    each[axis == along - 1][..., tap] for axis, (each, tap) in enumerate(zip(weights, taps))
+                )
+        return found
+
+    def _inside(self, positions: np.ndarray) -> np.ndarray:
+        """Positions in a padded volume."""
         inside = np.empty_like(positions)
         for axis, (n, wraps) in enumerate(zip(self.shape, self.periodic)):
             p = positions[axis]
             inside[axis] = (p - n * np.floor(p / n) if wraps else np.clip(p, 0, n - 1)) + PAD
-        return ndimage.map_coordinates(padded, inside, output=np.float32, order=order, mode="nearest", prefilter=False)
+        return inside
 
-    def smooth(self, values: np.ndarray, sigma: float) -> np.ndarray:
-        """Gaussian mean over a neighbourhood."""
+    def smooth(self, values: np.ndarray, sigma: float | Sequence[float]) -> np.ndarray:
+        """Gaussian mean over a neighbourhood; its standard deviation in points, or that along each axis."""
         return ndimage.gaussian_filter(values, sigma, mode=self._modes, truncate=2.5)
 
     def gradient(self, values: np.ndarray) -> list[np.ndarray]:
@@ -81,6 +104,12 @@ class Lattice:
         ratios = [old / new for old, new in zip(self.shape, target.shape)]
         scale = np.array(ratios, np.float32).reshape(-1, *[1] * len(self.shape))
         return self.sample(self.padded(values, 1), (target.points + 0.5) * scale - 0.5, 1)
+
+
+def _cubic_slopes(f: np.ndarray) -> np.ndarray:
+    """(..., 4) slopes of `cubic_weights`."""
+    g = 1 - f
+    return np.stack([-0.5 * g * g, f * (1.5 * f - 2), 0.5 + f * (1 - 1.5 * f), 0.5 * f * f], axis=-1)
 
 
 def periodic_axes(volumes: Sequence[np.ndarray]) -> tuple[bool, ...]:

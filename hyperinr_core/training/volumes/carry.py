@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from hyperinr_core.errors import ParameterError
 from hyperinr_core.motion.motion import Motion
 from hyperinr_core.training.motion.build import HALO, build, expected_seconds
-from hyperinr_core.training.motion.evidence import Evidence, examine, unexamined
-from hyperinr_core.training.motion.pairs import WINDOWS, Pairs
+from hyperinr_core.training.motion.evidence import WORTH, Evidence, examine, unexamined
+from hyperinr_core.training.motion.pairs import MOST_AT_ONCE, WINDOWS, Pairs
 from hyperinr_core.training.motion.velocity import Velocity, matching
 from hyperinr_core.training.settings import RunConfig
 from hyperinr_core.training.task import Tell
@@ -88,16 +89,21 @@ def find_carry(found: Survey, velocity: Sequence[str], config: RunConfig, tell: 
     kept: dict[str, Pairs] = {}
     for field in found.fields:
         periodic = _periodic(block, found.fields)
-        pairs = kept[field.name] = Pairs(block, field.name, periodic, traced, counted, config.training.memory_bytes)
-        evidence[field.name] = _evidence(pairs, field, use, tell)
-        choices[field.name] = _choice(block, field, evidence[field.name], traced)
+        kept[field.name], evidence[field.name] = _searched(
+            partial(Pairs, block, field.name, periodic, traced, counted, config.training.memory_bytes),
+            _spacings(series, config),
+            partial(_evidence, field=field, use=use, tell=tell),
+        )
+        choices[field.name] = _choice(block, field, kept[field.name], evidence[field.name])
     if use == "auto" and not _is_worth(choices):
         return None
     if block is not series:
         periodic = _periodic(series, found.fields)
         whole = traced and Velocity(series, traced.fields, traced.scale, periodic)
         memory_bytes = config.training.memory_bytes
-        kept = {name: Pairs(series, name, periodic, whole, inner, memory_bytes) for name in kept}
+        kept = {
+            name: Pairs(series, name, periodic, whole, inner, memory_bytes, pairs.every) for name, pairs in kept.items()
+        }
     if config.budget.minutes:
         _check_minutes(sum(expected_seconds(kept[name], evidence[name]) for name in kept), config, series)
     motion = build(
@@ -139,6 +145,28 @@ def _where(found: Survey) -> tuple[VolumeSeries, VolumeSeries, _Box | None, _Box
     return series, block, tuple(counted), inner
 
 
+def _spacings(series: VolumeSeries, config: RunConfig) -> tuple[int, ...]:
+    """Whether motion may be searched at every point, every second, or both are to be tried; the cheapest first."""
+    if config.motion.points != "auto":
+        return (1,) if config.motion.points == "all" else (2,)
+    return (2, 1) if series.grid.n_points > MOST_AT_ONCE and len(series) > 2 else (1,)
+
+
+def _searched(
+    pairs_of: Callable[..., Pairs], spacings: Sequence[int], evidence_of: Callable[[Pairs], Evidence]
+) -> tuple[Pairs, Evidence]:
+    """Motion at the points that are cheapest to search, unless steps left out are predicted better from more of them."""
+    tried = []
+    for every in spacings:
+        pairs = pairs_of(every=every)
+        tried.append((pairs, evidence_of(pairs)))
+        if pairs.every == 1:
+            break
+    first, last = tried[0], tried[-1]
+    promised = [float(np.mean(evidence.psnr["carried"])) if evidence.psnr else 0.0 for _, evidence in (first, last)]
+    return last if promised[1] > promised[0] + WORTH else first
+
+
 def _evidence(pairs: Pairs, field: Field, use: str, tell: Tell) -> Evidence:
     if len(pairs.times) == 2:
         return unexamined(pairs, 1.0 if use == "always" or pairs.velocity is not None else 0.0)
@@ -149,9 +177,9 @@ def _evidence(pairs: Pairs, field: Field, use: str, tell: Tell) -> Evidence:
     )
 
 
-def _choice(block: VolumeSeries, field: Field, evidence: Evidence, velocity: Velocity | None) -> Choice:
+def _choice(block: VolumeSeries, field: Field, pairs: Pairs, evidence: Evidence) -> Choice:
     """What is said of a field that is carried, beside what teachers that cost little would do."""
-    reason = _reason(evidence, velocity)
+    reason = _reason(pairs, evidence)
     if not evidence.psnr:
         return Choice("carry", reason)
     kinds = [kind for kind in CHEAP if kind != "flow"]
@@ -160,7 +188,8 @@ def _choice(block: VolumeSeries, field: Field, evidence: Evidence, velocity: Vel
     return replace(others, teacher="carry", reason=reason, psnr=psnr, per_gap=(), made={})
 
 
-def _reason(evidence: Evidence, velocity: Velocity | None) -> str:
+def _reason(pairs: Pairs, evidence: Evidence) -> str:
+    velocity = pairs.velocity
     if evidence.trust == 0:
         nothing = "nothing that moves was found" if evidence.psnr else "two steps leave none to check a motion with"
         return f"{nothing}, so training steps are interpolated"
@@ -170,7 +199,8 @@ def _reason(evidence: Evidence, velocity: Velocity | None) -> str:
     if any(evidence.ways[: len(WINDOWS)]):
         along.append("the optical flow")
     unchecked = "" if evidence.psnr else "; two steps leave none to check it with"
-    return f"training steps are carried along {' and '.join(along)}{unchecked}"
+    searched = ", searched at every second point" if pairs.every > 1 else ""
+    return f"training steps are carried along {' and '.join(along)}{searched}{unchecked}"
 
 
 def _is_worth(choices: dict[str, Choice]) -> bool:
