@@ -1,7 +1,7 @@
 """What the CPU kernel multiplies by tiles of bfloat16 (AMX), against the same rounding in NumPy: training in mixed precision.
 
-Where the processor has none, the build of `make sanitize` has their model in plain C++, and runs these tests. That decoding by tiles
-equals the reference, test_native.py tells with every other way.
+Where the processor has none, the build of `make sanitize` has their model in plain C++, and runs these tests. test_native.py tells
+that decoding by tiles equals the reference, with every other way.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def test_mixed_training_rounds_what_hidden_layers_multiply_and_nothing_else(conf
 @with_tiles
 @pytest.mark.parametrize("config", CONFIGS)
 def test_mixed_gradients_are_near_those_of_float32(config, tiles):
-    """Of the tables too, entry by entry: rounded to eight bits through up to eight layers, some ReLU also lets through what did not pass."""
+    """Of the tables too, entry by entry; where eight bits go through up to eight layers, some ReLU lets through what did not pass."""
     tables, mlp, points, targets, weights = random_inputs(config)
     found, wanted = [
         gradients(NativeEvaluator(config, name).loss(tables, mlp, points, targets, weights, "l2"), tables, mlp)
@@ -168,7 +168,9 @@ def test_not_a_number_stays_where_it_is(tiles):
 def test_mixed_precision_without_tiles_is_one_sentence(monkeypatch):
     monkeypatch.setenv("HYPERINR_ISA", "generic")
     config = CONFIGS[0]
-    with pytest.raises(BackendError, match=r"^precision 'mixed' needs tiles for bfloat16 \(amx_bf16\), and the kernel has none"):
+    with pytest.raises(
+        BackendError, match=r"^precision 'mixed' needs tiles for bfloat16 \(amx_bf16\), and the kernel has none"
+    ):
         make_evaluator(config, "cpu", "mixed")
     with pytest.raises(BackendError, match="use 'float32'"):
         NativeBackend(config, np.zeros((1, config.n_table), np.float16), np.zeros(config.n_mlp, np.float32), "mixed")

@@ -184,7 +184,11 @@ def needs_tiles(isa: int) -> None:
     """Raises BackendError where an instruction set has no tiles, which mixed precision is multiplied by."""
     if ISAS[isa] == "amx_bf16":
         return
-    why = "the system refuses this processor's" if library().hinr_tiles_refused() else f"the kernel has none with {ISAS[isa]}"
+    why = (
+        "the system refuses this processor's"
+        if library().hinr_tiles_refused()
+        else f"the kernel has none with {ISAS[isa]}"
+    )
     raise BackendError(f"precision 'mixed' needs tiles for bfloat16 (amx_bf16), and {why}; use 'float32'")
 
 

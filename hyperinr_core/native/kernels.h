@@ -111,7 +111,7 @@ extern const Kernels kGeneric;
 #ifdef HINR_X86
 extern const Kernels kAvx2, kAvx512, kAvx512Bf16;
 #endif
-#if defined(HINR_X86) || defined(HINR_TILES_MODEL)
+#if defined(HINR_AMX) || defined(HINR_TILES_MODEL)
 extern const Kernels kAmxBf16, kAmxMixed;
 #endif
 #ifdef HINR_ARM

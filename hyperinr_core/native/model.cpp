@@ -36,7 +36,7 @@ ScratchSet::ScratchSet(const Model &model, int n_threads, int64_t row_floats, bo
 
 const Kernels *find_kernels(int isa, int precision) {
     if (isa == HINR_ISA_AMX_BF16 && !has_tiles()) return nullptr;
-#if defined(HINR_X86) || defined(HINR_TILES_MODEL)
+#if defined(HINR_AMX) || defined(HINR_TILES_MODEL)
     if (isa == HINR_ISA_AMX_BF16 && precision != HINR_FLOAT32) return precision == HINR_MIXED ? &kAmxMixed : &kAmxBf16;
 #endif
 #ifdef HINR_X86
@@ -196,7 +196,7 @@ int hinr_bfloat16_pays(int isa) {
 }
 
 int hinr_tiles_refused(void) {
-#if defined(HINR_X86)
+#if defined(HINR_AMX)
     return processor().amx_bf16 && !has_tiles();
 #else
     return 0;

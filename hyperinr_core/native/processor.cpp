@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include <cpuid.h>
-#if defined(__linux__)
+#if defined(HINR_AMX)
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -52,16 +52,14 @@ Processor ask() {
     return p;
 }
 
+#if defined(HINR_AMX)
 // Tiles are 8 KiB that the system saves for each thread, so that it wants to be asked: Linux since 5.16. It refuses where a thread's
-// stack for signals is too small for them. Other systems ask for other ways, which are not known here.
-[[maybe_unused]] bool allowed() {  // not by the model of tiles
-#if defined(__linux__)
+// stack for signals is too small for them.
+bool allowed() {
     constexpr long request_permission = 0x1023, tile_data = 18;
     return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-#else
-    return false;
-#endif
 }
+#endif
 
 }  // namespace
 
@@ -84,7 +82,7 @@ int hinr::vector_isa(int isa) {
 bool hinr::has_tiles() {
 #if defined(HINR_TILES_MODEL)
     return true;
-#elif defined(HINR_X86)
+#elif defined(HINR_AMX)
     static const bool found = processor().amx_bf16 && allowed();
     return found;
 #else
