@@ -1,4 +1,4 @@
-"""What the CPU kernel multiplies by tiles of bfloat16 (AMX), against the same rounding in NumPy: training in mixed precision.
+"""Products by tiles of bfloat16 (AMX) in the CPU kernel, against the same rounding in NumPy: training in mixed precision.
 
 Where the processor has none, the build of `make sanitize` has their model in plain C++, and runs these tests. test_native.py tells
 that decoding by tiles equals the reference, with every other way.
@@ -113,7 +113,7 @@ def test_mixed_training_rounds_what_hidden_layers_multiply_and_nothing_else(conf
 @with_tiles
 @pytest.mark.parametrize("config", CONFIGS)
 def test_mixed_gradients_are_near_those_of_float32(config, tiles):
-    """Of the tables too, entry by entry; where eight bits go through up to eight layers, some ReLU lets through what did not pass."""
+    """Of the tables too, entry by entry; eight bits through eight layers let some ReLU pass what did not."""
     tables, mlp, points, targets, weights = random_inputs(config)
     found, wanted = [
         gradients(NativeEvaluator(config, name).loss(tables, mlp, points, targets, weights, "l2"), tables, mlp)

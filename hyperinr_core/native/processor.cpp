@@ -73,10 +73,12 @@ const Processor &processor() {
 #endif
 
 int hinr::vector_isa(int isa) {
-#if defined(HINR_TILES_MODEL)
-    if (isa == HINR_ISA_AMX_BF16) return HINR_ISA_GENERIC;
+    if (isa != HINR_ISA_AVX512_BF16 && isa != HINR_ISA_AMX_BF16) return isa;
+#if defined(HINR_X86)  // the model of tiles runs beside any of these
+    return processor().avx512 ? HINR_ISA_AVX512 : processor().avx2 ? HINR_ISA_AVX2 : HINR_ISA_GENERIC;
+#else
+    return HINR_ISA_GENERIC;
 #endif
-    return isa == HINR_ISA_AVX512_BF16 || isa == HINR_ISA_AMX_BF16 ? int(HINR_ISA_AVX512) : isa;
 }
 
 bool hinr::has_tiles() {
