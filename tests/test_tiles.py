@@ -1,7 +1,7 @@
 """Products by tiles of bfloat16 (AMX) in the CPU kernel, against the same rounding in NumPy: training in mixed precision.
 
-Where the processor has none, the build of `make sanitize` has their model in plain C++, and runs these tests. test_native.py tells
-that decoding by tiles equals the reference, with every other way.
+Where the processor has none, the build of `make sanitize` has their model in plain C++, and runs these tests. test_native.py
+tells that decoding by tiles equals the reference, with every other way.
 """
 
 from __future__ import annotations
