@@ -1,6 +1,6 @@
 # Everything runs in .venv, which `make install` fills; a target that finds it up to date installs nothing.
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test test-aarch64 test-windows test-paraview-next test-pythons stress fuzz sanitize bench lint wheels release clean
+.PHONY: help install demo docs test test-aarch64 test-amx test-windows test-paraview-next test-pythons stress fuzz sanitize bench lint wheels release clean
 
 PYTHON := .venv/bin/python
 SOURCES := CMakeLists.txt $(shell find plugin hyperinr_core filters xml -type f -not -path '*/__pycache__/*')
@@ -19,6 +19,9 @@ test: .venv/.test install .venv-vtk/.package ## Run the tests
 
 test-aarch64: .venv/.run ## Run the CPU kernel's tests on an emulated AArch64 processor, set up in FOLDER (build/aarch64)
 	tools/aarch64.sh $(FOLDER)
+
+test-amx: ## Compare the CPU kernel's tiles (AMX) with their model on an emulated processor, set up in FOLDER (build/amx) by root
+	tools/amx.sh $(FOLDER)
 
 test-windows: ## Run tests of the wheel for Windows under Wine, with a Python set up in FOLDER (build/windows)
 	tools/windows.sh $(FOLDER)

@@ -14,7 +14,7 @@ from hyperinr_core.motion import kernel, native, reference
 from hyperinr_core.motion.motion import TRUST
 from hyperinr_core.motion.steps import Step
 
-ISAS = [isa for isa in compiled.supported_isas() if isa != "avx512_bf16"]
+ISAS = [isa for isa in compiled.supported_isas() if not isa.endswith("bf16")]
 
 #: shape -> periodic; with planes, axes of one point, of few, and of more than the kernel is wide.
 LATTICES = {

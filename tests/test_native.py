@@ -41,8 +41,9 @@ CONFIGS = [
 
 def ways() -> list[tuple[str, str]]:
     """(instruction set, precision) pairs that run here."""
-    found = [(isa, "float32") for isa in supported_isas()]
-    return found + [(isa, "bfloat16") for isa in supported_isas() if isa == "avx512_bf16"]
+    found = [(isa, "float32") for isa in supported_isas() if not isa.endswith("bf16")]
+    found += [(isa, "bfloat16") for isa in supported_isas() if isa.endswith("bf16")]
+    return found + [(isa, "mixed") for isa in supported_isas() if isa == "amx_bf16"]
 
 
 @pytest.fixture(params=ways(), ids="-".join)
@@ -86,11 +87,11 @@ def grid_points(axes):
 
 
 def assert_near(found, expected, precision):
-    """float32 to rounding; bfloat16 (8 bits) to what its rounding of features and weights allows."""
+    """float32 to rounding; the others (8 bits) to what their rounding of features and weights allows."""
     scale = np.abs(expected).max() + 1e-6
     tolerance = 2e-6 if precision == "float32" else 0.06
     assert np.abs(found - expected).max() <= tolerance * scale
-    if precision == "bfloat16":
+    if precision != "float32":
         assert np.sqrt(np.mean((found - expected) ** 2)) <= 0.015 * scale
 
 
@@ -315,21 +316,40 @@ def test_bfloat16_needs_its_instructions(monkeypatch):
         NativeBackend(*random_model(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1), precision="bfloat16")
 
 
-def test_bfloat16_is_taken_by_itself_where_it_pays_or_is_forced(monkeypatch):
-    """Where it does not, the unit of the same name computes in float32, and says so."""
+def kernel_of(monkeypatch, best, **answers):
+    """From now on the kernel's instruction sets end with `best`; what else it answers to `native`."""
+    isas = native.ISAS[: native.ISAS.index(best) + 1] if best != "amx_bf16" else native.ISAS
+    supported = [isa for isa in isas if isa != "neon"]
+    given = {"hinr_bfloat16_pays": lambda _: 0, "hinr_tiles_refused": lambda: 0, **answers}
+    kernel = SimpleNamespace(hinr_isa_supported=lambda index: native.ISAS[index] in supported, **given)
+    monkeypatch.setattr(native, "library", lambda: kernel)
+
+
+def test_bfloat16_is_taken_by_itself_where_it_pays(monkeypatch):
     model = random_model(EncodingConfig(n_levels=1), NetworkConfig(16, 1), 1)
     monkeypatch.delenv("HYPERINR_ISA", raising=False)
-    index, kernel = native.ISAS.index("avx512_bf16"), native.library()
-    pays = kernel.hinr_bfloat16_pays(index)
-    assert not any(kernel.hinr_bfloat16_pays(isa) for isa in range(index))
+    best, kernel = supported_isas()[-1], native.library()
+    pays = kernel.hinr_bfloat16_pays(native.ISAS.index(best))
+    assert not any(kernel.hinr_bfloat16_pays(native.ISAS.index(isa)) for isa in ("generic", "avx2", "avx512", "neon"))
     assert NativeBackend(*model).precision == native.chosen()[1] == ("bfloat16" if pays else "float32")
-    if "avx512_bf16" not in supported_isas():
+    if not best.endswith("bf16"):
         assert not pays and native.chosen()[2] == "bfloat16 is not multiplied here"
-    intel = SimpleNamespace(hinr_bfloat16_pays=lambda _: 0, hinr_isa_supported=lambda isa: isa <= index)
-    monkeypatch.setattr(native, "library", lambda: intel)
-    assert native.chosen() == (index, "float32", "bfloat16 is slower on Intel's processors")
+
+
+def test_why_a_precision_is_taken_is_said(monkeypatch):
+    """Where bfloat16 does not pay, the unit of the same name computes in float32."""
+    monkeypatch.delenv("HYPERINR_ISA", raising=False)
+    dots, tiles = native.ISAS.index("avx512_bf16"), native.ISAS.index("amx_bf16")
+    kernel_of(monkeypatch, "avx512_bf16")
+    assert native.chosen() == (dots, "float32", "bfloat16 is slower on Intel's processors")
+    kernel_of(monkeypatch, "avx512_bf16", hinr_tiles_refused=lambda: 1)
+    assert native.chosen()[2] == "bfloat16 is slower on Intel's processors, and the system refuses their tiles"
+    kernel_of(monkeypatch, "avx512_bf16", hinr_bfloat16_pays=lambda _: 1)
+    assert native.chosen() == (dots, "bfloat16", "twice as fast as float32 on AMD's processors")
+    kernel_of(monkeypatch, "amx_bf16")
+    assert native.chosen() == (tiles, "bfloat16", "tiles multiply it several times as fast as float32")
     monkeypatch.setenv("HYPERINR_ISA", "avx512_bf16")
-    assert native.chosen() == (index, "bfloat16", "HYPERINR_ISA asks for it")
+    assert native.chosen() == (dots, "bfloat16", "HYPERINR_ISA asks for it")
 
 
 def test_viewing_imports_no_torch():

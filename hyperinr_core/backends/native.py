@@ -1,7 +1,7 @@
 """The CPU kernel: the reference's values at the machine's speed. NumPy and ctypes, no torch.
 
 The kernel picks the processor's best instruction set; the environment variable HYPERINR_ISA (generic, avx2, avx512,
-avx512_bf16, neon) forces one, HYPERINR_NUM_THREADS limits the threads.
+avx512_bf16, amx_bf16, neon) forces one, HYPERINR_NUM_THREADS limits the threads.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from hyperinr_core.errors import BackendError, HyperINRError, ParameterError
 from hyperinr_core.stored_tables import StoredTables
 
 #: Instruction sets, in the order of hyperinr_native.h.
-ISAS = ("generic", "avx2", "avx512", "avx512_bf16", "neon")
+ISAS = ("generic", "avx2", "avx512", "avx512_bf16", "neon", "amx_bf16")
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "mixed")
 
 _ABI_VERSION = 10
 _ALIGNMENT = 64
@@ -67,6 +67,7 @@ _SIGNATURES: dict[str, list[Any]] = {
     "hinr_abi_version": [],
     "hinr_isa_supported": [c_int],
     "hinr_bfloat16_pays": [c_int],
+    "hinr_tiles_refused": [],
     "hinr_set_num_threads": [c_int],
     "hinr_num_threads": [],
     "hinr_model_create": [POINTER(Shape), c_void_p, c_int64, c_int, c_int, POINTER(c_void_p)],
@@ -167,13 +168,28 @@ def chosen() -> tuple[int, str, str]:
     By the processor's maker and not by measuring, so that the ranks of a job choose alike.
     """
     isa = choose_isa()
-    if ISAS[isa] != "avx512_bf16":
+    if not ISAS[isa].endswith("bf16"):
         return isa, "float32", "bfloat16 is not multiplied here"
     if os.environ.get("HYPERINR_ISA"):
         return isa, "bfloat16", "HYPERINR_ISA asks for it"
+    if ISAS[isa] == "amx_bf16":
+        return isa, "bfloat16", "tiles multiply it several times as fast as float32"
     if library().hinr_bfloat16_pays(isa):
         return isa, "bfloat16", "twice as fast as float32 on AMD's processors"
-    return isa, "float32", "bfloat16 is slower on Intel's processors"
+    refused = ", and the system refuses their tiles" if library().hinr_tiles_refused() else ""
+    return isa, "float32", f"bfloat16 is slower on Intel's processors{refused}"
+
+
+def needs_tiles(isa: int) -> None:
+    """Raises BackendError where an instruction set has no tiles, which mixed precision is multiplied by."""
+    if ISAS[isa] == "amx_bf16":
+        return
+    why = (
+        "the system refuses this processor's"
+        if library().hinr_tiles_refused()
+        else f"the kernel has none with {ISAS[isa]}"
+    )
+    raise BackendError(f"precision 'mixed' needs tiles for bfloat16 (amx_bf16), and {why}; use 'float32'")
 
 
 def set_threads_from_environment() -> None:
@@ -248,7 +264,8 @@ class NativeBackend(Backend):
     Parameters
     ----------
     precision : "auto" (bfloat16 where the processor is faster with it, else float32; see `chosen`), "float32" or
-        "bfloat16" (float16 tables and a bfloat16 network with float32 sums).
+        "bfloat16" (float16 tables and a bfloat16 network with float32 sums) or "mixed" (float32 tables and hidden layers in
+        bfloat16; where there are tiles alone, "amx_bf16").
     """
 
     name = "native"
@@ -269,6 +286,8 @@ class NativeBackend(Backend):
         self.encoder_params = _rows(encoder_params, architecture.n_table)
         isa, usual, _ = chosen()
         precision = usual if precision == "auto" else precision
+        if precision == "mixed":
+            needs_tiles(isa)
         self.isa, self.precision = ISAS[isa], precision
         set_threads_from_environment()
         self._library = library()

@@ -26,9 +26,16 @@ HINR_INLINE void copy_outputs(const float *padded, int n_out, int n, float *valu
         for (int c = 0; c < n_out; ++c) values[i * n_out + c] = finish(padded[i * kPad + c], scale, offset, c);
 }
 
-#ifndef HINR_BF16
-using Number = float;  // of a table
+// values (n, C) by whichever way is faster.
+HINR_INLINE void outputs(const Layer &layer, const float *hidden, int64_t stride, int n, float *values, const float *scale,
+                         const float *offset) {
+    if (layer.n_out <= kMaxDots) return dot_outputs(layer, hidden, stride, n, values, scale, offset);
+    float padded[kBlock * kPad];
+    multiply<Float32>(hidden, stride, 1, layer.n_in, n, layer.forward, kPad, PlainFloat32{padded, kPad});
+    copy_outputs(padded, layer.n_out, n, values, scale, offset);
+}
 
+#if !defined(HINR_BF16) && !defined(HINR_TILES)
 struct Network {
     // One hidden layer. May write where it reads only if one tile covers all columns.
     HINR_INLINE static void hidden(const Layer &layer, const float *in, int64_t in_stride, int n, float *out,
@@ -47,17 +54,38 @@ struct Network {
             in = out;
             in_stride = stride;
         }
-        const Layer &last = model.layers[model.n_layers - 1];
-        if (last.n_out <= kMaxDots) return dot_outputs(last, in, stride, n, values, scale, offset);
-        float padded[kBlock * kPad];
-        multiply<Float32>(in, stride, 1, last.n_in, n, last.forward, kPad, PlainFloat32{padded, kPad});
-        copy_outputs(padded, last.n_out, n, values, scale, offset);
+        outputs(model.layers[model.n_layers - 1], in, stride, n, values, scale, offset);
+    }
+};
+
+#elif defined(HINR_TILES)
+struct Network {
+    static void run(const Model &model, const Scratch &s, int n, float *values, const float *scale,
+                    const float *offset) {
+        const int last = model.n_layers - 1;
+        const int64_t rows = whole_blocks(n), stride = model.max_pad;
+        const uint32_t *in = (uint32_t *)s.b;
+        int64_t in_pairs = model.layers[0].in_pad / 2;
+        for (int64_t row = 0; row < rows; row += kSide)
+            for (int64_t column = 0; column < in_pairs * 2; column += kSide)
+                round_block<false>(s.features + row * in_pairs * 2 + column, in_pairs * 2,
+                                   (uint32_t *)s.b + row * in_pairs + column / 2, in_pairs);
+        for (int l = 0; l < last; ++l) {
+            const Layer &layer = model.layers[l];
+            float *out = in == (uint32_t *)s.b ? s.a : s.b;
+            if (l + 1 == last) {  // the outputs are made of float32
+                multiply_blocks(in, in_pairs, layer.in_pad / 2, rows, layer.forward_bf16, layer.out_pad, ReluFloats{out, stride});
+                return outputs(model.layers[last], out, stride, n, values, scale, offset);
+            }
+            multiply_blocks(in, in_pairs, layer.in_pad / 2, rows, layer.forward_bf16, layer.out_pad,
+                            ReluPairs{(uint32_t *)out, stride / 2});
+            in = (uint32_t *)out;
+            in_pairs = stride / 2;
+        }
     }
 };
 
 #else
-using Number = uint16_t;  // a float16
-
 struct Network {
     static void run(const Model &model, const Scratch &s, int n, float *values, const float *scale,
                     const float *offset) {
@@ -113,6 +141,7 @@ template <class... Args> static void sample_any(const Model &model, Args... args
 
 static void sample(const Model &model, const void *table, const float *points, int64_t n, float *values,
                    const Scratch &s) {
+    HINR_TILES_HELD
     sample_any(model, (const Number *)table, points, n, values, s);
 }
 
@@ -150,6 +179,7 @@ template <class... Args> static void rows_any(const Model &model, Args... args) 
 
 static void sample_rows(const Model &model, const void *table, const GridPlan &plan, int64_t row_begin, int64_t row_end,
                         float *out, const float *scale, const float *offset, const Scratch &s) {
+    HINR_TILES_HELD
     rows_any(model, (const Number *)table, plan, row_begin, row_end, out, scale, offset, s);
 }
 

@@ -8,6 +8,7 @@
 #include "flow_kernels.h"
 #include "model.h"
 #include "pool.h"
+#include "processor.h"
 
 using namespace hinr;
 
@@ -476,6 +477,7 @@ namespace hinr {
 
 const FlowKernels *find_flow_kernels(int isa) {
     if (!hinr_isa_supported(isa)) return nullptr;
+    isa = vector_isa(isa);
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kFlowAvx2;
     if (isa != HINR_ISA_GENERIC) return &kFlowAvx512;

@@ -6,18 +6,17 @@ namespace hinr {
 namespace {
 
 constexpr int64_t kMaxGroups = 32;  // each has its own gradient of the network
-constexpr int64_t kGroupStep = 8 * kTileRows;
-constexpr int64_t kMinGroup = 5 * kGroupStep;
+constexpr int64_t kMinGroup = 240;
 
 }  // namespace
 
 Gradients::Gradients(const Model &model, int64_t n_tables, int64_t n_points, int kind)
     : model_(model), n_tables_(n_tables), n_points_(n_points), kind_(kind) {
     const int64_t share = std::max(kMinGroup, (n_points * n_tables + kMaxGroups - 1) / kMaxGroups);
-    group_ = (share + kGroupStep - 1) / kGroupStep * kGroupStep;
+    group_ = (share + model.kernels->block - 1) / model.kernels->block * model.kernels->block;
     n_groups_ = (n_points + group_ - 1) / group_;  // of each table
     for (int l = 0; l < model.n_layers; ++l)
-        grad_floats_ += int64_t(model.layers[l].n_out + kTileRows) * model.layers[l].in_pad;
+        grad_floats_ += model.layers[l].grad_floats;
     grads_ = Buffer(size_t(n_tables * n_groups_ * grad_floats_));
     const int64_t table_features = n_points * model.n_levels * model.n_features;
     grad_features_.reset(new float[size_t(n_tables * table_features)]);
@@ -63,7 +62,7 @@ void Gradients::scatter(int64_t table, int level, float *grad) const {
 
 void Gradients::reduce(int layer, int first_row, int last_row, float *grad) const {
     int64_t matrix = 0;
-    for (int l = 0; l < layer; ++l) matrix += int64_t(model_.layers[l].n_out + kTileRows) * model_.layers[l].in_pad;
+    for (int l = 0; l < layer; ++l) matrix += model_.layers[l].grad_floats;
     const Layer &shape = model_.layers[layer];
     for (int row = first_row; row < last_row; ++row, grad += shape.n_in) {
         std::fill_n(grad, shape.n_in, 0.0f);

@@ -22,11 +22,13 @@ enum {
     HINR_ISA_AVX512 = 2,
     HINR_ISA_AVX512_BF16 = 3,
     HINR_ISA_NEON = 4,
-    HINR_ISA_COUNT = 5
+    HINR_ISA_AMX_BF16 = 5,
+    HINR_ISA_COUNT = 6
 };
 
-/* float32: float32 tables and network. bfloat16: float16 tables, bfloat16 network with float32 sums. */
-enum { HINR_FLOAT32 = 0, HINR_BFLOAT16 = 1 };
+/* float32: float32 tables and network. bfloat16: float16 tables, bfloat16 network with float32 sums. mixed: float32 tables, and the
+ * hidden layers' products rounded to bfloat16, in training too; where there are tiles alone. */
+enum { HINR_FLOAT32 = 0, HINR_BFLOAT16 = 1, HINR_MIXED = 2 };
 
 /* Element types of encoder rows and of tables. */
 enum { HINR_TYPE_FLOAT32 = 0, HINR_TYPE_FLOAT16 = 1 };
@@ -70,8 +72,11 @@ HINR_API int hinr_abi_version(void); /* HINR_ABI_VERSION of the build */
 HINR_API int hinr_isa_supported(int isa);
 
 /* 1 where a network is faster in bfloat16 than in float32. By the processor's maker, so that equal processors choose alike:
- * AMD's multiply bfloat16 twice as fast as float32 (Zen 4 and 5), Intel's at half the rate (Sapphire Rapids, measured). */
+ * AMD's multiply bfloat16 twice as fast as float32 (Zen 4 and 5), Intel's at half the rate (Sapphire Rapids, measured), but for tiles. */
 HINR_API int hinr_bfloat16_pays(int isa);
+
+/* 1 where the processor has tiles that the system does not let this program use. */
+HINR_API int hinr_tiles_refused(void);
 
 HINR_API int hinr_set_num_threads(int n_threads);
 HINR_API int hinr_num_threads(void);
@@ -98,7 +103,7 @@ HINR_API int hinr_sample_grid(const hinr_model *model, const void *table, int64_
                               const float *offset);
 
 /* Loss and its gradients for S tables (S, M) and points (S, B, D), targets (S, B, C), weights (S);
- * grad_tables (S, M) and grad_mlp (W) are overwritten. Needs a float32 model. */
+ * grad_tables (S, M) and grad_mlp (W) are overwritten. Needs a float32 or mixed model. */
 HINR_API int hinr_backward(const hinr_model *model, const float *tables, int64_t n_tables, int64_t table_length,
                            const float *points, int64_t n_points, const float *targets, const float *weights, int kind,
                            double *loss, float *grad_tables, float *grad_mlp, int64_t n_mlp_params);
@@ -154,7 +159,7 @@ typedef struct {
 } hinr_data;
 
 /* `count` iterations from `iteration` on; loss: of the last of them. Equal to drawing, hinr_backward and hinr_adam one after
- * the other. Needs a float32 model, whose network is overwritten. */
+ * the other. Needs a float32 or mixed model, whose network is overwritten. */
 HINR_API int hinr_train(hinr_model *model, const hinr_learner *learner, const hinr_data *data, int64_t iteration,
                         int64_t count, double *loss);
 

@@ -9,9 +9,8 @@
 
 namespace hinr {
 
-constexpr int kBlock = 48;       // samples that pass through the network together, so that they stay in L1
-constexpr int kTileRows = 6;     // samples whose sums live in registers at a time; divides kBlock
-constexpr int kPad = 16;         // matrices are padded with zeros to a multiple of this many columns
+constexpr int kTileRows = 6;     // samples whose sums live in registers at a time; divides a block of samples
+constexpr int kPad = 16;         // matrices are padded with zeros to a multiple of this many columns, or of Kernels::pad
 constexpr int kMaxLevels = 32;
 constexpr int kMaxLayers = 9;
 constexpr int kMaxOutputs = 16;
@@ -29,7 +28,10 @@ struct Layer {
     int n_in, n_out, in_pad, out_pad;
     float *forward;         // (in_pad, out_pad)
     float *backward;        // (out_pad, in_pad)
-    uint32_t *forward_bf16; // (in_pad / 2, out_pad) pairs of bfloat16, the even input in the low half
+    int64_t grad_floats;    // of the memory that its gradient is summed in, (out_pad + kTileRows, in_pad)
+    // pairs of bfloat16, the even row in the low half; null where nothing multiplies those
+    uint32_t *forward_bf16;  // (in_pad / 2, out_pad)
+    uint32_t *backward_bf16; // (out_pad / 2, in_pad)
 };
 
 struct Kernels;
@@ -63,10 +65,10 @@ struct GridPlan {
 
 // A thread's own memory, 64-byte aligned.
 struct Scratch {
-    float *features;    // (kBlock, in_pad of the first layer)
-    float *a, *b;       // (kBlock, max_pad) activations, with slack for reads past the last row
+    float *features;    // (Kernels::block, in_pad of the first layer)
+    float *a, *b;       // (Kernels::block, the widest in_pad) activations, with slack for reads past the last row
     float *row_buffer;  // GridPlan::row_floats
-    float *activations; // training: (n_layers - 1, kBlock, max_pad)
+    float *activations; // training: (n_layers, Kernels::block, the widest in_pad)
 };
 
 // One group of training samples: all within one table.
@@ -77,7 +79,7 @@ struct TrainTask {
     int64_t n;
     float *grad_features;    // (L, n of the whole table, F): here offset to the group's first sample
     int64_t feature_stride;  // floats between levels
-    float *grad_mlp;         // matrices (out_pad + kTileRows, in_pad) one after the other, added to
+    float *grad_mlp;         // Layer::grad_floats of each layer one after the other, added to
     double loss;
 };
 
@@ -90,6 +92,8 @@ struct AdamStep {
 // What an instruction set unit offers, in one precision.
 struct Kernels {
     int width;  // floats in a vector
+    int block;  // samples that pass through the network together, so that they stay in L1
+    int pad;    // inputs and outputs of hidden layers are padded to a multiple of this
     void (*locate)(float scale, const float *x, int64_t n, uint32_t *corner, float *fraction);
     void (*blend)(const Model &, const void *const *rows, int row_type, const float *weights, int64_t n_weights,
                   int64_t begin, int64_t end, void *table);
@@ -97,7 +101,7 @@ struct Kernels {
     void (*sample_rows)(const Model &, const void *table, const GridPlan &, int64_t row_begin, int64_t row_end,
                         float *out, const float *scale, const float *offset, const Scratch &);
     int64_t (*peak)(int64_t steps, float *result);
-    // in float32 alone
+    // where tables are float32; null elsewhere
     void (*train)(const Model &, TrainTask &, const Scratch &);
     void (*scatter)(const Model &, int level, const float *points, const float *grad_features, int64_t n, float *grad);
     void (*adam)(float *params, const float *grad, float *m, float *v, int64_t n, const AdamStep &);
@@ -106,7 +110,11 @@ struct Kernels {
 extern const Kernels kGeneric;
 #ifdef HINR_X86
 extern const Kernels kAvx2, kAvx512, kAvx512Bf16;
-#elif defined(HINR_ARM)
+#endif
+#if defined(HINR_AMX) || defined(HINR_TILES_MODEL)
+extern const Kernels kAmxBf16, kAmxMixed;
+#endif
+#ifdef HINR_ARM
 extern const Kernels kNeon;
 #endif
 

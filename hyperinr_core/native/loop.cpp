@@ -336,7 +336,7 @@ int check(const Model &m, const hinr_learner &learner, const hinr_data &data, in
     if (!learner.tables || !learner.tables_m || !learner.tables_v || !learner.table_steps || !learner.mlp ||
         !learner.mlp_m || !learner.mlp_v || !data.scenes)
         return HINR_ERROR_NULL;
-    if (m.precision != HINR_FLOAT32) return HINR_ERROR_CONFIG;
+    if (!m.kernels->train) return HINR_ERROR_CONFIG;
     if (learner.kind != HINR_LOSS_L1 && learner.kind != HINR_LOSS_L2) return HINR_ERROR_CONFIG;
     if ((learner.steps || learner.rates) && !(learner.n_levels > 0 && learner.n_levels <= m.n_levels &&
         (m.levels[learner.n_levels - 1].offset + m.levels[learner.n_levels - 1].size) * m.n_features == learner.row_length))

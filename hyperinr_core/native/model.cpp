@@ -21,10 +21,11 @@ size_t aligned(int64_t n_floats) { return size_t((n_floats + 15) / 16 * 16); }
 ScratchSet::ScratchSet(const Model &model, int n_threads, int64_t row_floats, bool training) {
     const int features_pad = model.layers[0].in_pad;
     const int widest = model.max_pad > features_pad ? model.max_pad : features_pad;
-    const size_t features = aligned(kBlock * features_pad);
-    const size_t a = aligned(kBlock * widest + kPad);  // slack: tiles of gradients read past the last row
+    const int64_t block = model.kernels->block;
+    const size_t features = aligned(block * features_pad);
+    const size_t a = aligned(block * widest + kPad);  // slack: tiles of gradients read past the last row
     const size_t row = aligned(row_floats);
-    const size_t activations = training ? aligned(int64_t(model.n_layers - 1) * kBlock * model.max_pad) : 0;
+    const size_t activations = training ? aligned(model.n_layers * block * widest) : 0;
     const size_t each = features + 2 * a + row + activations + 16;
     memory_ = Buffer(each * size_t(n_threads));
     for (int i = 0; i < n_threads; ++i) {
@@ -34,13 +35,20 @@ ScratchSet::ScratchSet(const Model &model, int n_threads, int64_t row_floats, bo
 }
 
 const Kernels *find_kernels(int isa, int precision) {
-    if (precision == HINR_BFLOAT16 && isa != HINR_ISA_AVX512_BF16) return nullptr;
+    if (isa == HINR_ISA_AMX_BF16 && !has_tiles()) return nullptr;
+#if defined(HINR_AMX) || defined(HINR_TILES_MODEL)
+    if (isa == HINR_ISA_AMX_BF16 && precision != HINR_FLOAT32) return precision == HINR_MIXED ? &kAmxMixed : &kAmxBf16;
+#endif
+#ifdef HINR_X86
+    if (isa == HINR_ISA_AVX512_BF16 && !processor().avx512_bf16) return nullptr;
+    if (isa == HINR_ISA_AVX512_BF16 && precision == HINR_BFLOAT16) return &kAvx512Bf16;
+#endif
+    if (precision != HINR_FLOAT32) return nullptr;
+    isa = vector_isa(isa);
     if (isa == HINR_ISA_GENERIC) return &kGeneric;
 #ifdef HINR_X86
-    const Processor &has = processor();
-    if (isa == HINR_ISA_AVX2 && has.avx2) return &kAvx2;
-    if (isa == HINR_ISA_AVX512 && has.avx512) return &kAvx512;
-    if (isa == HINR_ISA_AVX512_BF16 && has.avx512_bf16) return precision == HINR_BFLOAT16 ? &kAvx512Bf16 : &kAvx512;
+    if (isa == HINR_ISA_AVX2 && processor().avx2) return &kAvx2;
+    if (isa == HINR_ISA_AVX512 && processor().avx512) return &kAvx512;
 #elif defined(HINR_ARM)
     if (isa == HINR_ISA_NEON) return &kNeon;
 #endif
@@ -62,16 +70,7 @@ bool within_unit(const float *x, int64_t n) {
     return outside == 0;
 }
 
-void pack_rows(const Layer &layer, int first, int last, const float *params) {
-    for (int o = first; o < last; ++o, params += layer.n_in) {
-        for (int i = 0; i < layer.n_in; ++i) layer.forward[i * layer.out_pad + o] = params[i];
-        std::memcpy(layer.backward + o * layer.in_pad, params, size_t(layer.n_in) * sizeof(float));
-    }
-}
-
 namespace {
-
-int pad(int n) { return (n + kPad - 1) / kPad * kPad; }
 
 uint32_t bf16(float value) {  // rounded to nearest even, as the processor does
     uint32_t bits;
@@ -79,6 +78,33 @@ uint32_t bf16(float value) {  // rounded to nearest even, as the processor does
     if ((bits & 0x7fffffffu) > 0x7f800000u) return (bits >> 16) | 0x40;
     return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
 }
+
+// The same rows as pairs of bfloat16. A layer whose rows are packed in parts has even ones, but for the last, whose pairs no training reads.
+void pack_pairs(const Layer &layer, int first, int last) {
+    const auto pair = [](float even, float odd) { return bf16(even) | bf16(odd) << 16; };
+    for (int i = 0; i < layer.in_pad; i += 2) {
+        const float *even = layer.forward + i * layer.out_pad, *odd = even + layer.out_pad;
+        for (int o = first; o < last; ++o) layer.forward_bf16[i / 2 * layer.out_pad + o] = pair(even[o], odd[o]);
+    }
+    for (int o = first & ~1; o < last; o += 2) {
+        const float *even = layer.backward + o * layer.in_pad, *odd = even + layer.in_pad;
+        for (int i = 0; i < layer.in_pad; ++i) layer.backward_bf16[o / 2 * layer.in_pad + i] = pair(even[i], odd[i]);
+    }
+}
+
+}  // namespace
+
+void pack_rows(const Layer &layer, int first, int last, const float *params) {
+    for (int o = first; o < last; ++o, params += layer.n_in) {
+        for (int i = 0; i < layer.n_in; ++i) layer.forward[i * layer.out_pad + o] = params[i];
+        std::memcpy(layer.backward + o * layer.in_pad, params, size_t(layer.n_in) * sizeof(float));
+    }
+    if (layer.forward_bf16) pack_pairs(layer, first, last);
+}
+
+namespace {
+
+int pad(int n, int to) { return (n + to - 1) / to * to; }
 
 bool valid_shape(const hinr_shape &s) {
     const int F = s.n_features_per_level;
@@ -115,16 +141,18 @@ void set_levels(const hinr_shape &s, Model &m) {
 
 void set_layers(const hinr_shape &s, hinr_model &m) {
     m.n_layers = s.n_hidden_layers + 1;
-    m.max_pad = s.n_neurons;
+    const int to = m.kernels->pad;
+    m.max_pad = pad(s.n_neurons, to);
     size_t total = 0;
     for (int l = 0; l < m.n_layers; ++l) {
         Layer &layer = m.layers[l];
         layer.n_in = l ? s.n_neurons : s.n_levels * s.n_features_per_level;
         layer.n_out = l + 1 < m.n_layers ? s.n_neurons : s.n_output_dims;
-        layer.in_pad = pad(layer.n_in);
-        layer.out_pad = pad(layer.n_out);
+        layer.in_pad = pad(layer.n_in, to);
+        layer.out_pad = pad(layer.n_out, l + 1 < m.n_layers ? to : kPad);
+        layer.grad_floats = int64_t(layer.out_pad + kTileRows) * layer.in_pad;
         m.n_mlp_params += int64_t(layer.n_in) * layer.n_out;
-        total += size_t(layer.in_pad) * size_t(layer.out_pad) / 2 * 5;
+        total += size_t(layer.in_pad) * size_t(layer.out_pad) * 3;
     }
     m.matrices = Buffer(total);
     float *p = m.matrices.data();
@@ -133,8 +161,11 @@ void set_layers(const hinr_shape &s, hinr_model &m) {
         const size_t n = size_t(layer.in_pad) * size_t(layer.out_pad);
         layer.forward = p;
         layer.backward = p + n;
-        layer.forward_bf16 = reinterpret_cast<uint32_t *>(p + 2 * n);
-        p += n / 2 * 5;
+        if (m.precision != HINR_FLOAT32) {
+            layer.forward_bf16 = reinterpret_cast<uint32_t *>(p + 2 * n);
+            layer.backward_bf16 = layer.forward_bf16 + n / 2;
+        }
+        p += 3 * n;
     }
 }
 
@@ -142,12 +173,6 @@ void pack(const float *params, Model &m) {
     for (int l = 0; l < m.n_layers; ++l) {
         const Layer &layer = m.layers[l];
         pack_rows(layer, 0, layer.n_out, params);
-        if (m.precision == HINR_BFLOAT16) {
-            for (int i = 0; i < layer.in_pad; i += 2)
-                for (int o = 0; o < layer.out_pad; ++o)
-                    layer.forward_bf16[i / 2 * layer.out_pad + o] =
-                        bf16(layer.forward[i * layer.out_pad + o]) | bf16(layer.forward[(i + 1) * layer.out_pad + o]) << 16;
-        }
         params += layer.n_in * layer.n_out;
     }
 }
@@ -163,9 +188,17 @@ int hinr_isa_supported(int isa) { return find_kernels(isa, HINR_FLOAT32) != null
 
 int hinr_bfloat16_pays(int isa) {
 #ifdef HINR_X86
-    return find_kernels(isa, HINR_BFLOAT16) && processor().amd;
+    return find_kernels(isa, HINR_BFLOAT16) && (isa == HINR_ISA_AMX_BF16 || processor().amd);
 #else
     (void)isa;
+    return 0;
+#endif
+}
+
+int hinr_tiles_refused(void) {
+#if defined(HINR_AMX)
+    return processor().amx_bf16 && !has_tiles();
+#else
     return 0;
 #endif
 }
@@ -184,9 +217,9 @@ int hinr_model_create(const hinr_shape *shape, const float *mlp_params, int64_t 
     if (shape->abi_version != HINR_ABI_VERSION) return HINR_ERROR_VERSION;
     if (!shape->scales || !shape->resolutions || !shape->offsets || !shape->hashed) return HINR_ERROR_NULL;
     if (!valid_shape(*shape)) return HINR_ERROR_CONFIG;
+    if (precision < HINR_FLOAT32 || precision > HINR_MIXED) return HINR_ERROR_CONFIG;
     const Kernels *kernels = find_kernels(isa, precision);
     if (!kernels) return HINR_ERROR_ISA;
-    if (precision != HINR_FLOAT32 && precision != HINR_BFLOAT16) return HINR_ERROR_CONFIG;
     return guarded([&] {
         hinr_model *made = new hinr_model();
         made->kernels = kernels;

@@ -8,6 +8,7 @@
 #include "model.h"
 #include "path_kernels.h"
 #include "pool.h"
+#include "processor.h"
 
 using namespace hinr;
 
@@ -15,6 +16,7 @@ static_assert(kPathChannels == HINR_FILM_CHANNELS, "one film");
 
 const PathKernels *hinr::find_path_kernels(int isa) {
     if (!hinr_isa_supported(isa)) return nullptr;
+    isa = vector_isa(isa);
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kPathAvx2;
     if (isa != HINR_ISA_GENERIC) return &kPathAvx512;

@@ -6,6 +6,7 @@
 
 #include "model.h"
 #include "pool.h"
+#include "processor.h"
 #include "radiance_door.h"
 
 using namespace hinr;
@@ -45,6 +46,7 @@ namespace hinr {
 
 const RadianceKernels *find_radiance_kernels(int isa) {
     if (!hinr_isa_supported(isa)) return nullptr;
+    isa = vector_isa(isa);
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kRadianceAvx2;
     if (isa != HINR_ISA_GENERIC) return &kRadianceAvx512;

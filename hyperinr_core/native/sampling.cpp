@@ -8,7 +8,7 @@ using namespace hinr;
 
 namespace {
 
-constexpr int64_t kTaskSamples = 128 * kBlock;
+constexpr int64_t kTaskSamples = 6144;  // whole blocks of every unit
 constexpr int64_t kBlendPart = 1 << 14;
 
 int check_table(const hinr_model *model, const void *table, int64_t table_length) {

@@ -8,6 +8,7 @@
 
 #include "model.h"
 #include "pool.h"
+#include "processor.h"
 #include "shadow_kernels.h"
 
 using namespace hinr;
@@ -20,6 +21,7 @@ constexpr int64_t kTileRows = 64, kTileColumns = 16;  // of the transposition
 
 const ShadowKernels *find_shadow_kernels(int isa) {
     if (!hinr_isa_supported(isa)) return nullptr;
+    isa = vector_isa(isa);
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX2) return &kShadowAvx2;
     if (isa != HINR_ISA_GENERIC) return &kShadowAvx512;

@@ -157,6 +157,24 @@ HINR_INLINE Vec load(const float *p) {
     return r;
 }
 HINR_INLINE void store(float *p, Vec a) { memcpy(p, &a, sizeof a); }
+#if defined(HINR_TILES_MODEL) && defined(HINR_HALF_TABLES)
+HINR_INLINE uint16_t float_to_half(float value) {  // to nearest even
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    const uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) return uint16_t(sign | 0x7e00);
+    if (magnitude >= 0x477ff000) return uint16_t(sign | 0x7c00);
+    if (magnitude >= 0x38800000) return uint16_t(sign | ((magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13));
+    float small;  // a denormal is so many times 2^-24: adding 0.5 leaves them in the lowest bits
+    memcpy(&small, &magnitude, 4);
+    small += 0.5f;
+    memcpy(&bits, &small, 4);
+    return uint16_t(sign | (bits - 0x3f000000));
+}
+HINR_INLINE void store(uint16_t *p, Vec a) {
+    for (int i = 0; i < W; ++i) p[i] = float_to_half(a[i]);
+}
+#endif
 HINR_INLINE float sum(Vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 HINR_INLINE Lanes lanes_from(const uint32_t *p) {
     Lanes r;

@@ -1,4 +1,4 @@
-// Training in float32: forward, loss and backward of a block at a time; the tables' gradient; Adam.
+// Training of float32 tables: forward, loss and backward of a block at a time; the tables' gradient; Adam.
 
 struct AddTo : Output<AddTo> {  // the gradient of a matrix: sums over this block join those of the blocks before
     float *out;
@@ -50,6 +50,9 @@ static double differentiate(const TrainTask &task, const float *values, const fl
     return loss * double(task.weight);
 }
 
+#ifdef HINR_TILES
+#include "train_blocks.inl"
+#else
 // One block: n samples whose features are in s.features, and after it the features' gradients.
 static void train_block(const Model &model, TrainTask &task, int64_t begin, int n, const Scratch &s) {
     const int last = model.n_layers - 1;
@@ -66,19 +69,12 @@ static void train_block(const Model &model, TrainTask &task, int64_t begin, int 
     }
     float values[kBlock * kMaxOutputs];
     const Layer &output = model.layers[last];
-    if (output.n_out <= kMaxDots) {
-        dot_outputs(output, inputs[last], strides[last], n, values, nullptr, nullptr);
-    } else {
-        float padded[kBlock * kPad];
-        multiply<Float32>(inputs[last], strides[last], 1, output.n_in, n, output.forward, kPad,
-                          PlainFloat32{padded, kPad});
-        copy_outputs(padded, output.n_out, n, values, nullptr, nullptr);
-    }
+    outputs(output, inputs[last], strides[last], n, values, nullptr, nullptr);
     float *grad = s.a, *other = s.b;
     task.loss += differentiate(task, values, task.targets + begin * output.n_out, n, output.n_out, grad, stride);
 
     float *grad_matrix = task.grad_mlp;
-    for (int l = 0; l < last; ++l) grad_matrix += int64_t(model.layers[l].n_out + kTileRows) * model.layers[l].in_pad;
+    for (int l = 0; l < last; ++l) grad_matrix += model.layers[l].grad_floats;
     for (int l = last; l >= 0; --l) {
         const Layer &layer = model.layers[l];
         multiply<Float32>(grad, 1, stride, n, layer.n_out, inputs[l], layer.in_pad, AddTo{grad_matrix, layer.in_pad});
@@ -88,13 +84,14 @@ static void train_block(const Model &model, TrainTask &task, int64_t begin, int 
             float *swap = grad;
             grad = other;
             other = swap;
-            grad_matrix -= int64_t(model.layers[l - 1].n_out + kTileRows) * model.layers[l - 1].in_pad;
+            grad_matrix -= model.layers[l - 1].grad_floats;
         } else {
             multiply<Float32>(grad, stride, 1, layer.n_out, n, layer.backward, layer.in_pad,
                               PlainFloat32{s.features, layer.in_pad});
         }
     }
 }
+#endif
 
 template <int D, int F> static void train_with(const Model &model, TrainTask &task, const Scratch &s) {
     for (int64_t begin = 0; begin < task.n; begin += kBlock) {
@@ -110,6 +107,7 @@ template <int D, int F> static void train_with(const Model &model, TrainTask &ta
 }
 
 static void train(const Model &model, TrainTask &task, const Scratch &s) {
+    HINR_TILES_HELD
     const bool volume = model.n_pos_dims == 3;
     switch (model.n_features) {
         case 1: return volume ? train_with<3, 1>(model, task, s) : train_with<2, 1>(model, task, s);

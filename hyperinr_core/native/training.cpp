@@ -15,7 +15,7 @@ int hinr_backward(const hinr_model *model, const float *tables, int64_t n_tables
     const Model &m = *model;
     if (table_length != m.n_entries * m.n_features || n_mlp_params != m.n_mlp_params) return HINR_ERROR_SIZE;
     if (n_tables < 1 || n_points < 1) return HINR_ERROR_SIZE;
-    if (m.precision != HINR_FLOAT32 || kind < HINR_LOSS_L1 || kind > HINR_LOSS_DOT) return HINR_ERROR_CONFIG;
+    if (!m.kernels->train || kind < HINR_LOSS_L1 || kind > HINR_LOSS_DOT) return HINR_ERROR_CONFIG;
     return guarded([&] {
         if (!within_unit(points, n_tables * n_points * m.n_pos_dims)) return int(HINR_ERROR_RANGE);
         Gradients gradients(m, n_tables, n_points, kind);

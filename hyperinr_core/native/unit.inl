@@ -1,5 +1,6 @@
 // The kernels of one instruction set. A unit defines HINR_UNIT (its namespace), HINR_KERNELS (the name of its table)
-// and one of HINR_AVX2, HINR_AVX512, HINR_AVX512 and HINR_BF16, HINR_NEON, or nothing; then it includes this file.
+// and one of HINR_AVX2, HINR_AVX512, HINR_NEON, or nothing; HINR_HALF_TABLES where tables are float16; HINR_BF16 or HINR_TILES where
+// the network multiplies pairs of bfloat16, one vector or one tile at a time; then it includes this file.
 #include <math.h>
 #include <string.h>
 
@@ -36,11 +37,27 @@ HINR_INLINE float madd(float a, float b, float c) {
 #endif
 }
 
+#ifdef HINR_TILES
+constexpr int kBlock = 96, kHiddenPad = 32;
+#else
+constexpr int kBlock = 48, kHiddenPad = kPad;
+#endif
+#ifdef HINR_HALF_TABLES
+using Number = uint16_t;  // of a table: a float16
+#else
+using Number = float;
+#endif
+
 #include "simd.inl"
 #include "tile.inl"
+#ifdef HINR_TILES
+#include "blocks.inl"
+#else
+#define HINR_TILES_HELD
+#endif
 #include "encode.inl"
 #include "decode.inl"
-#ifndef HINR_BF16  // training is in float32
+#ifndef HINR_HALF_TABLES  // training is of float32
 #include "train.inl"
 #endif
 #include "peak.inl"
@@ -48,8 +65,9 @@ HINR_INLINE float madd(float a, float b, float c) {
 }  // namespace HINR_UNIT
 
 const Kernels HINR_KERNELS = {
-    HINR_UNIT::W,     HINR_UNIT::locate,  HINR_UNIT::blend, HINR_UNIT::sample, HINR_UNIT::sample_rows, HINR_UNIT::peak,
-#ifndef HINR_BF16
+    HINR_UNIT::W,     HINR_UNIT::kBlock,  HINR_UNIT::kHiddenPad, HINR_UNIT::locate, HINR_UNIT::blend, HINR_UNIT::sample,
+    HINR_UNIT::sample_rows, HINR_UNIT::peak,
+#ifndef HINR_HALF_TABLES
     HINR_UNIT::train, HINR_UNIT::scatter, HINR_UNIT::adam,
 #else
     nullptr,          nullptr,            nullptr,

@@ -3,4 +3,5 @@
 #define HINR_KERNELS kAvx512Bf16
 #define HINR_AVX512
 #define HINR_BF16
+#define HINR_HALF_TABLES
 #include "unit.inl"

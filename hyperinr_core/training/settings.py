@@ -31,6 +31,8 @@ class TrainingConfig(Config):
     sparsity : share of the tables' numbers that are made zero on the way; see training.pruning.
     rate : PSNR in dB of rounded tables against unrounded ones that tables are learned for, which makes them small once coded; 0
         for tables that are not rounded. See training.rate.
+    precision : of the hidden layers' products on a CPU: float32, or mixed, which rounds what is multiplied to bfloat16 and needs
+        a processor with tiles for it (AMX). Tables, sums and Adam are float32 either way. A GPU has its own.
     memory_mb : training data kept in memory at a time; more than that is streamed from the files.
     seed : decides initialisation and every drawn point; equal seeds give equal models on a CPU.
     """
@@ -47,6 +49,7 @@ class TrainingConfig(Config):
     base: str = "auto"
     sparsity: float = 0.0
     rate: float = 0.0
+    precision: str = "float32"
     memory_mb: int = 4096
     seed: int = 0
 
@@ -63,6 +66,7 @@ class TrainingConfig(Config):
         "base": ("auto", "never", "always"),
         "sparsity": (0.0, 0.99),
         "rate": (0.0, 100.0),
+        "precision": ("float32", "mixed"),
         "memory_mb": (1, 1 << 30),
         "seed": (0, 2**63 - 1),
     }

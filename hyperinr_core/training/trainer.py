@@ -70,7 +70,7 @@ class Trainer:
         self._digest = checkpoint.fingerprint(lesson.stream.series, lesson.fields, settings)
         model = initial_model(lesson)
         self.model = model if initial is None else started_from(model, initial)
-        self.evaluator = make_evaluator(self.model.architecture, self.device.type)
+        self.evaluator = make_evaluator(self.model.architecture, self.device.type, self.config.training.precision)
         with memory_errors_explained():
             # on the CPU these are the first model's own numbers, trained in place: it blends encoders and is never sampled
             self._tables = torch.from_numpy(self.model.encoder_params).to(self.device)

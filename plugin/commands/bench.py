@@ -123,11 +123,17 @@ def machine() -> dict[str, Any]:
 
 
 def limits() -> dict[str, float]:
-    """Billions of operations per second that registers alone allow, by precision; one multiply-add counts as two."""
-    found = {}
-    for code, name in enumerate(("fp32", "bf16")):
+    """Billions of operations per second that registers alone allow, by precision; one multiply-add counts as two.
+
+    Where bfloat16 is multiplied by tiles, "bf16dots" is the rate of the dot products of vectors beside them.
+    """
+    found, isa = {}, native.choose_isa()
+    ways = [("fp32", isa, 0), ("bf16", isa, 1)]
+    if native.ISAS[isa] == "amx_bf16":
+        ways.append(("bf16dots", native.ISAS.index("avx512_bf16"), 1))
+    for name, unit, code in ways:
         rate = ctypes.c_double()
-        error = native.library().hinr_peak(native.choose_isa(), code, ctypes.byref(rate))
+        error = native.library().hinr_peak(unit, code, ctypes.byref(rate))
         if error == 0:
             found[name] = 2 * rate.value / 1e9
     return found
@@ -205,8 +211,11 @@ def measure_training() -> dict[str, Any]:
     settings = TrainingConfig()
     size = settings.batch_steps, settings.batch_points
     result: dict[str, Any] = {"batch": list(size)}
-    for name, kind in (("native", NativeEvaluator), ("torch_eager", TorchEvaluator)):
-        step = training_step(kind(ARCHITECTURE), size)
+    ways = {"native": NativeEvaluator(ARCHITECTURE), "torch_eager": TorchEvaluator(ARCHITECTURE)}
+    if native.ISAS[native.choose_isa()] == "amx_bf16":
+        ways["native_mixed"] = NativeEvaluator(ARCHITECTURE, "mixed")
+    for name, evaluator in ways.items():
+        step = training_step(evaluator, size)
         result[name] = {"samples_per_s": 1000 * size[0] * size[1] / best(step, 3.0, 4)}
     result["run"] = {"samples_per_s": 1000 * size[0] * size[1] * RUN_ITERATIONS / best(whole_run(GRIDS[0]), 3.0, 4)}
     return result
@@ -289,6 +298,9 @@ def add_ratios(report: dict[str, Any]) -> None:
     if "training" in report:
         rates = {name: report["training"][name]["samples_per_s"] for name in ("native", "torch_eager")}
         report["ratios"]["training_native_over_torch_eager"] = rates["native"] / rates["torch_eager"]
+        if "native_mixed" in report["training"]:
+            mixed = report["training"]["native_mixed"]["samples_per_s"]
+            report["ratios"]["training_native_mixed_over_native"] = mixed / rates["native"]
 
 
 def to_markdown(report: dict[str, Any]) -> str:
@@ -318,7 +330,9 @@ def to_markdown(report: dict[str, Any]) -> str:
     if "training" in report:
         training = report["training"]
         rates = [
-            f"{name} {training[name]['samples_per_s'] / 1e6:.2f} M samples/s" for name in ("native", "torch_eager")
+            f"{name} {training[name]['samples_per_s'] / 1e6:.2f} M samples/s"
+            for name in ("native", "native_mixed", "torch_eager")
+            if name in training
         ]
         lines += [
             "",

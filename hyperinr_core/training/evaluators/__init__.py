@@ -33,8 +33,15 @@ EVALUATORS = {
 }
 
 
-def make_evaluator(architecture: Architecture, device: str) -> Evaluator:
-    """The fastest evaluator for cpu or cuda: a compiled one where there is one that runs, torch otherwise."""
+def make_evaluator(architecture: Architecture, device: str, precision: str = "float32") -> Evaluator:
+    """The fastest evaluator for cpu or cuda: a compiled one where there is one that runs, torch otherwise.
+
+    precision : of the CPU kernel's products, "float32" or "mixed"; BackendError where it has no tiles for the latter.
+    """
+    if device == "cpu" and precision != "float32":
+        from hyperinr_core.training.evaluators.native import NativeEvaluator
+
+        return NativeEvaluator(architecture, precision)
     tried = (_attempt(name, architecture) for name, spec in EVALUATORS.items() if spec.device == device)
     return next((evaluator for evaluator in tried if evaluator is not None), None) or TorchEvaluator(architecture)
 

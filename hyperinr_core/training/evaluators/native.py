@@ -19,20 +19,28 @@ _DOT = 2
 
 
 class NativeEvaluator(Evaluator):
-    """Differentiable evaluation of tables and of the shared network in float32 on the CPU.
+    """Differentiable evaluation of float32 tables and of the shared network on the CPU.
 
     Gradients do not depend on the number of threads.
+
+    Parameters
+    ----------
+    precision : of the hidden layers' products: "float32", or "mixed", which rounds what is multiplied to bfloat16; BackendError
+        where there are no tiles for the latter.
     """
 
     name = "native"
     uses_threads = True
 
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, precision: str = "float32") -> None:
         super().__init__(architecture)
         self._isa = native.choose_isa()
+        if precision != "float32":
+            native.needs_tiles(self._isa)
+            self.name = f"native, {precision}"
         native.set_threads_from_environment()
         zeros = np.zeros(architecture.n_mlp, np.float32)
-        self._model = native.Model(architecture, zeros, self._isa, "float32")
+        self._model = native.Model(architecture, zeros, self._isa, precision)
         self._library = native.library()
 
     @property
