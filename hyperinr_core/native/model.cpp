@@ -42,6 +42,8 @@ const Kernels *find_kernels(int isa, int precision) {
 #ifdef HINR_X86
     if (isa == HINR_ISA_AVX512_BF16 && !processor().avx512_bf16) return nullptr;
     if (isa == HINR_ISA_AVX512_BF16 && precision == HINR_BFLOAT16) return &kAvx512Bf16;
+#else
+    if (isa == HINR_ISA_AVX512_BF16) return nullptr;
 #endif
     if (precision != HINR_FLOAT32) return nullptr;
     isa = vector_isa(isa);
