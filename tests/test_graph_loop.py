@@ -71,7 +71,7 @@ def test_the_kernel_draws_what_the_series_on_the_device_does(field):
 def make_trainer(monkeypatch, tmp_path, **training):
     """One that holds its series, as on a GPU, and products in single precision."""
     monkeypatch.setattr(
-        trainer_module, "make_evaluator", lambda architecture, _: TritonEvaluator(architecture, "float32")
+        trainer_module, "make_evaluator", lambda architecture, *_: TritonEvaluator(architecture, "float32")
     )
     config = with_training(**{"samples": 24 * N, "batch_steps": 3, "batch_points": 8, **training})
     config = config.replace(
