@@ -19,7 +19,7 @@ if [[ ! -e $folder/debian/root/done ]]; then
     rm -rf "$folder/debian"
     script=/usr/share/debootstrap/scripts/trixie
     [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid  # the suite is newer than this debootstrap
-    mirror=$(sed -n 's/^URIs: *//p; s/^deb \(http[^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
+    mirror=$(sed -n 's/^URIs: *//p; s/^deb \(http[^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1 || true)
     # what Bochs' windows need does not all configure in a folder, and is not needed
     debootstrap --variant=minbase --include=bochs,bochsbios trixie "$folder/debian" "${mirror:-http://deb.debian.org/debian}" "$script" >"$folder/debootstrap.log" ||
         chroot "$folder/debian" bochs --help cpu 2>&1 | grep -q sapphire_rapids || { tail "$folder/debootstrap.log" >&2; exit 1; }

@@ -14,7 +14,7 @@ tests=(tests/test_source.py tests/test_xml.py tests/test_paraview.py tests/test_
 if [[ ! -e $system/etc/debian_version ]]; then
     echo "Setting up Debian testing in $system"
     command -v debootstrap >/dev/null || { apt-get update -qq; apt-get install -y -qq debootstrap >/dev/null; }
-    mirror=$(sed -n 's/^URIs: *//p; s/^deb \(http[^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
+    mirror=$(sed -n 's/^URIs: *//p; s/^deb \(http[^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1 || true)
     debootstrap --variant=minbase --include=ca-certificates,make,git testing "$system" "${mirror:-http://deb.debian.org/debian}" >/dev/null
 fi
 # this machine's ways to the network: proxies, certificates, indexes of pip

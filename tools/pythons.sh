@@ -28,7 +28,7 @@ inside() { # inside SYSTEM COMMAND [ARGUMENTS]
 set_up() { # set_up SUITE: its Debian in a folder of that name
     command -v debootstrap >/dev/null || { apt-get update -qq; apt-get install -y -qq debootstrap >/dev/null; }
     local mirror script=/usr/share/debootstrap/scripts/$1
-    mirror=$(sed -n 's/^URIs: *//p; s/^deb \(http[^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1)
+    mirror=$(sed -n 's/^URIs: *//p; s/^deb \(http[^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -n 1 || true)
     [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid  # the suite is newer than this debootstrap
     debootstrap --variant=minbase --include=ca-certificates,python3-venv "$1" "$folder/$1" "${mirror:-http://deb.debian.org/debian}" "$script" >/dev/null
     touch "$folder/$1/root/done"
