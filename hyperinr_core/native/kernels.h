@@ -31,7 +31,7 @@ struct Layer {
     int64_t grad_floats;    // of the memory that its gradient is summed in, (out_pad + kTileRows, in_pad)
     // pairs of bfloat16, the even row in the low half; null where nothing multiplies those
     uint32_t *forward_bf16;  // (in_pad / 2, out_pad)
-    uint32_t *backward_bf16; // (out_pad / 2, in_pad)
+    uint32_t *backward_bf16; // (out_pad / 2, in_pad), of hidden layers
 };
 
 struct Kernels;

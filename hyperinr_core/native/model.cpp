@@ -81,14 +81,15 @@ uint32_t bf16(float value) {  // rounded to nearest even, as the processor does
     return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
 }
 
-// The same rows as pairs of bfloat16. A layer whose rows are packed in parts has even ones, but for the last, whose pairs no training reads.
+// The same rows as pairs of bfloat16. Hidden layers have multiples of 16 rows, so that parts of them begin and end between pairs.
 void pack_pairs(const Layer &layer, int first, int last) {
     const auto pair = [](float even, float odd) { return bf16(even) | bf16(odd) << 16; };
     for (int i = 0; i < layer.in_pad; i += 2) {
         const float *even = layer.forward + i * layer.out_pad, *odd = even + layer.out_pad;
         for (int o = first; o < last; ++o) layer.forward_bf16[i / 2 * layer.out_pad + o] = pair(even[o], odd[o]);
     }
-    for (int o = first & ~1; o < last; o += 2) {
+    if (!layer.backward_bf16) return;
+    for (int o = first; o < last; o += 2) {
         const float *even = layer.backward + o * layer.in_pad, *odd = even + layer.in_pad;
         for (int i = 0; i < layer.in_pad; ++i) layer.backward_bf16[o / 2 * layer.in_pad + i] = pair(even[i], odd[i]);
     }
@@ -165,7 +166,7 @@ void set_layers(const hinr_shape &s, hinr_model &m) {
         layer.backward = p + n;
         if (m.precision != HINR_FLOAT32) {
             layer.forward_bf16 = reinterpret_cast<uint32_t *>(p + 2 * n);
-            layer.backward_bf16 = layer.forward_bf16 + n / 2;
+            if (l + 1 < m.n_layers) layer.backward_bf16 = layer.forward_bf16 + n / 2;
         }
         p += 3 * n;
     }
